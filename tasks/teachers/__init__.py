@@ -1,0 +1,1 @@
+"""LangChain chat models that write rationales: one file a provider, chosen by the recipe."""
