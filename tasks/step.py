@@ -157,11 +157,9 @@ def find(step: Step, home: Home) -> Receipt | None:
 
 
 def remembered(step: Step, home: Home) -> Receipt | None:
-    """The receipt of this very work, even if its artifact is gone."""
-    if step.key is None:
-        return None
+    """The receipt of this very work, even if its artifact is gone. The step's key must be known."""
     try:
-        return Receipt(**orjson.loads(home.receipt(step.name, step.key).read_bytes()))
+        return Receipt(**orjson.loads(home.receipt(step.name, str(step.key)).read_bytes()))
     except (OSError, orjson.JSONDecodeError, TypeError):
         return None
 
