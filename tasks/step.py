@@ -251,7 +251,7 @@ def _bare(tree: ast.Module) -> ast.Module:
     return tree
 
 
-def unknown(forecasted: Forecast) -> Receipt:
+def stand_in(forecasted: Forecast) -> Receipt:
     """A stand-in receipt for planning: the digest if it is remembered, else unknown (empty)."""
     if forecasted.receipt:
         return forecasted.receipt
