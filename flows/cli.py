@@ -182,7 +182,9 @@ def _exit_code(arguments: list[str] | None) -> int:
         if state["debug"]:
             raise
         kind = type(error).__name__
-        stderr.print(f"[red]error:[/] {escape(f'{kind}: {error}')}\n  next:     run it with `ponens --debug …`", soft_wrap=True)
+        stderr.print(
+            f"[red]error:[/] {escape(f'{kind}: {error}')}\n  next:     run it with `ponens --debug …`", soft_wrap=True
+        )
         return 1
     return 0
 

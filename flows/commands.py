@@ -68,7 +68,10 @@ def parse(path: Path, format: str | None, *, strict: bool, json: bool) -> None:
             f"{found['answered']:,} with answers, {found['rejected']:,} rejected"
         )
         for reject in found["rejects"][:20]:
-            stdout.print(f"  [red]✗[/] {reject['file']}:{reject['line']} {reject['field']}: {escape(reject['reason'])}", soft_wrap=True)
+            stdout.print(
+                f"  [red]✗[/] {reject['file']}:{reject['line']} {reject['field']}: {escape(reject['reason'])}",
+                soft_wrap=True,
+            )
         if found["rejected"] > 20:
             stdout.print(f"  … and {found['rejected'] - 20:,} more; --json lists all")
         for warning in found["warnings"]:
@@ -102,7 +105,13 @@ def reason(path: Path, changes: Sequence[str], refresh: Sequence[str], *, estima
 
 
 def evaluate(
-    path: Path, changes: Sequence[str], refresh: Sequence[str], adapters: Sequence[str], votes: int | None, *, json: bool
+    path: Path,
+    changes: Sequence[str],
+    refresh: Sequence[str],
+    adapters: Sequence[str],
+    votes: int | None,
+    *,
+    json: bool,
 ) -> None:
     """Evaluate the recipe's adapter, or those that are named."""
     changes = [*changes, *([f"evaluate.votes={votes}"] if votes else [])]
@@ -170,7 +179,9 @@ def doctor(*, json: bool) -> None:
         return
     for f in findings:
         mark = "[green]✓[/]" if f.ok else "[yellow]![/]"
-        stdout.print(f"{mark} {f.name:<14} {escape(f.found)}" + (f"  [dim]{escape(f.mend)}[/]" if f.mend else ""), soft_wrap=True)
+        stdout.print(
+            f"{mark} {f.name:<14} {escape(f.found)}" + (f"  [dim]{escape(f.mend)}[/]" if f.mend else ""), soft_wrap=True
+        )
 
 
 def _flow(
@@ -209,7 +220,9 @@ def _rows(path: Path) -> list[dict[str, Any]]:
     try:
         return [orjson.loads(line) for line in path.read_bytes().splitlines() if line.strip()]
     except (OSError, orjson.JSONDecodeError) as error:
-        raise UsageError(f"{path} cannot be read", seen=error, expected='lines {"id", "group", "gold", "answer"}') from None
+        raise UsageError(
+            f"{path} cannot be read", seen=error, expected='lines {"id", "group", "gold", "answer"}'
+        ) from None
 
 
 def _emit(content: Mapping[str, Any]) -> None:
@@ -229,14 +242,20 @@ def _facts(facts: Mapping[str, Any]) -> None:
 def _comparison(summary: Mapping[str, Any]) -> None:
     found = summary.get("evaluation")
     if found:
-        table = Table(title=f"{summary['adapter']} against its base, {found['questions']} questions, {found['votes']} votes")
+        table = Table(
+            title=f"{summary['adapter']} against its base, {found['questions']} questions, {found['votes']} votes"
+        )
         for column in ("", "accuracy", "95 % interval", "greedy", "unreadable"):
             table.add_column(column, justify="left" if not column else "right")
         for name in ("base", "adapter"):
             side = found[name]
             low, high = side["ci95"]
             table.add_row(
-                name, f"{side['accuracy']:.3f}", f"{low:.3f} … {high:.3f}", f"{side['greedy_accuracy']:.3f}", f"{side['unreadable']:.3f}"
+                name,
+                f"{side['accuracy']:.3f}",
+                f"{low:.3f} … {high:.3f}",
+                f"{side['greedy_accuracy']:.3f}",
+                f"{side['unreadable']:.3f}",
             )
         stdout.print(table)
         paired = found["paired"]

@@ -37,14 +37,21 @@ def examine(home: Home) -> list[Finding]:
 
 def _python() -> Finding:
     version = sys.version.split()[0]
-    return Finding("python", sys.version_info >= (3, 11), version, "" if sys.version_info >= (3, 11) else "use Python 3.11 or later")
+    return Finding(
+        "python",
+        sys.version_info >= (3, 11),
+        version,
+        "" if sys.version_info >= (3, 11) else "use Python 3.11 or later",
+    )
 
 
 def _home(home: Home) -> Finding:
     place = next(p for p in (home.root, *home.root.parents) if p.exists())
     free = shutil.disk_usage(place).free / GIB
     ok = os.access(place, os.W_OK) and free > 1
-    return Finding("home", ok, f"{home.root}, {free:.0f} GiB free", "" if ok else "set PONENS_HOME to a folder with room")
+    return Finding(
+        "home", ok, f"{home.root}, {free:.0f} GiB free", "" if ok else "set PONENS_HOME to a folder with room"
+    )
 
 
 def _engine() -> Finding:
@@ -52,7 +59,9 @@ def _engine() -> Finding:
         if version := _version(package):
             return Finding("engine", True, f"vllm ({package} {version})")
     if version := _version("transformers"):
-        return Finding("engine", True, f"transformers {version}", "vLLM is faster: `make install` fits one to this machine")
+        return Finding(
+            "engine", True, f"transformers {version}", "vLLM is faster: `make install` fits one to this machine"
+        )
     return Finding("engine", False, "none", "`make install`")
 
 
@@ -60,7 +69,9 @@ def _training() -> Finding:
     found = {package: _version(package) for package in ("torch", "transformers", "trl", "peft", "accelerate")}
     missing = [package for package, version in found.items() if not version]
     said = ", ".join(f"{package} {version}" for package, version in found.items() if version)
-    return Finding("training", not missing, said or "none", f"missing {', '.join(missing)}: `make install`" if missing else "")
+    return Finding(
+        "training", not missing, said or "none", f"missing {', '.join(missing)}: `make install`" if missing else ""
+    )
 
 
 def _gpu() -> Finding:
@@ -76,7 +87,12 @@ def _gpu() -> Finding:
 
 def _keys() -> list[Finding]:
     return [
-        Finding(name, True, "set" if os.environ.get(name) else "not set", "" if os.environ.get(name) else f"needed for teacher = {teacher!r}")
+        Finding(
+            name,
+            True,
+            "set" if os.environ.get(name) else "not set",
+            "" if os.environ.get(name) else f"needed for teacher = {teacher!r}",
+        )
         for name, teacher in (("DASHSCOPE_API_KEY", "dashscope"), ("OPENAI_API_KEY", "openai"))
     ]
 
@@ -85,12 +101,16 @@ def _prefect() -> Finding:
     version = _version("prefect")
     url = os.environ.get("PREFECT_API_URL")
     if not url:
-        return Finding("prefect", True, f"{version}, no PREFECT_API_URL: each run starts a server of its own (some 12 s)")
+        return Finding(
+            "prefect", True, f"{version}, no PREFECT_API_URL: each run starts a server of its own (some 12 s)"
+        )
     try:
         with urllib.request.urlopen(f"{url.rstrip('/')}/health", timeout=5):
             return Finding("prefect", True, f"{version}, {url} answers")
     except (urllib.error.URLError, OSError, ValueError) as error:
-        return Finding("prefect", False, f"{url}: {error}", "start it with `prefect server start`, or unset PREFECT_API_URL")
+        return Finding(
+            "prefect", False, f"{url}: {error}", "start it with `prefect server start`, or unset PREFECT_API_URL"
+        )
 
 
 def _version(package: str) -> str | None:

@@ -1,7 +1,7 @@
 """The Prefect flow `finetune-logic`: a recipe in, a verdict on its adapter out.
 
-    prefect deployment run finetune-logic/finetune-logic
-    ponens run recipes/demo.toml
+prefect deployment run finetune-logic/finetune-logic
+ponens run recipes/demo.toml
 """
 
 from __future__ import annotations

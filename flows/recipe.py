@@ -1,8 +1,8 @@
 """A recipe: the specs of all steps, composed. Defaults, then the TOML file, then `key=value` changes.
 
-    name = "logic"
-    [parse]
-    path = "data.jsonl"
+name = "logic"
+[parse]
+path = "data.jsonl"
 """
 
 from __future__ import annotations
@@ -89,7 +89,10 @@ def validate(content: dict[str, Any], origin: str) -> Recipe:
             near = difflib.get_close_matches(str(first["loc"][-1]), known, 1)
             hint = f"did you mean {near[0]!r}?" if near else ""
             raise UsageError(
-                f"{origin}: unknown key {where!r}", seen=first["input"], expected=f"one of {', '.join(known)}", hint=hint
+                f"{origin}: unknown key {where!r}",
+                seen=first["input"],
+                expected=f"one of {', '.join(known)}",
+                hint=hint,
             ) from None
         seen = None if first["type"] in ("missing", "value_error") else repr(first["input"])
         label = f"{origin}: {where}" if where else origin

@@ -44,9 +44,7 @@ class Screen:
 
         def show(tick: Tick) -> None:
             rate = tick.done / max(time.monotonic() - start, 1e-9)
-            bar.update(
-                task, completed=tick.done, total=tick.total, rate=f"{rate:,.1f} {tick.unit}/s", note=tick.note
-            )
+            bar.update(task, completed=tick.done, total=tick.total, rate=f"{rate:,.1f} {tick.unit}/s", note=tick.note)
 
         with bar:
             yield show
@@ -77,5 +75,3 @@ def _plain(value: object) -> str:
     if isinstance(value, float):
         return f"{value:.4g}"
     return f"{value:,}" if isinstance(value, int) else str(value)
-
-

@@ -1,7 +1,7 @@
 """Immutable folders of files: written aside, manifest last, then renamed into place.
 
-    publish(folder, shelf, home)   folder -> artifacts/SHELF/DIGEST, or adapters/NAME/N for a numbered shelf
-    whole(path)                    is everything that the manifest names still there, byte for byte?
+publish(folder, shelf, home)   folder -> artifacts/SHELF/DIGEST, or adapters/NAME/N for a numbered shelf
+whole(path)                    is everything that the manifest names still there, byte for byte?
 """
 
 from __future__ import annotations

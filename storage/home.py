@@ -1,12 +1,12 @@
 """A home directory holds everything of Ponens; two homes never mix.
 
-    warehouse.duckdb           facts one can query
-    ledger/*.jsonl             one line a request to a teacher, appended as the reply arrives
-    receipts/STEP/KEY.json     what each finished step left behind
-    artifacts/SHELF/DIGEST/    immutable files named by content, manifest.json last
-    adapters/NAME/N/           immutable adapter versions
-    work/STEP-KEY/             a step's unfinished files: a killed step goes on from here
-    locks/  runs/RUN_ID/
+warehouse.duckdb           facts one can query
+ledger/*.jsonl             one line a request to a teacher, appended as the reply arrives
+receipts/STEP/KEY.json     what each finished step left behind
+artifacts/SHELF/DIGEST/    immutable files named by content, manifest.json last
+adapters/NAME/N/           immutable adapter versions
+work/STEP-KEY/             a step's unfinished files: a killed step goes on from here
+locks/  runs/RUN_ID/
 """
 
 from __future__ import annotations

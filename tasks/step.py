@@ -132,9 +132,7 @@ def run_step(
         result = step.work(Workshop(folder, home, progress))
         seconds = round(time.monotonic() - start, 3)
         about = {"step": step.name, "key": key, "ingredients": step.ingredients, "facts": result.facts}
-        published = publish(
-            folder, step.shelf, home, identity=result.identity, numbered=step.numbered, about=about
-        )
+        published = publish(folder, step.shelf, home, identity=result.identity, numbered=step.numbered, about=about)
         receipt = Receipt(
             step=step.name,
             key=key,
@@ -261,5 +259,3 @@ def stand_in(forecasted: Forecast) -> Receipt:
 def of(receipt: Receipt) -> str | None:
     """A receipt's digest as an input, None if the step has yet to run."""
     return receipt.digest or None
-
-
