@@ -14,7 +14,7 @@ import typer
 from rich.console import Console
 from rich.markup import escape
 
-import flows.offline  # noqa: F401  must come before Prefect
+import flows.offline  # noqa: F401  sets switches that Prefect reads when a command imports it
 from flows import commands
 from storage.records import PonensError
 

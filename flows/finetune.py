@@ -9,7 +9,6 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-import flows.offline  # noqa: F401  must come before Prefect
 from prefect import flow
 from prefect.artifacts import create_link_artifact, create_markdown_artifact
 

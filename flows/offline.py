@@ -1,4 +1,4 @@
-"""Switches that keep libraries from calling home. Import before Prefect; what the user set stays."""
+"""Switches that keep libraries from calling home. Import it before Prefect; what the user set stays."""
 
 from __future__ import annotations
 

@@ -14,8 +14,9 @@ from uuid import UUID
 from prefect import task
 from prefect.artifacts import create_progress_artifact, create_table_artifact, update_progress_artifact
 from prefect.cache_policies import NO_CACHE
+from prefect.client.schemas.objects import State
 from prefect.context import TaskRunContext
-from prefect.states import Completed, State
+from prefect.states import Completed
 
 from flows.chain import chain
 from flows.recipe import Recipe, resolved
