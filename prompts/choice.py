@@ -88,7 +88,9 @@ def read(reply: str, question: Question) -> Reading:
     return _option_text(text, question) or Reading(None, "unreadable")
 
 
-_TEXT_LINE = re.compile(r"^\W*(?:final\s+)?(?:answer|答案)\W*(?:is|是|为)?\s*:\s*(?P<text>.+?)\s*$", re.IGNORECASE | re.MULTILINE)
+_TEXT_LINE = re.compile(
+    r"^\W*(?:final\s+)?(?:answer|答案)\W*(?:is|是|为)?\s*:\s*(?P<text>.+?)\s*$", re.IGNORECASE | re.MULTILINE
+)
 
 
 def _option_text(text: str, question: Question) -> Reading | None:

@@ -1,0 +1,46 @@
+# `make demo` and `make test` are all a newcomer types; each installs what it needs into .venv.
+PY := .venv/bin/python
+FIND_LINKS := $(shell python3 -m pip config get global.find-links 2>/dev/null)
+INDEX := $(shell python3 -m pip config get global.index-url 2>/dev/null)
+GPU := $(shell command -v nvidia-smi >/dev/null 2>&1 && nvidia-smi -L >/dev/null 2>&1 && echo yes)
+NAME ?=
+D ?= finetune-logic
+
+.PHONY: help install demo test unit check bench lock run clean
+
+help:  ## list the targets
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 12
+
+install: .venv/.installed  ## make .venv with what fits this machine (a CUDA or a CPU build of vLLM)
+
+.venv/.installed: pyproject.toml requirements-cpu.lock requirements-gpu.lock install.sh
+	FIND_LINKS='$(FIND_LINKS)' INDEX='$(INDEX)' GPU='$(GPU)' bash install.sh
+	@touch $@
+
+demo: install  ## puzzles, rationales, LoRA, verdict: the whole flow on a laptop
+	.venv/bin/ponens run recipes/demo.toml
+
+test: install  ## every tier that needs no GPU
+	$(PY) -m pytest -q
+
+unit: install  ## seconds; no torch, no Prefect
+	$(PY) -m pytest -q -m "not heavy and not vllm and not prefect"
+
+check: install  ## lint, format, types
+	$(PY) -m ruff check .
+	$(PY) -m ruff format --check .
+	$(PY) -m mypy
+
+bench: install  ## one benchmark, such as make bench NAME=demo_learning
+	$(PY) benchmarks/$(NAME).py
+
+run: install  ## start a deployment by its bare name, such as make run D=finetune-logic
+	.venv/bin/prefect deployment run $(D)/$(D)
+
+lock: install  ## resolve anew; the files name no index
+	$(PY) -m uv pip compile -q --python-version 3.11 --no-annotate --no-header $(if $(FIND_LINKS),--find-links $(FIND_LINKS)) \
+	  --override overrides-cpu.txt --extra cpu --extra dev pyproject.toml -o requirements-cpu.lock
+	$(PY) -m uv pip compile -q --python-version 3.11 --no-annotate --no-header --extra gpu --extra dev pyproject.toml -o requirements-gpu.lock
+
+clean:  ## remove .venv; a home (.ponens) is never touched
+	rm -rf .venv

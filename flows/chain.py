@@ -1,0 +1,28 @@
+"""The order of events: read this first.
+
+`chain` is all there is to a run and to a plan. What it is given as `do` either does a step or says
+what doing it would mean; a step that `do` has not done yet has a receipt without a digest.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+from flows.recipe import Recipe, resolved
+from storage.records import Receipt
+from tasks import assemble, evaluate, parse, puzzles, reason, report, train
+from tasks.step import Step
+
+Do = Callable[[Step], Receipt]
+
+
+def chain(recipe: Recipe, do: Do, home: Path) -> None:
+    """From a file of questions to a verdict on an adapter."""
+    source = parse.generated(do(puzzles.step(recipe.puzzles)), home) if recipe.puzzles else parse.source(recipe.parse)
+    questions = do(parse.step(recipe.parse, source))
+    rationales = do(reason.step(recipe.reason, questions))
+    snapshot = do(assemble.step(recipe.assemble, questions, rationales))
+    adapter = do(train.step(recipe.train, recipe.name, snapshot))
+    ballots = do(evaluate.step(recipe.evaluate, recipe.train, questions, adapter))
+    do(report.step(recipe.report, resolved(recipe), (questions, rationales, snapshot, adapter, ballots)))

@@ -1,0 +1,197 @@
+"""The command line `ponens`: parses, calls, prints. What a command does lives in `flows.commands`.
+
+Exit codes: 0 done, 1 the work failed, 2 bad usage, recipe or input. With --json exactly one object
+goes to stdout; everything else goes to stderr.
+"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.markup import escape
+
+import flows.offline  # noqa: F401  sets switches that Prefect reads when a command imports it
+from flows import commands
+from storage.records import PonensError
+
+app = typer.Typer(
+    help="From a file of questions to an adapter with a proven gain.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    add_completion=False,
+    rich_markup_mode="rich",
+)
+state = {"debug": False}
+stderr = Console(stderr=True, highlight=False)
+
+RecipePath = Annotated[Path, typer.Argument(help="A recipe, such as recipes/demo.toml.", show_default=False)]
+Change = Annotated[list[str], typer.Option("--set", metavar="KEY=VALUE", help="Change a value of the recipe.")]
+Refresh = Annotated[list[str], typer.Option("--refresh", metavar="STEP", help="Do this step even if it is cached.")]
+Json = Annotated[bool, typer.Option("--json", help="Print one JSON object on stdout.")]
+Strict = Annotated[bool, typer.Option("--strict", help="A rejected row is an error.")]
+
+
+@app.callback()
+def options(debug: Annotated[bool, typer.Option("--debug", help="Show tracebacks.")] = False) -> None:
+    """Options before the command."""
+    state["debug"] = debug
+
+
+@app.command()
+def run(
+    recipe: RecipePath,
+    changes: Change = [],
+    refresh: Refresh = [],
+    until: Annotated[str, typer.Option(metavar="STEP", help="Stop after this step.")] = "report",
+    strict: Strict = False,
+    json: Json = False,
+) -> None:
+    """Run a recipe: parse, reason, assemble, train, evaluate, report."""
+    commands.run(recipe, changes, refresh, until, strict=strict, json=json)
+
+
+@app.command()
+def plan(recipe: RecipePath, changes: Change = [], refresh: Refresh = [], json: Json = False) -> None:
+    """Say which steps would run, and why."""
+    commands.plan(recipe, changes, refresh, json=json)
+
+
+@app.command()
+def parse(
+    path: Annotated[Path, typer.Argument(help="A file or folder of questions.", show_default=False)],
+    format: Annotated[str | None, typer.Option(help="The file's format; guessed by default.")] = None,
+    strict: Strict = False,
+    json: Json = False,
+) -> None:
+    """Read a file of questions; say what is in it and what is wrong with it."""
+    commands.parse(path, format, strict=strict, json=json)
+
+
+@app.command()
+def puzzles(
+    out: Annotated[Path, typer.Option(help="The file to write.", show_default=False)],
+    count: Annotated[int, typer.Option(min=1, help="Number of problems.")] = 100,
+    seed: Annotated[int, typer.Option(help="Another seed gives other problems.")] = 1,
+    family: Annotated[list[str], typer.Option(help="A puzzle family; all by default.")] = [],
+    json: Json = False,
+) -> None:
+    """Write generated logic puzzles in competition format."""
+    commands.puzzles(out, count, seed, family, json=json)
+
+
+@app.command()
+def reason(
+    recipe: RecipePath,
+    changes: Change = [],
+    refresh: Refresh = [],
+    estimate: Annotated[bool, typer.Option("--estimate", help="Say requests, tokens and price; send nothing.")] = False,
+    json: Json = False,
+) -> None:
+    """Ask the teacher for rationales; what the ledger holds is not asked again."""
+    commands.reason(recipe, changes, refresh, estimate=estimate, json=json)
+
+
+@app.command()
+def assemble(recipe: RecipePath, changes: Change = [], refresh: Refresh = [], json: Json = False) -> None:
+    """Build the dataset snapshot."""
+    commands.step("assemble", recipe, changes, refresh, json=json)
+
+
+@app.command()
+def train(recipe: RecipePath, changes: Change = [], refresh: Refresh = [], json: Json = False) -> None:
+    """Train the adapter."""
+    commands.step("train", recipe, changes, refresh, json=json)
+
+
+@app.command()
+def evaluate(
+    recipe: RecipePath,
+    changes: Change = [],
+    refresh: Refresh = [],
+    adapter: Annotated[list[str], typer.Option(metavar="NAME/N", help="Evaluate this adapter; train none.")] = [],
+    votes: Annotated[int | None, typer.Option(min=1, help="Samples a question.")] = None,
+    json: Json = False,
+) -> None:
+    """Evaluate base and adapter by majority vote."""
+    commands.evaluate(recipe, changes, refresh, adapter, votes, json=json)
+
+
+@app.command()
+def report(recipe: RecipePath, changes: Change = [], refresh: Refresh = [], json: Json = False) -> None:
+    """Write the report."""
+    commands.step("report", recipe, changes, refresh, json=json)
+
+
+@app.command()
+def verdict(
+    base: Annotated[Path, typer.Argument(metavar="A.jsonl", help="Answers of the one.", show_default=False)],
+    other: Annotated[Path, typer.Argument(metavar="B.jsonl", help="Answers of the other.", show_default=False)],
+    json: Json = False,
+) -> None:
+    """Compare two files of answers: rows {"id", "group", "gold", "answer"}, null where unreadable."""
+    commands.verdict(base, other, json=json)
+
+
+@app.command()
+def sql(
+    query: Annotated[str, typer.Argument(help='Such as "select * from questions limit 3".', show_default=False)],
+    recipe: Annotated[Path | None, typer.Option(help="The recipe whose home is meant.")] = None,
+    json: Json = False,
+) -> None:
+    """Ask the warehouse, also while a run writes to it."""
+    commands.sql(query, recipe, json=json)
+
+
+@app.command()
+def deploy(
+    serve: Annotated[bool, typer.Option("--serve", help="Serve the flow from this process, without a worker.")] = False,
+) -> None:
+    """Create the work pool and the deployments on the Prefect server; safe to repeat."""
+    commands.deploy(serve=serve)
+
+
+@app.command()
+def doctor(json: Json = False) -> None:
+    """Say what this machine can do: engine, GPU, keys, Prefect."""
+    commands.doctor(json=json)
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Entry point: turns what went wrong into a message and an exit code."""
+    sys.exit(_exit_code(arguments))
+
+
+def _exit_code(arguments: list[str] | None) -> int:
+    try:
+        app(arguments)
+    except PonensError as error:
+        if state["debug"]:
+            raise
+        stderr.print(f"[red]error:[/] {escape(str(error))}", soft_wrap=True)
+        return error.exit_code
+    except KeyboardInterrupt:
+        stderr.print("interrupted; the same command goes on from here")
+        return 1
+    except SystemExit as done:
+        return _code(done.code)
+    except Exception as error:
+        if state["debug"]:
+            raise
+        kind = type(error).__name__
+        stderr.print(
+            f"[red]error:[/] {escape(f'{kind}: {error}')}\n  next:     run it with `ponens --debug …`", soft_wrap=True
+        )
+        return 1
+    return 0
+
+
+def _code(code: Any) -> int:
+    return code if isinstance(code, int) else 0 if code is None else 1
+
+
+if __name__ == "__main__":
+    main()

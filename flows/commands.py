@@ -1,0 +1,264 @@
+"""What each command does. Prefect and the heavy rooms are imported by the command that needs them."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import orjson
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from flows import recipe as recipes
+from storage.home import Home
+from storage.records import PonensError, UsageError
+
+stdout = Console(highlight=False)
+stderr = Console(stderr=True, highlight=False)
+ROOT = Path(__file__).resolve().parents[1]
+
+
+def run(
+    path: Path, changes: Sequence[str], refresh: Sequence[str], until: str, *, strict: bool = False, json: bool = False
+) -> None:
+    """Run the flow `finetune-logic` in this process, up to and with the step `until`."""
+    _known_steps([*refresh, until])
+    chosen = _load(path, [*changes, *(["parse.strict=true"] if strict else [])])
+    summary = _flow(chosen, _home(path), refresh, until)
+    if json:
+        _emit(summary)
+    else:
+        _comparison(summary)
+
+
+def step(until: str, path: Path, changes: Sequence[str], refresh: Sequence[str], *, json: bool) -> None:
+    """Run a recipe up to and with one step."""
+    run(path, changes, refresh, until, json=json)
+
+
+def plan(path: Path, changes: Sequence[str], refresh: Sequence[str], *, json: bool) -> None:
+    """Print one line a step: cached or will_run, and why."""
+    from flows.plan import plan as forecast
+
+    _known_steps(refresh)
+    forecasts = forecast(_load(path, changes), _home(path), refresh)
+    if json:
+        _emit({"steps": [{"name": f.name, "status": f.status, "why": f.why} for f in forecasts]})
+        return
+    for f in forecasts:
+        mark = "[cyan]·[/] cached  " if f.status == "cached" else "[yellow]▸[/] will run"
+        stdout.print(f"{mark} {f.name:<9} {escape(f.why)}", soft_wrap=True)
+
+
+def parse(path: Path, format: str | None, *, strict: bool, json: bool) -> None:
+    """Read a file and say what is in it."""
+    from tasks.parse import inspect
+
+    found = inspect(path, format)
+    if json:
+        _emit(found)
+    else:
+        stdout.print(
+            f"{found['questions']:,} questions in {found['groups']:,} problems ({found['format']}), "
+            f"{found['answered']:,} with answers, {found['rejected']:,} rejected"
+        )
+        for reject in found["rejects"][:20]:
+            stdout.print(
+                f"  [red]✗[/] {reject['file']}:{reject['line']} {reject['field']}: {escape(reject['reason'])}",
+                soft_wrap=True,
+            )
+        if found["rejected"] > 20:
+            stdout.print(f"  … and {found['rejected'] - 20:,} more; --json lists all")
+        for warning in found["warnings"]:
+            stdout.print(f"  [yellow]![/] {escape(_sentence(warning))}", soft_wrap=True)
+    if strict and found["rejected"]:
+        raise UsageError(f"{found['rejected']} rows of {path} are rejected", expected="none, with --strict")
+
+
+def puzzles(out: Path, count: int, seed: int, families: Sequence[str], *, json: bool) -> None:
+    """Write generated puzzles."""
+    from tasks.puzzles import PuzzlesSpec, write
+
+    written = write(PuzzlesSpec(count=count, seed=seed, families=list(families) or None), out)
+    if json:
+        _emit({"problems": written, "seed": seed, "file": str(out)})
+    else:
+        stdout.print(f"{written:,} problems in {out}")
+
+
+def reason(path: Path, changes: Sequence[str], refresh: Sequence[str], *, estimate: bool, json: bool) -> None:
+    """Ask the teacher, or say what asking would cost."""
+    chosen, home = _load(path, changes), _home(path)
+    if estimate:
+        facts = _estimate(chosen, home)
+    else:
+        _flow(chosen, home, refresh, "reason", facts := {})
+    if json:
+        _emit(facts)
+    elif estimate:
+        _facts(facts)
+
+
+def evaluate(
+    path: Path,
+    changes: Sequence[str],
+    refresh: Sequence[str],
+    adapters: Sequence[str],
+    votes: int | None,
+    *,
+    json: bool,
+) -> None:
+    """Evaluate the recipe's adapter, or those that are named."""
+    changes = [*changes, *([f"evaluate.votes={votes}"] if votes else [])]
+    if adapters:
+        raise UsageError("--adapter", seen=", ".join(adapters), expected="not yet")
+    run(path, changes, refresh, "evaluate", json=json)
+
+
+def verdict(first: Path, second: Path, *, json: bool) -> None:
+    """Compare two files of answers."""
+    from evals.verdict import verdict as judge
+
+    found = judge(_rows(first), _rows(second))
+    if json:
+        _emit(found.dict())
+    else:
+        _facts(found.dict())
+
+
+def sql(query: str, recipe: Path | None, *, json: bool) -> None:
+    """Ask the warehouse."""
+    from storage.warehouse import query as ask
+
+    rows = ask(_home(recipe) if recipe else Home.beside(), query)
+    if json:
+        _emit({"rows": rows})
+    elif rows:
+        table = Table(*rows[0].keys())
+        for row in rows:
+            table.add_row(*(escape(str(value)) for value in row.values()))
+        stdout.print(table)
+    else:
+        stderr.print("no rows")
+
+
+def deploy(*, serve: bool) -> None:
+    """Pool and deployments from prefect.yaml, or the flow served by this process."""
+    if serve:
+        from flows.finetune import finetune_logic
+
+        demo = recipes.load(ROOT / "recipes" / "demo.toml")
+        finetune_logic.serve(name="served", parameters={"recipe": demo.model_dump(mode="json")})
+        return
+    prefect = [sys.executable, "-m", "prefect"]
+    for command in (
+        [*prefect, "work-pool", "create", "local-process", "--type", "process", "--overwrite"],
+        [*prefect, "--no-prompt", "deploy", "--all"],
+    ):
+        if subprocess.run(command, cwd=ROOT, stdin=subprocess.DEVNULL, stdout=sys.stderr).returncode:
+            raise PonensError(
+                f"`{' '.join(command[2:])}` failed",
+                seen=os.environ.get("PREFECT_API_URL", "PREFECT_API_URL is not set"),
+                expected="a Prefect server that answers",
+                hint="start one with `prefect server start` and set PREFECT_API_URL",
+            )
+
+
+def doctor(*, json: bool) -> None:
+    """What this machine can do, and how to mend what is missing."""
+    from flows.doctor import examine
+
+    findings = examine(Home.beside())
+    if json:
+        _emit({"checks": [f.dict() for f in findings]})
+        return
+    for f in findings:
+        mark = "[green]✓[/]" if f.ok else "[yellow]![/]"
+        stdout.print(
+            f"{mark} {f.name:<14} {escape(f.found)}" + (f"  [dim]{escape(f.mend)}[/]" if f.mend else ""), soft_wrap=True
+        )
+
+
+def _flow(
+    chosen: recipes.Recipe, home: Home, refresh: Sequence[str], until: str, facts: dict[str, Any] | None = None
+) -> dict[str, Any]:
+    if not os.environ.get("PREFECT_API_URL"):
+        os.environ.pop("PREFECT_API_URL", None)  # set but empty breaks Prefect's event worker
+    from flows.finetune import finetune_logic
+
+    summary: dict[str, Any] = finetune_logic(chosen, home=home.root, refresh=list(refresh), until=until)  # type: ignore[arg-type]
+    if facts is not None:
+        facts.update(summary["facts"])
+    return summary
+
+
+def _estimate(chosen: recipes.Recipe, home: Home) -> dict[str, Any]:
+    raise NotImplementedError
+
+
+def _load(path: Path, changes: Sequence[str]) -> recipes.Recipe:
+    return recipes.load(path, list(changes))
+
+
+def _home(recipe: Path) -> Home:
+    return Home.beside(recipe)
+
+
+def _known_steps(names: Iterable[str]) -> None:
+    known = recipes.StepName.__args__  # type: ignore[attr-defined]
+    for name in names:
+        if name not in known:
+            raise UsageError("no such step", seen=name, expected=f"one of {', '.join(known)}")
+
+
+def _rows(path: Path) -> list[dict[str, Any]]:
+    try:
+        return [orjson.loads(line) for line in path.read_bytes().splitlines() if line.strip()]
+    except (OSError, orjson.JSONDecodeError) as error:
+        raise UsageError(
+            f"{path} cannot be read", seen=error, expected='lines {"id", "group", "gold", "answer"}'
+        ) from None
+
+
+def _emit(content: Mapping[str, Any]) -> None:
+    sys.stdout.buffer.write(orjson.dumps(content, default=str) + b"\n")
+    sys.stdout.flush()
+
+
+def _sentence(warning: object) -> str:
+    return str(warning.get("message", warning)) if isinstance(warning, Mapping) else str(warning)
+
+
+def _facts(facts: Mapping[str, Any]) -> None:
+    for name, value in facts.items():
+        stdout.print(f"[dim]{name:<14}[/] {escape(str(value))}", soft_wrap=True)
+
+
+def _comparison(summary: Mapping[str, Any]) -> None:
+    found = summary.get("evaluation")
+    if found:
+        table = Table(
+            title=f"{summary['adapter']} against its base, {found['questions']} questions, {found['votes']} votes"
+        )
+        for column in ("", "accuracy", "95 % interval", "greedy", "unreadable"):
+            table.add_column(column, justify="left" if not column else "right")
+        for name in ("base", "adapter"):
+            side = found[name]
+            low, high = side["ci95"]
+            table.add_row(
+                name,
+                f"{side['accuracy']:.3f}",
+                f"{low:.3f} … {high:.3f}",
+                f"{side['greedy_accuracy']:.3f}",
+                f"{side['unreadable']:.3f}",
+            )
+        stdout.print(table)
+        paired = found["paired"]
+        stdout.print(f"verdict: [bold]{paired['verdict']}[/]  {escape(str(paired.get('reason', '')))}", soft_wrap=True)
+    if "report" in summary:
+        stdout.print(f"report:  {summary['report']}", soft_wrap=True)

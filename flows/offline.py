@@ -1,0 +1,19 @@
+"""Switches that keep libraries from calling home. Import it before Prefect; what the user set stays."""
+
+from __future__ import annotations
+
+import os
+
+SWITCHES = {
+    "DO_NOT_TRACK": "1",
+    "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
+    "PREFECT_CLOUD_ENABLE_ORCHESTRATION_TELEMETRY": "false",
+    "PREFECT_TELEMETRY_ENABLE_RESOURCE_METRICS": "false",
+    "PREFECT_LOGGING_EXTRA_LOGGERS": "ponens",
+    "LANGSMITH_TRACING": "false",
+    "VLLM_NO_USAGE_STATS": "1",
+    "HF_HUB_DISABLE_TELEMETRY": "1",
+}
+
+for name, value in SWITCHES.items():
+    os.environ.setdefault(name, value)

@@ -1,0 +1,139 @@
+"""A recipe: the specs of all steps, composed. Defaults, then the TOML file, then `key=value` changes.
+
+name = "logic"
+[parse]
+path = "data.jsonl"
+"""
+
+from __future__ import annotations
+
+import difflib
+import json
+import re
+import tomllib
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from tasks.assemble import AssembleSpec
+from tasks.evaluate import EvaluateSpec
+from tasks.parse import ParseSpec
+from tasks.reason import ReasonSpec
+from tasks.report import ReportSpec
+from tasks.train import TrainSpec
+
+from storage.records import UsageError
+from tasks.puzzles import PuzzlesSpec
+
+StepName = Literal["puzzles", "parse", "reason", "assemble", "train", "evaluate", "report"]
+
+
+class Recipe(BaseModel):
+    """From a file of questions to a measured adapter."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    name: str = Field(description="The adapter's name; its versions are NAME/1, NAME/2, …")
+    kind: Literal["choice"] = Field("choice", description="The kind of work.")
+    puzzles: PuzzlesSpec | None = Field(None, description="Generate puzzles instead of reading a file.")
+    parse: ParseSpec = Field(default_factory=ParseSpec)
+    reason: ReasonSpec = Field(default_factory=ReasonSpec)
+    assemble: AssembleSpec = Field(default_factory=AssembleSpec)
+    train: TrainSpec
+    evaluate: EvaluateSpec = Field(default_factory=EvaluateSpec)
+    report: ReportSpec = Field(default_factory=ReportSpec)
+
+    @field_validator("name")
+    @classmethod
+    def _plain_name(cls, name: str) -> str:
+        if not re.fullmatch(r"[a-z0-9][a-z0-9._-]{0,63}", name):
+            raise ValueError(f"{name!r}: expected lower-case letters, digits, '.', '_' or '-', at most 64")
+        return name
+
+    @model_validator(mode="after")
+    def _one_source(self) -> Recipe:
+        if (self.puzzles is None) == (not self.parse.path):
+            raise ValueError("give either [parse] path or [puzzles], one of the two")
+        return self
+
+
+def load(path: Path, changes: list[str] | None = None) -> Recipe:
+    """The recipe at `path` with `changes` such as "train.rank=8" applied; paths in it become absolute.
+
+    A relative path in a recipe counts from the recipe's own folder. UsageError names the file, the
+    key, the value seen and what was expected.
+    """
+    try:
+        content = tomllib.loads(path.read_text("utf-8"))
+    except FileNotFoundError:
+        near = difflib.get_close_matches(path.name, [p.name for p in path.parent.glob("*.toml")], 1)
+        hint = f"did you mean {path.parent / near[0]}?" if near else "the shipped recipes lie in recipes/"
+        raise UsageError(f"no recipe at {path}", expected="a TOML file", hint=hint) from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError, OSError) as error:
+        raise UsageError(f"recipe {path} cannot be read", seen=error, expected="TOML in UTF-8") from None
+    for change in changes or []:
+        _apply(content, change)
+    _anchor(content, path.parent.resolve())
+    return validate(content, str(path))
+
+
+def validate(content: dict[str, Any], origin: str) -> Recipe:
+    """A typed recipe from plain values. UsageError for an unknown key, with the nearest known one."""
+    try:
+        return Recipe.model_validate(content)
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(str(part) for part in first["loc"])
+        if first["type"] == "extra_forbidden":
+            known = _known(first["loc"][:-1])
+            near = difflib.get_close_matches(str(first["loc"][-1]), known, 1)
+            hint = f"did you mean {near[0]!r}?" if near else ""
+            raise UsageError(
+                f"{origin}: unknown key {where!r}",
+                seen=first["input"],
+                expected=f"one of {', '.join(known)}",
+                hint=hint,
+            ) from None
+        seen = None if first["type"] in ("missing", "value_error") else repr(first["input"])
+        label = f"{origin}: {where}" if where else origin
+        raise UsageError(label, seen=seen, expected=first["msg"].removeprefix("Value error, ")) from None
+
+
+def _known(loc: tuple[int | str, ...]) -> list[str]:
+    model: type[BaseModel] = Recipe
+    for part in loc:
+        candidates = [model.model_fields[str(part)].annotation]
+        candidates += list(getattr(candidates[0], "__args__", ()))
+        model = next(c for c in candidates if isinstance(c, type) and issubclass(c, BaseModel))
+    return list(model.model_fields)
+
+
+def _apply(content: dict[str, Any], change: str) -> None:
+    key, found, text = change.partition("=")
+    if not found or not key:
+        raise UsageError("--set", seen=change, expected="key=value, such as train.rank=8")
+    *parents, last = key.strip().split(".")
+    for part in parents:
+        content = content.setdefault(part, {})
+        if not isinstance(content, dict):
+            raise UsageError(f"--set {change}", expected=f"{part} to be a table of the recipe")
+    try:
+        content[last] = tomllib.loads(f"value = {text}")["value"]
+    except tomllib.TOMLDecodeError:
+        content[last] = text  # a bare word is a string
+
+
+def _anchor(content: dict[str, Any], folder: Path) -> None:
+    parse, train = content.get("parse"), content.get("train")
+    if isinstance(parse, dict) and parse.get("path"):
+        paths = parse["path"]
+        one = isinstance(paths, str)
+        anchored = [str(folder / p) for p in ([paths] if one else paths)]
+        parse["path"] = anchored[0] if one else anchored
+    if isinstance(train, dict) and (base := train.get("base_model")) and str(base).startswith("."):
+        train["base_model"] = str((folder / base).resolve())
+
+
+def resolved(recipe: Recipe) -> str:
+    """Every value of the recipe, defaults included, as JSON: the copy that is saved with a run."""
+    return json.dumps(recipe.model_dump(mode="json"), indent=2, ensure_ascii=False)

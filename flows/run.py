@@ -1,0 +1,153 @@
+"""One run of a recipe: each step as a Prefect task, its receipt, its artifacts, its line on the screen."""
+
+from __future__ import annotations
+
+import secrets
+import time
+from collections.abc import Collection
+from contextlib import suppress
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any, Literal
+from uuid import UUID
+
+from prefect import task
+from prefect.artifacts import create_progress_artifact, create_table_artifact, update_progress_artifact
+from prefect.cache_policies import NO_CACHE
+from prefect.client.schemas.objects import State
+from prefect.context import TaskRunContext
+from prefect.states import Completed
+
+from flows.chain import chain
+from flows.recipe import Recipe, resolved
+from flows.screen import Screen
+from storage import warehouse
+from storage.artifacts import write_json
+from storage.home import Home
+from storage.records import Receipt
+from tasks.step import Progress, Step, Tick, log, run_step
+
+ARTIFACT_EVERY_S = 2.0
+
+
+class _Reached(Exception):
+    """The last step that was asked for is done."""
+
+
+@dataclass
+class Run:
+    """Does the steps of a chain, in order, up to `until`; remembers what came of each."""
+
+    recipe: Recipe
+    home: Home
+    refresh: Collection[str] = ()
+    until: str = "report"
+    screen: Screen = field(default_factory=Screen)
+    id: str = field(default_factory=lambda: f"{datetime.now(UTC):%Y%m%d-%H%M%S}-{secrets.token_hex(2)}")
+    receipts: dict[str, Receipt] = field(default_factory=dict)
+    steps: list[dict[str, Any]] = field(default_factory=list)
+
+    def go(self) -> dict[str, Any]:
+        """Run the chain; the summary that `ponens run --json` prints. Whatever a step raises passes through."""
+        folder = self.home.run(self.id)
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / "recipe.json").write_text(resolved(self.recipe), "utf-8")
+        warehouse.open_run(self.home, self.id, resolved(self.recipe), self.recipe.name)
+        outcome = "failed"
+        try:
+            with suppress(_Reached):
+                chain(self.recipe, self.do, self.home.root)
+            outcome = "done"
+        finally:
+            write_json(folder / "outcome.json", {"outcome": outcome, **self.summary()})
+            warehouse.close_run(self.home, self.id, outcome)
+        return self.summary()
+
+    def do(self, step: Step) -> Receipt:
+        """Do one step as a Prefect task of its name."""
+        made: list[tuple[Receipt, Literal["ran", "cached"]]] = []
+
+        @task(name=step.name, task_run_name=step.name, cache_policy=NO_CACHE, persist_result=False)
+        def perform() -> State[None]:
+            with self.screen.working(step.name) as show:
+                receipt, status = run_step(
+                    step, self.home, refresh=step.name in self.refresh, progress=_told(step.name, show)
+                )
+            made.append((receipt, status))
+            _table(step.name, status, receipt)
+            return Completed(name="Cached" if status == "cached" else "Completed", message=receipt.artifact)
+
+        start = time.monotonic()
+        try:
+            perform()
+        except BaseException:
+            self._note(step.name, "failed", time.monotonic() - start, str(step.key), {})
+            raise
+        receipt, status = made[0]
+        self.receipts[step.name] = receipt
+        self._note(step.name, status, time.monotonic() - start, receipt.key, receipt.facts)
+        if step.name == self.until:
+            raise _Reached
+        return receipt
+
+    def _note(self, name: str, status: str, seconds: float, key: str, facts: Any) -> None:
+        self.steps.append({"name": name, "status": status, "seconds": round(seconds, 3), "key": key})
+        self.screen.done(name, status, seconds, facts)
+
+    def summary(self) -> dict[str, Any]:
+        """What the run came to; parts whose step was not reached are absent."""
+        found = self.receipts
+        said: dict[str, Any] = {
+            "run_id": self.id,
+            "recipe": self.recipe.name,
+            "home": str(self.home.root),
+            "steps": self.steps,
+        }
+        if "assemble" in found:
+            facts = found["assemble"].facts
+            said["dataset"] = {name: facts[name] for name in ("snapshot", "rows", "rejected", "dropped")}
+        if "train" in found:
+            said["adapter"] = found["train"].artifact.removeprefix("adapters/")
+        if "evaluate" in found:
+            said["evaluation"] = found["evaluate"].facts
+        if "report" in found:
+            said["report"] = str(self.home.root / found["report"].artifact / "report.html")
+        return said
+
+
+def _table(name: str, status: str, receipt: Receipt) -> None:
+    """The step's counts as a table on its page in Prefect's UI."""
+    rows: list[dict[str, Any]] = [{"fact": "status", "value": status}]
+    rows += [
+        {"fact": fact, "value": value if isinstance(value, str | int | float) else str(value)}
+        for fact, value in receipt.facts.items()
+        if value is not None and fact != "loss"
+    ]
+    rows += [{"fact": "artifact", "value": receipt.artifact}, {"fact": "digest", "value": receipt.digest}]
+    create_table_artifact(table=rows, key=name, description=f"**{name}**: {status}, key `{receipt.key[:16]}`")
+
+
+def _told(step: str, show: Progress) -> Progress:
+    """Pass ticks on to the screen, to Prefect's progress artifact and to its log, these two sparingly."""
+    if TaskRunContext.get() is None:
+        return show
+    last = 0.0
+    artifact: UUID | None = None
+
+    def tell(tick: Tick) -> None:
+        nonlocal last, artifact
+        show(tick)
+        now = time.monotonic()
+        if now - last < ARTIFACT_EVERY_S and tick.done != tick.total:
+            return
+        last = now
+        log.info("%s: %s of %s %s %s", step, tick.done, tick.total or "?", tick.unit, tick.note)
+        if tick.total:
+            share = 100.0 * tick.done / tick.total
+            if artifact is None:
+                made = create_progress_artifact(progress=share, key=f"{step}-progress", description=step)
+                artifact = made if isinstance(made, UUID) else None
+            else:
+                update_progress_artifact(artifact_id=artifact, progress=share)
+
+    return tell

@@ -1,0 +1,62 @@
+"""A home directory holds everything of Ponens; two homes never mix.
+
+warehouse.duckdb           facts one can query
+ledger/*.jsonl             one line a request to a teacher, appended as the reply arrives
+receipts/STEP/KEY.json     what each finished step left behind
+artifacts/SHELF/DIGEST/    immutable files named by content, manifest.json last
+adapters/NAME/N/           immutable adapter versions
+work/STEP-KEY/             a step's unfinished files: a killed step goes on from here
+locks/  runs/RUN_ID/
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+
+@dataclass(frozen=True, slots=True)
+class Home:
+    """Paths below one root. Creating the value touches no disk."""
+
+    root: Path
+
+    @staticmethod
+    def beside(recipe: Path | None = None) -> Home:
+        """`PONENS_HOME` if set, else `.ponens/` beside the recipe (or in the working directory)."""
+        chosen = os.environ.get("PONENS_HOME")
+        return Home(Path(chosen) if chosen else (recipe.parent if recipe else Path.cwd()).resolve() / ".ponens")
+
+    @property
+    def warehouse(self) -> Path:
+        return self.root / "warehouse.duckdb"
+
+    @property
+    def ledger(self) -> Path:
+        return self.root / "ledger"
+
+    @property
+    def adapters(self) -> Path:
+        return self.root / "adapters"
+
+    def receipt(self, step: str, key: str) -> Path:
+        return self.root / "receipts" / step / f"{key}.json"
+
+    def work(self, step: str, key: str) -> Path:
+        return self.root / "work" / f"{step}-{key[:16]}"
+
+    def run(self, run_id: str) -> Path:
+        return self.root / "runs" / run_id
+
+    @contextmanager
+    def lock(self, name: str) -> Iterator[None]:
+        """Hold `name` against other threads and processes; the kernel lets go if this one dies."""
+        path = self.root / "locks" / f"{name}.lock"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with path.open("w") as file:
+            fcntl.flock(file, fcntl.LOCK_EX)
+            yield

@@ -1,0 +1,261 @@
+"""Steps keyed by content: run what is new, find what is done, say why.
+
+A verb's module builds a `Step` from its spec and the receipts before it; `run_step` does the work
+or finds it done; `forecast` says which of the two it would be, without doing anything. The key is
+made of the step's name, settings, input digests, prompt versions and the code it reaches in the
+house, so it holds across runs, processes and machines that share a home.
+"""
+
+from __future__ import annotations
+
+import ast
+import functools
+import hashlib
+import importlib.util
+import logging
+import shutil
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Literal
+
+import orjson
+
+from storage import warehouse
+from storage.artifacts import publish, whole, write_json
+from storage.home import Home
+from storage.records import Receipt, digest
+
+log = logging.getLogger("ponens")
+ROOMS = ("tasks", "prompts", "puzzles", "storage", "evals")
+Facts = dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Tick:
+    """Progress of a long step: `done` of `total` units, and a word such as a loss or a cost."""
+
+    done: int
+    total: int | None
+    unit: str
+    note: str = ""
+
+
+Progress = Callable[[Tick], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Workshop:
+    """What a step's work is given: its folder (kept over a kill), the home, and where to tell progress."""
+
+    folder: Path
+    home: Home
+    progress: Progress
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """What a step's work returns: counts for people and, if files' bytes are not the identity, a digest."""
+
+    facts: Facts
+    identity: str | None = None
+
+
+@dataclass(frozen=True)
+class Step:
+    """One verb, ready to run.
+
+    `settings` are what of the spec shapes the result. `inputs` maps a name to a content digest, None
+    where the step before it has yet to run. `module` is the verb's dotted name, whose code and
+    whatever it imports of the house is part of the key. `work` fills `Workshop.folder`; what stands
+    there when it returns is published on `shelf`. `tables` maps a table of the warehouse to the
+    parquet file in the artifact that fills it.
+    """
+
+    name: str
+    module: str
+    settings: Mapping[str, Any]
+    inputs: Mapping[str, str | None]
+    work: Callable[[Workshop], Result]
+    shelf: str
+    numbered: bool = False
+    tables: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def ingredients(self) -> dict[str, Any]:
+        return {
+            "settings": dict(self.settings),
+            "inputs": dict(self.inputs),
+            "code": code_version(self.module),
+        }
+
+    @property
+    def key(self) -> str | None:
+        """64 hex digits, or None while an input is still unknown."""
+        if None in self.inputs.values():
+            return None
+        return digest({"step": self.name, **self.ingredients})
+
+
+@dataclass(frozen=True, slots=True)
+class Forecast:
+    """What running a step now would do, and the receipt it would find (None if it will run)."""
+
+    name: str
+    status: Literal["cached", "will_run"]
+    why: str
+    receipt: Receipt | None = None
+
+
+def run_step(
+    step: Step, home: Home, *, refresh: bool = False, progress: Progress = lambda tick: None
+) -> tuple[Receipt, Literal["ran", "cached"]]:
+    """The step's receipt, from the home if it is there and its artifact whole, else from its work.
+
+    Two processes that want the same step take turns: the second finds it done. Whatever the work
+    raises passes through, and its folder stays for the next try.
+    """
+    if (key := step.key) is None:
+        raise ValueError(f"step {step.name} has inputs that are not made yet: {step.inputs}")
+    with home.lock(f"{step.name}-{key[:16]}"):
+        found = None if refresh else find(step, home)
+        if found:
+            warehouse.register(home, found, step.tables)
+            return found, "cached"
+        folder = home.work(step.name, key)
+        if refresh:
+            shutil.rmtree(folder, ignore_errors=True)
+        folder.mkdir(parents=True, exist_ok=True)
+        start = time.monotonic()
+        result = step.work(Workshop(folder, home, progress))
+        seconds = round(time.monotonic() - start, 3)
+        about = {"step": step.name, "key": key, "ingredients": step.ingredients, "facts": result.facts}
+        published = publish(folder, step.shelf, home, identity=result.identity, numbered=step.numbered, about=about)
+        receipt = Receipt(
+            step=step.name,
+            key=key,
+            digest=published.digest,
+            artifact=published.artifact,
+            facts=result.facts,
+            ingredients=step.ingredients,
+            seconds=seconds,
+            made_at=datetime.now(UTC).isoformat(timespec="seconds"),
+        )
+        write_json(home.receipt(step.name, key), receipt.dict())
+        warehouse.register(home, receipt, step.tables)
+        return receipt, "ran"
+
+
+def find(step: Step, home: Home) -> Receipt | None:
+    """The receipt of this very work, if its artifact is still whole."""
+    receipt = remembered(step, home)
+    return receipt if receipt and whole(home.root / receipt.artifact) else None
+
+
+def remembered(step: Step, home: Home) -> Receipt | None:
+    """The receipt of this very work, even if its artifact is gone. The step's key must be known."""
+    try:
+        return Receipt(**orjson.loads(home.receipt(step.name, str(step.key)).read_bytes()))
+    except (OSError, orjson.JSONDecodeError, TypeError):
+        return None
+
+
+def forecast(step: Step, home: Home, *, refresh: bool = False) -> Forecast:
+    """What `run_step` would do and why; reads receipts and artifacts, changes nothing."""
+    if step.key is None:
+        waiting = ", ".join(name for name, value in step.inputs.items() if value is None)
+        return Forecast(step.name, "will_run", f"waits for {waiting}, which will be made anew")
+    known = remembered(step, home)
+    if refresh:
+        return Forecast(step.name, "will_run", "asked for with --refresh")
+    if known and whole(home.root / known.artifact):
+        return Forecast(step.name, "cached", f"made {known.made_at}, {known.artifact} is whole", known)
+    if known:
+        # its digest is still known, so that later steps need not be forecast as new
+        return Forecast(step.name, "will_run", f"artifact {known.artifact} is gone or damaged", known)
+    return Forecast(step.name, "will_run", _difference(step, home))
+
+
+def _difference(step: Step, home: Home) -> str:
+    """In what the nearest earlier receipt of this step differs from this step."""
+    folder = home.receipt(step.name, "x").parent
+    earlier = sorted(folder.glob("*.json"), key=lambda p: p.stat().st_mtime) if folder.exists() else []
+    if not earlier:
+        return "never run in this home"
+    changes = []
+    before = orjson.loads(earlier[-1].read_bytes())["ingredients"]
+    now = step.ingredients
+    for part in ("settings", "inputs"):
+        for name in sorted(before[part].keys() | now[part].keys()):
+            old, new = before[part].get(name), now[part].get(name)
+            if old != new and part == "settings":
+                changes.append(f"{name} changed from {_short(old)} to {_short(new)}")
+            elif old != new:
+                changes.append(f"{name} changed")
+    if before["code"] != now["code"]:
+        changes.append("its code changed")
+    return "; ".join(changes) or "its receipt is gone"
+
+
+def _short(value: object) -> str:
+    text = orjson.dumps(value, default=str).decode()
+    return text if len(text) <= 60 else f"{text[:57]}..."
+
+
+@functools.cache
+def code_version(module: str) -> str:
+    """Digest of a module's code and of all house modules it imports, docstrings and comments apart."""
+    seen: dict[str, str] = {}
+    queue = [module]
+    while queue:
+        name = queue.pop()
+        if name in seen or (path := _source(name)) is None:
+            continue
+        tree = ast.parse(path.read_bytes())
+        seen[name] = hashlib.sha256(ast.dump(_bare(tree)).encode()).hexdigest()
+        queue += _imports(tree)
+    return digest(seen)[:16]
+
+
+def _source(name: str) -> Path | None:
+    if name.split(".")[0] not in ROOMS:
+        return None
+    try:
+        spec = importlib.util.find_spec(name)
+    except ModuleNotFoundError:  # `from room.module import name` also asks for room.module.name
+        return None
+    return Path(spec.origin) if spec and spec.origin else None
+
+
+def _imports(tree: ast.Module) -> list[str]:
+    names = []
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            names += [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            names += [node.module, *(f"{node.module}.{alias.name}" for alias in node.names)]
+    return names
+
+
+def _bare(tree: ast.Module) -> ast.Module:
+    for node in ast.walk(tree):
+        body = getattr(node, "body", None)
+        if isinstance(body, list) and body and isinstance(body[0], ast.Expr):
+            value = body[0].value
+            if isinstance(value, ast.Constant) and isinstance(value.value, str):
+                node.body = body[1:]  # type: ignore[attr-defined]
+    return tree
+
+
+def stand_in(forecasted: Forecast) -> Receipt:
+    """A stand-in receipt for planning: the digest if it is remembered, else unknown (empty)."""
+    if forecasted.receipt:
+        return forecasted.receipt
+    return Receipt(forecasted.name, "", "", "", {}, {}, 0.0, "")
+
+
+def of(receipt: Receipt) -> str | None:
+    """A receipt's digest as an input, None if the step has yet to run."""
+    return receipt.digest or None

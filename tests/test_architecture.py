@@ -1,0 +1,115 @@
+"""The house's import table, read from the syntax tree, and the README's map held against the tree."""
+
+import ast
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[1]
+MAY_IMPORT = {
+    "flows": {"tasks", "storage", "evals"},
+    "tasks": {"prompts", "puzzles", "storage", "evals"},
+    "prompts": {"storage.records"},
+    "puzzles": {"storage.records"},
+    "evals": {"storage.records"},
+    "storage": set(),
+}
+HEAVY = {"torch", "transformers", "trl", "peft", "vllm", "datasets", "accelerate", "bitsandbytes"}
+CHILDREN = {"tasks/trainer.py"}  # modules that only a child process imports
+SHARED_VERBS = {"tasks.step", "tasks.child", "tasks.models", "tasks.engines", "tasks.teachers"}
+
+
+def files(room: str) -> list[Path]:
+    return sorted((ROOT / room).rglob("*.py"))
+
+
+def imports(path: Path, *, top_only: bool = False) -> set[str]:
+    tree = ast.parse(path.read_text("utf-8"))
+    nodes = tree.body if top_only else list(ast.walk(tree))
+    found = set()
+    for node in nodes:
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            found |= {f"{node.module}.{alias.name}" for alias in node.names}
+    return found
+
+
+@pytest.mark.parametrize("room", MAY_IMPORT)
+def test_a_room_imports_only_rooms_below_it(room: str) -> None:
+    allowed = MAY_IMPORT[room] | {room}
+    wrong = [
+        f"{path.relative_to(ROOT)} imports {name}"
+        for path in files(room)
+        for name in imports(path)
+        if name.split(".")[0] in {*MAY_IMPORT, "recipes", "tests"}
+        and not any(name == a or name.startswith(f"{a}.") for a in allowed)
+    ]
+
+    assert wrong == []
+
+
+def test_prefect_is_known_to_flows_alone() -> None:
+    wrong = [
+        str(path.relative_to(ROOT))
+        for room in MAY_IMPORT
+        if room != "flows"
+        for path in files(room)
+        if any(name.split(".")[0] == "prefect" for name in imports(path))
+    ]
+
+    assert wrong == []
+
+
+def test_heavy_libraries_are_imported_only_inside_the_function_that_needs_them() -> None:
+    wrong = [
+        str(path.relative_to(ROOT))
+        for room in MAY_IMPORT
+        for path in files(room)
+        if str(path.relative_to(ROOT)) not in CHILDREN
+        and any(name.split(".")[0] in HEAVY for name in imports(path, top_only=True))
+    ]
+
+    assert wrong == []
+
+
+def test_a_verb_imports_no_other_verb() -> None:
+    wrong = [
+        f"{path.relative_to(ROOT)} imports {name}"
+        for path in files("tasks")
+        for name in imports(path)
+        if name.startswith("tasks.") and not any(name == s or name.startswith(f"{s}.") for s in SHARED_VERBS)
+    ]
+
+    assert wrong == []
+
+
+def test_a_room_opens_with_a_promise_and_nothing_else() -> None:
+    for room in MAY_IMPORT:
+        tree = ast.parse((ROOT / room / "__init__.py").read_text("utf-8"))
+
+        assert ast.get_docstring(tree)
+        assert len(tree.body) == 1, room
+
+
+def test_the_readme_maps_every_file_of_the_house() -> None:
+    readme = (ROOT / "README.md").read_text("utf-8")
+    missing = [
+        str(path.relative_to(ROOT))
+        for room in MAY_IMPORT
+        for path in files(room)
+        if path.name != "__init__.py" and f"{path.name}" not in readme
+    ]
+
+    assert missing == []
+
+
+def test_no_file_outgrows_300_lines() -> None:
+    long = {
+        str(path.relative_to(ROOT)): lines
+        for room in MAY_IMPORT
+        for path in files(room)
+        if (lines := len(path.read_text("utf-8").splitlines())) > 300
+    }
+
+    assert long == {}
