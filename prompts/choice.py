@@ -54,6 +54,13 @@ def forced(question: Question) -> str:
     return "答案：" if question.language == "zh" else "Answer:"
 
 
+def answer_line(question: Question) -> str:
+    """The line that a right reply ends with. ValueError without a key."""
+    if question.answer is None:
+        raise ValueError(f"question {question.id} has no key")
+    return f"答案：{question.answer}" if question.language == "zh" else f"Answer: {question.answer}"
+
+
 _CUE = (
     r"(?:(?:final\s+|correct\s+|right\s+)?answer\s*(?:is|=|:)?\s*:?|"
     r"(?:最终|正确|参考)?(?:答案|选项)\s*(?:应该|应当|应)?(?:是|为|选|:)?\s*:?|"
