@@ -124,7 +124,7 @@ def test_a_broken_problem_rejects_its_line(tmp_path, content, field, reason):
 def test_a_broken_problem_accounts_for_each_of_its_questions(tmp_path):
     _, rejects = read(tmp_path, line(problem="\ufffd", questions=[ITEM] * 3))
 
-    assert [r.reason[-16:] for r in rejects] == [f"(question {n} of 3)" for n in (1, 2, 3)]
+    assert [r.reason[-17:] for r in rejects] == [f"(question {n} of 3)" for n in (1, 2, 3)]
 
 
 @pytest.mark.parametrize(
