@@ -1,1 +1,1 @@
-"""One puzzle family a file: it writes problems, reads them back from their text and solves them."""
+"""One file a family: it writes puzzle texts, reads them back, solves them and words the rationale."""

@@ -1,0 +1,102 @@
+"""What a family is, and the parts that rationales share: placing the right option, scanning the options.
+
+A rationale ends in a scan that stops at the first option that fits, then the answer line. Small models learn
+to compare one option at a time; they do not learn to jump from a value to its letter.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Literal, Protocol, TypeVar
+
+from storage.records import LETTERS
+
+Language = Literal["en", "zh"]
+OPTIONS = 4
+YES = {"en": " yes", "zh": "是"}
+NO = {"en": " no", "zh": "否"}
+COLON = {"en": ":", "zh": "："}
+_SO = {"en": "So ", "zh": "得"}
+_START = {"en": "Start: ", "zh": "起："}
+_ANSWER = {"en": "Answer: ", "zh": "答案："}
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """One question of a puzzle; `answer` is the letter of the one right option."""
+
+    question: str
+    options: tuple[str, ...]
+    answer: str
+
+
+@dataclass(frozen=True, slots=True)
+class Puzzle:
+    """One problem text and its questions."""
+
+    problem: str
+    questions: tuple[Asked, ...]
+
+
+State = TypeVar("State")
+
+
+class Family(Protocol[State]):
+    """One kind of puzzle: it writes texts, and reads and solves them from the text alone."""
+
+    name: str
+
+    def capacity(self, language: Language) -> int:
+        """How many different problem texts `make` can write, at least."""
+
+    def make(self, rng: random.Random, language: Language) -> Puzzle:
+        """A puzzle with one or two questions, each with one right option at a uniformly drawn letter."""
+
+    def read(self, problem: str) -> State | None:
+        """The state that the text describes, None if it is no text of this family."""
+
+    def work(self, state: State, question: str, options: Sequence[str]) -> str | None:
+        """The rationale with its answer line; None if the question is unknown or no option fits."""
+
+
+def place(rng: random.Random, right: str, wrong: Sequence[str]) -> tuple[tuple[str, ...], str]:
+    """Options in random order, and the letter of the right one: uniform over the letters."""
+    options = rng.sample(list(wrong), OPTIONS - 1)
+    position = rng.randrange(OPTIONS)
+    options.insert(position, right)
+    return tuple(options), LETTERS[position]
+
+
+def asked_steps(rng: random.Random, steps: int, lowest: int = 2) -> list[int]:
+    """One or two different step numbers to ask about, in rising order."""
+    return sorted(rng.sample(range(lowest, steps + 1), rng.choice((1, 2))))
+
+
+def scan(options: Sequence[str], language: Language, judge: Callable[[str], str | None]) -> str | None:
+    """The options up to the first that fits, one a line, and the answer line; None if none fits.
+
+    `judge` returns what to write behind an option: text that ends in YES or NO, or None if unreadable.
+    """
+    lines = []
+    for letter, option in zip(LETTERS, options, strict=False):
+        verdict = judge(option)
+        if verdict is None:
+            return None
+        lines.append(f"{letter}) {option}{COLON[language]}{verdict}")
+        if verdict.endswith(YES[language]):
+            return "\n".join([*lines, _ANSWER[language] + letter])
+    return None
+
+
+def conclude(value: str, options: Sequence[str], language: Language) -> str | None:
+    """The line that states the value found, then the scan for the option that equals it."""
+    found = scan(options, language, lambda option: YES[language] if option == value else NO[language])
+    return None if found is None else f"{_SO[language]}{value}\n{found}"
+
+
+def walk(start: str, steps: Sequence[str], value: str, options: Sequence[str], language: Language) -> str | None:
+    """A start line, the numbered steps, and the conclusion."""
+    end = conclude(value, options, language)
+    return None if end is None else "\n".join([_START[language] + start, *steps, end])

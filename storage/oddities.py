@@ -1,0 +1,141 @@
+"""What is odd about a source without being wrong: warnings as values, counted, with examples.
+
+    oddities = Oddities(competition.number)
+    for item in competition.read(path): oddities.see(item)
+    oddities.warnings()   [{"kind": "identical-options", "count": 4, "message": "…", "examples": ["p_0: B = D, key D"]}]
+
+A warning never drops a row; whoever reads it decides.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter, defaultdict
+from collections.abc import Callable
+from typing import Any
+
+from storage.records import LETTERS, Question, Rejected
+
+EXAMPLES = 10
+_FEW = 30  # below this many keys a skew is chance
+_LETTER = re.compile(r"[A-Z]")
+
+KINDS = {
+    "identical-options": "questions have the same text at two letters",
+    "letter-options": "options are a single letter as content: the letter in a reply can be misread",
+    "empty-options": "options are empty",
+    "repeated-question": "questions occur again with the same problem and options; they count once from here on",
+    "contradicting-keys": "questions occur again with another key; the first key counts",
+    "repeated-text": "problems ask the same question text twice",
+    "shared-problem": "problem texts stand on several lines: their questions stay on one side of the split",
+    "numbering": "problems number their questions otherwise than 1, 2, 3: a number is no index",
+    "no-key": "questions have no answer: they can be neither learnt from nor marked",
+    "answer-skew": "keys are one and the same letter, far more than chance",
+}
+
+
+class Oddities:
+    """Counts oddities over a stream; memory grows with distinct questions by a few bytes each."""
+
+    def __init__(self, number: Callable[[Question], int | None] = lambda question: None) -> None:
+        self._number = number  # a format's own numbering of a question, None if it has none
+        self._count: Counter[str] = Counter()
+        self._examples: dict[str, list[str]] = defaultdict(list)
+        self._keys: dict[str, str | None] = {}
+        self._line: dict[str, tuple[str, int, str]] = {}
+        self._shared: dict[str, list[str]] = {}
+        self._asked: list[Question] = []
+        self._broken = False  # of the present line: a reject makes its numbering unknowable
+        self._here = ("", 0)
+        self._letters: Counter[str] = Counter()
+        self._fair: dict[str, float] = defaultdict(float)
+
+    def see(self, item: Question | Rejected) -> None:
+        """Take the next item, in the order of the source."""
+        if (item.file, item.line) != self._here:
+            self._turn()
+            self._here = (item.file, item.line)
+        if isinstance(item, Rejected):
+            self._broken = True
+            return
+        self._asked.append(item)
+        self._options(item)
+        self._repeats(item)
+        if item.answer is None:
+            self._note("no-key", _name(item))
+        else:
+            self._letters[item.answer] += 1
+            for letter in item.letters:
+                self._fair[letter] += 1 / len(item.letters)
+
+    def warnings(self) -> list[dict[str, Any]]:
+        """One dict for each kind that occurred: kind, count, message, up to ten examples."""
+        self._turn()
+        self._skew()
+        self._count["shared-problem"] = len(self._shared)
+        self._examples["shared-problem"] = [", ".join(names) for names in self._shared.values()][:EXAMPLES]
+        return [
+            {"kind": kind, "count": self._count[kind], "message": text, "examples": self._examples[kind]}
+            for kind, text in KINDS.items()
+            if self._count[kind]
+        ]
+
+    def _options(self, question: Question) -> None:
+        same: dict[str, str] = defaultdict(str)
+        for letter, option in zip(question.letters, question.options, strict=True):
+            same[option.strip()] += letter
+            if _LETTER.fullmatch(option):
+                self._note("letter-options", f"{_name(question)}: {letter}) {option}")
+            if not option.strip():
+                self._note("empty-options", f"{_name(question)}: {letter}")
+        twins = [letters for letters in same.values() if len(letters) > 1]
+        if twins:
+            said = f"{_name(question)}: {', '.join(' = '.join(letters) for letters in twins)}"
+            keyed = any(question.answer in letters for letters in twins) if question.answer else False
+            key = f", key {question.answer}" + ("" if keyed else ", not one of them") if question.answer else ", no key"
+            self._note("identical-options", said + key)
+
+    def _repeats(self, question: Question) -> None:
+        if question.id in self._keys:
+            before = self._keys[question.id]
+            self._note("repeated-question", _name(question))
+            if None not in (before, question.answer) and before != question.answer:
+                self._note("contradicting-keys", f"{_name(question)}: {before}, then {question.answer}")
+        if self._keys.get(question.id) is None:
+            self._keys[question.id] = question.answer
+        *first, name = self._line.setdefault(question.group, (*self._here, _name(question)))
+        if tuple(first) != self._here:
+            names = self._shared.setdefault(question.group, [name])
+            if names[-1] != _name(question) and len(names) < EXAMPLES:
+                names.append(_name(question))
+
+    def _turn(self) -> None:
+        """Look back on a whole line of the source."""
+        if self._asked:
+            texts = Counter(re.sub(r"^\D{0,4}\d+\s*[:：]", "", q.question).strip() for q in self._asked)
+            if max(texts.values()) > 1:
+                self._note("repeated-text", _name(self._asked[0]))
+            numbers = [self._number(q) for q in self._asked]
+            if not self._broken and None not in numbers and numbers != list(range(1, len(numbers) + 1)):
+                self._note("numbering", f"{_name(self._asked[0])}: {', '.join(map(str, numbers))}")
+        self._asked, self._broken = [], False
+
+    def _skew(self) -> None:
+        total = sum(self._letters.values())
+        if total < _FEW:
+            return
+        letter, count = max(self._letters.items(), key=lambda item: item[1] - self._fair[item[0]])
+        share, fair = count / total, self._fair[letter] / total
+        if share - fair > max(0.05, 3 * (fair * (1 - fair) / total) ** 0.5):
+            spread = ", ".join(f"{name} {self._letters[name]}" for name in LETTERS if self._letters[name])
+            self._count["answer-skew"] = count
+            self._examples["answer-skew"] = [f'always "{letter}" would be right {share:.1%}, chance {fair:.1%}', spread]
+
+    def _note(self, kind: str, example: str) -> None:
+        self._count[kind] += 1
+        if len(self._examples[kind]) < EXAMPLES:
+            self._examples[kind].append(example)
+
+
+def _name(question: Question) -> str:
+    return question.source_id or f"{question.file}:{question.line}"

@@ -1,0 +1,243 @@
+"""The warehouse: one DuckDB file of facts, opened late and closed early, shared by many processes.
+
+    register(home, receipt, tables)   an artifact's parquet files -> rows, once
+    query(home, "select …")           columns and rows, read-only, while others write
+    connect(home)                     one short transaction; the schema is brought up to date first
+
+DuckDB lets one process at a time write, and none read meanwhile; whoever comes second waits here.
+Nothing in the file is unique: delete it, and the next run fills it again from the artifacts.
+"""
+
+from __future__ import annotations
+
+import random
+import re
+import threading
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import orjson
+
+from storage.home import Home
+from storage.records import PonensError, Receipt, UsageError
+
+MIGRATIONS = Path(__file__).with_name("migrations")
+PATIENCE_S = 300.0  # what a run may wait for a person's long query before it gives up its work
+# One process may hold a file open for writing on several connections, whose transactions could then
+# conflict; its threads take turns instead.
+_WRITERS = threading.Lock()
+
+
+@dataclass(frozen=True, slots=True)
+class Rows:
+    """What a query found: column names, and one tuple for each row."""
+
+    columns: tuple[str, ...]
+    rows: list[tuple[Any, ...]]
+
+    def dicts(self) -> list[dict[str, Any]]:
+        """One dict for each row."""
+        return [dict(zip(self.columns, row, strict=True)) for row in self.rows]
+
+
+@contextmanager
+def connect(home: Home, read_only: bool = False, wait_s: float = 60) -> Iterator[duckdb.DuckDBPyConnection]:
+    """One transaction on the home's warehouse: committed at the end of the block, undone if it raises.
+
+    Waits up to `wait_s` for whoever has the file open. Writing creates the file and applies
+    migrations. PonensError if the wait was in vain, if the file is damaged, or if a newer release
+    wrote it; UsageError if it is to be read and is not there.
+    """
+    if read_only and not home.warehouse.exists():
+        raise UsageError(
+            "there is no warehouse yet",
+            seen=home.warehouse,
+            hint="run a recipe in this home: `ponens run RECIPE`",
+        )
+    until = time.monotonic() + wait_s
+    if not read_only and not _WRITERS.acquire(timeout=wait_s):
+        raise _busy(home, wait_s, "another thread of this process writes")
+    try:
+        con = _open(home, read_only, until, wait_s)
+        try:
+            con.begin()
+            _migrate(con, home, read_only)
+            yield con
+            con.commit()
+        finally:
+            con.close()  # an uncommitted transaction is undone
+    finally:
+        if not read_only:
+            _WRITERS.release()
+
+
+def register(home: Home, receipt: Receipt, tables: Mapping[str, str]) -> None:
+    """Put an artifact's rows into the warehouse, all or none; nothing to do if they are there.
+
+    `tables` maps a table to the parquet file in the artifact that fills it; a column of the file
+    that the table lacks is an error. PonensError if a file is missing or does not fit its table.
+    """
+    if home.warehouse.exists():
+        with connect(home, read_only=True, wait_s=PATIENCE_S) as con:
+            if _known(con, receipt):
+                return
+    else:
+        home.root.mkdir(parents=True, exist_ok=True)
+    with connect(home, wait_s=PATIENCE_S) as con:
+        if _known(con, receipt):
+            return
+        for table, file in tables.items():
+            _fill(con, table, home.root / receipt.artifact / file, receipt.artifact)
+        con.execute(
+            "insert or replace into artifacts by name select unnest($row)",
+            {"row": _artifact_row(receipt)},
+        ).fetchall()
+
+
+def query(home: Home, sql: str, wait_s: float = 60) -> Rows:
+    """Columns and rows of one query over the warehouse's tables and the `ledger`.
+
+    Reads only, and no other file: neither the SQL nor its mistakes can change anything. UsageError
+    with DuckDB's words if the SQL is wrong or there is no warehouse.
+    """
+    with connect(home, read_only=True, wait_s=wait_s) as con:
+        if re.search(r"\bledger\b", sql, re.IGNORECASE):
+            _ledger(con, home)
+        con.execute("set enable_external_access = false; set lock_configuration = true").fetchall()
+        try:
+            con.execute(sql)
+            rows = con.fetchall()
+        except (duckdb.Error, AttributeError) as error:  # AttributeError: the client, on an empty statement
+            said = str(error) if isinstance(error, duckdb.Error) else "an empty statement"
+            raise UsageError(
+                "the warehouse could not run this", seen=said, hint='`ponens sql "show tables"` lists what is there'
+            ) from None
+        return Rows(tuple(column[0] for column in con.description or ()), rows)
+
+
+def open_run(home: Home, run_id: str, *, recipe: str, name: str) -> None:
+    """Note that a run began; its outcome stays null until `close_run`."""
+    home.root.mkdir(parents=True, exist_ok=True)
+    with connect(home, wait_s=PATIENCE_S) as con:
+        con.execute(
+            "insert or replace into runs by name select $run_id as run_id, $recipe as recipe, $name as name, "
+            "$now::timestamptz as started_at",
+            {"run_id": run_id, "recipe": recipe, "name": name, "now": _now()},
+        ).fetchall()
+
+
+def close_run(home: Home, run_id: str, outcome: str) -> None:
+    """Note how a run ended, such as "done" or "failed"."""
+    with connect(home, wait_s=PATIENCE_S) as con:
+        con.execute(
+            "update runs set outcome = $outcome, finished_at = $now::timestamptz where run_id = $run_id",
+            {"run_id": run_id, "outcome": outcome, "now": _now()},
+        ).fetchall()
+
+
+def _open(home: Home, read_only: bool, until: float, wait_s: float) -> duckdb.DuckDBPyConnection:
+    pause = 0.005
+    while True:
+        try:
+            return duckdb.connect(str(home.warehouse), read_only=read_only)
+        except duckdb.Error as error:
+            # the second is another thread of this process that has the file open the other way
+            if "lock" not in str(error) and "different configuration" not in str(error):
+                raise PonensError(
+                    f"the warehouse {home.warehouse} cannot be opened",
+                    seen=error,
+                    hint="if it is damaged, move it away: the next run fills a new one from the artifacts",
+                ) from None
+            if time.monotonic() > until:
+                raise _busy(home, wait_s, error) from None
+        time.sleep(random.uniform(0, pause))
+        pause = min(pause * 1.6, 0.25)
+
+
+def _busy(home: Home, wait_s: float, seen: object) -> PonensError:
+    return PonensError(
+        f"the warehouse {home.warehouse} was in use for {wait_s:g} s",
+        seen=seen,
+        hint="wait for the other process, or end it, and try again",
+    )
+
+
+def _migrate(con: duckdb.DuckDBPyConnection, home: Home, read_only: bool) -> None:
+    steps = {int(path.name.split("_")[0]): path for path in sorted(MIGRATIONS.glob("*.sql"))}
+    known = con.execute("select 1 from duckdb_tables() where table_name = 'migrations'").fetchall()
+    done = con.execute("select coalesce(max(number), 0) from migrations").fetchall()[0][0] if known else 0
+    if done > max(steps):
+        raise PonensError(
+            f"the warehouse {home.warehouse} was written by a newer release",
+            seen=f"schema {done}",
+            expected=f"schema {max(steps)} or earlier",
+            hint="upgrade ponens, or set PONENS_HOME to another home",
+        )
+    if read_only:
+        return  # an older schema is brought up to date by the next run
+    if not known:
+        con.execute("create table migrations (number integer primary key, name varchar, applied_at timestamptz)")
+    for number in sorted(n for n in steps if n > done):
+        con.execute(steps[number].read_text()).fetchall()
+        row = [number, steps[number].name, _now()]
+        con.execute("insert into migrations values (?, ?, ?::timestamptz)", row).fetchall()
+
+
+def _known(con: duckdb.DuckDBPyConnection, receipt: Receipt) -> bool:
+    # a numbered artifact may have been deleted and its number given to another: the digest decides
+    if not con.execute("select 1 from duckdb_tables() where table_name = 'artifacts'").fetchall():
+        return False
+    found = con.execute(
+        "select 1 from artifacts where artifact = ? and digest = ?", [receipt.artifact, receipt.digest]
+    ).fetchall()
+    return bool(found)
+
+
+def _fill(con: duckdb.DuckDBPyConnection, table: str, file: Path, artifact: str) -> None:
+    try:
+        con.execute(f'delete from "{table}" where artifact = ?', [artifact]).fetchall()
+        con.execute(
+            f'insert into "{table}" by name select ?::varchar as artifact, * from read_parquet(?)',
+            [artifact, str(file)],
+        ).fetchall()
+    except duckdb.Error as error:
+        raise PonensError(
+            f"{file} does not go into the warehouse's table {table}",
+            seen=error,
+            hint="run the recipe again with `--refresh` for the step that made it",
+        ) from None
+
+
+def _artifact_row(receipt: Receipt) -> dict[str, Any]:
+    return {
+        "artifact": receipt.artifact,
+        "step": receipt.step,
+        "key": receipt.key,
+        "digest": receipt.digest,
+        "facts": orjson.dumps(receipt.facts, default=str).decode(),
+        "seconds": receipt.seconds,
+        "made_at": receipt.made_at,
+    }
+
+
+def _ledger(con: duckdb.DuckDBPyConnection, home: Home) -> None:
+    """A table `ledger` of this connection: a view would need the files after they are out of reach."""
+    files = [str(path) for path in sorted(home.ledger.glob("*.jsonl")) if path.stat().st_size]
+    if not files:
+        con.execute("create temp table ledger (key varchar)").fetchall()
+        return
+    con.execute(
+        "create temp table ledger as select * from read_json(?, format = 'newline_delimited', "
+        "ignore_errors = true, union_by_name = true) where key is not null",  # a torn line is all nulls
+        [files],
+    ).fetchall()
+
+
+def _now() -> str:
+    return datetime.now(UTC).isoformat(timespec="seconds")
