@@ -17,13 +17,13 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 from tasks.assemble import AssembleSpec
 from tasks.evaluate import EvaluateSpec
-from tasks.parse import ParseSpec
-from tasks.reason import ReasonSpec
 from tasks.report import ReportSpec
 from tasks.train import TrainSpec
 
 from storage.records import UsageError
+from tasks.parse import ParseSpec
 from tasks.puzzles import PuzzlesSpec
+from tasks.reason import ReasonSpec
 
 StepName = Literal["puzzles", "parse", "reason", "assemble", "train", "evaluate", "report"]
 
@@ -124,14 +124,12 @@ def _apply(content: dict[str, Any], change: str) -> None:
 
 
 def _anchor(content: dict[str, Any], folder: Path) -> None:
-    parse, train = content.get("parse"), content.get("train")
+    parse = content.get("parse")
     if isinstance(parse, dict) and parse.get("path"):
         paths = parse["path"]
         one = isinstance(paths, str)
         anchored = [str(folder / p) for p in ([paths] if one else paths)]
         parse["path"] = anchored[0] if one else anchored
-    if isinstance(train, dict) and (base := train.get("base_model")) and str(base).startswith("."):
-        train["base_model"] = str((folder / base).resolve())
 
 
 def resolved(recipe: Recipe) -> str:

@@ -20,7 +20,7 @@ from datetime import UTC, datetime
 
 import tenacity
 from langchain_core.language_models import BaseChatModel
-from langchain_core.messages import AIMessage, AnyMessage, HumanMessage, SystemMessage
+from langchain_core.messages import AIMessage, HumanMessage, SystemMessage
 from pydantic import BaseModel, ConfigDict, Field
 
 from storage.ledger import Entry, Ledger, Tokens, request_key

@@ -37,16 +37,16 @@ def test_the_second_run_is_cached_and_works_no_more(home: Home) -> None:
     first, did = run_step(greeting(home), home)
     second, found = run_step(greeting(home), home)
 
-    assert ("ran", "cached") == (did, found)
+    assert (did, found) == ("ran", "cached")
     assert first == second
-    assert 1 == times(home)
+    assert times(home) == 1
 
 
 def test_a_changed_setting_is_another_key(home: Home) -> None:
     run_step(greeting(home), home)
     _, did = run_step(greeting(home, "hello again"), home)
 
-    assert "ran" == did
+    assert did == "ran"
 
 
 def test_a_deleted_artifact_is_made_again_with_the_same_digest(home: Home) -> None:
@@ -54,7 +54,7 @@ def test_a_deleted_artifact_is_made_again_with_the_same_digest(home: Home) -> No
     shutil.rmtree(home.root / first.artifact)
     second, did = run_step(greeting(home), home)
 
-    assert "ran" == did
+    assert did == "ran"
     assert first.digest == second.digest
     assert (home.root / second.artifact / "greeting.txt").exists()
 
@@ -64,16 +64,16 @@ def test_a_damaged_artifact_is_no_hit(home: Home) -> None:
     (home.root / first.artifact / "greeting.txt").write_text("hellO")
     again, did = run_step(greeting(home), home)
 
-    assert "ran" == did
-    assert "hello" == (home.root / again.artifact / "greeting.txt").read_text()
+    assert did == "ran"
+    assert (home.root / again.artifact / "greeting.txt").read_text() == "hello"
 
 
 def test_refresh_works_again(home: Home) -> None:
     run_step(greeting(home), home)
     _, did = run_step(greeting(home), home, refresh=True)
 
-    assert "ran" == did
-    assert 2 == times(home)
+    assert did == "ran"
+    assert times(home) == 2
 
 
 def test_a_failed_work_keeps_its_folder_for_the_next_try(home: Home) -> None:
@@ -85,7 +85,7 @@ def test_a_failed_work_keeps_its_folder_for_the_next_try(home: Home) -> None:
     with pytest.raises(RuntimeError, match="no"):
         run_step(step, home)
 
-    assert "half" == (home.work("greet", str(step.key)) / "half").read_text()
+    assert (home.work("greet", str(step.key)) / "half").read_text() == "half"
 
 
 def test_a_step_with_an_unknown_input_has_no_key(home: Home) -> None:
@@ -99,8 +99,8 @@ def test_a_plan_names_the_setting_that_changed(home: Home) -> None:
     run_step(greeting(home, "a"), home)
     found = forecast(greeting(home, "b"), home)
 
-    assert "will_run" == found.status
-    assert 'text changed from "a" to "b"' == found.why
+    assert found.status == "will_run"
+    assert found.why == 'text changed from "a" to "b"'
 
 
 def test_a_plan_changes_nothing(home: Home) -> None:
@@ -114,7 +114,7 @@ def test_a_plan_still_knows_the_digest_of_a_deleted_artifact(home: Home) -> None
     shutil.rmtree(home.root / receipt.artifact)
     found = forecast(greeting(home), home)
 
-    assert "will_run" == found.status
+    assert found.status == "will_run"
     assert found.receipt is not None
     assert receipt.digest == found.receipt.digest
 
@@ -133,8 +133,8 @@ def test_two_processes_at_once_work_once(home: Home) -> None:
     for child in children:
         child.join()
 
-    assert [0, 0, 0] == [child.exitcode for child in children]
-    assert 1 == times(home)
+    assert [child.exitcode for child in children] == [0, 0, 0]
+    assert times(home) == 1
 
 
 def test_comments_and_docstrings_do_not_change_a_code_version(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
