@@ -17,6 +17,7 @@ from typing import Any
 from storage.records import LETTERS, Question, Rejected
 
 EXAMPLES = 10
+SAID = 3  # of them, in a message
 _FEW = 30  # below this many keys a skew is chance
 _LETTER = re.compile(r"[A-Z]")
 
@@ -74,11 +75,13 @@ class Oddities:
         self._skew()
         self._count["shared-problem"] = len(self._shared)
         self._examples["shared-problem"] = [", ".join(names) for names in self._shared.values()][:EXAMPLES]
-        return [
-            {"kind": kind, "count": self._count[kind], "message": text, "examples": self._examples[kind]}
-            for kind, text in KINDS.items()
-            if self._count[kind]
-        ]
+        return [self._warning(kind) for kind in KINDS if self._count[kind]]
+
+    def _warning(self, kind: str) -> dict[str, Any]:
+        count, examples = self._count[kind], self._examples[kind]
+        said = f"{count:,} {KINDS[kind]}: {'; '.join(examples[:SAID])}"
+        message = said + ("; …" if count > SAID and kind != "answer-skew" else "")
+        return {"kind": kind, "count": count, "message": message, "examples": examples}
 
     def _options(self, question: Question) -> None:
         same: dict[str, str] = defaultdict(str)
