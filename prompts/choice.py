@@ -54,6 +54,13 @@ def forced(question: Question) -> str:
     return "答案：" if question.language == "zh" else "Answer:"
 
 
+def answer_line(question: Question) -> str:
+    """The line that a right reply ends with. ValueError without a key."""
+    if question.answer is None:
+        raise ValueError(f"question {question.id} has no key")
+    return f"答案：{question.answer}" if question.language == "zh" else f"Answer: {question.answer}"
+
+
 # How a reply states its answer. NFKC has turned full-width letters, colons and brackets into ASCII.
 _OPEN = r"[\s*_`~$\"'“”‘’(\[{<【《「\\]*+"
 _CLOSE = r"[\s*_`~$\"'“”‘’)\]}>】》」\\]*+"
