@@ -64,13 +64,16 @@ def load(path: Path, changes: list[str] | None = None) -> Recipe:
     key, the value seen and what was expected.
     """
     try:
-        content = tomllib.loads(path.read_text("utf-8"))
+        text = path.read_text("utf-8")
+        content = json.loads(text) if path.suffix == ".json" else tomllib.loads(text)
     except FileNotFoundError:
         near = difflib.get_close_matches(path.name, [p.name for p in path.parent.glob("*.toml")], 1)
         hint = f"did you mean {path.parent / near[0]}?" if near else "the shipped recipes lie in recipes/"
         raise UsageError(f"no recipe at {path}", expected="a TOML file", hint=hint) from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError, OSError) as error:
-        raise UsageError(f"recipe {path} cannot be read", seen=error, expected="TOML in UTF-8") from None
+    except (tomllib.TOMLDecodeError, json.JSONDecodeError, UnicodeDecodeError, OSError) as error:
+        raise UsageError(
+            f"recipe {path} cannot be read", seen=error, expected="TOML in UTF-8, or the JSON copy of a run"
+        ) from None
     for change in changes or []:
         _apply(content, change)
     _anchor(content, path.parent.resolve())
