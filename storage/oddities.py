@@ -69,6 +69,11 @@ class Oddities:
             for letter in item.letters:
                 self._fair[letter] += 1 / len(item.letters)
 
+    @property
+    def groups(self) -> int:
+        """How many different problems there were."""
+        return len(self._line)
+
     def warnings(self) -> list[dict[str, Any]]:
         """One dict for each kind that occurred: kind, count, message, up to ten examples."""
         self._turn()
@@ -99,16 +104,17 @@ class Oddities:
             self._note("identical-options", said + key)
 
     def _repeats(self, question: Question) -> None:
-        if question.id in self._keys:
-            before = self._keys[question.id]
+        identity, group = question.id, question.group
+        if identity in self._keys:
+            before = self._keys[identity]
             self._note("repeated-question", _name(question))
             if None not in (before, question.answer) and before != question.answer:
                 self._note("contradicting-keys", f"{_name(question)}: {before}, then {question.answer}")
-        if self._keys.get(question.id) is None:
-            self._keys[question.id] = question.answer
-        *first, name = self._line.setdefault(question.group, (*self._here, _name(question)))
+        if self._keys.get(identity) is None:
+            self._keys[identity] = question.answer
+        *first, name = self._line.setdefault(group, (*self._here, _name(question)))
         if tuple(first) != self._here:
-            names = self._shared.setdefault(question.group, [name])
+            names = self._shared.setdefault(group, [name])
             if names[-1] != _name(question) and len(names) < EXAMPLES:
                 names.append(_name(question))
 

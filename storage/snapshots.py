@@ -17,13 +17,16 @@ from pathlib import Path
 from typing import Any
 
 import duckdb
-import pyarrow as pa
+import polars as pl
 
 from storage.records import PonensError, Question, digest
 
 EXAMPLES, DROPS = "examples.parquet", "drops.parquet"
-_MESSAGES = pa.list_(pa.struct([("role", pa.string()), ("content", pa.string())]))
-RENDERED = pa.schema([("question", pa.string()), ("prompt", _MESSAGES), ("answer_line", pa.string())])
+_RENDERED: dict[str, Any] = {
+    "question": pl.String,
+    "prompt": pl.List(pl.Struct({"role": pl.String, "content": pl.String})),
+    "answer_line": pl.String,
+}
 _BATCH = 5_000
 
 _WANTED = """
@@ -94,17 +97,20 @@ class Build:
 
     def wanted(self) -> Iterator[list[Question]]:
         """The questions with a kept rationale, in batches: those whose prompt has to be rendered."""
-        for batch in self._con.sql(_WANTED).to_arrow_reader(_BATCH):
-            yield [Question(**{**row, "options": tuple(row["options"])}) for row in batch.to_pylist()]
+        found = self._con.execute(_WANTED)
+        names = [column[0] for column in found.description or ()]
+        while rows := found.fetchmany(_BATCH):
+            named = (dict(zip(names, row, strict=True)) for row in rows)
+            yield [Question(**{**row, "options": tuple(row["options"])}) for row in named]
 
-    def write(self, folder: Path, rendered: pa.Table, *, most: int, bare: bool) -> Counts:
+    def write(self, folder: Path, rendered: list[dict[str, Any]], *, most: int, bare: bool) -> Counts:
         """Fill `folder` with a snapshot of at most `most` examples a question.
 
-        `rendered` (RENDERED) has a prompt and an answer line for each wanted question; with `bare` the
+        `rendered` has question, prompt and answer_line for each wanted question; with `bare` the
         answer line is the whole completion. PonensError if a group stands on two sides.
         """
         con = self._con
-        con.register("rendered", rendered)
+        con.register("rendered", pl.DataFrame(rendered, _RENDERED))
         con.execute(_JUDGED, {"bare": bare}).fetchall()
         con.execute(_RANKED).fetchall()
         con.execute(_EXAMPLES, {"most": most}).fetchall()
@@ -155,8 +161,3 @@ def build(questions: Path, rationales: Path) -> Iterator[Build]:
             except duckdb.Error as error:
                 raise PonensError(f"{file} cannot be read", seen=error, hint="run the recipe again") from None
         yield Build(con)
-
-
-def rendered(rows: list[dict[str, Any]]) -> pa.Table:
-    """Rows of question, prompt and answer line as the table that `Build.write` takes."""
-    return pa.Table.from_pylist(rows, RENDERED)

@@ -64,7 +64,7 @@ def _work(shop: Workshop, spec: AssembleSpec, questions: Path, rationales: Path)
         for batch in build.wanted():
             rows += map(render, batch)
             shop.progress(Tick(len(rows), None, "questions"))
-        counts = build.write(shop.folder, snapshots.rendered(rows), most=spec.max_rationales, bare=spec.bare)
+        counts = build.write(shop.folder, rows, most=spec.max_rationales, bare=spec.bare)
     if not counts.rows["train"]:
         lost = {**counts.rejections, **counts.dropped}
         raise PonensError(

@@ -118,7 +118,7 @@ class _Tally:
     """Counts over a stream of questions and rejects that passes by."""
 
     def __init__(self, format: str) -> None:
-        self.format, self.groups = format, set[str]()
+        self.format = format
         self.questions = self.answered = self.rejected = 0
         self._oddities = Oddities(number=_reader(format).number)
 
@@ -128,7 +128,6 @@ class _Tally:
             if isinstance(item, Rejected):
                 self.rejected += 1
             else:
-                self.groups.add(item.group)
                 self.questions += 1
                 self.answered += item.answer is not None
             yield item
@@ -136,7 +135,7 @@ class _Tally:
     def facts(self) -> dict[str, Any]:
         return {
             "format": self.format,
-            "groups": len(self.groups),
+            "groups": self._oddities.groups,
             "questions": self.questions,
             "answered": self.answered,
             "rejected": self.rejected,
