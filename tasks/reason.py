@@ -22,7 +22,7 @@ from pydantic import Field
 
 from prompts import choice
 from storage.ledger import Entry, Ledger, Tokens
-from storage.questions import read_questions
+from storage.questions import load
 from storage.records import Message, PonensError, Question, Receipt, UsageError
 from tasks.step import Facts, Result, Step, Workshop, of
 from tasks.teachers.ask import AskSpec, Request, Tally, ask_all, request
@@ -78,19 +78,19 @@ def step(spec: ReasonSpec, questions: Receipt) -> Step:
         module="tasks.reason",
         settings=spec.settings,
         inputs={"questions": of(questions)},
-        work=lambda shop: reason(spec, shop.home.root / questions.artifact / "questions.parquet", shop),
+        work=lambda shop: reason(spec, load(shop.home, questions), shop),
         shelf="rationales",
         tables={"rationales": TABLE},
     )
 
 
-def reason(spec: ReasonSpec, questions: Path, shop: Workshop) -> Result:
+def reason(spec: ReasonSpec, questions: list[Question], shop: Workshop) -> Result:
     """Ask what the ledger does not have, then write the table from the ledger.
 
     PonensError if a limit was reached or too much stayed unanswered; what was answered is kept.
     """
     start = time.monotonic()
-    asked = wanted(read_questions(questions))
+    asked = wanted(questions)
     total = len(asked) * spec.samples
     with Ledger(shop.home) as ledger:
         plan = (item for _, item in requests(spec, asked))
