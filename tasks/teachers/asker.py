@@ -23,7 +23,6 @@ from tasks.teachers.build import model_name
 from tasks.teachers.reply import Fault, Reply, extract, fault
 from tasks.teachers.terms import AskSpec, Request
 
-FIRST_WAIT, LONGEST_WAIT = 0.5, 30.0
 _LANGCHAIN = {"system": SystemMessage, "user": HumanMessage, "assistant": AIMessage}
 
 
@@ -50,7 +49,7 @@ class Asker:
                 tenacity.stop_before_delay(spec.deadline),
                 tenacity.stop_when_event_set(stop),
             ),
-            wait=_wait,
+            wait=self._wait,
             retry=tenacity.retry_if_exception_type(_TryAgain),
             sleep=tenacity.sleep_using_event(stop),
             reraise=True,
@@ -59,8 +58,7 @@ class Asker:
     def __call__(self, request: Request) -> list[Entry]:
         """The rows this request added to the ledger; the last is its outcome.
 
-        None if another process, or this one before, has the answer already. PonensError if no
-        request at all can succeed.
+        Empty if another process has the answer already. PonensError if no request at all can succeed.
         """
         while not self.ledger.claim(request.key):  # another process is asking the same: its answer will do
             if self.stop.wait(0.2) or self._settled(request):
@@ -94,6 +92,7 @@ class Asker:
         except Exception as error:
             why = fault(error)
             if why.stop:
+                self.stop.set()  # here, not where the error is read: no worker may begin another meanwhile
                 raise self._stopped(why) from None
             if why.retry:
                 raise _TryAgain(why) from None
@@ -138,10 +137,10 @@ class Asker:
             hint="set them right and run again: answers received so far are kept",
         )
 
-
-def _wait(state: tenacity.RetryCallState) -> float:
-    error = state.outcome.exception() if state.outcome else None
-    jitter = random.uniform(0, min(LONGEST_WAIT, FIRST_WAIT * 2 ** (state.attempt_number - 1)))
-    if isinstance(error, _TryAgain) and error.why.retry_after is not None:
-        return error.why.retry_after + min(jitter, 1.0)  # all workers were told the same moment
-    return jitter
+    def _wait(self, state: tenacity.RetryCallState) -> float:
+        error = state.outcome.exception() if state.outcome else None
+        ceiling = min(self.spec.longest_wait, self.spec.first_wait * 2 ** (state.attempt_number - 1))
+        jitter = random.uniform(0, ceiling)
+        if isinstance(error, _TryAgain) and error.why.retry_after is not None:
+            return error.why.retry_after + min(jitter, 1.0)  # all workers were told the same moment
+        return jitter

@@ -30,6 +30,8 @@ class AskSpec(TeacherSpec):
 
     max_attempts: int = Field(default=12, ge=1)
     deadline: float = Field(default=600.0, gt=0)
+    first_wait: float = Field(default=0.5, ge=0)
+    longest_wait: float = Field(default=30.0, ge=0)
     max_cost: float | None = Field(default=None, ge=0)
     max_requests: int | None = Field(default=None, ge=0)
     prices: dict[str, Price] = Field(default_factory=dict)
