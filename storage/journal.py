@@ -27,10 +27,13 @@ class Place(NamedTuple):
 
 
 class Journal:
-    """This process's segment of a journal; safe to use from many threads."""
+    """This process's segment of a journal; safe to use from many threads.
 
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
+    A row outlives the process as soon as it is appended; `durable` rows outlive a power cut as well.
+    """
+
+    def __init__(self, folder: Path, *, durable: bool = True) -> None:
+        self.folder, self.durable = folder, durable
         self._write = threading.Lock()
         self._sync = threading.Lock()
         self._fd: int | None = None
@@ -62,7 +65,7 @@ class Journal:
             self._written += 1
             mine, fd = self._written, self._fd
         with self._sync:
-            if self._synced < mine:
+            if self.durable and self._synced < mine:
                 upto = self._written
                 os.fsync(fd)
                 self._synced = upto

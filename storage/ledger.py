@@ -16,7 +16,7 @@ import fcntl
 import os
 import threading
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any, Literal, Self
 
@@ -78,6 +78,9 @@ class Entry:
     detail: str = ""
 
 
+_COLUMNS = tuple(f.name for f in fields(Entry))
+
+
 def request_key(model: str, messages: Sequence[Message], sampling: Mapping[str, Any], sample: int) -> str:
     """64 hex digits: the identity of one request."""
     return digest(
@@ -93,12 +96,13 @@ def request_key(model: str, messages: Sequence[Message], sampling: Mapping[str, 
 class Ledger:
     """What is known of every request ever made from a home; safe to use from many threads.
 
-    Memory holds a few dozen bytes a request; texts are read from disk when asked for.
+    Memory holds a small index; texts are read from disk when asked for. Without `durable`, for
+    replies that cost nothing to have again, a row survives a kill but not a power cut.
     """
 
-    def __init__(self, home: Home) -> None:
+    def __init__(self, home: Home, *, durable: bool = True) -> None:
         self._folder = home.ledger
-        self._journal = Journal(self._folder)
+        self._journal = Journal(self._folder, durable=durable)
         self._lock = threading.Lock()
         self._known: dict[bytes, tuple[int, int, int]] = {}  # key -> segment, start, outcome
         self._segments: list[Path] = []
@@ -146,7 +150,7 @@ class Ledger:
 
     def record(self, entry: Entry) -> None:
         """Write an entry; it is on disk when this returns. OSError if the disk is full."""
-        row = asdict(entry)
+        row = {name: getattr(entry, name) for name in _COLUMNS}
         row["tokens"] = entry.tokens.dict()
         place = self._journal.append(row)
         with self._lock:

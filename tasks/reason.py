@@ -25,8 +25,9 @@ from storage.ledger import Entry, Ledger, Tokens
 from storage.questions import load
 from storage.records import Message, PonensError, Question, Receipt, UsageError
 from tasks.step import Facts, Result, Step, Workshop, of
-from tasks.teachers.ask import AskSpec, Request, Tally, ask_all, request
+from tasks.teachers.ask import ask_all
 from tasks.teachers.build import model_name
+from tasks.teachers.terms import AskSpec, Request, Tally, request
 
 log = logging.getLogger("ponens")
 TABLE = "rationales.parquet"
@@ -92,7 +93,7 @@ def reason(spec: ReasonSpec, questions: list[Question], shop: Workshop) -> Resul
     start = time.monotonic()
     asked = wanted(questions)
     total = len(asked) * spec.samples
-    with Ledger(shop.home) as ledger:
+    with Ledger(shop.home, durable=not spec.free) as ledger:
         plan = (item for _, item in requests(spec, asked))
         tally = ask_all(spec, plan, total, ledger, shop.progress, lambda item: _guess(spec, item.messages))
         if tally.limit:
@@ -173,11 +174,9 @@ def _row(spec: ReasonSpec, question: Question, item: Request, entry: Entry | Non
     elif entry.outcome != "answered":
         why = {"cut": "truncated", "refused": "refused"}[entry.outcome]
     else:
-        answer, extractor = (reading := choice.read(entry.text, question)).answer, reading.extractor
-        if answer is None:
-            why = extractor
-        else:
-            why = None if answer == question.answer else "disagrees"
+        reading = choice.read(entry.text, question)
+        answer, extractor = reading.answer, reading.extractor
+        why = extractor if answer is None else "disagrees" if answer != question.answer else None
     return {
         "question": question.id,
         "sample": item.sample,

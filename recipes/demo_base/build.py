@@ -125,7 +125,10 @@ def train(made: Any, seed: int, minutes: float) -> Any:
         optimiser.zero_grad()
         seen += ids.numel()
         if step % 500 == 0:
-            print(f"{step:6d} {seen / 1e6:6.1f} M tokens {loss.item():.3f} drills {mastery(model, held_out):.3f}", flush=True)
+            print(
+                f"{step:6d} {seen / 1e6:6.1f} M tokens {loss.item():.3f} drills {mastery(model, held_out):.3f}",
+                flush=True,
+            )
     print(f"{step} steps, {seen / 1e6:.1f} M tokens, {time.time() - began:.0f} s", flush=True)
     return model
 

@@ -24,8 +24,25 @@ from storage.records import Question
 Piece = tuple[str, float]
 GIVEN, DRAWN, DRILLED = 0.05, 0.3, 1.0  # text to read, letters drawn at random, the drill's reply
 WORDS: dict[Language, tuple[str, ...]] = {
-    "en": ("north", "east", "south", "west", "right", "back", "left", "red", "blue", "green", "white", "black", "pink",
-           *NAMES["en"], *"PQRSTUVW", "on", "off"),
+    "en": (
+        "north",
+        "east",
+        "south",
+        "west",
+        "right",
+        "back",
+        "left",
+        "red",
+        "blue",
+        "green",
+        "white",
+        "black",
+        "pink",
+        *NAMES["en"],
+        *"PQRSTUVW",
+        "on",
+        "off",
+    ),
     "zh": (*"北东南西右后左红蓝绿白黑粉", *NAMES["zh"], *"甲乙丙丁戊己庚辛亮灭"),
 }
 _ASK: dict[str, dict[Language, str]] = {

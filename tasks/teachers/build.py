@@ -33,7 +33,7 @@ class TeacherSpec(BaseModel):
 
     @model_validator(mode="after")
     def _named(self) -> TeacherSpec:
-        if self.teacher != "embedded" and not self.model:
+        if self.teacher != "embedded" and not self.model and self.model_fields_set:  # no [reason] at all is no mistake
             raise ValueError(f'teacher = "{self.teacher}" needs model = "…"')
         return self
 
@@ -49,6 +49,8 @@ def teacher(spec: TeacherSpec) -> BaseChatModel:
         from tasks.teachers.embedded import SolverChat
 
         return SolverChat()
+    if not spec.model:
+        raise UsageError("the recipe names no teacher", expected='[reason] with teacher = "…" and model = "…"')
     if spec.teacher == "dashscope":
         key = _key("DASHSCOPE_API_KEY", "dashscope")
         from tasks.teachers.dashscope import BASE_URL, QwenChat

@@ -10,7 +10,7 @@ import logging
 from collections.abc import Iterable
 from typing import Any
 
-import requests  # type: ignore[import-untyped]  # ships no types
+import requests
 from dashscope.aigc.generation import Generation
 from langchain_core.callbacks import CallbackManagerForLLMRun
 from langchain_core.language_models import BaseChatModel
@@ -27,7 +27,7 @@ _ROLES = {"human": "user", "ai": "assistant", "system": "system"}
 logging.getLogger("dashscope").setLevel(logging.CRITICAL)
 
 
-class _Session(requests.Session):  # type: ignore[misc]
+class _Session(requests.Session):
     """A session whose broken connections the SDK does not silently ask again."""
 
     def request(self, *args: Any, **kwargs: Any) -> Any:

@@ -11,7 +11,7 @@ from __future__ import annotations
 import queue
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable
 from dataclasses import dataclass, field
 from typing import Generic, TypeVar
 
@@ -79,7 +79,7 @@ def each(
     stop: threading.Event,
     patience: float,
     grace: float = GRACE,
-) -> Iterator[tuple[T, R | Exception]]:
+) -> Generator[tuple[T, R | Exception], None, None]:
     """Every item with what `work` made of it, as they are finished; an exception is a value.
 
     At most twice `workers` items are out at once. An item in hand for longer than `patience` comes
