@@ -203,7 +203,7 @@ def _estimate(chosen: recipes.Recipe, home: Home) -> dict[str, Any]:
     """Parse if that is not done, then count; no Prefect, nothing is sent."""
     from flows.chain import chain
     from storage.ledger import Ledger
-    from storage.questions import read_questions
+    from storage.questions import load
     from tasks.reason import estimate
     from tasks.step import Step, run_step
 
@@ -221,8 +221,7 @@ def _estimate(chosen: recipes.Recipe, home: Home) -> dict[str, Any]:
     with contextlib.suppress(Parsed):
         chain(chosen, do, home)
     with Ledger(home) as ledger:
-        questions = read_questions(home.root / found[-1].artifact / "questions.parquet")
-        return estimate(chosen.reason, questions, ledger)
+        return estimate(chosen.reason, load(home, found[-1]), ledger)
 
 
 def _load(path: Path, changes: Sequence[str]) -> recipes.Recipe:

@@ -15,15 +15,15 @@ from pathlib import Path
 from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
-from tasks.evaluate import EvaluateSpec
-from tasks.train import TrainSpec
 
 from storage.records import UsageError
 from tasks.assemble import AssembleSpec
+from tasks.evaluate import EvaluateSpec
 from tasks.parse import ParseSpec
 from tasks.puzzles import PuzzlesSpec
 from tasks.reason import ReasonSpec
 from tasks.report import ReportSpec
+from tasks.train import TrainSpec
 
 StepName = Literal["puzzles", "parse", "reason", "assemble", "train", "evaluate", "report"]
 

@@ -19,6 +19,9 @@ from typing import Any
 
 import orjson
 import polars as pl
+from pydantic import BaseModel, ConfigDict, Field
+
+from evals import page
 from evals.facts import (
     CostFacts,
     Facts,
@@ -30,11 +33,9 @@ from evals.facts import (
     ThrownFacts,
     change_of,
 )
-from pydantic import BaseModel, ConfigDict, Field
-
-from evals import page
 from prompts import choice
-from storage.questions import QUESTIONS, REJECTS, read_questions
+from storage.home import Home
+from storage.questions import REJECTS, load
 from storage.records import Question, Receipt
 from tasks.evaluate import BALLOTS, SAMPLES
 from tasks.step import Result, Step, Workshop, of
@@ -67,7 +68,7 @@ def step(spec: ReportSpec, recipe: str, receipts: Sequence[Receipt]) -> Step:
 
 
 def _work(shop: Workshop, spec: ReportSpec, recipe: str, receipts: Mapping[str, Receipt]) -> Result:
-    facts = gather(shop.home.root, spec, recipe, receipts)
+    facts = gather(shop.home, spec, recipe, receipts)
     for name, text in (
         ("report.html", page.page(facts)),
         ("report.md", page.markdown(facts)),
@@ -78,7 +79,7 @@ def _work(shop: Workshop, spec: ReportSpec, recipe: str, receipts: Mapping[str, 
     return Result({"bytes": (shop.folder / "report.html").stat().st_size})
 
 
-def gather(root: Path, spec: ReportSpec, recipe: str, receipts: Mapping[str, Receipt]) -> Facts:
+def gather(home: Home, spec: ReportSpec, recipe: str, receipts: Mapping[str, Receipt]) -> Facts:
     """Everything the page shows, read from the artifacts that the receipts name."""
     content = json.loads(recipe)
     train, evaluate = receipts["train"], receipts["evaluate"]
@@ -91,9 +92,9 @@ def gather(root: Path, spec: ReportSpec, recipe: str, receipts: Mapping[str, Rec
         "command": "ponens run recipe.json",
         "recipe": recipe,
         "evaluation": evaluate.facts,  # type: ignore[typeddict-item]  # written by the evaluate step in this very form
-        "questions": _questions(root, spec, receipts["parse"], evaluate),
+        "questions": _questions(home, spec, receipts["parse"], evaluate),
         "steps": [_step(receipt) for receipt in receipts.values()],
-        "thrown_away": _thrown_away(root, receipts),
+        "thrown_away": _thrown_away(home.root, receipts),
         "costs": _costs(receipts["reason"]),
         "loss": [LossFacts(step=point["step"], loss=point["loss"]) for point in train.facts["loss"]],
         "lineage": _lineage(content, receipts),
@@ -162,13 +163,13 @@ def _lineage(recipe: Mapping[str, Any], receipts: Mapping[str, Receipt]) -> list
     ]
 
 
-def _questions(root: Path, spec: ReportSpec, parse: Receipt, evaluate: Receipt) -> list[QuestionFacts]:
-    questions = {q.id: q for q in read_questions(root / parse.artifact / QUESTIONS)}
+def _questions(home: Home, spec: ReportSpec, parse: Receipt, evaluate: Receipt) -> list[QuestionFacts]:
+    questions = {q.id: q for q in load(home, parse)}
     ballots: dict[str, dict[str, Row]] = defaultdict(dict)
-    for ballot in pl.read_parquet(root / evaluate.artifact / BALLOTS).iter_rows(named=True):
+    for ballot in pl.read_parquet(home.root / evaluate.artifact / BALLOTS).iter_rows(named=True):
         ballots[ballot["question"]][_side(ballot["subject"])] = ballot
     samples: dict[tuple[str, str], dict[int, Row]] = defaultdict(dict)
-    for sample in pl.read_parquet(root / evaluate.artifact / SAMPLES).iter_rows(named=True):
+    for sample in pl.read_parquet(home.root / evaluate.artifact / SAMPLES).iter_rows(named=True):
         samples[sample["question"], _side(sample["subject"])][sample["index"]] = sample
     told = [_question(questions[id], ballots[id], samples) for id in sorted(ballots)]
     room = spec.texts

@@ -14,8 +14,8 @@ from typing import Any
 
 from prompts import choice
 from puzzles.families.base import Language, conclude
-from puzzles.families.compass import Compass, Heading
 from puzzles.families.boxes import Boxes, Swaps
+from puzzles.families.compass import Compass, Heading
 from puzzles.families.lamps import Lamps, LampStatements
 from puzzles.families.points import NAMES, Points, Scores
 from puzzles.families.relay import Passes, Relay
