@@ -189,6 +189,8 @@ def doctor(*, json: bool) -> None:
 def _flow(chosen: recipes.Recipe, home: Home, refresh: Sequence[str], until: str) -> dict[str, Any]:
     if not os.environ.get("PREFECT_API_URL"):
         os.environ.pop("PREFECT_API_URL", None)  # set but empty breaks Prefect's event worker
+    # the screen tells the story; Prefect's own lines go to its server and, of them, only the gravest here
+    os.environ.setdefault("PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL", "CRITICAL")
     from flows.finetune import finetune_logic
 
     return finetune_logic(

@@ -52,7 +52,7 @@ class Run:
         folder = self.home.run(self.id)
         folder.mkdir(parents=True, exist_ok=True)
         (folder / "recipe.json").write_text(resolved(self.recipe), "utf-8")
-        warehouse.open_run(self.home, self.id, resolved(self.recipe), self.recipe.name)
+        warehouse.open_run(self.home, self.id, recipe=resolved(self.recipe), name=self.recipe.name)
         outcome = "failed"
         try:
             with suppress(_Reached):
