@@ -54,14 +54,21 @@ def forced(question: Question) -> str:
     return "答案：" if question.language == "zh" else "Answer:"
 
 
+def answer_line(question: Question) -> str:
+    """The line that a right reply ends with. ValueError without a key."""
+    if question.answer is None:
+        raise ValueError(f"question {question.id} has no key")
+    return f"答案：{question.answer}" if question.language == "zh" else f"Answer: {question.answer}"
+
+
 # How a reply states its answer. NFKC has turned full-width letters, colons and brackets into ASCII.
 _OPEN = r"[\s*_`~$\"'“”‘’(\[{<【《「\\]*+"
 _CLOSE = r"[\s*_`~$\"'“”‘’)\]}>】》」\\]*+"
 _NOUN = r"(?:(?i:(?:the\s+)?(?:option|choice|letter|answer)\b)|选项|字母)?"
 _BOXED = re.compile(r"\\boxed\s*\{\s*(?:\\(?:text|mathrm|mathbf|textbf)\s*\{)?(?P<rest>[^{}\n]{0,400})")
 _LINE = re.compile(
-    r"^[ \t*_`#>\"“【《「-]*+(?:so\s+|the\s+|my\s+)*(?:final\s+|correct\s+|right\s+)?(?:answer|(?:最终|正确|参考)?的?答案)"
-    r"[\s*_`\"”】》」]*+(?:is|是|为)?[\s*_]*+:(?P<rest>.{0,400})",
+    r"^[ \t*_`#>\"“【《「-]*+(?:so\s+|the\s+|my\s+)*(?:final\s+|correct\s+|right\s+)?"
+    r"(?:answer|(?:最终|正确|参考)?的?答案)[\s*_`\"”】》」]*+(?:is|是|为)?[\s*_]*+:(?P<rest>.{0,400})",
     re.IGNORECASE | re.MULTILINE,
 )
 _CUE = re.compile(
@@ -131,7 +138,7 @@ def _statements(text: str, question: Question) -> list[Reading]:
         while match := pattern.search(text, at):
             # A cue takes the rest of its line, which may hold the next cue: go on inside it.
             at = max(match.start("rest"), match.start() + 1)
-            if _TAKEN_BACK.search(text[max(0, match.start() - 24) : match.start()]):
+            if _taken_back(text, match):
                 continue
             rest = match["rest"].strip()
             if not rest.strip("*_`:#") and (below := _HEADING.match(text, match.end())):
@@ -141,6 +148,10 @@ def _statements(text: str, question: Question) -> list[Reading]:
             if reading:
                 found[match.start("rest")] = reading
     return [found[at] for at in sorted(found)]
+
+
+def _taken_back(text: str, match: re.Match[str]) -> bool:
+    return bool(_TAKEN_BACK.search(text[max(0, match.start() - 24) : match.start()]))
 
 
 def _settle(rest: str, question: Question, name: str) -> Reading | None:
@@ -168,9 +179,8 @@ def _implied(text: str, question: Question) -> Reading | None:
     """What lone letters and judged options agree on."""
     lines = [line for line in text.splitlines() if line.strip()]
     found = [r for line in lines if (r := _lone(line, question, "bare"))]
-    for match in _JUDGED.finditer(text):
-        if not _TAKEN_BACK.search(text[max(0, match.start() - 24) : match.start()]):
-            found.append(_letter(match["a"] or match["b"], question, "judged"))
+    judged = [m for m in _JUDGED.finditer(text) if not _taken_back(text, m)]
+    found += [_letter(m["a"] or m["b"], question, "judged") for m in judged]
     if not found and len(lines) == 1 and (letter := _by_text(lines[0], question)):
         return Reading(letter, "option-text")
     if len({r.answer for r in found}) > 1:

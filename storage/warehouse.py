@@ -1,7 +1,7 @@
 """The warehouse: one DuckDB file of facts, opened late and closed early, shared by many processes.
 
     register(home, receipt, tables)   an artifact's parquet files -> rows, once
-    query(home, "select …")           columns and rows, read-only, while others write
+    query(home, "select …")           rows as dicts, read-only, while others write
     connect(home)                     one short transaction; the schema is brought up to date first
 
 DuckDB lets one process at a time write, and none read meanwhile; whoever comes second waits here.
@@ -16,7 +16,6 @@ import threading
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -29,21 +28,16 @@ from storage.records import PonensError, Receipt, UsageError
 
 MIGRATIONS = Path(__file__).with_name("migrations")
 PATIENCE_S = 300.0  # what a run may wait for a person's long query before it gives up its work
+_LEDGER = {
+    **dict.fromkeys(("key", "outcome", "teacher", "model", "messages", "text", "reasoning", "finish"), "varchar"),
+    **{"sample": "integer", "sampling": "json", "max_tokens": "integer", "time": "timestamptz"},
+    "tokens": 'struct("in" bigint, "out" bigint, reasoning bigint, cached bigint)',
+    **{"price": "json", "cost": "double", "seconds": "double", "attempts": "integer"},
+    **{"error": "varchar", "detail": "varchar"},
+}
 # One process may hold a file open for writing on several connections, whose transactions could then
 # conflict; its threads take turns instead.
 _WRITERS = threading.Lock()
-
-
-@dataclass(frozen=True, slots=True)
-class Rows:
-    """What a query found: column names, and one tuple for each row."""
-
-    columns: tuple[str, ...]
-    rows: list[tuple[Any, ...]]
-
-    def dicts(self) -> list[dict[str, Any]]:
-        """One dict for each row."""
-        return [dict(zip(self.columns, row, strict=True)) for row in self.rows]
 
 
 @contextmanager
@@ -100,11 +94,12 @@ def register(home: Home, receipt: Receipt, tables: Mapping[str, str]) -> None:
         ).fetchall()
 
 
-def query(home: Home, sql: str, wait_s: float = 60) -> Rows:
-    """Columns and rows of one query over the warehouse's tables and the `ledger`.
+def query(home: Home, sql: str, wait_s: float = 60) -> list[dict[str, Any]]:
+    """Rows, column by name, of one query over the warehouse's tables and the `ledger`.
 
-    Reads only, and no other file: neither the SQL nor its mistakes can change anything. UsageError
-    with DuckDB's words if the SQL is wrong or there is no warehouse.
+    Reads only, and no other file: neither the SQL nor its mistakes can change anything. A second
+    column of one name is told apart by its place. UsageError with DuckDB's words if the SQL is wrong
+    or there is no warehouse.
     """
     with connect(home, read_only=True, wait_s=wait_s) as con:
         if re.search(r"\bledger\b", sql, re.IGNORECASE):
@@ -118,7 +113,10 @@ def query(home: Home, sql: str, wait_s: float = 60) -> Rows:
             raise UsageError(
                 "the warehouse could not run this", seen=said, hint='`ponens sql "show tables"` lists what is there'
             ) from None
-        return Rows(tuple(column[0] for column in con.description or ()), rows)
+        names: list[str] = []
+        for place, column in enumerate(con.description or (), start=1):
+            names.append(f"{column[0]}_{place}" if column[0] in names else column[0])
+    return [dict(zip(names, row, strict=True)) for row in rows]
 
 
 def open_run(home: Home, run_id: str, *, recipe: str, name: str) -> None:
@@ -230,12 +228,12 @@ def _ledger(con: duckdb.DuckDBPyConnection, home: Home) -> None:
     """A table `ledger` of this connection: a view would need the files after they are out of reach."""
     files = [str(path) for path in sorted(home.ledger.glob("*.jsonl")) if path.stat().st_size]
     if not files:
-        con.execute("create temp table ledger (key varchar)").fetchall()
+        con.execute(f"create temp table ledger ({', '.join(f'{name} {kind}' for name, kind in _LEDGER.items())})")
         return
     con.execute(
-        "create temp table ledger as select * from read_json(?, format = 'newline_delimited', "
-        "ignore_errors = true, union_by_name = true) where key is not null",  # a torn line is all nulls
-        [files],
+        "create temp table ledger as select * from read_json($files, columns = $columns, "
+        "format = 'newline_delimited', ignore_errors = true) where key is not null",  # a torn line is all nulls
+        {"files": files, "columns": _LEDGER},
     ).fetchall()
 
 
