@@ -16,6 +16,7 @@ from storage.records import PonensError
 from tasks.training import tokens
 
 # largest difference between the logits of the trained and of the saved adapter, as a share of the largest logit
+_HERE = {"is_local", "local_files_only", "name_or_path"}  # what a tokenizer notes of where it was loaded from
 _TOLERANCE = {torch.float32: 1e-5, torch.bfloat16: 2e-2}
 
 
@@ -77,6 +78,8 @@ def save(model: Any, tokenizer: Any, folder: Path, spec: dict[str, Any]) -> None
     config |= {"base_model_name_or_path": spec["base_model"], "revision": spec["revision"]}
     write_json(folder / "adapter_config.json", config)
     tokenizer.save_pretrained(folder)
+    told = json.loads((folder / "tokenizer_config.json").read_text())
+    write_json(folder / "tokenizer_config.json", {k: v for k, v in told.items() if k not in _HERE})
 
 
 def _logits(model: Any, batch: Any) -> torch.Tensor:

@@ -45,6 +45,7 @@ def train(order: dict[str, Any]) -> None:
     valid = tokens.encode(_rows(order["valid"]), tokenizer, spec["max_length"])
     lifeline.say({"say": f"{len(rows)} rows, {encoded.trained} tokens to learn, {encoded.truncated} rows cut"})
 
+    parameters = model.num_parameters()  # before the adapter's are added
     trainer = _trainer(spec, folder, tokenizer, model, encoded, valid)
     resume = checkpoints.newest_whole(Path(trainer.args.output_dir))
     if resume:
@@ -69,7 +70,7 @@ def train(order: dict[str, Any]) -> None:
         "loss_last": losses[-1]["loss"],
         "valid_loss": valid_loss,
         "trainable": sum(p.numel() for p in trainer.model.parameters() if p.requires_grad),
-        "parameters": model.num_parameters(),
+        "parameters": parameters,
         "template": tokens.template_hash(tokenizer),
         "canary": changed,
         "tokens_per_second": round(trained / state.global_step * done.metrics["train_steps_per_second"]),
