@@ -87,8 +87,9 @@ def accuracy(evaluation: EvaluationFacts) -> str:
             if value is not None:
                 axes.plot([value], [y - 0.3], shape, color=MUTED, markersize=5, markeredgewidth=1.4)
     handles = [axes.plot([], [], shape, color=MUTED, markersize=6)[0] for _, shape in marks]
-    axes.legend(handles, ["single sample", "greedy", "forced letter"], ncols=3, frameon=False, labelcolor=MUTED, fontsize=9.5,
-                loc="upper center", bbox_to_anchor=(0.46, -0.13), handletextpad=0.1, columnspacing=1.2)  # fmt: skip
+    axes.legend(handles, ["single sample", "greedy", "forced letter"], ncols=3, frameon=False,
+                labelcolor=MUTED, fontsize=9.5, loc="upper center", bbox_to_anchor=(0.46, -0.13),
+                handletextpad=0.1, columnspacing=1.2)  # fmt: skip
     axes.set(xlim=(-0.01, 1.01), ylim=(-0.6, 1.75), yticks=[0, 1], yticklabels=["adapter", "base"])
     _percent_axis(axes, "x")
     return _svg(figure, "accuracy", "Accuracy by majority vote of base and adapter with 95 % intervals")
