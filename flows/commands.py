@@ -221,7 +221,7 @@ def _estimate(chosen: recipes.Recipe, home: Home) -> dict[str, Any]:
         return found[-1]
 
     with contextlib.suppress(Parsed):
-        chain(chosen, do, home)
+        chain(chosen, do, home.root)
     with Ledger(home) as ledger:
         return estimate(chosen.reason, load(home, found[-1]), ledger)
 

@@ -56,7 +56,7 @@ class Run:
         outcome = "failed"
         try:
             with suppress(_Reached):
-                chain(self.recipe, self.do, self.home)
+                chain(self.recipe, self.do, self.home.root)
             outcome = "done"
         finally:
             write_json(folder / "outcome.json", {"outcome": outcome, **self.summary()})
