@@ -14,19 +14,30 @@ import threading
 import time
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, NamedTuple, Self
 
 import orjson
 
 
-class Journal:
-    """This process's segment of a journal; safe to use from many threads."""
+class Place(NamedTuple):
+    """Where a row stands: its segment file and the byte at which it starts."""
 
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
+    segment: Path
+    start: int
+
+
+class Journal:
+    """This process's segment of a journal; safe to use from many threads.
+
+    A row outlives the process as soon as it is appended; `durable` rows outlive a power cut as well.
+    """
+
+    def __init__(self, folder: Path, *, durable: bool = True) -> None:
+        self.folder, self.durable = folder, durable
         self._write = threading.Lock()
         self._sync = threading.Lock()
         self._fd: int | None = None
+        self.segment = folder
         self._written = self._synced = 0
 
     def __enter__(self) -> Self:
@@ -35,8 +46,8 @@ class Journal:
     def __exit__(self, *exc: object) -> None:
         self.close()
 
-    def append(self, row: Mapping[str, Any]) -> None:
-        """Write one row and return once it is on disk. OSError if the disk is full.
+    def append(self, row: Mapping[str, Any]) -> Place:
+        """Write one row; once it is on disk, return where. OSError if the disk is full.
 
         Threads that wait for the disk share one flush: whoever gets it first flushes for all.
         """
@@ -46,16 +57,19 @@ class Journal:
                 self.folder.mkdir(parents=True, exist_ok=True)
                 name = f"{time.time_ns()}-{os.getpid()}.jsonl"
                 self._fd = os.open(self.folder / name, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_EXCL, 0o600)
+                self.segment = self.folder / name
+            place = Place(self.segment, os.lseek(self._fd, 0, os.SEEK_END))
             if os.write(self._fd, line) != len(line):
                 os.write(self._fd, b"\n")  # the torn line is passed over, the next one starts afresh
                 raise OSError(f"disk full while writing to {self.folder}")
             self._written += 1
             mine, fd = self._written, self._fd
         with self._sync:
-            if self._synced < mine:
+            if self.durable and self._synced < mine:
                 upto = self._written
                 os.fsync(fd)
                 self._synced = upto
+        return place
 
     def close(self) -> None:
         with self._write, self._sync:
@@ -67,11 +81,33 @@ class Journal:
 def rows(folder: Path) -> Iterator[dict[str, Any]]:
     """Every whole row of every segment, oldest segment first; memory does not grow with the journal."""
     for segment in sorted(folder.glob("*.jsonl")):
-        with segment.open("rb") as file:
-            for line in file:
-                try:
-                    row = orjson.loads(line)
-                except orjson.JSONDecodeError:
-                    continue
-                if isinstance(row, dict):
-                    yield row
+        for _, _, row in located(segment):
+            yield row
+
+
+def located(segment: Path, start: int = 0) -> Iterator[tuple[int, int, dict[str, Any]]]:
+    """(where the row starts, where the next one starts, row) for every whole row from `start` on.
+
+    A last line without its newline is left for later: its writer may be in the middle of it.
+    """
+    with segment.open("rb") as file:
+        file.seek(start)
+        following = start
+        for line in file:
+            if not line.endswith(b"\n"):
+                return
+            here, following = following, following + len(line)
+            try:
+                row = orjson.loads(line)
+            except orjson.JSONDecodeError:
+                continue
+            if isinstance(row, dict):
+                yield here, following, row
+
+
+def row_at(place: Place) -> dict[str, Any]:
+    """The one row that starts at `place`."""
+    with place.segment.open("rb") as file:
+        file.seek(place.start)
+        row: dict[str, Any] = orjson.loads(file.readline())
+        return row

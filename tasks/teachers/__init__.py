@@ -1,1 +1,1 @@
-"""LangChain chat models that write rationales: one file a provider, chosen by the recipe."""
+"""LangChain chat models that write rationales: one file a provider, `build` chooses by the recipe."""

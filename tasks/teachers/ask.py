@@ -1,0 +1,137 @@
+"""Ask a teacher many things and keep every answer: the stage around the pool.
+
+    tally = ask_all(spec, requests, total, ledger, progress)
+
+A failure that concerns all requests stops the stage at once, a long row of silence soon; a limit on
+cost or requests stops it in good order. Whatever was answered by then is in the ledger.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field
+
+from storage.ledger import Entry, Ledger
+from storage.records import PonensError, UsageError
+from tasks.step import Progress, Tick
+from tasks.teachers.asker import Asker
+from tasks.teachers.build import teacher
+from tasks.teachers.pool import each
+from tasks.teachers.terms import AskSpec, Request, Tally
+
+log = logging.getLogger("ponens")
+
+
+def ask_all(
+    spec: AskSpec,
+    requests: Iterable[Request],
+    total: int,
+    ledger: Ledger,
+    progress: Progress = lambda tick: None,
+    guess: Callable[[Request], float] = lambda request: 0.0,
+) -> Tally:
+    """Ask for all that the ledger does not settle. What is asked and answered is kept, whatever happens.
+
+    PonensError if the stage cannot go on. KeyboardInterrupt passes through once what was in hand has
+    had its grace. `guess` is the likely cost of a request, for `max_cost` before any is known.
+    """
+    if spec.max_cost is not None and spec.price is None:
+        raise UsageError(
+            "max_cost needs the model's price",
+            seen=f"no price for {spec.model!r}",
+            expected=f'[reason.prices."{spec.model}"] with `in` and `out`, for a million tokens each',
+            hint="add the price or leave max_cost away",
+        )
+    stop = threading.Event()
+    asker = Asker(spec, teacher(spec), ledger, stop)
+    tally, shown = Tally(), _Progress(total, progress)
+    pool = each(
+        _open(spec, requests, ledger, tally, guess),
+        asker,
+        workers=1 if spec.free else spec.workers,  # a solver in Python gains nothing from threads
+        stop=stop,
+        patience=spec.deadline + spec.timeout,
+    )
+    failure: Exception | None = None
+    silent = 0
+    try:
+        for asked, outcome in pool:
+            tally.in_hand -= 1
+            if isinstance(outcome, TimeoutError):
+                log.warning("request %s had no end: %s", asked.key[:12], outcome)
+                tally.asked += 1
+                tally.outcomes["failed"] += 1
+            elif isinstance(outcome, Exception):
+                failure = failure or outcome
+                stop.set()
+            elif not outcome:
+                tally.from_ledger += 1
+            else:
+                for entry in outcome[:-1]:
+                    tally.pay(entry)
+                tally.add(outcome[-1])
+                silent = silent + 1 if outcome[-1].outcome in ("failed", "empty") else 0
+                if silent >= max(16, spec.workers) and failure is None:
+                    failure = _silence(silent, outcome[-1])
+                    stop.set()
+            shown.tell(tally)
+    except KeyboardInterrupt:
+        log.warning("stopped by hand; %d replies of this run are in the ledger", tally.asked)
+        pool.close()
+        raise
+    if failure:
+        raise failure
+    shown.tell(tally, last=True)
+    return tally
+
+
+def _open(
+    spec: AskSpec, requests: Iterable[Request], ledger: Ledger, tally: Tally, guess: Callable[[Request], float]
+) -> Iterator[Request]:
+    """The requests still to ask, while the limits allow; counts those that are not."""
+    begun = 0
+    for item in requests:
+        if ledger.settled(item.key, spec.max_tokens, again=spec.again):
+            tally.from_ledger += 1
+            continue
+        if spec.max_requests is not None and begun >= spec.max_requests:
+            tally.limit = "max_requests"
+        elif spec.max_cost is not None:
+            each_costs = (tally.spent or 0.0) / tally.asked if tally.asked else guess(item)
+            if (tally.spent or 0.0) + each_costs * (tally.in_hand + 1) > spec.max_cost:
+                tally.limit = "max_cost"
+        if tally.limit:
+            tally.left += 1
+            continue
+        begun += 1
+        tally.in_hand += 1
+        yield item
+
+
+def _silence(count: int, last: Entry) -> PonensError:
+    return PonensError(
+        f"{count} requests in a row brought no answer",
+        seen=f"{last.error or last.outcome}: {last.detail}",
+        expected="a teacher that answers",
+        hint="see to the teacher and run again: answers received so far are kept",
+    )
+
+
+@dataclass
+class _Progress:
+    total: int
+    progress: Progress
+    start: float = field(default_factory=time.monotonic)
+    next: float = 0.0
+
+    def tell(self, tally: Tally, last: bool = False) -> None:
+        now = time.monotonic()
+        if now < self.next and not last:
+            return
+        self.next = now + 0.2
+        rate = tally.asked / max(now - self.start, 1e-9)
+        cost = "cost unknown" if tally.spent is None else f"cost {tally.spent:.4f}"
+        self.progress(Tick(tally.asked + tally.from_ledger, self.total, "requests", f"{rate:.1f}/s, {cost}"))

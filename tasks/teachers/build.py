@@ -1,0 +1,95 @@
+"""From settings to a teacher: which one, its key and its address. Nothing is sent here.
+
+Providers' packages take seconds to import, so each enters only when it is chosen.
+"""
+
+from __future__ import annotations
+
+import os
+from typing import Literal
+
+from langchain_core.language_models import BaseChatModel
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, model_validator
+
+from storage.records import UsageError
+from tasks.step import code_version
+
+
+class TeacherSpec(BaseModel):
+    """Which teacher, and how it samples."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    teacher: Literal["openai", "dashscope", "embedded"] = "openai"
+    model: str = ""
+    base_url: str | None = None
+    workers: int = Field(default=32, ge=1, le=512)
+    timeout: float = Field(default=120.0, gt=0)
+    max_tokens: int | None = Field(default=2048, ge=1)
+    temperature: float | None = Field(default=None, ge=0, le=2)
+    top_p: float | None = Field(default=None, gt=0, le=1)
+    thinking: bool | None = None
+    thinking_budget: int | None = Field(default=None, ge=1)
+
+    @model_validator(mode="after")
+    def _named(self) -> TeacherSpec:
+        if self.teacher != "embedded" and not self.model and self.model_fields_set:  # no [reason] at all is no mistake
+            raise ValueError(f'teacher = "{self.teacher}" needs model = "…"')
+        return self
+
+
+def model_name(spec: TeacherSpec) -> str:
+    """The model as the ledger knows it: the embedded solver is named by its code."""
+    return f"solver/{code_version('puzzles.solve')}" if spec.teacher == "embedded" else spec.model
+
+
+def teacher(spec: TeacherSpec) -> BaseChatModel:
+    """The chat model a spec asks for. UsageError if its key is not in the environment."""
+    if spec.teacher == "embedded":
+        from tasks.teachers.embedded import SolverChat
+
+        return SolverChat()
+    if not spec.model:
+        raise UsageError("the recipe names no teacher", expected='[reason] with teacher = "…" and model = "…"')
+    if spec.teacher == "dashscope":
+        key = _key("DASHSCOPE_API_KEY", "dashscope")
+        from tasks.teachers.dashscope import BASE_URL, QwenChat
+
+        return QwenChat(
+            model=spec.model,
+            key=key,
+            base_url=spec.base_url or os.environ.get("DASHSCOPE_BASE_URL") or BASE_URL,
+            timeout=spec.timeout,
+            connections=spec.workers,
+            max_tokens=spec.max_tokens,
+            temperature=spec.temperature,
+            top_p=spec.top_p,
+            thinking=bool(spec.thinking),
+            thinking_budget=spec.thinking_budget,
+        )
+    key = _key("OPENAI_API_KEY", "openai")
+    from tasks.teachers.openai import chat
+
+    return chat(
+        spec.model,
+        key=key,
+        base_url=spec.base_url or os.environ.get("OPENAI_BASE_URL") or None,
+        timeout=spec.timeout,
+        max_tokens=spec.max_tokens,
+        temperature=spec.temperature,
+        top_p=spec.top_p,
+        thinking=spec.thinking,
+        thinking_budget=spec.thinking_budget,
+    )
+
+
+def _key(variable: str, name: str) -> SecretStr:
+    value = os.environ.get(variable, "").strip()
+    if not value:
+        raise UsageError(
+            f'teacher = "{name}" needs a key',
+            seen=f"{variable} is not set",
+            expected=f"the key in the environment variable {variable}",
+            hint=f"export {variable}=…  (a local server that wants no key takes any word)",
+        )
+    return SecretStr(value)

@@ -1,0 +1,431 @@
+"""reason against a real local server through the real langchain-openai client."""
+
+import threading
+import time
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+import pytest
+from pydantic import ValidationError
+
+from prompts import choice
+from storage.home import Home
+from storage.ledger import Ledger
+from storage.records import PonensError, Question, UsageError
+from tasks.reason import TABLE, ReasonSpec, estimate, reason, step, wanted
+from tasks.step import Result, Tick, Workshop
+from tests.fakes import TeacherServer, always, first, gold_of, mix
+
+KEY = "sk-planted-0123456789abcdef"
+
+
+@pytest.fixture(autouse=True)
+def environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("OPENAI_BASE_URL", "DASHSCOPE_BASE_URL"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("OPENAI_API_KEY", KEY)
+    monkeypatch.setenv("DASHSCOPE_API_KEY", KEY)
+
+
+def questions(count: int, language: str = "en") -> list[Question]:
+    if language == "zh":
+        return [Question(f"问题 {n}：红灯亮。", "哪盏灯亮？", ("红", "绿", "蓝"), "ABC"[n % 3]) for n in range(count)]
+    return [
+        Question(f"Problem {n}: a lamp is on.", "Which?", ("red", "green", "blue"), "ABC"[n % 3]) for n in range(count)
+    ]
+
+
+def spec_for(server: TeacherServer, **changes: Any) -> ReasonSpec:
+    settings = {"teacher": "openai", "model": "m", "base_url": server.openai_url, "workers": 8, "first_wait": 0.01}
+    return ReasonSpec(**{**settings, **changes})
+
+
+def run(home: Path, spec: ReasonSpec, asked: list[Question], ticks: list[Tick] | None = None) -> Result:
+    folder = home / "work"
+    folder.mkdir(parents=True, exist_ok=True)
+    return reason(spec, asked, Workshop(folder, Home(home), ticks.append if ticks is not None else lambda tick: None))
+
+
+def table(home: Path) -> pl.DataFrame:
+    return pl.read_parquet(home / "work" / TABLE)
+
+
+def everything(home: Path) -> str:
+    return "".join(p.read_bytes().decode("utf-8", "replace") for p in home.rglob("*") if p.is_file())
+
+
+MIX = {"wrong": 0.15, "unreadable": 0.15, "429": 0.15, "429-after": 0.1, "500": 0.15, "reset": 0.1}
+
+
+def test_a_faulty_server_costs_no_question(tmp_path: Path) -> None:
+    asked = questions(60) + questions(20, "zh")
+    with TeacherServer(mix(MIX, times=2), gold=gold_of(asked)) as server:
+        result = run(tmp_path, spec_for(server), asked)
+        seen = Counter(server.completed)
+    facts, rows = result.facts, table(tmp_path)
+
+    assert tuple(facts[k] for k in ("questions", "requests", "asked", "from_ledger", "unanswered")) == (
+        80,
+        80,
+        80,
+        0,
+        0,
+    )
+    assert {1} == set(seen.values())
+    assert sum(server.asked.values()) > 80  # faults did happen
+    assert {"disagrees", "unreadable"} == set(facts["rejected"])
+    assert facts["kept"] + sum(facts["rejected"].values()) == 80
+    assert rows["question"].to_list() == sorted(q.id for q in asked)
+    gold = {q.id: q.answer for q in asked}
+    assert all((gold[r["question"]] == r["answer"]) == r["kept"] for r in rows.iter_rows(named=True))
+    assert facts["tokens"]["in"] > 0
+    assert facts["cost"] is None  # unknown is not 0
+
+
+@pytest.mark.parametrize(
+    ("act", "error"),
+    [
+        ("429", ""), ("429-after", ""), ("500", ""), ("503", ""), ("408", ""), ("409", ""), ("425", ""),
+        ("reset", ""), ("drop", ""), ("html", ""), ("torn", ""), ("no-choices", ""), ("no-list", ""),
+        ("empty", ""), ("null", ""),
+    ],
+)  # fmt: skip
+@pytest.mark.parametrize("teacher", ["openai", "dashscope"])
+def test_a_passing_fault_is_tried_again(tmp_path: Path, act: str, error: str, teacher: str) -> None:
+    with TeacherServer(first(act, act)) as server:
+        url = server.openai_url if teacher == "openai" else server.dashscope_url
+        facts = run(tmp_path, spec_for(server, teacher=teacher, base_url=url), questions(1)).facts
+
+    assert {questions(1)[0].id} == set(table(tmp_path)["question"])
+    assert (facts["asked"], facts["kept"], facts["unanswered"]) == (1, 1, 0)
+    assert list(server.asked.values()) == [3]
+
+
+@pytest.mark.parametrize("teacher", ["openai", "dashscope"])
+@pytest.mark.parametrize(("act", "why"), [("length", "truncated"), ("refusal", "refused"), ("filtered", "refused")])
+def test_a_reply_that_will_not_get_better_is_asked_for_once(tmp_path: Path, act: str, why: str, teacher: str) -> None:
+    with TeacherServer(always(act)) as server:
+        url = server.openai_url if teacher == "openai" else server.dashscope_url
+        spec = spec_for(server, teacher=teacher, base_url=url)
+        facts = run(tmp_path, spec, questions(3)).facts
+        again = run(tmp_path, spec, questions(3)).facts
+
+    assert {why: 3} == facts["rejected"] == again["rejected"]
+    assert (facts["asked"], again["asked"]) == (3, 0)
+    assert sum(server.asked.values()) == 3
+
+
+@pytest.mark.parametrize("act", ["wrong", "unreadable", "outside"])
+def test_a_reply_that_is_no_use_is_kept_out_with_its_reason(tmp_path: Path, act: str) -> None:
+    asked = questions(1)
+    with TeacherServer(always(act), gold=gold_of(asked)) as server:
+        facts = run(tmp_path, spec_for(server), asked).facts
+
+    assert {"wrong": "disagrees"}.get(act, act) == next(iter(facts["rejected"]))
+    assert facts["kept"] == 0
+    assert sum(server.asked.values()) == 1
+
+
+def test_a_plain_400_fails_its_request_and_is_asked_again_next_time(tmp_path: Path) -> None:
+    with TeacherServer(first("400")) as server:
+        with pytest.raises(PonensError, match="1 of 1 requests stayed without an answer"):
+            run(tmp_path, spec_for(server), questions(1))
+        facts = run(tmp_path, spec_for(server), questions(1)).facts
+
+    assert (facts["asked"], facts["kept"]) == (1, 1)
+    assert sum(server.asked.values()) == 2
+
+
+def test_a_few_unanswered_may_be_accepted(tmp_path: Path) -> None:
+    asked = questions(10)
+    lost = choice.body(asked[0])
+    with TeacherServer(lambda prompt, before: "400" if lost in prompt else "right", gold=gold_of(asked)) as server:
+        facts = run(tmp_path, spec_for(server, max_unanswered=0.1), asked).facts
+
+    assert (facts["kept"], facts["unanswered"]) == (9, 1)
+    assert table(tmp_path).filter(~pl.col("kept"))["reason"].to_list() == ["unanswered"]
+
+
+@pytest.mark.parametrize("teacher", ["openai", "dashscope"])
+def test_a_wrong_key_stops_the_stage_at_once_and_is_shown_nowhere(
+    tmp_path: Path, teacher: str, caplog: pytest.LogCaptureFixture, capfd: pytest.CaptureFixture[str]
+) -> None:
+    with TeacherServer(key="another") as server:
+        url = server.openai_url if teacher == "openai" else server.dashscope_url
+        with pytest.raises(PonensError) as caught:
+            run(tmp_path, spec_for(server, teacher=teacher, base_url=url), questions(500))
+
+    assert "401" in str(caught.value)
+    assert sum(server.asked.values()) <= 8  # the workers' first round, nothing more
+    said = str(caught.value) + caplog.text + "".join(capfd.readouterr()) + everything(tmp_path)
+    assert KEY not in said
+    assert "planted" not in said
+
+
+@pytest.mark.parametrize("act", ["403", "404", "quota"])
+def test_what_is_true_of_all_requests_stops_the_stage(tmp_path: Path, act: str) -> None:
+    with TeacherServer(always(act)) as server, pytest.raises(PonensError, match="would turn away all others"):
+        run(tmp_path, spec_for(server), questions(200))
+
+    assert sum(server.asked.values()) <= 8
+
+
+def test_a_missing_key_is_named_before_anything_is_sent(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("OPENAI_API_KEY")
+    with TeacherServer() as server, pytest.raises(UsageError, match="OPENAI_API_KEY"):
+        run(tmp_path, spec_for(server), questions(1))
+
+    assert not server.asked
+
+
+def test_a_server_that_is_gone_stops_the_stage_soon(tmp_path: Path) -> None:
+    with TeacherServer() as server:
+        pass
+    with pytest.raises(PonensError, match="in a row brought no answer"):
+        run(tmp_path, spec_for(server, max_attempts=2), questions(500))
+
+    with Ledger(Home(tmp_path)) as ledger:
+        assert ledger.find("0" * 64) is None
+
+
+def test_a_key_in_a_reply_or_an_error_stays_out_of_the_ledger(tmp_path: Path) -> None:
+    asked = [Question(f"The word is {KEY}.", "Which?", ("a", "b"), "A")]
+    with TeacherServer(first("500"), gold={}) as server:
+        server.letter = lambda prompt: f"A {KEY}"  # type: ignore[method-assign]
+        run(tmp_path, spec_for(server, max_attempts=3), asked)
+
+    assert "***" in everything(tmp_path / "ledger")
+    assert KEY not in everything(tmp_path / "ledger")
+
+
+def test_retry_after_is_obeyed(tmp_path: Path) -> None:
+    with TeacherServer(first("429-after"), retry_after=0.6) as server:
+        run(tmp_path, spec_for(server), questions(1))
+
+    assert server.times[1] - server.times[0] >= 0.6
+
+
+def test_a_socket_that_is_held_open_does_not_hold_the_stage(tmp_path: Path) -> None:
+    start = time.monotonic()
+    with TeacherServer(first("hang")) as server:
+        with pytest.raises(PonensError, match="1 of 4 requests"):
+            held = questions(4)
+            server.script = lambda prompt, before: "hang" if "Problem 0" in prompt else "right"
+            run(tmp_path, spec_for(server, timeout=0.5, deadline=0.5), held)
+
+        assert time.monotonic() - start < 30
+    assert sum(server.completed.values()) == 3
+
+
+def test_raising_max_tokens_asks_again_only_for_what_was_cut(tmp_path: Path) -> None:
+    asked = questions(12)
+    cut = {choice.body(q) for q in asked[:4]}
+
+    def script(prompt: str, before: int) -> str:
+        return "length" if before == 0 and prompt.rsplit("\n\n", 1)[0] in cut else "right"
+
+    with TeacherServer(script, gold=gold_of(asked)) as server:
+        low = run(tmp_path, spec_for(server, max_tokens=50), asked).facts
+        lower = run(tmp_path, spec_for(server, max_tokens=40), asked).facts
+        high = run(tmp_path, spec_for(server, max_tokens=500), asked).facts
+
+    assert (low["rejected"], low["asked"]) == ({"truncated": 4}, 12)
+    assert (lower["rejected"], lower["asked"]) == ({"truncated": 4}, 0)
+    assert (high["kept"], high["asked"], high["from_ledger"]) == (12, 4, 8)
+    assert {50, 500} == {body["max_tokens"] for body in server.bodies}
+
+
+def test_asking_again_asks_for_everything_but_answers(tmp_path: Path) -> None:
+    asked = questions(3)
+    cut = choice.body(asked[0])
+    with TeacherServer(gold=gold_of(asked)) as server:
+        server.script = lambda prompt, before: "length" if cut in prompt and before == 0 else "right"
+        run(tmp_path, spec_for(server), asked)
+        facts = run(tmp_path, spec_for(server, again=True), asked).facts
+
+    assert (facts["asked"], facts["kept"]) == (1, 3)
+
+
+def test_samples_are_requests_of_their_own_and_sampling_shapes_the_key(tmp_path: Path) -> None:
+    asked = questions(3)
+    with TeacherServer(gold=gold_of(asked)) as server:
+        one = run(tmp_path, spec_for(server), asked).facts
+        three = run(tmp_path, spec_for(server, samples=3), asked).facts
+        warm = run(tmp_path, spec_for(server, temperature=0.5), asked).facts
+        elsewhere = run(tmp_path, spec_for(server, base_url=f"{server.url}/v1/", timeout=9, workers=2), asked).facts
+
+    assert [facts["asked"] for facts in (one, three, warm, elsewhere)] == [3, 6, 3, 0]
+    assert sum("temperature" in body for body in server.bodies) == 3
+
+
+def test_the_table_does_not_depend_on_order_or_workers(tmp_path: Path) -> None:
+    asked = questions(40)
+    with TeacherServer(mix(MIX), gold=gold_of(asked)) as server:
+        one = run(tmp_path / "one", spec_for(server, workers=1), asked)
+        two = run(tmp_path / "two", spec_for(server, workers=16), asked[::-1])
+
+    assert one.identity == two.identity
+    assert table(tmp_path / "one").equals(table(tmp_path / "two"))
+
+
+def test_limits_stop_the_stage_and_it_goes_on_from_there(tmp_path: Path) -> None:
+    asked = questions(20)
+    with TeacherServer(gold=gold_of(asked)) as server:
+        with pytest.raises(PonensError, match="max_requests = 5 is reached; 15 of 20"):
+            run(tmp_path, spec_for(server, max_requests=5), asked)
+        facts = run(tmp_path, spec_for(server), asked).facts
+
+    assert (facts["asked"], facts["from_ledger"]) == (15, 5)
+    assert {1} == set(server.completed.values())
+
+
+def test_max_cost_stops_before_it_is_passed(tmp_path: Path) -> None:
+    asked = questions(200)
+    prices = {"m": {"in": 1000.0, "out": 1000.0}}
+    with TeacherServer(gold=gold_of(asked)) as server:
+        spec = spec_for(server, prices=prices, max_cost=2.0)
+        with pytest.raises(PonensError, match=r"max_cost = 2\.0 is reached"):
+            run(tmp_path, spec, asked)
+        with Ledger(Home(tmp_path)) as ledger:
+            left = estimate(spec, asked, ledger)
+
+    assert 0 < left["from_ledger"] < 200
+    spent = sum(body is not None for body in server.bodies) * 0.08
+    assert spent < 2.5
+
+
+def test_max_cost_without_a_price_is_refused(tmp_path: Path) -> None:
+    with TeacherServer() as server, pytest.raises(UsageError, match="price"):
+        run(tmp_path, spec_for(server, max_cost=1.0), questions(1))
+
+    assert not server.asked
+
+
+def test_an_estimate_sends_nothing_and_counts_what_is_open(tmp_path: Path) -> None:
+    asked = questions(10)
+    with TeacherServer(gold=gold_of(asked)) as server:
+        spec = spec_for(server, prices={"m": {"in": 1.0, "out": 2.0}})
+        run(tmp_path, spec_for(server), asked[:4])
+        with Ledger(Home(tmp_path)) as ledger:
+            facts = estimate(spec, asked, ledger)
+            unknown = estimate(spec_for(server), asked, ledger)
+
+    assert sum(server.asked.values()) == 4
+    assert tuple(facts[k] for k in ("questions", "requests", "asked", "from_ledger")) == (10, 10, 6, 4)
+    assert facts["cost"] > 0
+    assert unknown["cost"] is None
+
+
+def test_ctrl_c_keeps_what_was_answered(tmp_path: Path) -> None:
+    asked = questions(60)
+
+    def tick(now: Tick) -> None:
+        if now.done >= 10:
+            raise KeyboardInterrupt
+
+    (tmp_path / "work").mkdir()
+    with TeacherServer(gold=gold_of(asked), delay=0.1) as server:
+        with pytest.raises(KeyboardInterrupt):
+            reason(spec_for(server), asked, Workshop(tmp_path / "work", Home(tmp_path), tick))
+        stopped = sum(server.completed.values())
+        facts = run(tmp_path, spec_for(server), asked).facts
+
+    assert stopped < 60
+    assert stopped == facts["from_ledger"]
+    assert {1} == set(server.completed.values())
+
+
+def test_two_runs_at_once_share_every_answer(tmp_path: Path) -> None:
+    asked = questions(30)
+    with TeacherServer(gold=gold_of(asked), delay=0.05) as server:
+        errors: list[Exception] = []
+
+        def other() -> None:
+            import os
+            import subprocess
+            import sys
+
+            code = OTHER.format(url=server.openai_url, home=str(tmp_path))
+            done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env={**os.environ})
+            if done.returncode:
+                errors.append(RuntimeError(done.stderr))
+
+        thread = threading.Thread(target=other)
+        thread.start()
+        while not server.asked:
+            time.sleep(0.01)
+        facts = run(tmp_path, spec_for(server, workers=4), asked).facts
+        thread.join()
+
+    assert errors == []
+    assert {1} == set(server.asked.values())
+    assert facts["kept"] == 30
+
+
+OTHER = """
+from pathlib import Path
+from storage.home import Home
+from tasks.reason import ReasonSpec, reason
+from tasks.step import Workshop
+from tests.tasks.test_reason import questions
+folder = Path({home!r}) / "other"
+folder.mkdir()
+spec = ReasonSpec(teacher="openai", model="m", base_url={url!r}, workers=4)
+reason(spec, questions(30), Workshop(folder, Home(Path({home!r})), lambda tick: None))
+"""
+
+
+def test_progress_tells_rate_and_cost(tmp_path: Path) -> None:
+    ticks: list[Tick] = []
+    with TeacherServer() as server:
+        run(tmp_path, spec_for(server, prices={"m": {"in": 1.0, "out": 2.0}}), questions(5), ticks)
+
+    assert (ticks[-1].done, ticks[-1].total, ticks[-1].unit) == (5, 5, "requests")
+    assert "/s, cost 0." in ticks[-1].note
+
+
+def test_questions_without_a_key_and_of_the_test_split_are_left_out() -> None:
+    from dataclasses import replace
+
+    one, two, three = questions(3)
+
+    assert [one.id] == [q.id for q in wanted([one, replace(two, answer=None), replace(three, split="test"), one])]
+    with pytest.raises(UsageError, match="nothing to reason about"):
+        wanted([replace(two, answer=None)])
+
+
+def test_only_what_shapes_the_result_is_in_the_settings() -> None:
+    plain = ReasonSpec(teacher="openai", model="m")
+    same = ReasonSpec(
+        teacher="openai", model="m", workers=3, timeout=5, max_cost=1, base_url="http://x", max_attempts=2
+    )
+
+    assert plain.settings == same.settings
+    assert plain.settings != ReasonSpec(teacher="openai", model="m", temperature=0.1).settings
+    assert plain.settings != ReasonSpec(teacher="openai", model="m", max_tokens=9).settings
+
+
+def test_a_spec_refuses_what_it_does_not_know() -> None:
+    with pytest.raises(ValidationError, match="needs model"):
+        ReasonSpec(teacher="dashscope")
+    with pytest.raises(ValidationError):
+        ReasonSpec(teacher="openai", model="m", retries=3)  # type: ignore[call-arg]
+    assert ReasonSpec().settings["model"] == ""
+
+
+def test_the_embedded_teacher_solves_generated_puzzles_without_seeing_the_key(tmp_path: Path) -> None:
+    from puzzles.generate import generate
+
+    asked = [
+        Question(p["problem"], q["question"], tuple(q["options"]), q["answer"])
+        for p in generate(20, 1, None)
+        for q in p["questions"]
+    ]
+    result = run(tmp_path, ReasonSpec(teacher="embedded"), asked + questions(1))
+
+    assert result.facts["rejected"] == {"unreadable": 1}
+    assert result.facts["requests"] - 1 == result.facts["kept"]
+    assert result.facts["cost"] == 0.0
+    assert step.__module__ == "tasks.reason"
