@@ -122,7 +122,9 @@ def percent(share: float | None) -> str:
 
 
 def points(share: float) -> str:
-    return f"{100 * share:+.1f}".replace("-", "−")
+    """Percentage points with their sign, none on zero."""
+    shown = f"{100 * share:+.1f}"
+    return "0.0" if float(shown) == 0 else shown.replace("-", "−")
 
 
 def interval(ends: Iterable[float]) -> str:
