@@ -35,6 +35,12 @@ MEASURES = (
     ("unreadable answers", "unreadable"),
 )
 _EXAMPLES = {"broken": 10, "fixed": 10, "both wrong": 4}
+# What is left out until the table is small enough; both right is what people read least.
+_WITHOUT: tuple[tuple[str, tuple[str, ...]], ...] = (
+    ("", ()),
+    ("sampled replies of questions that both sides got right", ("both right",)),
+    ("sampled replies", CHANGES),
+)
 _LISTED = 60
 _LONGEST_TEXT = 4_000
 _LARGEST_TABLE = 4_000_000  # bytes of embedded, compressed questions
@@ -100,7 +106,10 @@ def markdown(facts: Facts) -> str:
         "",
         "| step | status | time | digest |",
         "|---|---|---:|---|",
-        *(f"| {s['name']} | {s['status']} | {duration(s['seconds'])} | `{s['digest'][:12]}` |" for s in facts["steps"]),
+        *(
+            f"| {_cell(s['name'])} | {s['status']} | {duration(s['seconds'])} | `{s['digest'][:12]}` |"
+            for s in facts["steps"]
+        ),
     ]
     if facts["thrown_away"]:
         lines += ["", "| thrown away in | reason | rows |", "|---|---|---:|"]
@@ -113,7 +122,9 @@ def percent(share: float | None) -> str:
 
 
 def points(share: float) -> str:
-    return f"{100 * share:+.1f}".replace("-", "−")
+    """Percentage points with their sign, none on zero."""
+    shown = f"{100 * share:+.1f}"
+    return "0.0" if float(shown) == 0 else shown.replace("-", "−")
 
 
 def interval(ends: Iterable[float]) -> str:
@@ -180,12 +191,8 @@ def _slices(facts: Facts) -> list[tuple[str, list[SliceFacts]]]:
 
 def _table(questions: list[QuestionFacts]) -> tuple[str, str]:
     """The questions as gzip and base64, and what was left out to keep the page small."""
-    # Both right is what people read least: its samples go first.
-    for left_out, without in (
-        ("", ()),
-        ("sampled replies of questions that both sides got right", ("both right",)),
-        ("sampled replies", CHANGES),
-    ):
+    packed = left_out = ""
+    for left_out, without in _WITHOUT:  # noqa: B007  (returned below)
         rows = [_row(q, samples=q["change"] not in without) for q in questions]
         text = json.dumps(rows, ensure_ascii=False, separators=(",", ":"))
         # mtime 0: the same facts must give the same bytes.

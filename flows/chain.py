@@ -10,7 +10,6 @@ from collections.abc import Callable
 from pathlib import Path
 
 from flows.recipe import Recipe, resolved
-from storage.home import Home
 from storage.records import Receipt
 from tasks import assemble, evaluate, parse, puzzles, reason, report, train
 from tasks.step import Step
@@ -18,10 +17,9 @@ from tasks.step import Step
 Do = Callable[[Step], Receipt]
 
 
-def chain(recipe: Recipe, do: Do, home: Home) -> None:
+def chain(recipe: Recipe, do: Do, home: Path) -> None:
     """From a file of questions to a verdict on an adapter."""
-    made = recipe.puzzles and do(puzzles.step(recipe.puzzles))
-    source = parse.made(made, home) if made else parse.source(recipe.parse, Path.cwd())
+    source = parse.generated(do(puzzles.step(recipe.puzzles)), home) if recipe.puzzles else parse.source(recipe.parse)
     questions = do(parse.step(recipe.parse, source))
     rationales = do(reason.step(recipe.reason, questions))
     snapshot = do(assemble.step(recipe.assemble, questions, rationales))

@@ -189,6 +189,8 @@ def doctor(*, json: bool) -> None:
 def _flow(chosen: recipes.Recipe, home: Home, refresh: Sequence[str], until: str) -> dict[str, Any]:
     if not os.environ.get("PREFECT_API_URL"):
         os.environ.pop("PREFECT_API_URL", None)  # set but empty breaks Prefect's event worker
+    # the screen tells the story; Prefect's own lines go to its server and, of them, only the gravest here
+    os.environ.setdefault("PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL", "CRITICAL")
     from flows.finetune import finetune_logic
 
     return finetune_logic(
@@ -219,7 +221,7 @@ def _estimate(chosen: recipes.Recipe, home: Home) -> dict[str, Any]:
         return found[-1]
 
     with contextlib.suppress(Parsed):
-        chain(chosen, do, home)
+        chain(chosen, do, home.root)
     with Ledger(home) as ledger:
         return estimate(chosen.reason, load(home, found[-1]), ledger)
 

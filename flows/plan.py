@@ -19,5 +19,5 @@ def plan(recipe: Recipe, home: Home, refresh: Collection[str] = ()) -> list[Fore
         forecasts.append(forecast(step, home, refresh=step.name in refresh))
         return stand_in(forecasts[-1])
 
-    chain(recipe, say, home)
+    chain(recipe, say, home.root)
     return forecasts

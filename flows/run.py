@@ -52,11 +52,11 @@ class Run:
         folder = self.home.run(self.id)
         folder.mkdir(parents=True, exist_ok=True)
         (folder / "recipe.json").write_text(resolved(self.recipe), "utf-8")
-        warehouse.open_run(self.home, self.id, resolved(self.recipe), self.recipe.name)
+        warehouse.open_run(self.home, self.id, recipe=resolved(self.recipe), name=self.recipe.name)
         outcome = "failed"
         try:
             with suppress(_Reached):
-                chain(self.recipe, self.do, self.home)
+                chain(self.recipe, self.do, self.home.root)
             outcome = "done"
         finally:
             write_json(folder / "outcome.json", {"outcome": outcome, **self.summary()})

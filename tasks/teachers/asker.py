@@ -18,7 +18,7 @@ from langchain_core.language_models import BaseChatModel
 from langchain_core.messages import AIMessage, HumanMessage, SystemMessage
 
 from storage.ledger import Entry, Ledger
-from storage.records import PonensError, digest
+from storage.records import PonensError
 from tasks.teachers.build import model_name
 from tasks.teachers.reply import Fault, Reply, extract, fault
 from tasks.teachers.terms import AskSpec, Request
@@ -109,7 +109,7 @@ class Asker:
             outcome=reply.outcome if why is None else "refused" if why.refused else "failed",
             teacher=self.spec.teacher,
             model=model_name(self.spec),
-            messages=digest([m.dict() for m in call.request.messages]),
+            messages=call.request.digest,
             sample=call.request.sample,
             sampling=self.spec.sampling,
             max_tokens=self.spec.max_tokens,
