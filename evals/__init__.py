@@ -1,5 +1,6 @@
-"""Pure arithmetic over records: voting, intervals, the verdict, the report's page.
+"""Pure arithmetic over records, and the page that shows it.
 
-Imports the standard library, scipy, drawing and templating libraries and `storage.records`;
-reads and writes no file, asks no model.
+Votes become ballots, ballots become a verdict, a verdict and its facts become one HTML page.
+Imports the standard library and `storage.records`; numpy, matplotlib and jinja2 inside the functions
+that need them. Touches no disk but its own template, no network, no Prefect, no model.
 """

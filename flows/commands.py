@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import subprocess
 import sys
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import orjson
 from rich.console import Console
@@ -16,7 +17,7 @@ from rich.table import Table
 
 from flows import recipe as recipes
 from storage.home import Home
-from storage.records import PonensError, UsageError
+from storage.records import PonensError, Receipt, UsageError
 
 stdout = Console(highlight=False)
 stderr = Console(stderr=True, highlight=False)
@@ -97,7 +98,8 @@ def reason(path: Path, changes: Sequence[str], refresh: Sequence[str], *, estima
     if estimate:
         facts = _estimate(chosen, home)
     else:
-        _flow(chosen, home, refresh, "reason", facts := {})
+        summary = _flow(chosen, home, refresh, "reason")
+        facts = summary["reason"]
     if json:
         _emit(facts)
     elif estimate:
@@ -184,21 +186,44 @@ def doctor(*, json: bool) -> None:
         )
 
 
-def _flow(
-    chosen: recipes.Recipe, home: Home, refresh: Sequence[str], until: str, facts: dict[str, Any] | None = None
-) -> dict[str, Any]:
+def _flow(chosen: recipes.Recipe, home: Home, refresh: Sequence[str], until: str) -> dict[str, Any]:
     if not os.environ.get("PREFECT_API_URL"):
         os.environ.pop("PREFECT_API_URL", None)  # set but empty breaks Prefect's event worker
+    # the screen tells the story; Prefect's own lines go to its server and, of them, only the gravest here
+    os.environ.setdefault("PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL", "CRITICAL")
     from flows.finetune import finetune_logic
 
-    summary: dict[str, Any] = finetune_logic(chosen, home=home.root, refresh=list(refresh), until=until)  # type: ignore[arg-type]
-    if facts is not None:
-        facts.update(summary["facts"])
-    return summary
+    return finetune_logic(
+        chosen,
+        home=home.root,
+        refresh=cast("list[recipes.StepName]", list(refresh)),
+        until=cast("recipes.StepName", until),
+    )
 
 
 def _estimate(chosen: recipes.Recipe, home: Home) -> dict[str, Any]:
-    raise NotImplementedError
+    """Parse if that is not done, then count; no Prefect, nothing is sent."""
+    from flows.chain import chain
+    from storage.ledger import Ledger
+    from storage.questions import load
+    from tasks.reason import estimate
+    from tasks.step import Step, run_step
+
+    class Parsed(Exception):
+        pass
+
+    found: list[Receipt] = []
+
+    def do(step: Step) -> Receipt:
+        if step.name == "reason":
+            raise Parsed
+        found.append(run_step(step, home)[0])
+        return found[-1]
+
+    with contextlib.suppress(Parsed):
+        chain(chosen, do, home.root)
+    with Ledger(home) as ledger:
+        return estimate(chosen.reason, load(home, found[-1]), ledger)
 
 
 def _load(path: Path, changes: Sequence[str]) -> recipes.Recipe:

@@ -15,15 +15,15 @@ from pathlib import Path
 from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+
+from storage.records import UsageError
 from tasks.assemble import AssembleSpec
 from tasks.evaluate import EvaluateSpec
 from tasks.parse import ParseSpec
+from tasks.puzzles import PuzzlesSpec
 from tasks.reason import ReasonSpec
 from tasks.report import ReportSpec
 from tasks.train import TrainSpec
-
-from storage.records import UsageError
-from tasks.puzzles import PuzzlesSpec
 
 StepName = Literal["puzzles", "parse", "reason", "assemble", "train", "evaluate", "report"]
 
@@ -64,13 +64,16 @@ def load(path: Path, changes: list[str] | None = None) -> Recipe:
     key, the value seen and what was expected.
     """
     try:
-        content = tomllib.loads(path.read_text("utf-8"))
+        text = path.read_text("utf-8")
+        content = json.loads(text) if path.suffix == ".json" else tomllib.loads(text)
     except FileNotFoundError:
         near = difflib.get_close_matches(path.name, [p.name for p in path.parent.glob("*.toml")], 1)
         hint = f"did you mean {path.parent / near[0]}?" if near else "the shipped recipes lie in recipes/"
         raise UsageError(f"no recipe at {path}", expected="a TOML file", hint=hint) from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError, OSError) as error:
-        raise UsageError(f"recipe {path} cannot be read", seen=error, expected="TOML in UTF-8") from None
+    except (tomllib.TOMLDecodeError, json.JSONDecodeError, UnicodeDecodeError, OSError) as error:
+        raise UsageError(
+            f"recipe {path} cannot be read", seen=error, expected="TOML in UTF-8, or the JSON copy of a run"
+        ) from None
     for change in changes or []:
         _apply(content, change)
     _anchor(content, path.parent.resolve())
@@ -124,14 +127,12 @@ def _apply(content: dict[str, Any], change: str) -> None:
 
 
 def _anchor(content: dict[str, Any], folder: Path) -> None:
-    parse, train = content.get("parse"), content.get("train")
+    parse = content.get("parse")
     if isinstance(parse, dict) and parse.get("path"):
         paths = parse["path"]
         one = isinstance(paths, str)
         anchored = [str(folder / p) for p in ([paths] if one else paths)]
         parse["path"] = anchored[0] if one else anchored
-    if isinstance(train, dict) and (base := train.get("base_model")) and str(base).startswith("."):
-        train["base_model"] = str((folder / base).resolve())
 
 
 def resolved(recipe: Recipe) -> str:

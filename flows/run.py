@@ -52,7 +52,7 @@ class Run:
         folder = self.home.run(self.id)
         folder.mkdir(parents=True, exist_ok=True)
         (folder / "recipe.json").write_text(resolved(self.recipe), "utf-8")
-        warehouse.open_run(self.home, self.id, resolved(self.recipe), self.recipe.name)
+        warehouse.open_run(self.home, self.id, recipe=resolved(self.recipe), name=self.recipe.name)
         outcome = "failed"
         try:
             with suppress(_Reached):
@@ -103,6 +103,8 @@ class Run:
             "home": str(self.home.root),
             "steps": self.steps,
         }
+        if "reason" in found:
+            said["reason"] = self._reasoned()
         if "assemble" in found:
             facts = found["assemble"].facts
             said["dataset"] = {name: facts[name] for name in ("snapshot", "rows", "rejected", "dropped")}
@@ -113,6 +115,14 @@ class Run:
         if "report" in found:
             said["report"] = str(self.home.root / found["report"].artifact / "report.html")
         return said
+
+    def _reasoned(self) -> dict[str, Any]:
+        """The facts of `reason`, spending of this run alone: a cached step asked for nothing."""
+        facts = dict(self.receipts["reason"].facts)
+        if any(s["name"] == "reason" and s["status"] == "cached" for s in self.steps):
+            facts |= {"asked": 0, "from_ledger": facts["requests"], "cost": 0.0, "seconds": 0.0}
+            facts["tokens"] = dict.fromkeys(facts["tokens"], 0)
+        return facts
 
 
 def _table(name: str, status: str, receipt: Receipt) -> None:

@@ -17,6 +17,7 @@ from typing import Any
 from storage.records import LETTERS, Question, Rejected
 
 EXAMPLES = 10
+SAID = 3  # of them, in a message
 _FEW = 30  # below this many keys a skew is chance
 _LETTER = re.compile(r"[A-Z]")
 
@@ -68,17 +69,24 @@ class Oddities:
             for letter in item.letters:
                 self._fair[letter] += 1 / len(item.letters)
 
+    @property
+    def groups(self) -> int:
+        """How many different problems there were."""
+        return len(self._line)
+
     def warnings(self) -> list[dict[str, Any]]:
         """One dict for each kind that occurred: kind, count, message, up to ten examples."""
         self._turn()
         self._skew()
         self._count["shared-problem"] = len(self._shared)
         self._examples["shared-problem"] = [", ".join(names) for names in self._shared.values()][:EXAMPLES]
-        return [
-            {"kind": kind, "count": self._count[kind], "message": text, "examples": self._examples[kind]}
-            for kind, text in KINDS.items()
-            if self._count[kind]
-        ]
+        return [self._warning(kind) for kind in KINDS if self._count[kind]]
+
+    def _warning(self, kind: str) -> dict[str, Any]:
+        count, examples = self._count[kind], self._examples[kind]
+        said = f"{count:,} {KINDS[kind]}: {'; '.join(examples[:SAID])}"
+        message = said + ("; …" if count > SAID and kind != "answer-skew" else "")
+        return {"kind": kind, "count": count, "message": message, "examples": examples}
 
     def _options(self, question: Question) -> None:
         same: dict[str, str] = defaultdict(str)
@@ -96,16 +104,17 @@ class Oddities:
             self._note("identical-options", said + key)
 
     def _repeats(self, question: Question) -> None:
-        if question.id in self._keys:
-            before = self._keys[question.id]
+        identity, group = question.id, question.group
+        if identity in self._keys:
+            before = self._keys[identity]
             self._note("repeated-question", _name(question))
             if None not in (before, question.answer) and before != question.answer:
                 self._note("contradicting-keys", f"{_name(question)}: {before}, then {question.answer}")
-        if self._keys.get(question.id) is None:
-            self._keys[question.id] = question.answer
-        *first, name = self._line.setdefault(question.group, (*self._here, _name(question)))
+        if self._keys.get(identity) is None:
+            self._keys[identity] = question.answer
+        *first, name = self._line.setdefault(group, (*self._here, _name(question)))
         if tuple(first) != self._here:
-            names = self._shared.setdefault(question.group, [name])
+            names = self._shared.setdefault(group, [name])
             if names[-1] != _name(question) and len(names) < EXAMPLES:
                 names.append(_name(question))
 

@@ -8,13 +8,14 @@ One row a question id: the same question twice is one question, with the first k
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable, Iterable, Iterator
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
 import duckdb
-import pyarrow as pa
-import pyarrow.parquet as pq
+import polars as pl
 
 from storage.home import Home
 from storage.records import PonensError, Question, Receipt, Rejected, Split, digest
@@ -22,16 +23,15 @@ from storage.records import PonensError, Question, Receipt, Rejected, Split, dig
 QUESTIONS = "questions.parquet"
 REJECTS = "rejects.parquet"
 _BATCH = 10_000
-_REJECT = pa.schema([("file", pa.string()), ("line", pa.int64()), ("field", pa.string()), ("reason", pa.string())])
-_QUESTION = pa.schema(
-    [
-        *((name, pa.string()) for name in ("id", "group", "split", "language", "problem", "question")),
-        ("options", pa.list_(pa.string())),
-        *((name, pa.string()) for name in ("answer", "source_id", "file")),
-        ("line", pa.int64()),
-        ("position", pa.int64()),
-    ]
-)
+_REJECT: dict[str, Any] = {"file": pl.String, "line": pl.Int64, "field": pl.String, "reason": pl.String}
+_QUESTION: dict[str, Any] = {
+    **dict.fromkeys(("id", "group", "split", "language", "problem", "question"), pl.String),
+    "options": pl.List(pl.String),
+    **dict.fromkeys(("answer", "source_id", "file"), pl.String),
+    "line": pl.Int64,
+    "position": pl.Int64,
+}
+_FIELDS = ("problem", "question", "options", "answer", "source_id", "file", "line", "split")
 # A group that nobody can learn from or be marked on is out of the way in "test". Where some of its
 # questions have keys it stays whole: a question without a key never draws its group to another side.
 _DISTINCT = """
@@ -39,10 +39,13 @@ copy (
   select id, "group",
     case when bool_or(answer is not null) over (partition by "group") then split else 'test' end as split,
     language, problem, question, options, answer, source_id, file, line
-  from read_parquet($raw)
+  from read_parquet('{parts}/questions-*.parquet')
   qualify row_number() over (partition by id order by answer is null, position) = 1
   order by position
 ) to '{out}' (format parquet, compression zstd)
+"""
+_REJECTS = """
+copy (from read_parquet('{parts}/rejects-*.parquet')) to '{out}' (format parquet, compression zstd)
 """
 
 
@@ -53,21 +56,20 @@ def write(
 
     Returns the digest of their logical content and the number of distinct questions in each split.
     """
-    raw = folder / "raw.parquet"
-    with (
-        pq.ParquetWriter(raw, _QUESTION, compression="zstd") as questions,
-        pq.ParquetWriter(folder / REJECTS, _REJECT, compression="zstd") as rejects,
-    ):
-        for batch in _batches(found):
-            good = [_row(q, split_of, position) for position, q in batch if isinstance(q, Question)]
-            bad = [{f: getattr(r, f) for f in _REJECT.names} for _, r in batch if isinstance(r, Rejected)]
-            questions.write_table(pa.Table.from_pylist(good, _QUESTION))
-            rejects.write_table(pa.Table.from_pylist(bad, _REJECT))
+    parts = folder / "parts"
+    shutil.rmtree(parts, ignore_errors=True)  # of a try that was killed
+    parts.mkdir()
+    for number, batch in enumerate(_batches(found)):
+        good = [_row(q, split_of, position) for position, q in batch if isinstance(q, Question)]
+        bad = [{name: getattr(r, name) for name in _REJECT} for _, r in batch if isinstance(r, Rejected)]
+        pl.DataFrame(good, _QUESTION).write_parquet(parts / f"questions-{number:06}.parquet")
+        pl.DataFrame(bad, _REJECT).write_parquet(parts / f"rejects-{number:06}.parquet")
     out = folder / QUESTIONS
     with duckdb.connect() as con:
-        con.execute(_DISTINCT.format(out=str(out).replace("'", "''")), {"raw": str(raw)}).fetchall()
+        con.execute(_DISTINCT.format(parts=_quoted(parts), out=_quoted(out))).fetchall()
+        con.execute(_REJECTS.format(parts=_quoted(parts), out=_quoted(folder / REJECTS))).fetchall()
         splits = dict(con.execute("select split, count(*) from read_parquet(?) group by 1", [str(out)]).fetchall())
-    raw.unlink()
+    shutil.rmtree(parts)
     return _content(folder), {name: splits.get(name, 0) for name in ("train", "valid", "test")}
 
 
@@ -76,19 +78,16 @@ def load(home: Home, receipt: Receipt) -> list[Question]:
     file = home.root / receipt.artifact / QUESTIONS
     if not file.exists():
         raise PonensError(f"{file} is gone", hint="run the recipe again: it is made anew")
-    fields = ["problem", "question", "options", "answer", "source_id", "file", "line", "split"]
-    rows = pq.read_table(file, columns=fields).to_pylist()
+    rows = pl.read_parquet(file, columns=list(_FIELDS)).iter_rows(named=True)
     return [Question(**{**row, "options": tuple(row["options"])}) for row in rows]
 
 
 def _batches(found: Iterable[Question | Rejected]) -> Iterator[list[tuple[int, Question | Rejected]]]:
-    batch: list[tuple[int, Question | Rejected]] = []
-    for position, item in enumerate(found):
-        batch.append((position, item))
-        if len(batch) == _BATCH:
-            yield batch
-            batch = []
-    yield batch
+    numbered = enumerate(found)
+    batch = list(islice(numbered, _BATCH))
+    yield batch  # a source with nothing in it still makes two tables
+    while batch := list(islice(numbered, _BATCH)):
+        yield batch
 
 
 def _row(question: Question, split_of: Callable[[str], Split], position: int) -> dict[str, Any]:
@@ -111,5 +110,9 @@ def _row(question: Question, split_of: Callable[[str], Split], position: int) ->
 
 def _content(folder: Path) -> str:
     # `id` already stands for problem, question and options
-    questions = pq.read_table(folder / QUESTIONS, columns=["id", "split", "answer", "source_id", "file", "line"])
-    return digest([sorted(map(repr, questions.to_pylist())), pq.read_table(folder / REJECTS).to_pylist()])
+    questions = pl.read_parquet(folder / QUESTIONS, columns=["id", "split", "answer", "source_id", "file", "line"])
+    return digest([sorted(map(repr, questions.rows())), pl.read_parquet(folder / REJECTS).rows()])
+
+
+def _quoted(path: Path) -> str:
+    return str(path).replace("'", "''")

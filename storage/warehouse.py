@@ -1,10 +1,11 @@
 """The warehouse: one DuckDB file of facts, opened late and closed early, shared by many processes.
 
     register(home, receipt, tables)   an artifact's parquet files -> rows, once
-    query(home, "select …")           columns and rows, read-only, while others write
+    query(home, "select …")           rows as dicts, read-only, while others write
     connect(home)                     one short transaction; the schema is brought up to date first
 
-DuckDB lets one process at a time write, and none read meanwhile; whoever comes second waits here.
+DuckDB lets one process at a time write, and none read meanwhile; whoever comes second waits here,
+at a lock file of our own, because each try to open the database costs more than a transaction.
 Nothing in the file is unique: delete it, and the next run fills it again from the artifacts.
 """
 
@@ -12,11 +13,9 @@ from __future__ import annotations
 
 import random
 import re
-import threading
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
-from dataclasses import dataclass
+from contextlib import ExitStack, closing, contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -26,24 +25,18 @@ import orjson
 
 from storage.home import Home
 from storage.records import PonensError, Receipt, UsageError
+from storage.turns import turn
 
 MIGRATIONS = Path(__file__).with_name("migrations")
 PATIENCE_S = 300.0  # what a run may wait for a person's long query before it gives up its work
-# One process may hold a file open for writing on several connections, whose transactions could then
-# conflict; its threads take turns instead.
-_WRITERS = threading.Lock()
-
-
-@dataclass(frozen=True, slots=True)
-class Rows:
-    """What a query found: column names, and one tuple for each row."""
-
-    columns: tuple[str, ...]
-    rows: list[tuple[Any, ...]]
-
-    def dicts(self) -> list[dict[str, Any]]:
-        """One dict for each row."""
-        return [dict(zip(self.columns, row, strict=True)) for row in self.rows]
+_LEDGER = {
+    **dict.fromkeys(("key", "outcome", "teacher", "model", "messages", "text", "reasoning", "finish"), "varchar"),
+    **{"sample": "integer", "sampling": "json", "max_tokens": "integer", "time": "timestamptz"},
+    "tokens": 'struct("in" bigint, "out" bigint, reasoning bigint, cached bigint)',
+    **{"price": "json", "cost": "double", "seconds": "double", "attempts": "integer"},
+    **{"error": "varchar", "detail": "varchar"},
+}
+_CREATE = "create table if not exists migrations (number integer primary key, name varchar, applied_at timestamptz)"
 
 
 @contextmanager
@@ -54,27 +47,23 @@ def connect(home: Home, read_only: bool = False, wait_s: float = 60) -> Iterator
     migrations. PonensError if the wait was in vain, if the file is damaged, or if a newer release
     wrote it; UsageError if it is to be read and is not there.
     """
-    if read_only and not home.warehouse.exists():
+    if read_only and not _there(home):
         raise UsageError(
             "there is no warehouse yet",
             seen=home.warehouse,
             hint="run a recipe in this home: `ponens run RECIPE`",
         )
     until = time.monotonic() + wait_s
-    if not read_only and not _WRITERS.acquire(timeout=wait_s):
-        raise _busy(home, wait_s, "another thread of this process writes")
-    try:
-        con = _open(home, read_only, until, wait_s)
+    with ExitStack() as stack:
         try:
-            con.begin()
-            _migrate(con, home, read_only)
-            yield con
-            con.commit()
-        finally:
-            con.close()  # an uncommitted transaction is undone
-    finally:
-        if not read_only:
-            _WRITERS.release()
+            stack.enter_context(turn(home.root / "locks" / "warehouse.lock", shared=read_only, wait_s=wait_s))
+        except TimeoutError as error:
+            raise _busy(home, wait_s, error) from None
+        con = stack.enter_context(closing(_open(home, read_only, until, wait_s)))  # what is uncommitted is undone
+        _migrate(con, home, read_only)
+        con.begin()
+        yield con
+        con.commit()
 
 
 def register(home: Home, receipt: Receipt, tables: Mapping[str, str]) -> None:
@@ -83,12 +72,10 @@ def register(home: Home, receipt: Receipt, tables: Mapping[str, str]) -> None:
     `tables` maps a table to the parquet file in the artifact that fills it; a column of the file
     that the table lacks is an error. PonensError if a file is missing or does not fit its table.
     """
-    if home.warehouse.exists():
+    if _there(home):
         with connect(home, read_only=True, wait_s=PATIENCE_S) as con:
             if _known(con, receipt):
                 return
-    else:
-        home.root.mkdir(parents=True, exist_ok=True)
     with connect(home, wait_s=PATIENCE_S) as con:
         if _known(con, receipt):
             return
@@ -100,11 +87,12 @@ def register(home: Home, receipt: Receipt, tables: Mapping[str, str]) -> None:
         ).fetchall()
 
 
-def query(home: Home, sql: str, wait_s: float = 60) -> Rows:
-    """Columns and rows of one query over the warehouse's tables and the `ledger`.
+def query(home: Home, sql: str, wait_s: float = 60) -> list[dict[str, Any]]:
+    """Rows, column by name, of one query over the warehouse's tables and the `ledger`.
 
-    Reads only, and no other file: neither the SQL nor its mistakes can change anything. UsageError
-    with DuckDB's words if the SQL is wrong or there is no warehouse.
+    Reads only, and no other file: neither the SQL nor its mistakes can change anything. A second
+    column of one name is told apart by its place. UsageError with DuckDB's words if the SQL is wrong
+    or there is no warehouse.
     """
     with connect(home, read_only=True, wait_s=wait_s) as con:
         if re.search(r"\bledger\b", sql, re.IGNORECASE):
@@ -118,12 +106,14 @@ def query(home: Home, sql: str, wait_s: float = 60) -> Rows:
             raise UsageError(
                 "the warehouse could not run this", seen=said, hint='`ponens sql "show tables"` lists what is there'
             ) from None
-        return Rows(tuple(column[0] for column in con.description or ()), rows)
+        names: list[str] = []
+        for place, column in enumerate(con.description or (), start=1):
+            names.append(f"{column[0]}_{place}" if column[0] in names else column[0])
+    return [dict(zip(names, row, strict=True)) for row in rows]
 
 
-def open_run(home: Home, run_id: str, *, recipe: str, name: str) -> None:
+def open_run(home: Home, run_id: str, recipe: str, name: str) -> None:
     """Note that a run began; its outcome stays null until `close_run`."""
-    home.root.mkdir(parents=True, exist_ok=True)
     with connect(home, wait_s=PATIENCE_S) as con:
         con.execute(
             "insert or replace into runs by name select $run_id as run_id, $recipe as recipe, $name as name, "
@@ -142,13 +132,14 @@ def close_run(home: Home, run_id: str, outcome: str) -> None:
 
 
 def _open(home: Home, read_only: bool, until: float, wait_s: float) -> duckdb.DuckDBPyConnection:
+    if not read_only and not _there(home):
+        home.warehouse.unlink(missing_ok=True)
     pause = 0.005
     while True:
         try:
             return duckdb.connect(str(home.warehouse), read_only=read_only)
         except duckdb.Error as error:
-            # the second is another thread of this process that has the file open the other way
-            if "lock" not in str(error) and "different configuration" not in str(error):
+            if "Could not set lock" not in str(error):
                 raise PonensError(
                     f"the warehouse {home.warehouse} cannot be opened",
                     seen=error,
@@ -158,6 +149,11 @@ def _open(home: Home, read_only: bool, until: float, wait_s: float) -> duckdb.Du
                 raise _busy(home, wait_s, error) from None
         time.sleep(random.uniform(0, pause))
         pause = min(pause * 1.6, 0.25)
+
+
+def _there(home: Home) -> bool:
+    # an empty file is left by whoever was killed while making it
+    return home.warehouse.exists() and home.warehouse.stat().st_size > 0
 
 
 def _busy(home: Home, wait_s: float, seen: object) -> PonensError:
@@ -179,14 +175,15 @@ def _migrate(con: duckdb.DuckDBPyConnection, home: Home, read_only: bool) -> Non
             expected=f"schema {max(steps)} or earlier",
             hint="upgrade ponens, or set PONENS_HOME to another home",
         )
-    if read_only:
-        return  # an older schema is brought up to date by the next run
-    if not known:
-        con.execute("create table migrations (number integer primary key, name varchar, applied_at timestamptz)")
+    if read_only or done == max(steps):
+        return  # what only reads leaves an older schema as it is: the next run brings it up to date
+    con.begin()
+    con.execute(_CREATE).fetchall()
     for number in sorted(n for n in steps if n > done):
         con.execute(steps[number].read_text()).fetchall()
         row = [number, steps[number].name, _now()]
         con.execute("insert into migrations values (?, ?, ?::timestamptz)", row).fetchall()
+    con.commit()
 
 
 def _known(con: duckdb.DuckDBPyConnection, receipt: Receipt) -> bool:
@@ -230,12 +227,12 @@ def _ledger(con: duckdb.DuckDBPyConnection, home: Home) -> None:
     """A table `ledger` of this connection: a view would need the files after they are out of reach."""
     files = [str(path) for path in sorted(home.ledger.glob("*.jsonl")) if path.stat().st_size]
     if not files:
-        con.execute("create temp table ledger (key varchar)").fetchall()
+        con.execute(f"create temp table ledger ({', '.join(f'{name} {kind}' for name, kind in _LEDGER.items())})")
         return
     con.execute(
-        "create temp table ledger as select * from read_json(?, format = 'newline_delimited', "
-        "ignore_errors = true, union_by_name = true) where key is not null",  # a torn line is all nulls
-        [files],
+        "create temp table ledger as select * from read_json($files, columns = $columns, "
+        "format = 'newline_delimited', ignore_errors = true) where key is not null",  # a torn line is all nulls
+        {"files": files, "columns": _LEDGER},
     ).fetchall()
 
 

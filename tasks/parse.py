@@ -16,7 +16,6 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from storage import competition, questions
 from storage import source as sources
-from storage.home import Home
 from storage.oddities import Oddities
 from storage.records import Question, Receipt, Rejected, Split, UsageError, digest
 from tasks.step import Result, Step, Workshop, of
@@ -26,18 +25,16 @@ _TOLD = 5  # rejects that a strict run's error names
 
 
 class ParseSpec(BaseModel):
-    """What to read and how to share it out.
-
-    `valid` and `test` are shares of problems, not of questions. Another `salt` shares them out anew.
-    """
+    """What to read and how to share it out: `valid` and `test` are shares of problems, not of questions."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
-    path: str | list[str] | None = None
-    format: str | None = None
-    strict: bool = False
-    valid: float = Field(0.05, ge=0, lt=1)
-    test: float = Field(0.2, ge=0, le=1)
-    salt: str = ""
+
+    path: str | list[str] | None = Field(None, description="File, folder or list of them, relative to the recipe.")
+    format: str | None = Field(None, description="Format of the files; by default they are looked at.")
+    strict: bool = Field(False, description="Fail if any row is rejected.")
+    valid: float = Field(0.05, ge=0, lt=1, description="Share of problems to watch training with.")
+    test: float = Field(0.2, ge=0, le=1, description="Share of problems to evaluate on.")
+    salt: str = Field("", description="Another salt shares the problems out anew.")
 
     @model_validator(mode="after")
     def _shares(self) -> ParseSpec:
@@ -56,16 +53,16 @@ class Source:
     digest: str | None
 
 
-def source(spec: ParseSpec, base: Path) -> Source:
+def source(spec: ParseSpec, base: Path = Path()) -> Source:
     """The source that `spec.path` names, relative to `base`. UsageError if it is missing."""
     named = [spec.path] if isinstance(spec.path, str) else spec.path or []
     paths = tuple(base / Path(path).expanduser() for path in named)
     return Source(paths, sources.fingerprint(sources.files(paths)))
 
 
-def made(receipt: Receipt, home: Home) -> Source:
-    """The source that a step before this one makes, such as generated puzzles."""
-    return Source((home.root / receipt.artifact,), of(receipt))
+def generated(receipt: Receipt, home: Path) -> Source:
+    """The source that a step before this one makes, such as puzzles; `home` is the home's root."""
+    return Source((home / receipt.artifact,), of(receipt))
 
 
 def step(spec: ParseSpec, source: Source) -> Step:
@@ -121,7 +118,7 @@ class _Tally:
     """Counts over a stream of questions and rejects that passes by."""
 
     def __init__(self, format: str) -> None:
-        self.format, self.groups = format, set[str]()
+        self.format = format
         self.questions = self.answered = self.rejected = 0
         self._oddities = Oddities(number=_reader(format).number)
 
@@ -131,7 +128,6 @@ class _Tally:
             if isinstance(item, Rejected):
                 self.rejected += 1
             else:
-                self.groups.add(item.group)
                 self.questions += 1
                 self.answered += item.answer is not None
             yield item
@@ -139,7 +135,7 @@ class _Tally:
     def facts(self) -> dict[str, Any]:
         return {
             "format": self.format,
-            "groups": len(self.groups),
+            "groups": self._oddities.groups,
             "questions": self.questions,
             "answered": self.answered,
             "rejected": self.rejected,

@@ -8,9 +8,9 @@ from __future__ import annotations
 from pathlib import Path
 
 import orjson
-from puzzles.generate import generate
 from pydantic import BaseModel, ConfigDict, Field
 
+from puzzles.generate import generate
 from tasks.step import Result, Step, Tick, Workshop
 
 FILE = "puzzles.jsonl"

@@ -24,9 +24,9 @@ from typing import Any, Literal
 import orjson
 
 from storage import warehouse
-from storage.artifacts import publish, whole, write_json
+from storage.artifacts import publish, read_manifest, whole, write_json
 from storage.home import Home
-from storage.records import Receipt, digest
+from storage.records import PonensError, Receipt, digest
 
 log = logging.getLogger("ponens")
 ROOMS = ("tasks", "prompts", "puzzles", "storage", "evals")
@@ -120,7 +120,7 @@ def run_step(
     if (key := step.key) is None:
         raise ValueError(f"step {step.name} has inputs that are not made yet: {step.inputs}")
     with home.lock(f"{step.name}-{key[:16]}"):
-        found = None if refresh else find(step, home)
+        found = None if refresh else find(step, home) or adopt(step, home)
         if found:
             warehouse.register(home, found, step.tables)
             return found, "cached"
@@ -131,7 +131,15 @@ def run_step(
         start = time.monotonic()
         result = step.work(Workshop(folder, home, progress))
         seconds = round(time.monotonic() - start, 3)
-        about = {"step": step.name, "key": key, "ingredients": step.ingredients, "facts": result.facts}
+        made_at = datetime.now(UTC).isoformat(timespec="seconds")
+        about = {
+            "step": step.name,
+            "key": key,
+            "ingredients": step.ingredients,
+            "facts": result.facts,
+            "seconds": seconds,
+            "made_at": made_at,
+        }
         published = publish(folder, step.shelf, home, identity=result.identity, numbered=step.numbered, about=about)
         receipt = Receipt(
             step=step.name,
@@ -141,7 +149,7 @@ def run_step(
             facts=result.facts,
             ingredients=step.ingredients,
             seconds=seconds,
-            made_at=datetime.now(UTC).isoformat(timespec="seconds"),
+            made_at=made_at,
         )
         write_json(home.receipt(step.name, key), receipt.dict())
         warehouse.register(home, receipt, step.tables)
@@ -152,6 +160,32 @@ def find(step: Step, home: Home) -> Receipt | None:
     """The receipt of this very work, if its artifact is still whole."""
     receipt = remembered(step, home)
     return receipt if receipt and whole(home.root / receipt.artifact) else None
+
+
+def adopt(step: Step, home: Home) -> Receipt | None:
+    """A numbered artifact of this very work that a kill parted from its receipt; the receipt is written now."""
+    receipt = _orphan(step, home)
+    if receipt:
+        write_json(home.receipt(step.name, receipt.key), receipt.dict())
+    return receipt
+
+
+def _orphan(step: Step, home: Home) -> Receipt | None:
+    if not step.numbered:
+        return None  # a shelf named by content takes the same artifact in again
+    known = remembered(step, home)
+    oldest = int(Path(known.artifact).name) if known else 0  # the receipt's own artifact, if it is gone, stays gone
+    folders = [p for p in (home.root / step.shelf).glob("*") if p.name.isdigit() and int(p.name) > oldest]
+    for folder in sorted(folders, key=lambda p: int(p.name), reverse=True):
+        try:
+            manifest = read_manifest(folder)
+        except PonensError:
+            continue
+        if manifest.get("key") == step.key and whole(folder):
+            place = str(folder.relative_to(home.root))
+            names = ("step", "key", "digest", "facts", "ingredients", "seconds", "made_at")
+            return Receipt(artifact=place, **{name: manifest[name] for name in names})
+    return None
 
 
 def remembered(step: Step, home: Home) -> Receipt | None:
@@ -167,11 +201,11 @@ def forecast(step: Step, home: Home, *, refresh: bool = False) -> Forecast:
     if step.key is None:
         waiting = ", ".join(name for name, value in step.inputs.items() if value is None)
         return Forecast(step.name, "will_run", f"waits for {waiting}, which will be made anew")
-    known = remembered(step, home)
     if refresh:
         return Forecast(step.name, "will_run", "asked for with --refresh")
-    if known and whole(home.root / known.artifact):
-        return Forecast(step.name, "cached", f"made {known.made_at}, {known.artifact} is whole", known)
+    if found := find(step, home) or _orphan(step, home):
+        return Forecast(step.name, "cached", f"made {found.made_at}, {found.artifact} is whole", found)
+    known = remembered(step, home)
     if known:
         # its digest is still known, so that later steps need not be forecast as new
         return Forecast(step.name, "will_run", f"artifact {known.artifact} is gone or damaged", known)

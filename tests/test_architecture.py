@@ -15,8 +15,17 @@ MAY_IMPORT = {
     "storage": set(),
 }
 HEAVY = {"torch", "transformers", "trl", "peft", "vllm", "datasets", "accelerate", "bitsandbytes"}
-CHILDREN = {"tasks/trainer.py"}  # modules that only a child process imports
-SHARED_VERBS = {"tasks.step", "tasks.child", "tasks.models", "tasks.engines", "tasks.teachers"}
+CHILDREN = {"tasks/training/sft.py", "tasks/training/canary.py"}  # modules that only a child process imports
+SHARED_VERBS = {
+    "tasks.step",
+    "tasks.child",
+    "tasks.lifeline",
+    "tasks.models",
+    "tasks.engines",
+    "tasks.teachers",
+    "tasks.trainer",
+    "tasks.training",
+}
 
 
 def files(room: str) -> list[Path]:

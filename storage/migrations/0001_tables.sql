@@ -15,7 +15,7 @@ create table rationales (
   model varchar, prompt varchar, request varchar
 );
 create table examples (
-  artifact varchar, id varchar, "group" varchar, split varchar, prompt json, completion json, request varchar
+  artifact varchar, id varchar, question varchar, "group" varchar, split varchar, prompt json, completion json, request varchar
 );
 create table drops (artifact varchar, question varchar, reason varchar);
 create table samples (

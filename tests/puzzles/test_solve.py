@@ -57,7 +57,7 @@ def lamps(text: str, option: str) -> bool:
 def points(text: str, question: str) -> str:
     scores = [(int(score), name) for score, name in re.findall(r"(\d)(?: for |分)(\w+)", text)]
     rank = number(question)
-    return next(name for score, name in scores if sum(other > score for other, _ in scores) == rank - 1)
+    return str(next(name for score, name in scores if sum(other > score for other, _ in scores) == rank - 1))
 
 
 def relay(text: str, question: str) -> str:

@@ -1,0 +1,178 @@
+"""What a report is made of: the one structure between the steps and the page.
+
+    receipts, ballots, samples, verdict ──tasks/report──▶ Facts ──evals.page──▶ HTML and Markdown
+
+Every field that is not marked NotRequired must be there; a list may be empty and its part of the page
+then says so. Shares lie in [0, 1]; times are seconds; letters are those of the ballots (identical
+options under one letter). Every text may be hostile: the page escapes it all.
+"""
+
+from __future__ import annotations
+
+from typing import Literal, NotRequired, TypedDict
+
+Change = Literal["fixed", "broken", "both right", "both wrong"]
+
+
+class SideFacts(TypedDict):
+    """One subject on the whole set. `single_accuracy` is vote_curve's k = 1."""
+
+    accuracy: float
+    ci95: list[float]
+    unreadable: float
+    greedy_accuracy: float | None
+    single_accuracy: float | None
+    forced_accuracy: float | None
+
+
+class PairedFacts(TypedDict):
+    """As `Verdict.paired()` gives it; `verdict` is the word."""
+
+    difference: float
+    ci95: list[float]
+    mcnemar_p: float
+    fixed: int
+    broken: int
+    verdict: Literal["better", "worse", "cannot tell"]
+    reason: str
+    problems: int
+    detectable: float | None
+    fixed_ids: list[str]
+    broken_ids: list[str]
+
+
+class CurveFacts(TypedDict):
+    """Points [k, accuracy, lo, hi], as `vote_curve` gives them."""
+
+    base: list[list[float]]
+    adapter: list[list[float]]
+
+
+class SliceFacts(TypedDict):
+    """A part of the questions, such as by "family" or "language", with both accuracies."""
+
+    by: str
+    name: str
+    n: int
+    base: float
+    adapter: float
+
+
+class EvaluationFacts(TypedDict):
+    """The evaluation of base and adapter: what the step's receipt and `ponens run --json` carry."""
+
+    questions: int
+    votes: int
+    engine: str
+    temperature: float
+    base: SideFacts
+    adapter: SideFacts
+    curves: CurveFacts
+    slices: list[SliceFacts]
+    paired: PairedFacts
+
+
+class ReplyFacts(TypedDict):
+    """One subject on one question. `extractors` go with `votes`, `greedy_extractor` with the greedy reply.
+
+    `texts` are the sampled replies in the order of `votes`; leave it empty to keep a report small.
+    """
+
+    winner: str | None
+    votes: list[str | None]
+    greedy: str | None
+    greedy_text: str
+    greedy_extractor: str
+    texts: list[str]
+    extractors: list[str]
+
+
+class QuestionFacts(TypedDict):
+    """One question with both subjects' replies, and what changed."""
+
+    id: str
+    source_id: str
+    problem: str
+    question: str
+    options: list[str]
+    gold: str
+    base: ReplyFacts
+    adapter: ReplyFacts
+    change: Change
+    tags: NotRequired[list[str]]
+
+
+class StepFacts(TypedDict):
+    """One step's receipt. `facts` are its counts: shown as they are, in their order."""
+
+    name: str
+    status: Literal["ran", "cached", "failed"]
+    seconds: float
+    key: str
+    digest: str
+    artifact: str
+    facts: dict[str, object]
+
+
+class ThrownFacts(TypedDict):
+    """How many were left out where ("parse", "reason", "assemble") and why."""
+
+    where: str
+    reason: str
+    count: int
+
+
+class CostFacts(TypedDict):
+    """What the teacher was asked. `money` is None where it has no price."""
+
+    requests: int
+    from_ledger: int
+    tokens_in: int
+    tokens_out: int
+    money: float | None
+    currency: str
+
+
+class LossFacts(TypedDict):
+    """A point of the training loss."""
+
+    step: int
+    loss: float
+
+
+class OriginFacts(TypedDict):
+    """One fact about where the adapter came from: "source file", "teacher", "prompt", "base model", "code"."""
+
+    what: str
+    name: str
+    digest: str
+
+
+class Facts(TypedDict):
+    """A whole report. `made_at` is ISO 8601 in UTC; `recipe` the resolved TOML; `adapter` is NAME/N."""
+
+    name: str
+    adapter: str
+    base_model: str
+    toy: bool
+    made_at: str
+    command: str
+    recipe: str
+    evaluation: EvaluationFacts
+    questions: list[QuestionFacts]
+    steps: list[StepFacts]
+    thrown_away: list[ThrownFacts]
+    costs: CostFacts
+    loss: list[LossFacts]
+    lineage: list[OriginFacts]
+
+
+def change_of(base_right: bool, adapter_right: bool) -> Change:
+    """The name of a question's change.
+
+    >>> change_of(base_right=False, adapter_right=True)
+    'fixed'
+    """
+    if base_right:
+        return "both right" if adapter_right else "broken"
+    return "fixed" if adapter_right else "both wrong"

@@ -1,0 +1,36 @@
+"""The child's side of `tasks.child`: send messages to the parent, and do not outlive it."""
+
+from __future__ import annotations
+
+import os
+import sys
+import threading
+from typing import Any
+
+import orjson
+
+from storage.records import PonensError
+
+MARK = "@ponens "
+
+
+def say(message: dict[str, Any]) -> None:
+    """One message to the parent, in one write, so that lines of several processes do not mix."""
+    sys.stdout.flush()
+    os.write(1, f"{MARK}{orjson.dumps(message, default=str).decode()}\n".encode())
+
+
+def confess(error: PonensError) -> None:
+    """Tell the parent why the work cannot be done."""
+    say({"error": {"thing": error.thing, "seen": error.seen, "expected": error.expected, "hint": error.hint}})
+
+
+def watch() -> None:
+    """End this process at once when the parent is gone, that is when standard input ends."""
+    threading.Thread(target=_wait, name="lifeline", daemon=True).start()
+
+
+def _wait() -> None:
+    while os.read(0, 1024):
+        pass
+    os._exit(1)

@@ -1,0 +1,92 @@
+"""Which base model is this? Its place on this machine and its identity, without loading it.
+
+folder("recipes/demo_base")             the folder, or None for a model of a hub
+identity("Qwen/Qwen2.5-7B-Instruct")    64 hex digits, part of the key of every step that uses it
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import struct
+from pathlib import Path
+
+import tasks
+from storage.artifacts import sha256
+from storage.records import UsageError, digest
+
+_HOUSE = Path(str(tasks.__file__)).resolve().parents[1]
+_HUB_NAME = re.compile(r"[A-Za-z0-9][\w.-]*(/[A-Za-z0-9][\w.-]*)?")
+_SHAPING = {".json", ".safetensors", ".txt", ".model", ".jinja"}
+_LARGE = 1 << 30
+_BLOCKS, _BLOCK = 64, 1 << 16
+
+
+def folder(base_model: str) -> Path | None:
+    """The local folder that `base_model` names, as given or beside the house; None for a hub's name.
+
+    UsageError if it can only be a path and nothing is there, or if the folder holds no model.
+    """
+    given = Path(base_model).expanduser()
+    for place in (given, _HOUSE / given):
+        if place.is_dir():
+            return _checked(place.resolve(), base_model)
+    path_like = base_model.startswith((".", "/", "~")) or (_HOUSE / given.parts[0]).is_dir()
+    if path_like or not _HUB_NAME.fullmatch(base_model):
+        raise UsageError(
+            f"base model {base_model!r} is not there",
+            seen=f"no folder {given.absolute()}",
+            expected="a folder with config.json and *.safetensors, or a hub's name such as Qwen/Qwen2.5-7B-Instruct",
+            hint="set [train] base_model",
+        )
+    return None
+
+
+def spelling(base_model: str) -> str:
+    """How an adapter names its base: a folder of the house by its path in the house, all else as given.
+
+    vLLM's adapter resolver asks that the adapter's word for its base and the server's `--model` are equal.
+    """
+    place = folder(base_model)
+    if place is not None and place.is_relative_to(_HOUSE):
+        return place.relative_to(_HOUSE).as_posix()
+    return base_model
+
+
+def identity(base_model: str, revision: str | None = None) -> str:
+    """Digest of a base model.
+
+    A folder is its files that shape a model: configuration, weights, tokenizer, templates. Of a
+    weight file above 1 GiB the size, the header and 64 blocks spread over it are read, not all of
+    it, so that a plan takes no minute; a change that misses every block goes unseen.
+    A hub's model is its name and revision, whether or not it is downloaded yet: pin a commit as
+    `revision` where the name alone may come to mean other weights.
+    """
+    place = folder(base_model)
+    if place is None:
+        return digest({"hub": base_model, "revision": revision or "main"})
+    return digest({path.name: _fingerprint(path) for path in sorted(place.iterdir()) if path.suffix in _SHAPING})
+
+
+def _checked(place: Path, base_model: str) -> Path:
+    for pattern in ("config.json", "*.safetensors"):
+        if not any(place.glob(pattern)):
+            raise UsageError(
+                f"base model {base_model!r} cannot be used",
+                seen=f"no {pattern} in {place}",
+                expected="a folder with config.json and *.safetensors (pickled weights are not loaded)",
+            )
+    return place
+
+
+def _fingerprint(path: Path) -> str:
+    size = path.stat().st_size
+    if size <= _LARGE:
+        return sha256(path)
+    with path.open("rb") as file:
+        header = file.read(struct.unpack("<Q", file.read(8))[0]) if path.suffix == ".safetensors" else b""
+        blocks = []
+        for index in range(_BLOCKS):
+            file.seek(index * (size - _BLOCK) // (_BLOCKS - 1))
+            blocks.append(digest(file.read(_BLOCK).hex()))
+    return digest([size, digest(json.loads(header or b"{}")), blocks])

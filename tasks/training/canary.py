@@ -1,0 +1,91 @@
+"""After training: what is saved is what was trained, and it does something. Heavy, child process only."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+from tokenizers import Tokenizer
+from transformers import AutoTokenizer
+
+from storage.artifacts import write_json
+from storage.records import PonensError
+from tasks.training import tokens
+
+# largest difference between the logits of the trained and of the saved adapter, as a share of the largest logit
+_HERE = {"is_local", "local_files_only", "name_or_path"}  # what a tokenizer notes of where it was loaded from
+_TOLERANCE = {torch.float32: 1e-5, torch.bfloat16: 2e-2}
+
+
+def texts(rows: Sequence[tokens.Row], tokenizer: Any) -> list[str]:
+    """Whole conversations, as the template renders them."""
+    rendered: list[str] = tokenizer.apply_chat_template(
+        [[*row["prompt"], *row["completion"]] for row in rows], tokenize=False
+    )
+    return rendered
+
+
+def check_tokenizer(tokenizer: Any, folder: str | Path, probes: Sequence[str], where: str) -> None:
+    """PonensError if the folder's tokenizer.json, as other engines read it, gives other tokens."""
+    saved = Path(folder) / "tokenizer.json"
+    if folder and saved.exists():
+        tokens.check_same_ids(probes, tokenizer, Tokenizer.from_file(str(saved)), where)
+
+
+def save_and_check(
+    model: Any, tokenizer: Any, probes: Sequence[str], folder: Path, spec: dict[str, Any]
+) -> dict[str, float]:
+    """Save a PEFT folder, load it again, compare. PonensError if the adapter changes nothing or was saved wrong.
+
+    Returns the largest change of a logit against the base, and the largest difference after the reload.
+    """
+    save(model, tokenizer, folder, spec)
+    check_tokenizer(tokenizer, folder, probes, "that was saved with the adapter")
+    tokens.check_same_ids(probes, tokenizer, AutoTokenizer.from_pretrained(folder), "that is loaded with the adapter")
+    batch = tokenizer(
+        list(probes[:4]), add_special_tokens=False, return_tensors="pt", padding=True, truncation=True, max_length=256
+    )
+    batch = batch.to(model.device)
+    trained = _logits(model, batch)
+    with model.disable_adapter():
+        base = _logits(model, batch)
+    model.load_adapter(str(folder), adapter_name="saved")
+    model.set_adapter("saved")
+    saved = _logits(model, batch)
+    change, error = float((trained - base).abs().max()), float((trained - saved).abs().max())
+    allowed = _TOLERANCE.get(model.dtype, 2e-2) * float(trained.abs().max())
+    if not change > 0:
+        raise PonensError("the adapter changes no logit: it would score as the base does", seen=f"change {change}")
+    if not error <= allowed:
+        raise PonensError(
+            "the saved adapter is not the trained one",
+            seen=f"logits differ by {error:.3g}",
+            expected=f"at most {allowed:.3g}",
+        )
+    return {"changes": change, "reload_error": error}
+
+
+def save(model: Any, tokenizer: Any, folder: Path, spec: dict[str, Any]) -> None:
+    """Adapter, tokenizer and template, without a trace of this machine, equal bytes for equal training."""
+    model.save_pretrained(folder, safe_serialization=True, save_embedding_layers=False)
+    (folder / "README.md").unlink(missing_ok=True)
+    config = json.loads((folder / "adapter_config.json").read_text())
+    config = {key: sorted(value) if isinstance(value, list) else value for key, value in config.items()}
+    # vllm's resolver wants the very string that the server was given as its model
+    config |= {"base_model_name_or_path": spec["base_model"], "revision": spec["revision"]}
+    write_json(folder / "adapter_config.json", config)
+    tokenizer.save_pretrained(folder)
+    told = json.loads((folder / "tokenizer_config.json").read_text())
+    write_json(folder / "tokenizer_config.json", {k: v for k, v in told.items() if k not in _HERE})
+
+
+def _logits(model: Any, batch: Any) -> torch.Tensor:
+    was_training = model.training
+    model.eval()
+    with torch.no_grad():
+        logits: torch.Tensor = model(**batch).logits.float()[batch["attention_mask"].bool()]
+    model.train(was_training)
+    return logits

@@ -1,0 +1,278 @@
+"""The report: whole without scripts, safe against its own texts, the same from the same facts."""
+
+import base64
+import copy
+import gzip
+import hashlib
+import json
+import re
+from html.parser import HTMLParser
+
+import pytest
+
+from evals.page import TOY, TOY_SETTING, amount, duration, interval, markdown, moment, page, percent, points
+from tests.evals.sample_report import sample_facts
+
+HOSTILE = "</script><script>alert(1)</script><img src=x onerror=alert(2)> & \"'`|{{ 7*7 }}"
+
+
+class Outline(HTMLParser):
+    """Tags, ids, links and visible text of a page."""
+
+    VOID = {"meta", "input", "path", "use", "rect", "br", "link", "img"}
+
+    def __init__(self, text):
+        super().__init__()
+        self.tags, self.ids, self.links, self.sources, self.open, self.words = [], [], [], [], [], []
+        self.feed(text)
+        self.text = " ".join(" ".join(self.words).split())
+
+    def handle_starttag(self, tag, attributes):
+        found = dict(attributes)
+        self.tags.append(tag)
+        self.ids += [found["id"]] if "id" in found else []
+        self.links += [found["href"]] if "href" in found else []
+        self.sources += [found[k] for k in ("src", "data", "srcset", "action") if k in found]
+        if tag not in self.VOID:
+            self.open.append(tag)
+
+    def handle_startendtag(self, tag, attributes):
+        self.handle_starttag(tag, attributes)
+        if tag not in self.VOID:
+            self.open.pop()
+
+    def handle_endtag(self, tag):
+        if tag not in self.VOID:
+            assert self.open.pop() == tag
+
+    def handle_data(self, data):
+        if not {"script", "style"} & set(self.open):
+            self.words.append(data)
+
+
+@pytest.fixture(scope="module")
+def facts():
+    return sample_facts(60)
+
+
+@pytest.fixture(scope="module")
+def html(facts):
+    return page(facts)
+
+
+def rows_of(html):
+    packed = re.search(r'id="questions">([^<]*)</script>', html)[1]
+    return json.loads(gzip.decompress(base64.b64decode(packed)))
+
+
+def test_every_element_is_closed_and_every_id_stands_once(html):
+    outline = Outline(html)
+
+    assert outline.open == []
+    assert len(outline.ids) == len(set(outline.ids))
+
+
+def test_the_page_loads_nothing(html):
+    outline = Outline(html)
+
+    assert outline.sources == []
+    assert all(link.startswith("#") for link in outline.links)
+    assert not re.search(r"@import|url\((?!#)|src=|<link", html)
+    assert "default-src 'none'" in html
+
+
+def test_only_the_page_s_own_script_may_run(html):
+    allowed = re.search(r"script-src 'sha256-([^']+)'", html)[1]
+    own = re.findall(r"<script>(.*?)</script>", html, re.DOTALL)
+
+    assert len(own) == 1
+    assert base64.b64encode(hashlib.sha256(own[0].encode()).digest()).decode() == allowed
+
+
+def test_the_word_and_the_numbers_stand_without_scripts(html, facts):
+    text = Outline(html).text
+    evaluation, paired = facts["evaluation"], facts["evaluation"]["paired"]
+
+    assert "Better." in text
+    assert paired["reason"].replace("  ", " ") in text
+    for side in ("base", "adapter"):
+        for name in ("accuracy", "greedy_accuracy", "single_accuracy", "unreadable"):
+            assert percent(evaluation[side][name]) in text
+        assert interval(evaluation[side]["ci95"]) in text
+    assert percent(evaluation["base"]["forced_accuracy"]) in text
+    assert points(paired["difference"]) in text
+
+
+def test_every_question_a_reader_asks_has_its_place(html, facts):
+    text = Outline(html).text
+
+    for item in facts["thrown_away"]:
+        assert item["reason"] in text
+    for step in facts["steps"]:
+        for part in (step["name"], step["key"], step["digest"], step["artifact"], duration(step["seconds"])):
+            assert part in text
+    for origin in facts["lineage"]:
+        assert origin["name"] in text
+        assert origin["digest"] in text
+    assert facts["command"] in text
+    assert 'path = "puzzles.jsonl"' in text
+    assert "no price known" in text
+
+
+@pytest.mark.parametrize(("word", "shown"), [("better", "Better."), ("worse", "Worse."), ("cannot", "Cannot tell.")])
+def test_the_word_stands_at_the_top(word, shown):
+    html = page(sample_facts(120, word=word))
+
+    assert re.search(r"<h1[^>]*>([^<]*)</h1>", html)[1] == shown
+
+
+def test_a_toy_says_so_and_a_real_model_does_not(facts, html):
+    real = page({**facts, "toy": False})
+
+    assert TOY == "This is a toy model which proves the pipeline."
+    assert TOY in html
+    assert f"<code>{TOY_SETTING}</code>" in html
+    assert TOY not in real
+    assert TOY in markdown(facts)
+    assert TOY not in markdown({**facts, "toy": False})
+
+
+def test_fixed_and_broken_questions_link_to_places_that_exist(html, facts):
+    outline = Outline(html)
+    rows = {row["id"] for row in rows_of(html)}
+
+    examples = [link for link in outline.links if link.startswith("#example-")]
+    assert examples
+    assert {link[1:] for link in examples} <= set(outline.ids)
+    assert {link[3:] for link in outline.links if link.startswith("#q-")} <= rows
+    linked = {link.removeprefix("#example-").removeprefix("#q-") for link in outline.links}
+    assert set(facts["evaluation"]["paired"]["broken_ids"]) <= linked
+
+
+def test_every_question_with_every_sample_travels_with_the_page(html, facts):
+    rows = rows_of(html)
+
+    assert [row["id"] for row in rows] == [q["id"] for q in facts["questions"]]
+    assert rows[0]["adapter"]["texts"] == facts["questions"][0]["adapter"]["texts"]
+    assert {row["language"] for row in rows} == {"zh", "en"}
+
+
+def test_hostile_text_stays_text(facts):
+    hostile = copy.deepcopy(facts)
+    for q in hostile["questions"]:
+        q["id"] = 'x" onclick="alert(3)'
+        q["problem"] = q["question"] = q["source_id"] = HOSTILE
+        q["options"] = [HOSTILE] * 4
+        for side in ("base", "adapter"):
+            q[side] |= {"greedy_text": HOSTILE, "texts": [HOSTILE], "greedy_extractor": HOSTILE}
+    hostile |= {"name": HOSTILE, "adapter": HOSTILE, "command": HOSTILE, "recipe": HOSTILE, "base_model": HOSTILE}
+    hostile["steps"][0] |= {"name": HOSTILE, "artifact": HOSTILE, "facts": {HOSTILE: HOSTILE}}
+    hostile["thrown_away"][0]["reason"] = hostile["lineage"][0]["name"] = HOSTILE
+    for part in hostile["evaluation"]["slices"]:
+        part["name"] += HOSTILE
+    hostile["evaluation"]["paired"]["reason"] = HOSTILE
+
+    html = page(hostile)
+
+    assert "<script>alert" not in html
+    assert "<img" not in html
+    assert 'onclick="alert' not in html
+    assert html.count("<script") == page(facts).count("<script")
+    assert "{{ 7*7 }}" in Outline(html).text
+    assert rows_of(html)[0]["problem"] == HOSTILE
+    assert "<script>" not in markdown(hostile).split("Get it again")[0]
+
+
+def test_the_same_facts_give_the_same_bytes(facts, html):
+    assert page(copy.deepcopy(facts)) == html
+
+
+def test_plots_take_their_colours_and_font_from_the_page(html):
+    plots = re.findall(r'<svg class="plot".*?</svg>', html, re.DOTALL)
+
+    assert len(plots) >= 5
+    for plot in plots:
+        assert "var(--" in plot
+        assert not re.search(r"#[0-9a-f]{6}", plot)
+        assert "DejaVu" not in plot
+        assert 'role="img" aria-label="' in plot
+
+
+def test_nothing_to_show_still_makes_a_page(facts):
+    bare = copy.deepcopy(facts)
+    bare |= {"questions": [], "steps": [], "thrown_away": [], "loss": [], "lineage": []}
+    bare["evaluation"] |= {"slices": [], "curves": {"base": [], "adapter": []}}
+    bare["evaluation"]["paired"] |= {"fixed": 0, "broken": 0, "detectable": None, "mcnemar_p": 1.0}
+    for side in ("base", "adapter"):
+        bare["evaluation"][side] |= {"greedy_accuracy": None, "single_accuracy": None, "forced_accuracy": None}
+
+    text = Outline(page(bare)).text
+
+    assert "Nothing." in text
+    assert "letter forced" not in text
+    assert "Thrown away" in text
+
+
+def test_two_thousand_questions_with_long_replies_fit_in_a_few_megabytes():
+    facts = sample_facts(40)
+    one = facts["questions"][0]
+    noise = [hashlib.sha512(str(i).encode()).hexdigest() * 40 for i in range(40)]
+    facts["questions"] = [
+        {
+            **one,
+            "id": str(i),
+            "change": "both right",
+            "adapter": {**one["adapter"], "texts": noise[:5], "greedy_text": noise[i % 40]},
+        }
+        for i in range(2000)
+    ]
+
+    html = page(facts)
+
+    assert len(html) < 6_000_000
+    assert len(rows_of(html)) == 2000
+
+
+def test_samples_give_way_when_the_page_would_grow_too_large(facts, monkeypatch):
+    monkeypatch.setattr("evals.page._LARGEST_TABLE", 1000)
+
+    html = page(facts)
+
+    assert "sampled replies are left out" in Outline(html).text
+    assert all(row["adapter"]["texts"] == [] for row in rows_of(html))
+    assert rows_of(html)[0]["adapter"]["greedy_text"]
+
+
+def test_markdown_tells_the_core(facts):
+    text = markdown(facts)
+
+    assert text.startswith("# logic/1: better\n")
+    assert f"**{percent(facts['evaluation']['adapter']['accuracy'])}**" in text
+    assert "| parse | broken JSON | 3 |" in text
+    assert facts["command"] in text
+
+
+@pytest.mark.parametrize(
+    ("seconds", "shown"),
+    [
+        (0, "0.0 s"),
+        (0.44, "0.4 s"),
+        (9.96, "10 s"),
+        (48.3, "48 s"),
+        (59.7, "1 min 00 s"),
+        (185, "3 min 05 s"),
+        (7625, "2 h 07 min"),
+    ],
+)
+def test_durations_read_as_people_say_them(seconds, shown):
+    assert duration(seconds) == shown
+
+
+def test_amounts_and_moments_read_as_people_say_them():
+    assert amount(1234567) == "1\u202f234\u202f567"
+    assert amount(0.03124) == "0.03124"
+    assert amount({"train": 1121, "valid": None}) == "train 1\u202f121, valid –"
+    assert (amount(True), amount([]), amount("x")) == ("yes", "–", "x")
+    assert moment("2026-11-22T01:45:00+00:00") == "22 November 2026, 01:45 UTC"
+    assert moment("yesterday") == "yesterday"
+    assert (points(-0.0321), points(0.5), points(-0.0)) == ("−3.2", "+50.0", "0.0")

@@ -1,0 +1,35 @@
+"""Accuracies on parts of the questions."""
+
+from evals.facts import change_of
+from evals.slices import labels_of, slices
+from storage.records import Ballot, Question
+
+
+def ballot(i, winner):
+    return Ballot(f"q{i}", "g", "A", (winner,), winner)
+
+
+def test_each_part_has_its_own_accuracies():
+    base = [ballot(i, w) for i, w in enumerate("AABB")]
+    adapter = [ballot(i, w) for i, w in enumerate("ABAA")]
+    labels = {f"q{i}": {"language": "zh" if i < 2 else "en"} for i in range(4)}
+
+    assert slices(base, adapter, labels) == [
+        {"by": "language", "name": "en", "n": 2, "base": 0.0, "adapter": 1.0},
+        {"by": "language", "name": "zh", "n": 2, "base": 1.0, "adapter": 0.5},
+    ]
+
+
+def test_questions_without_a_label_are_left_out():
+    assert slices([ballot(0, "A")], [ballot(0, "A")], {}) == []
+
+
+def test_a_question_says_its_language_and_number_of_options():
+    assert labels_of(Question("p", "谁？", ("一", "二", "三"))) == {"language": "Chinese", "options": "3 options"}
+
+
+def test_a_change_is_named_by_who_was_right():
+    assert change_of(base_right=False, adapter_right=True) == "fixed"
+    assert change_of(base_right=True, adapter_right=False) == "broken"
+    assert change_of(base_right=True, adapter_right=True) == "both right"
+    assert change_of(base_right=False, adapter_right=False) == "both wrong"

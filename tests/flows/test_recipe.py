@@ -1,0 +1,85 @@
+"""Recipes: every shipped one loads, bad ones are refused with the way out."""
+
+from pathlib import Path
+
+import pytest
+
+from flows.recipe import load, resolved
+from storage.records import UsageError
+
+ROOT = Path(__file__).resolve().parents[2]
+SHIPPED = sorted((ROOT / "recipes").glob("*.toml"))
+SMALL = 'name = "small"\n[parse]\npath = "data.jsonl"\n[train]\nbase_model = "org/model"\n'
+
+
+@pytest.fixture
+def small(tmp_path: Path) -> Path:
+    path = tmp_path / "small.toml"
+    path.write_text(SMALL)
+    return path
+
+
+@pytest.mark.parametrize("path", SHIPPED, ids=lambda p: p.stem)
+def test_every_shipped_recipe_loads(path: Path) -> None:
+    assert load(path).name
+
+
+def test_a_resolved_copy_loads_as_the_same_recipe(small: Path, tmp_path: Path) -> None:
+    copy = tmp_path / "elsewhere" / "recipe.json"
+    copy.parent.mkdir()
+    copy.write_text(resolved(load(small)))
+
+    assert load(small) == load(copy)
+
+
+def test_a_relative_path_counts_from_the_recipe(small: Path) -> None:
+    assert str(small.parent / "data.jsonl") == load(small).parse.path
+
+
+def test_a_change_beats_the_file(small: Path) -> None:
+    assert 8 == load(small, ["train.rank=8"]).train.rank
+    assert "other" == load(small, ["name=other"]).name
+
+
+def test_an_unknown_key_is_refused_with_the_nearest_known_one(small: Path) -> None:
+    with pytest.raises(UsageError) as caught:
+        load(small, ["train.learning_rat=1e-4"])
+
+    assert "train.learning_rat" in str(caught.value)
+    assert "did you mean 'learning_rate'?" in str(caught.value)
+
+
+def test_a_bad_value_names_key_and_value(small: Path) -> None:
+    with pytest.raises(UsageError) as caught:
+        load(small, ["evaluate.votes=0"])
+
+    assert "evaluate.votes" in str(caught.value)
+    assert "0" in str(caught.value)
+
+
+def test_a_recipe_needs_one_source(small: Path) -> None:
+    with pytest.raises(UsageError, match="one of the two"):
+        load(small, ["puzzles.count=3"])
+
+
+def test_a_missing_recipe_names_a_near_one(small: Path) -> None:
+    with pytest.raises(UsageError, match=r"small\.toml"):
+        load(small.with_name("smal.toml"))
+
+
+def test_broken_toml_names_the_line(small: Path) -> None:
+    small.write_text("name = \n")
+    with pytest.raises(UsageError, match="line 1"):
+        load(small)
+
+
+@pytest.mark.parametrize("change", ["nonsense", "=1", "name.deeper=1"])
+def test_a_change_must_be_key_and_value(small: Path, change: str) -> None:
+    with pytest.raises(UsageError):
+        load(small, [change])
+
+
+@pytest.mark.parametrize("name", ["../up", "a/b", "", "Big", "a|b"])
+def test_a_name_cannot_leave_its_shelf(small: Path, name: str) -> None:
+    with pytest.raises(UsageError, match="name"):
+        load(small, [f'name="{name}"'])
