@@ -1,4 +1,4 @@
-"""Compass: something faces a direction and turns step by step; which way does it face after step k?"""
+"""Compass: something faces a direction and turns step by step: which way does it face after step k."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ _ACTORS: dict[Language, tuple[str, ...]] = {
 }
 _STEPS = (3, 4, 5, 6)
 _PROBLEM: dict[Language, re.Pattern[str]] = {
-    "en": re.compile(r"The (?:\w+) faces (\w+)\. It then turns:((?:\n\d\. \w+)+)\s*\Z"),
-    "zh": re.compile(r"面朝(\w)，依次转向：((?:\n\d\.\w)+)\s*\Z"),
+    "en": re.compile(r"The (?:\w+) faces (\w+)\. It then turns:((?:\n\d \w+)+)\s*\Z"),
+    "zh": re.compile(r"面朝(\w)，依次转向：((?:\n\d \w)+)\s*\Z"),
 }
-_STEP = re.compile(r"\d\. ?(\w+)")
+_STEP = re.compile(r"\d (\w+)")
 _QUESTION: dict[Language, re.Pattern[str]] = {
     "en": re.compile(r"Which way does it face after step (\d)\?"),
     "zh": re.compile(r"第(\d)步后它朝哪边？"),
@@ -63,11 +63,10 @@ class Compass:
         turns = tuple(rng.choices(tuple(_TURNS[language]), k=steps))
         state = Heading(language, rng.choice(names), turns)
         actor = rng.choice(_ACTORS[language])
+        listed = "".join(f"\n{n} {turn}" for n, turn in enumerate(state.turns, 1))
         if language == "en":
-            listed = "".join(f"\n{n}. {turn}" for n, turn in enumerate(state.turns, 1))
             problem = f"The {actor} faces {state.start}. It then turns:{listed}"
         else:
-            listed = "".join(f"\n{n}.{turn}" for n, turn in enumerate(state.turns, 1))
             problem = f"{actor}面朝{state.start}，依次转向：{listed}"
         questions = []
         for step in asked_steps(rng, steps):
@@ -90,6 +89,5 @@ class Compass:
         if not asked or not 1 <= int(asked[1]) <= len(state.turns):
             return None
         seen = state.after(int(asked[1]))
-        form = "{}. {}: {}" if state.language == "en" else "{}.{}：{}"
-        steps = [form.format(n, turn, at) for n, (turn, at) in enumerate(zip(state.turns, seen, strict=False), 1)]
+        steps = [f"{n} {turn}: {at}" for n, (turn, at) in enumerate(zip(state.turns, seen, strict=False), 1)]
         return walk(state.start, steps, seen[-1], options, state.language)
