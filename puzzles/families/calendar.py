@@ -9,11 +9,11 @@ from dataclasses import dataclass
 
 from puzzles.families.base import Asked, Language, Puzzle, asked_steps, place, walk
 
-_DAYS: dict[Language, tuple[str, ...]] = {
+DAYS: dict[Language, tuple[str, ...]] = {
     "en": ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday"),
     "zh": tuple("一二三四五六日"),
 }
-_MOVES: dict[Language, dict[str, int]] = {
+MOVES: dict[Language, dict[str, int]] = {
     "en": {"later": 1, "sooner": -1, "skip": 2},  # skip: the day after next
     "zh": {"推": 1, "提": -1, "跳": 2},
 }
@@ -43,7 +43,7 @@ class Plan:
 
     def after(self, step: int) -> list[str]:
         """The day after each of the first `step` moves."""
-        names, moves = _DAYS[self.language], _MOVES[self.language]
+        names, moves = DAYS[self.language], MOVES[self.language]
         at, seen = names.index(self.start), []
         for move in self.moves[:step]:
             at = (at + moves[move]) % 7
@@ -62,8 +62,8 @@ class Calendar:
 
     def make(self, rng: random.Random, language: Language) -> Puzzle:
         steps = rng.choice(_STEPS)
-        names = _DAYS[language]
-        moves = tuple(rng.choices(tuple(_MOVES[language]), k=steps))
+        names = DAYS[language]
+        moves = tuple(rng.choices(tuple(MOVES[language]), k=steps))
         state = Plan(language, rng.choice(names), moves)
         event = rng.choice(_EVENTS[language])
         listed = "".join(f"\n{n} {move}" for n, move in enumerate(state.moves, 1))
@@ -83,7 +83,7 @@ class Calendar:
         for language, pattern in _PROBLEM.items():
             if match := pattern.search(problem):
                 moves = tuple(_STEP.findall(match[2]))
-                if match[1] in _DAYS[language] and all(move in _MOVES[language] for move in moves):
+                if match[1] in DAYS[language] and all(move in MOVES[language] for move in moves):
                     return Plan(language, match[1], moves)
         return None
 

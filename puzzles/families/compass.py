@@ -9,11 +9,11 @@ from dataclasses import dataclass
 
 from puzzles.families.base import Asked, Language, Puzzle, asked_steps, place, walk
 
-_DIRECTIONS: dict[Language, tuple[str, ...]] = {
+DIRECTIONS: dict[Language, tuple[str, ...]] = {
     "en": ("north", "east", "south", "west"),
     "zh": ("北", "东", "南", "西"),
 }
-_TURNS: dict[Language, dict[str, int]] = {"en": {"right": 1, "back": 2, "left": 3}, "zh": {"右": 1, "后": 2, "左": 3}}
+TURNS: dict[Language, dict[str, int]] = {"en": {"right": 1, "back": 2, "left": 3}, "zh": {"右": 1, "后": 2, "左": 3}}
 _ACTORS: dict[Language, tuple[str, ...]] = {
     "en": ("robot", "ship", "drone", "truck", "plane", "horse", "guard", "camera"),
     "zh": ("机器人", "轮船", "无人机", "卡车", "飞机", "白马", "哨兵", "相机"),
@@ -40,7 +40,7 @@ class Heading:
 
     def after(self, step: int) -> list[str]:
         """The direction after each of the first `step` turns."""
-        names, turns = _DIRECTIONS[self.language], _TURNS[self.language]
+        names, turns = DIRECTIONS[self.language], TURNS[self.language]
         at, seen = names.index(self.start), []
         for turn in self.turns[:step]:
             at = (at + turns[turn]) % 4
@@ -59,8 +59,8 @@ class Compass:
 
     def make(self, rng: random.Random, language: Language) -> Puzzle:
         steps = rng.choice(_STEPS)
-        names = _DIRECTIONS[language]
-        turns = tuple(rng.choices(tuple(_TURNS[language]), k=steps))
+        names = DIRECTIONS[language]
+        turns = tuple(rng.choices(tuple(TURNS[language]), k=steps))
         state = Heading(language, rng.choice(names), turns)
         actor = rng.choice(_ACTORS[language])
         listed = "".join(f"\n{n} {turn}" for n, turn in enumerate(state.turns, 1))
@@ -80,7 +80,7 @@ class Compass:
         for language, pattern in _PROBLEM.items():
             if match := pattern.search(problem):
                 turns = tuple(_STEP.findall(match[2]))
-                if match[1] in _DIRECTIONS[language] and all(turn in _TURNS[language] for turn in turns):
+                if match[1] in DIRECTIONS[language] and all(turn in TURNS[language] for turn in turns):
                     return Heading(language, match[1], turns)
         return None
 

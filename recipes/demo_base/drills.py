@@ -14,8 +14,8 @@ from typing import Any
 
 from prompts import choice
 from puzzles.families.base import Language, conclude
-from puzzles.families.calendar import Calendar, Plan
-from puzzles.families.compass import Compass, Heading
+from puzzles.families.calendar import DAYS, MOVES, Calendar, Plan
+from puzzles.families.compass import DIRECTIONS, TURNS, Compass, Heading
 from puzzles.families.points import NAMES, Points, Scores
 from puzzles.families.relay import Passes, Relay
 from storage.records import Question
@@ -24,9 +24,8 @@ Piece = tuple[str, float]
 GIVEN, DRAWN, DRILLED = 0.05, 0.3, 1.0  # text to read, letters drawn at random, the drill's reply
 FAMILIES = (Compass(), Calendar(), Points(), Relay())  # those that a model so small learns
 WORDS: dict[Language, tuple[str, ...]] = {
-    "en": (*"north east south west right back left later sooner skip".split(), *NAMES["en"],
-           *"Monday Tuesday Wednesday Thursday Friday Saturday Sunday".split()),
-    "zh": (*"北东南西右后左推提跳", *NAMES["zh"], *"一二三四五六日"),
+    "en": (*DIRECTIONS["en"], *TURNS["en"], *DAYS["en"], *MOVES["en"], *NAMES["en"]),
+    "zh": (*DIRECTIONS["zh"], *TURNS["zh"], *DAYS["zh"], *MOVES["zh"], *NAMES["zh"]),
 }
 _ASK: dict[str, dict[Language, str]] = {
     "find": {"en": "Find", "zh": "找"},
