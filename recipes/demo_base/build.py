@@ -87,6 +87,7 @@ def batches(documents: Iterator[Encoded], rng: random.Random, tokens: int = BATC
 
 
 def tensors(batch: list[Encoded]) -> Any:
+    """Token ids and weights as two matrices, padded on the right with weight 0."""
     import torch
 
     longest = max(len(ids) for ids, _ in batch)
@@ -192,6 +193,7 @@ def save(model: Any, made: Any, out: Path) -> None:
 
 
 def main() -> None:
+    """Build, save, check, and fail below the gate."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--seed", type=int, default=0)

@@ -44,7 +44,7 @@ def calendar(text: str, question: str) -> str:
     day = days.index(found[1] or found[2]) + 70
     lines = "\n".join(text.split("\n")[1 : number(question) + 1])
     ahead = len(re.findall("later|推", lines)) + 2 * len(re.findall("skip|跳", lines))
-    return days[(day + ahead - len(re.findall("sooner|提", lines))) % 7]
+    return str(days[(day + ahead - len(re.findall("sooner|提", lines))) % 7])
 
 
 def boxes(text: str, question: str) -> str:
