@@ -23,7 +23,7 @@ def test_the_model_is_small_and_its_heads_suit_vllm() -> None:
     assert config["hidden_size"] // config["num_attention_heads"] == 32
 
 
-@pytest.mark.integration
+@pytest.mark.heavy
 def test_prompts_and_rationales_are_read_back_and_no_prompt_merges_into_its_reply() -> None:
     transformers = pytest.importorskip("transformers")
     tokenizer = transformers.AutoTokenizer.from_pretrained(BASE)
@@ -45,7 +45,7 @@ def test_prompts_and_rationales_are_read_back_and_no_prompt_merges_into_its_repl
         assert len(whole) < 256
 
 
-@pytest.mark.integration
+@pytest.mark.heavy
 def test_the_saved_tokenizer_json_and_the_rebuilt_tokenizer_agree() -> None:
     tokenizers = pytest.importorskip("tokenizers")
     transformers = pytest.importorskip("transformers")
