@@ -118,6 +118,7 @@ def markdown(facts: Facts) -> str:
 
 
 def percent(share: float | None) -> str:
+    """A share as per cent with one decimal, a dash for None."""
     return "–" if share is None else f"{100 * share:.1f} %"
 
 
@@ -128,6 +129,7 @@ def points(share: float) -> str:
 
 
 def interval(ends: Iterable[float]) -> str:
+    """The ends of an interval of shares, in per cent."""
     return " to ".join(f"{100 * end:.1f}" for end in ends)
 
 

@@ -2,6 +2,7 @@
 
 warehouse.duckdb           facts one can query
 ledger/*.jsonl             one line a request to a teacher, appended as the reply arrives
+samples/*.jsonl            one line a sampled reply, appended as it finishes
 receipts/STEP/KEY.json     what each finished step left behind
 artifacts/SHELF/DIGEST/    immutable files named by content, manifest.json last
 adapters/NAME/N/           immutable adapter versions
@@ -38,6 +39,10 @@ class Home:
     @property
     def ledger(self) -> Path:
         return self.root / "ledger"
+
+    @property
+    def samples(self) -> Path:
+        return self.root / "samples"
 
     @property
     def adapters(self) -> Path:

@@ -60,8 +60,7 @@ def ask_all(
             tally.in_hand -= 1
             if isinstance(outcome, TimeoutError):
                 log.warning("request %s had no end: %s", asked.key[:12], outcome)
-                tally.asked += 1
-                tally.outcomes["failed"] += 1
+                tally.add(asker.lost(asked, outcome))
             elif isinstance(outcome, Exception):
                 failure = failure or outcome
                 stop.set()

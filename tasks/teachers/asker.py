@@ -68,6 +68,12 @@ class Asker:
         finally:
             self.ledger.release(request.key)
 
+    def lost(self, request: Request, why: Exception) -> Entry:
+        """Record a request whose worker was left behind. Should its reply still come, that is recorded too."""
+        call = _Call(request, attempts=1)
+        self._record(call, Reply(""), Fault("deadline", str(why)))
+        return call.entries[-1]
+
     def _settled(self, request: Request) -> bool:
         self.ledger.refresh()
         return self.ledger.settled(request.key, self.spec.max_tokens, again=self.spec.again)

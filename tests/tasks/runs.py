@@ -18,7 +18,15 @@ from tasks.reason import ReasonSpec, step
 from tasks.step import run_step
 
 _CONTEXT = multiprocessing.get_context("forkserver")
-_CONTEXT.set_forkserver_preload(["langchain_openai", "tests.tasks.runs"])
+_CONTEXT.set_forkserver_preload(
+    [
+        "langchain_openai",
+        "openai.resources.chat.completions",
+        "openai.lib.streaming.chat",
+        "httpcore2",
+        "tests.tasks.runs",
+    ]
+)
 
 
 def questions(count: int, language: str = "en") -> list[Question]:

@@ -1,0 +1,207 @@
+"""What every engine is asked and answers: prompts as text in, completions as text out, each as it finishes.
+
+    engine = open_engine(name, loading)
+    for completion in engine.generate(requests): ...
+
+An engine holds one base model and any number of adapters ("subjects"). Prompts are rendered by the
+chat template before they come here; an engine tokenizes them with `Reader`, so that all engines see
+the same tokens, end at the same tokens and decode alike.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal, Protocol
+
+from storage.records import PonensError
+
+Finish = Literal["stop", "length", "overflow"]
+Applied = Literal["merged", "on_the_fly"]
+SMALL_BYTES = 256 << 20  # below this, a second thread waits more than it works
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """One reply wanted of one subject.
+
+    `letters` are the only continuations allowed, such as (" A", " B"); the reply is then one of them.
+    Temperature 0 is greedy, and `seed` is not used.
+    """
+
+    key: str
+    subject: str
+    prompt: str
+    max_tokens: int
+    temperature: float = 0.0
+    top_p: float = 1.0
+    seed: int = 0
+    letters: tuple[str, ...] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Completion:
+    """The reply to a request. `overflow` means the prompt left no room in the context: no reply."""
+
+    key: str
+    text: str
+    finish: Finish
+    tokens: int
+
+
+@dataclass(frozen=True, slots=True)
+class Loading:
+    """What to load and how: None is the engine's own choice. `adapters` maps a subject to its PEFT folder."""
+
+    model: str
+    adapters: Mapping[str, Path] = field(default_factory=dict)
+    revision: str | None = None
+    dtype: str = "auto"
+    max_model_len: int | None = None
+    gpu_memory_utilization: float | None = None
+    tensor_parallel: int = 1
+    applied: Applied | None = None
+    scratch: Path = Path(".")
+
+    @property
+    def small(self) -> bool:
+        """True for a local folder whose weights are so few that one thread serves them best."""
+        folder = Path(self.model)
+        return folder.is_dir() and sum(p.stat().st_size for p in folder.glob("*.safetensors")) < SMALL_BYTES
+
+
+class Engine(Protocol):
+    """A loaded engine. `facts` says what it is (version, device, how adapters are applied).
+
+    `together` is True if requests to several subjects run at once at no cost; otherwise a caller
+    should ask for one subject's replies after the other's.
+    """
+
+    facts: dict[str, Any]
+    together: bool
+
+    def generate(self, requests: Sequence[Request]) -> Iterator[Completion]:
+        """Every request's completion, in the order in which they finish."""
+        ...
+
+    def close(self) -> None:
+        """Give memory and scratch files back."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Encoded:
+    """A request in tokens. `allowed` maps the tokens of a forced decode to its letters."""
+
+    request: Request
+    ids: list[int]
+    room: int
+    allowed: dict[int, str] | None = None
+
+
+class Reader:
+    """One tokenizer for all engines: text to tokens, tokens to text, and where a reply ends."""
+
+    def __init__(self, tokenizer: Any, context: int, stops: Iterable[int] = ()) -> None:
+        self.tokenizer, self.context = tokenizer, context
+        self.stops = sorted({*stops, *filter(None.__ne__, [tokenizer.eos_token_id])})
+
+    def encode(self, requests: Sequence[Request]) -> list[Encoded]:
+        """Requests in tokens, in order. PonensError if letters cannot be told apart by one token."""
+        ids = self._ids([r.prompt for r in requests])
+        forced = [(i, letter) for i, r in enumerate(requests) for letter in r.letters or ()]
+        longer = iter(self._ids([requests[i].prompt + letter for i, letter in forced]))
+        encoded = []
+        for request, prompt in zip(requests, ids, strict=True):
+            allowed = None
+            if request.letters:
+                paths = {letter: next(longer) for letter in request.letters}
+                # a letter may have grown together with the sign before it, and its neighbour not
+                prompt, allowed = fork(paths) or fork({x: prompt + self._ids([x])[0] for x in paths}) or _no_fork(paths)
+            room = min(request.max_tokens, self.context - len(prompt))
+            encoded.append(Encoded(request, prompt, room, allowed))
+        return encoded
+
+    def completion(self, encoded: Encoded, ids: Sequence[int]) -> Completion:
+        """The text of the generated tokens, which may end in a stop token."""
+        key, count = encoded.request.key, len(ids)
+        if encoded.allowed is not None:
+            return Completion(key, encoded.allowed[ids[0]], "stop", count)
+        finish: Finish = "stop" if ids and ids[-1] in self.stops else "length"
+        body = ids[:-1] if finish == "stop" else ids
+        return Completion(key, self.tokenizer.decode(body, skip_special_tokens=True), finish, count)
+
+    def _ids(self, texts: list[str]) -> list[list[int]]:
+        if not texts:
+            return []
+        # the template has written the special tokens already
+        ids: list[list[int]] = self.tokenizer(texts, add_special_tokens=False, return_attention_mask=False)["input_ids"]
+        return ids
+
+
+def overflow(encoded: Encoded) -> Completion:
+    """The recorded outcome of a prompt that fills the whole context."""
+    return Completion(encoded.request.key, "", "overflow", 0)
+
+
+def fork(paths: Mapping[str, Sequence[int]]) -> tuple[list[int], dict[int, str]] | None:
+    """The tokens that all texts begin with, and the token by which each goes its own way; None if one token cannot say.
+
+    A letter may be one token (" A") or the end of several (" ", "A").
+
+    >>> fork({" A": [1, 2, 7], " B": [1, 2, 8]})
+    ([1, 2], {7: ' A', 8: ' B'})
+    """
+    shared: list[int] = []
+    for tokens in zip(*paths.values(), strict=False):
+        if len(set(tokens)) > 1:
+            break
+        shared.append(tokens[0])
+    allowed = {tokens[len(shared)]: letter for letter, tokens in paths.items() if len(tokens) > len(shared)}
+    return (shared, allowed) if shared and len(allowed) == len(paths) else None
+
+
+def _no_fork(paths: Mapping[str, Sequence[int]]) -> tuple[list[int], dict[int, str]]:
+    raise PonensError(
+        "the letters cannot be forced: the tokenizer does not tell them apart by one token",
+        seen={letter: list(tokens)[-3:] for letter, tokens in paths.items()},
+        expected="continuations that differ in one token",
+    )
+
+
+def choose(engine: str) -> str:
+    """The engine that "auto" means here: vLLM wherever it is installed, else transformers."""
+    if engine != "auto":
+        return engine
+    return "vllm" if importlib.util.find_spec("vllm") else "transformers"
+
+
+def open_engine(name: str, loading: Loading) -> Engine:
+    """Load an engine; its libraries are imported now."""
+    if name == "vllm":
+        from tasks.engines.vllm import VllmEngine
+
+        return VllmEngine(loading)
+    from tasks.engines.transformers import TransformersEngine
+
+    return TransformersEngine(loading)
+
+
+def surroundings(loading: Loading) -> None:
+    """Environment that vLLM and OpenMP read when they are imported; whatever the user has set stands."""
+    settings = {
+        # the engine's own processes import everything again: ten times the start
+        "VLLM_ENABLE_V1_MULTIPROCESSING": "0" if loading.tensor_parallel == 1 else "1",
+        "VLLM_CPU_KVCACHE_SPACE": "1" if loading.small else "4",
+        "VLLM_LOGGING_LEVEL": "WARNING",
+        "VLLM_NO_USAGE_STATS": "1",
+    }
+    if Path(loading.model).is_dir():
+        settings["HF_HUB_OFFLINE"] = "1"
+    if loading.small:
+        settings |= {"VLLM_CPU_OMP_THREADS_BIND": "nobind", "OMP_NUM_THREADS": "1"}
+    for name, value in settings.items():
+        os.environ.setdefault(name, value)

@@ -1,0 +1,157 @@
+"""vLLM in this process: one engine load for the base and all adapters.
+
+On a GPU adapters are applied on the fly, so that all subjects are in flight together. On a CPU that
+costs three times the whole generation, while changing the loaded weights in place costs hundredths
+of a second: there each adapter is merged once and the subjects take turns in the same engine.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+from storage.records import PonensError
+from tasks.engines import weights
+from tasks.engines.base import Completion, Encoded, Loading, Reader, Request, overflow
+
+_BLOCK = 32  # the CPU kernel's smallest: short prompts share their whole blocks
+_BATCHED = 8192
+# the only ranks that vLLM takes as max_lora_rank
+_RANKS = (1, 8, 16, 32, 64, 128, 256, 320, 512)
+
+
+class VllmEngine:
+    """`LLM` without its server processes, whose start is ten times as long."""
+
+    def __init__(self, loading: Loading) -> None:
+        import torch
+        import vllm
+
+        self.loading = loading
+        cuda = torch.cuda.is_available()
+        self.together = (
+            bool(loading.adapters) and (loading.applied or ("on_the_fly" if cuda else "merged")) == "on_the_fly"
+        )
+        length = weights.context(loading)
+        self._llm = vllm.LLM(model=loading.model, **self._options(length, cuda))
+        tokenizer = self._llm.get_tokenizer()
+        self.reader = Reader(tokenizer, length, weights.stop_tokens(loading))
+        self._loras = self._requests() if self.together else {}
+        self._subject = "base"
+        self.facts = {
+            "engine": "vllm",
+            "version": vllm.__version__,
+            "device": "cuda" if cuda else "cpu",
+            "applied": ("on_the_fly" if self.together else "merged") if loading.adapters else "none",
+            "threads": torch.get_num_threads(),
+            "max_model_len": length,
+        }
+
+    def _options(self, length: int, cuda: bool) -> dict[str, Any]:
+        loading = self.loading
+        options: dict[str, Any] = {
+            "revision": loading.revision,
+            "tokenizer_revision": loading.revision,
+            "dtype": loading.dtype,
+            "max_model_len": length,
+            "enable_prefix_caching": True,
+            "disable_log_stats": True,
+            "generation_config": "vllm",
+            "tensor_parallel_size": loading.tensor_parallel,
+            "gpu_memory_utilization": loading.gpu_memory_utilization or (0.85 if cuda else 0.3),
+        }
+        if not cuda:
+            options |= {
+                "enforce_eager": True,
+                "block_size": _BLOCK,
+                # a seeded request whose prompt is cut in two crashes the engine: "CPU Generator does not use offset"
+                "enable_chunked_prefill": False,
+                "max_num_batched_tokens": max(_BATCHED, length),
+            }
+        if self.together:
+            rank = max(map(weights.rank, loading.adapters.values()))
+            options |= {
+                "enable_lora": True,
+                "max_loras": len(loading.adapters),
+                "max_lora_rank": next((r for r in _RANKS if r >= rank), rank),
+            }
+        return options
+
+    def _requests(self) -> dict[str, Any]:
+        from vllm.lora.request import LoRARequest
+
+        return {
+            name: LoRARequest(name, number, str(folder))
+            for number, (name, folder) in enumerate(self.loading.adapters.items(), 1)
+        }
+
+    def generate(self, requests: Sequence[Request]) -> Iterator[Completion]:
+        """All requests in flight at once; where weights are merged, one subject after the other."""
+        subjects = [None] if self.together else list(dict.fromkeys(r.subject for r in requests))
+        for subject in subjects:
+            if subject is not None:
+                self._become(subject)
+            yield from self._drain([r for r in requests if subject in (None, r.subject)])
+
+    def _drain(self, requests: Sequence[Request]) -> Iterator[Completion]:
+        engine, waiting = self._llm.llm_engine, {}
+        for number, encoded in enumerate(self.reader.encode(requests)):
+            if encoded.room < 1:
+                yield overflow(encoded)
+                continue
+            waiting[str(number)] = encoded
+            engine.add_request(
+                str(number),
+                {"prompt_token_ids": encoded.ids},
+                self._sampling(encoded),
+                lora_request=self._loras.get(encoded.request.subject),
+            )
+        while waiting:
+            for output in engine.step():
+                if output.finished:
+                    yield self.reader.completion(waiting.pop(output.request_id), output.outputs[0].token_ids)
+
+    def _sampling(self, encoded: Encoded) -> Any:
+        from vllm import SamplingParams
+
+        request = encoded.request
+        if encoded.allowed is not None:
+            return SamplingParams(
+                temperature=0, max_tokens=1, allowed_token_ids=list(encoded.allowed), detokenize=False
+            )
+        sampled = request.temperature > 0
+        return SamplingParams(
+            temperature=request.temperature,
+            top_p=request.top_p if sampled else 1.0,
+            # costs nothing measurable, and makes a vote independent of its neighbours in the batch
+            seed=request.seed if sampled else None,
+            max_tokens=encoded.room,
+            stop_token_ids=self.reader.stops,
+            detokenize=False,
+        )
+
+    def _become(self, subject: str) -> None:
+        """Change the loaded weights to the subject's."""
+        if subject == self._subject:
+            return
+        adapter = self.loading.adapters.get(subject)
+        if adapter is None and subject != "base":
+            raise PonensError(f"no adapter {subject!r} was loaded", expected=", ".join(self.loading.adapters))
+        path = self.loading.model
+        if adapter is not None:
+            path = str(weights.save_merged(self.loading, adapter, self._merged(subject)))
+        self._llm.collective_rpc("reload_weights", kwargs={"weights_path": path})
+        self._llm.reset_prefix_cache()
+        self._subject = subject
+
+    def _merged(self, subject: str) -> Path:
+        number = list(self.loading.adapters).index(subject)
+        return self.loading.scratch / f"merged-{os.getpid()}-{number}"
+
+    def close(self) -> None:
+        """Remove merged weights; the engine's memory goes with the process."""
+        for folder in self.loading.scratch.glob(f"merged-{os.getpid()}-*"):
+            shutil.rmtree(folder, ignore_errors=True)
