@@ -204,6 +204,13 @@ def _trainer(
         report_to="none",
         disable_tqdm=True,
     )
+    if config.world_size != spec["processes"]:  # else the launcher fell back to one, and the steps would be other ones
+        raise PonensError(
+            "training did not start in as many processes as asked for",
+            seen=f"{config.world_size}, with {torch.cuda.device_count()} GPUs",
+            expected=f"[train] processes = {spec['processes']}",
+            hint="set it to the number of GPUs",
+        )
     lora = LoraConfig(
         task_type="CAUSAL_LM",
         r=spec["rank"],
