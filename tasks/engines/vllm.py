@@ -46,6 +46,7 @@ class VllmEngine:
             "version": vllm.__version__,
             "device": "cuda" if cuda else "cpu",
             "applied": ("on_the_fly" if self.together else "merged") if loading.adapters else "none",
+            "dtype": weights.dtype(loading),
             "threads": torch.get_num_threads(),
             "max_model_len": length,
         }
@@ -55,7 +56,7 @@ class VllmEngine:
         options: dict[str, Any] = {
             "revision": loading.revision,
             "tokenizer_revision": loading.revision,
-            "dtype": loading.dtype,
+            "dtype": weights.dtype(loading),
             "max_model_len": length,
             "enable_prefix_caching": True,
             "disable_log_stats": True,
