@@ -59,6 +59,8 @@ class SliceFacts(TypedDict):
 
 
 class EvaluationFacts(TypedDict):
+    """The evaluation of base and adapter: what the step's receipt and `ponens run --json` carry."""
+
     questions: int
     votes: int
     engine: str
@@ -86,6 +88,8 @@ class ReplyFacts(TypedDict):
 
 
 class QuestionFacts(TypedDict):
+    """One question with both subjects' replies, and what changed."""
+
     id: str
     source_id: str
     problem: str
@@ -130,6 +134,8 @@ class CostFacts(TypedDict):
 
 
 class LossFacts(TypedDict):
+    """A point of the training loss."""
+
     step: int
     loss: float
 

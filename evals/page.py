@@ -118,14 +118,18 @@ def markdown(facts: Facts) -> str:
 
 
 def percent(share: float | None) -> str:
+    """A share as per cent with one decimal, a dash for None."""
     return "–" if share is None else f"{100 * share:.1f} %"
 
 
 def points(share: float) -> str:
-    return f"{100 * share:+.1f}".replace("-", "−")
+    """Percentage points with their sign, none on zero."""
+    shown = f"{100 * share:+.1f}"
+    return "0.0" if float(shown) == 0 else shown.replace("-", "−")
 
 
 def interval(ends: Iterable[float]) -> str:
+    """The ends of an interval of shares, in per cent."""
     return " to ".join(f"{100 * end:.1f}" for end in ends)
 
 

@@ -73,7 +73,7 @@ def _styled(draw: Callable[P, str]) -> Callable[P, str]:
 @_styled
 def accuracy(evaluation: EvaluationFacts) -> str:
     """Accuracy of both sides with 95 % intervals, by vote; greedy, single and forced as small marks."""
-    figure, axes = _figure(2.15)
+    figure, axes = _figure(2.4)
     marks = (("single_accuracy", "s"), ("greedy_accuracy", "d"), ("forced_accuracy", "x"))
     for y, name, colour in ((1, "base", BASE), (0, "adapter", ADAPTER)):
         side = evaluation["base"] if name == "base" else evaluation["adapter"]
@@ -85,7 +85,7 @@ def accuracy(evaluation: EvaluationFacts) -> str:
         for key, shape in marks:
             value = side[key]  # type: ignore[literal-required]
             if value is not None:
-                axes.plot([value], [y - 0.3], shape, color=MUTED, markersize=5, markeredgewidth=1.4)
+                axes.plot([value], [y - 0.26], shape, color=MUTED, markersize=5, markeredgewidth=1.4)
     handles = [axes.plot([], [], shape, color=MUTED, markersize=6)[0] for _, shape in marks]
     axes.legend(handles, ["single sample", "greedy", "forced letter"], ncols=3, frameon=False,
                 labelcolor=MUTED, fontsize=9.5, loc="upper center", bbox_to_anchor=(0.46, -0.13),
@@ -101,13 +101,21 @@ def vote_curve(evaluation: EvaluationFacts) -> str:
     curves = evaluation["curves"]
     if not curves["base"] and not curves["adapter"]:
         return ""
+    ends = {
+        name: points[-1][1] for name, points in (("base", curves["base"]), ("adapter", curves["adapter"])) if points
+    }
+    # Names at the ends of two curves that nearly meet would stand on each other.
+    near = len(ends) == 2 and abs(ends["adapter"] - ends["base"]) < 0.08
+    upper = max(ends, key=lambda name: (ends[name], name == "adapter"))
+    lift = {name: (6 if name == upper else -6) if near else 0 for name in ends}
     figure, axes = _figure(2.6)
     for points, colour, name in ((curves["base"], BASE, "base"), (curves["adapter"], ADAPTER, "adapter")):
         if points:
             k, middle, lo, hi = (list(column) for column in zip(*points, strict=True))
             axes.fill_between(k, lo, hi, color=colour, alpha=0.18, linewidth=0)
             axes.plot(k, middle, "o-", color=colour, markersize=5, linewidth=2)
-            axes.annotate(name, (k[-1], middle[-1]), (7, 0), textcoords="offset points", va="center", color=colour)
+            axes.annotate(name, (k[-1], middle[-1]), (7, lift[name]), textcoords="offset points", va="center",
+                          color=colour)  # fmt: skip
     most = int(max(p[0] for side in (curves["base"], curves["adapter"]) for p in side))
     step = max(1, most // 8)
     axes.set(ylim=(-0.02, 1.04), xlim=(0.8, max(most, 2) * 1.17), xticks=range(1, most + 1, step), xlabel="votes")

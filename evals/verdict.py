@@ -127,7 +127,7 @@ def _word(fixed: int, broken: int, p: float, ci95: tuple[float, float], changed:
     if changed < FEWEST_PROBLEMS:
         where = "one problem" if changed == 1 else f"only {changed} problems"
         return "cannot tell", f"{flips}, but they lie in {where}; at least {FEWEST_PROBLEMS} are needed."
-    low, high = (f"{100 * x:+.1f}" for x in ci95)
+    low, high = (f"{100 * x:+.1f}".replace("-", "−") for x in ci95)
     if not apart:
         return "cannot tell", f"{flips} ({shown}), but counted by problem the interval {low} to {high} points holds 0."
     return (

@@ -15,14 +15,14 @@ from __future__ import annotations
 import fcntl
 import os
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any, Literal, Self
 
 from storage.home import Home
 from storage.journal import Journal, Place, located, row_at
-from storage.records import Message, digest
+from storage.records import digest
 
 Outcome = Literal["answered", "cut", "refused", "empty", "failed"]
 _SETTLES: tuple[Outcome, ...] = ("answered", "cut", "refused")
@@ -81,16 +81,10 @@ class Entry:
 _COLUMNS = tuple(f.name for f in fields(Entry))
 
 
-def request_key(model: str, messages: Sequence[Message], sampling: Mapping[str, Any], sample: int) -> str:
-    """64 hex digits: the identity of one request."""
-    return digest(
-        {
-            "model": model,
-            "messages": [m.dict() for m in messages],
-            "sampling": {name: value for name, value in sampling.items() if value is not None},
-            "sample": sample,
-        }
-    )
+def request_key(model: str, messages: str, sampling: Mapping[str, Any], sample: int) -> str:
+    """64 hex digits: the identity of one request. `messages` is the digest of the rendered messages."""
+    asked = {name: value for name, value in sampling.items() if value is not None}
+    return digest({"model": model, "messages": messages, "sampling": asked, "sample": sample})
 
 
 class Ledger:

@@ -4,7 +4,8 @@
     query(home, "select …")           rows as dicts, read-only, while others write
     connect(home)                     one short transaction; the schema is brought up to date first
 
-DuckDB lets one process at a time write, and none read meanwhile; whoever comes second waits here.
+DuckDB lets one process at a time write, and none read meanwhile; whoever comes second waits here,
+at a lock file of our own, because each try to open the database costs more than a transaction.
 Nothing in the file is unique: delete it, and the next run fills it again from the artifacts.
 """
 
@@ -12,10 +13,9 @@ from __future__ import annotations
 
 import random
 import re
-import threading
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -25,6 +25,7 @@ import orjson
 
 from storage.home import Home
 from storage.records import PonensError, Receipt, UsageError
+from storage.turns import turn
 
 MIGRATIONS = Path(__file__).with_name("migrations")
 PATIENCE_S = 300.0  # what a run may wait for a person's long query before it gives up its work
@@ -35,9 +36,7 @@ _LEDGER = {
     **{"price": "json", "cost": "double", "seconds": "double", "attempts": "integer"},
     **{"error": "varchar", "detail": "varchar"},
 }
-# One process may hold a file open for writing on several connections, whose transactions could then
-# conflict; its threads take turns instead.
-_WRITERS = threading.Lock()
+_CREATE = "create table if not exists migrations (number integer primary key, name varchar, applied_at timestamptz)"
 
 
 @contextmanager
@@ -48,27 +47,23 @@ def connect(home: Home, read_only: bool = False, wait_s: float = 60) -> Iterator
     migrations. PonensError if the wait was in vain, if the file is damaged, or if a newer release
     wrote it; UsageError if it is to be read and is not there.
     """
-    if read_only and not home.warehouse.exists():
+    if read_only and not _there(home):
         raise UsageError(
             "there is no warehouse yet",
             seen=home.warehouse,
             hint="run a recipe in this home: `ponens run RECIPE`",
         )
     until = time.monotonic() + wait_s
-    if not read_only and not _WRITERS.acquire(timeout=wait_s):
-        raise _busy(home, wait_s, "another thread of this process writes")
-    try:
-        con = _open(home, read_only, until, wait_s)
+    with ExitStack() as stack:
         try:
-            con.begin()
-            _migrate(con, home, read_only)
-            yield con
-            con.commit()
-        finally:
-            con.close()  # an uncommitted transaction is undone
-    finally:
-        if not read_only:
-            _WRITERS.release()
+            stack.enter_context(turn(home.root / "locks" / "warehouse.lock", shared=read_only, wait_s=wait_s))
+        except TimeoutError as error:
+            raise _busy(home, wait_s, error) from None
+        con = stack.enter_context(closing(_open(home, read_only, until, wait_s)))  # what is uncommitted is undone
+        _migrate(con, home, read_only)
+        con.begin()
+        yield con
+        con.commit()
 
 
 def register(home: Home, receipt: Receipt, tables: Mapping[str, str]) -> None:
@@ -77,12 +72,10 @@ def register(home: Home, receipt: Receipt, tables: Mapping[str, str]) -> None:
     `tables` maps a table to the parquet file in the artifact that fills it; a column of the file
     that the table lacks is an error. PonensError if a file is missing or does not fit its table.
     """
-    if home.warehouse.exists():
+    if _there(home):
         with connect(home, read_only=True, wait_s=PATIENCE_S) as con:
             if _known(con, receipt):
                 return
-    else:
-        home.root.mkdir(parents=True, exist_ok=True)
     with connect(home, wait_s=PATIENCE_S) as con:
         if _known(con, receipt):
             return
@@ -119,9 +112,8 @@ def query(home: Home, sql: str, wait_s: float = 60) -> list[dict[str, Any]]:
     return [dict(zip(names, row, strict=True)) for row in rows]
 
 
-def open_run(home: Home, run_id: str, *, recipe: str, name: str) -> None:
+def open_run(home: Home, run_id: str, recipe: str, name: str) -> None:
     """Note that a run began; its outcome stays null until `close_run`."""
-    home.root.mkdir(parents=True, exist_ok=True)
     with connect(home, wait_s=PATIENCE_S) as con:
         con.execute(
             "insert or replace into runs by name select $run_id as run_id, $recipe as recipe, $name as name, "
@@ -140,13 +132,14 @@ def close_run(home: Home, run_id: str, outcome: str) -> None:
 
 
 def _open(home: Home, read_only: bool, until: float, wait_s: float) -> duckdb.DuckDBPyConnection:
+    if not read_only and not _there(home):
+        home.warehouse.unlink(missing_ok=True)
     pause = 0.005
     while True:
         try:
             return duckdb.connect(str(home.warehouse), read_only=read_only)
         except duckdb.Error as error:
-            # the second is another thread of this process that has the file open the other way
-            if "lock" not in str(error) and "different configuration" not in str(error):
+            if "Could not set lock" not in str(error):
                 raise PonensError(
                     f"the warehouse {home.warehouse} cannot be opened",
                     seen=error,
@@ -156,6 +149,11 @@ def _open(home: Home, read_only: bool, until: float, wait_s: float) -> duckdb.Du
                 raise _busy(home, wait_s, error) from None
         time.sleep(random.uniform(0, pause))
         pause = min(pause * 1.6, 0.25)
+
+
+def _there(home: Home) -> bool:
+    # an empty file is left by whoever was killed while making it
+    return home.warehouse.exists() and home.warehouse.stat().st_size > 0
 
 
 def _busy(home: Home, wait_s: float, seen: object) -> PonensError:
@@ -177,14 +175,15 @@ def _migrate(con: duckdb.DuckDBPyConnection, home: Home, read_only: bool) -> Non
             expected=f"schema {max(steps)} or earlier",
             hint="upgrade ponens, or set PONENS_HOME to another home",
         )
-    if read_only:
-        return  # an older schema is brought up to date by the next run
-    if not known:
-        con.execute("create table migrations (number integer primary key, name varchar, applied_at timestamptz)")
+    if read_only or done == max(steps):
+        return  # what only reads leaves an older schema as it is: the next run brings it up to date
+    con.begin()
+    con.execute(_CREATE).fetchall()
     for number in sorted(n for n in steps if n > done):
         con.execute(steps[number].read_text()).fetchall()
         row = [number, steps[number].name, _now()]
         con.execute("insert into migrations values (?, ?, ?::timestamptz)", row).fetchall()
+    con.commit()
 
 
 def _known(con: duckdb.DuckDBPyConnection, receipt: Receipt) -> bool:

@@ -11,7 +11,6 @@ from __future__ import annotations
 import ast
 import functools
 import hashlib
-import importlib.util
 import logging
 import shutil
 import time
@@ -254,13 +253,12 @@ def code_version(module: str) -> str:
 
 
 def _source(name: str) -> Path | None:
-    if name.split(".")[0] not in ROOMS:
+    """The house's file behind a dotted name, by its place: looking it up as a module would import its parents."""
+    room, *rest = name.split(".")
+    if room not in ROOMS:
         return None
-    try:
-        spec = importlib.util.find_spec(name)
-    except ModuleNotFoundError:  # `from room.module import name` also asks for room.module.name
-        return None
-    return Path(spec.origin) if spec and spec.origin else None
+    place = Path(__file__).resolve().parents[1].joinpath(room, *rest)
+    return next((path for path in (place.with_suffix(".py"), place / "__init__.py") if path.is_file()), None)
 
 
 def _imports(tree: ast.Module) -> list[str]:

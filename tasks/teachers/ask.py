@@ -19,7 +19,7 @@ from storage.records import PonensError, UsageError
 from tasks.step import Progress, Tick
 from tasks.teachers.asker import Asker
 from tasks.teachers.build import teacher
-from tasks.teachers.pool import each
+from tasks.teachers.pool import each, in_turn
 from tasks.teachers.terms import AskSpec, Request, Tally
 
 log = logging.getLogger("ponens")
@@ -48,13 +48,11 @@ def ask_all(
     stop = threading.Event()
     asker = Asker(spec, teacher(spec), ledger, stop)
     tally, shown = Tally(), _Progress(total, progress)
-    pool = each(
-        _open(spec, requests, ledger, tally, guess),
-        asker,
-        workers=1 if spec.free else spec.workers,  # a solver in Python gains nothing from threads
-        stop=stop,
-        patience=spec.deadline + spec.timeout,
-    )
+    todo = _open(spec, requests, ledger, tally, guess)
+    if spec.free:
+        pool = in_turn(todo, asker, stop)
+    else:
+        pool = each(todo, asker, workers=spec.workers, stop=stop, patience=spec.deadline + spec.timeout)
     failure: Exception | None = None
     silent = 0
     try:
@@ -62,8 +60,7 @@ def ask_all(
             tally.in_hand -= 1
             if isinstance(outcome, TimeoutError):
                 log.warning("request %s had no end: %s", asked.key[:12], outcome)
-                tally.asked += 1
-                tally.outcomes["failed"] += 1
+                tally.add(asker.lost(asked, outcome))
             elif isinstance(outcome, Exception):
                 failure = failure or outcome
                 stop.set()

@@ -18,7 +18,7 @@ from langchain_core.language_models import BaseChatModel
 from langchain_core.messages import AIMessage, HumanMessage, SystemMessage
 
 from storage.ledger import Entry, Ledger
-from storage.records import PonensError, digest
+from storage.records import PonensError
 from tasks.teachers.build import model_name
 from tasks.teachers.reply import Fault, Reply, extract, fault
 from tasks.teachers.terms import AskSpec, Request
@@ -68,6 +68,12 @@ class Asker:
         finally:
             self.ledger.release(request.key)
 
+    def lost(self, request: Request, why: Exception) -> Entry:
+        """Record a request whose worker was left behind. Should its reply still come, that is recorded too."""
+        call = _Call(request, attempts=1)
+        self._record(call, Reply(""), Fault("deadline", str(why)))
+        return call.entries[-1]
+
     def _settled(self, request: Request) -> bool:
         self.ledger.refresh()
         return self.ledger.settled(request.key, self.spec.max_tokens, again=self.spec.again)
@@ -109,7 +115,7 @@ class Asker:
             outcome=reply.outcome if why is None else "refused" if why.refused else "failed",
             teacher=self.spec.teacher,
             model=model_name(self.spec),
-            messages=digest([m.dict() for m in call.request.messages]),
+            messages=call.request.digest,
             sample=call.request.sample,
             sampling=self.spec.sampling,
             max_tokens=self.spec.max_tokens,

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from pydantic import BaseModel, ConfigDict, Field
 
 from storage.ledger import Entry, Tokens, request_key
-from storage.records import Message
+from storage.records import Message, digest
 from tasks.teachers.build import TeacherSpec, model_name
 
 
@@ -60,17 +60,19 @@ class AskSpec(TeacherSpec):
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """One thing to ask; `key` is its identity in the ledger."""
+    """One thing to ask; `key` is its identity in the ledger, `digest` that of its messages."""
 
     key: str
     messages: tuple[Message, ...]
+    digest: str
     sample: int
 
 
 def request(spec: AskSpec, messages: Iterable[Message], sample: int) -> Request:
     """The request for the `sample`-th reply to `messages`."""
     messages = tuple(messages)
-    return Request(request_key(model_name(spec), messages, spec.sampling, sample), messages, sample)
+    content = digest([m.dict() for m in messages])
+    return Request(request_key(model_name(spec), content, spec.sampling, sample), messages, content, sample)
 
 
 @dataclass

@@ -275,4 +275,4 @@ def test_amounts_and_moments_read_as_people_say_them():
     assert (amount(True), amount([]), amount("x")) == ("yes", "–", "x")
     assert moment("2026-11-22T01:45:00+00:00") == "22 November 2026, 01:45 UTC"
     assert moment("yesterday") == "yesterday"
-    assert points(-0.0321) == "−3.2"
+    assert (points(-0.0321), points(0.5), points(-0.0)) == ("−3.2", "+50.0", "0.0")

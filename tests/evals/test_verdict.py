@@ -52,6 +52,14 @@ def test_an_even_split_cannot_tell():
     assert "p = 1.00" in v.reason
 
 
+def test_an_interval_without_zero_does_not_outweigh_mcnemar():
+    v = judged("B" * 7 + "A" * 93, "A" * 7 + "B" + "A" * 92)
+
+    assert v.ci95[0] > 0
+    assert v.mcnemar_p == pytest.approx(18 / 256)
+    assert v.word == "cannot tell"
+
+
 def test_changes_within_five_problems_cannot_tell_whatever_p_says():
     five = judged("B" * 50, "A" * 50, group=lambda i: f"p{i % 5}")
     six = judged("B" * 50, "A" * 50, group=lambda i: f"p{i % 6}")

@@ -63,12 +63,10 @@ def _await(url: str, server: subprocess.Popen[bytes], seconds: float = 180) -> N
     raise RuntimeError(f"no Prefect server at {url}")
 
 
-@pytest.fixture
-def recipe(tmp_path: Path) -> Path:
+@pytest.fixture(scope="session")
+def recipe_text() -> str:
     """The demo in small: every real part, a minute instead of five, and nothing learned to speak of."""
-    path = tmp_path / "small.toml"
-    path.write_text(
-        """\
+    return """\
 name = "small"
 [puzzles]
 count = 120
@@ -91,5 +89,3 @@ votes = 3
 max_tokens = 48
 limit = 12
 """
-    )
-    return path

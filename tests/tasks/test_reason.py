@@ -1,6 +1,5 @@
 """reason against a real local server through the real langchain-openai client."""
 
-import threading
 import time
 from collections import Counter
 from pathlib import Path
@@ -17,6 +16,7 @@ from storage.records import PonensError, Question, UsageError
 from tasks.reason import TABLE, ReasonSpec, estimate, reason, step, wanted
 from tasks.step import Result, Tick, Workshop
 from tests.fakes import TeacherServer, always, first, gold_of, mix
+from tests.tasks.runs import questions
 
 KEY = "sk-planted-0123456789abcdef"
 
@@ -27,14 +27,6 @@ def environment(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("OPENAI_API_KEY", KEY)
     monkeypatch.setenv("DASHSCOPE_API_KEY", KEY)
-
-
-def questions(count: int, language: str = "en") -> list[Question]:
-    if language == "zh":
-        return [Question(f"问题 {n}：红灯亮。", "哪盏灯亮？", ("红", "绿", "蓝"), "ABC"[n % 3]) for n in range(count)]
-    return [
-        Question(f"Problem {n}: a lamp is on.", "Which?", ("red", "green", "blue"), "ABC"[n % 3]) for n in range(count)
-    ]
 
 
 def spec_for(server: TeacherServer, **changes: Any) -> ReasonSpec:
@@ -335,46 +327,6 @@ def test_ctrl_c_keeps_what_was_answered(tmp_path: Path) -> None:
     assert stopped < 60
     assert stopped == facts["from_ledger"]
     assert {1} == set(server.completed.values())
-
-
-def test_two_runs_at_once_share_every_answer(tmp_path: Path) -> None:
-    asked = questions(30)
-    with TeacherServer(gold=gold_of(asked), delay=0.05) as server:
-        errors: list[Exception] = []
-
-        def other() -> None:
-            import os
-            import subprocess
-            import sys
-
-            code = OTHER.format(url=server.openai_url, home=str(tmp_path))
-            done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env={**os.environ})
-            if done.returncode:
-                errors.append(RuntimeError(done.stderr))
-
-        thread = threading.Thread(target=other)
-        thread.start()
-        while not server.asked:
-            time.sleep(0.01)
-        facts = run(tmp_path, spec_for(server, workers=4), asked).facts
-        thread.join()
-
-    assert errors == []
-    assert {1} == set(server.asked.values())
-    assert facts["kept"] == 30
-
-
-OTHER = """
-from pathlib import Path
-from storage.home import Home
-from tasks.reason import ReasonSpec, reason
-from tasks.step import Workshop
-from tests.tasks.test_reason import questions
-folder = Path({home!r}) / "other"
-folder.mkdir()
-spec = ReasonSpec(teacher="openai", model="m", base_url={url!r}, workers=4)
-reason(spec, questions(30), Workshop(folder, Home(Path({home!r})), lambda tick: None))
-"""
 
 
 def test_progress_tells_rate_and_cost(tmp_path: Path) -> None:

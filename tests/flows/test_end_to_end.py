@@ -1,0 +1,264 @@
+"""The whole flow on real parts: Prefect server and worker, DuckDB, LangChain over HTTP, TRL, vLLM."""
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+import urllib.request
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from storage.competition import read
+from storage.home import Home
+from storage.journal import rows
+from storage.records import Question
+from tests.fakes import TeacherServer, gold_of, mix
+from tests.flows.conftest import ROOT, environment
+
+pytestmark = [pytest.mark.heavy, pytest.mark.vllm, pytest.mark.prefect]
+STEPS = ["puzzles", "parse", "reason", "assemble", "train", "evaluate", "report"]
+COMPETITION = ROOT.parent / "shared" / "data" / "competition_logic" / "round1_train_data_dev400.jsonl"
+
+
+def ponens(env: dict[str, str], *arguments: str | Path) -> dict[str, Any]:
+    done = subprocess.run(
+        [sys.executable, "-m", "flows.cli", *map(str, arguments), "--json"],
+        cwd=ROOT,
+        env=env,
+        capture_output=True,
+        text=True,
+        timeout=500,
+    )
+    assert 0 == done.returncode, done.stderr[-4000:]
+    found: dict[str, Any] = json.loads(done.stdout)
+    return found
+
+
+def statuses(summary: dict[str, Any]) -> dict[str, str]:
+    return {step["name"]: step["status"] for step in summary["steps"]}
+
+
+def asked(home: Home) -> list[str]:
+    """The key of every reply in the ledger, once for each time that it was paid for."""
+    return [row["key"] for row in rows(home.ledger)]
+
+
+@pytest.fixture(scope="module")
+def finished(
+    prefect: dict[str, str], tmp_path_factory: pytest.TempPathFactory, recipe_text: str
+) -> tuple[dict[str, Any], Path, dict[str, str]]:
+    """A small recipe that has run once to its report."""
+    path = tmp_path_factory.mktemp("finished") / "small.toml"
+    path.write_text(recipe_text)
+    env = {**prefect, "PONENS_HOME": str(path.parent / "home")}
+    return ponens(env, "run", path), path, env
+
+
+def test_a_run_gives_the_summary_that_others_rely_on(finished: tuple[dict[str, Any], Path, dict[str, str]]) -> None:
+    summary, _, _ = finished
+
+    assert dict.fromkeys(STEPS, "ran") == statuses(summary)
+    assert "small/1" == summary["adapter"]
+    assert "vllm" == summary["evaluation"]["engine"]
+    assert {"train", "valid"} == set(summary["dataset"]["rows"])
+    for side in ("base", "adapter"):
+        assert {"accuracy", "ci95", "greedy_accuracy", "unreadable"} <= summary["evaluation"][side].keys()
+    assert {"difference", "ci95", "mcnemar_p", "fixed", "broken", "verdict"} <= summary["evaluation"]["paired"].keys()
+    page = Path(summary["report"]).read_text("utf-8")
+    assert "toy model" in page
+    assert "http://" not in page.replace("http://www.w3.org", "")
+
+
+def test_the_second_run_finds_every_step_done(finished: tuple[dict[str, Any], Path, dict[str, str]]) -> None:
+    first, path, env = finished
+    again = ponens(env, "run", path)
+
+    assert dict.fromkeys(STEPS, "cached") == statuses(again)
+    assert first["report"] == again["report"]
+    assert 0 == again["reason"]["asked"]
+
+
+def test_another_evaluation_setting_runs_evaluate_and_report_alone(
+    finished: tuple[dict[str, Any], Path, dict[str, str]],
+) -> None:
+    _, path, env = finished
+    planned = {s["name"]: s["status"] for s in ponens(env, "plan", path, "--set", "evaluate.votes=2")["steps"]}
+    found = statuses(ponens(env, "run", path, "--set", "evaluate.votes=2"))
+
+    assert ["evaluate", "report"] == [name for name, status in found.items() if status == "ran"]
+    assert ["evaluate", "report"] == [name for name, status in planned.items() if status == "will_run"]
+
+
+def test_a_deleted_artifact_runs_what_made_it_alone(finished: tuple[dict[str, Any], Path, dict[str, str]]) -> None:
+    first, path, env = finished
+    for snapshot in Home(Path(env["PONENS_HOME"])).root.glob("artifacts/snapshots/*"):
+        shutil.rmtree(snapshot)
+    again = ponens(env, "run", path)
+
+    assert ["assemble"] == [name for name, status in statuses(again).items() if status == "ran"]
+    assert first["dataset"]["snapshot"] == again["dataset"]["snapshot"]
+
+
+def test_the_warehouse_answers_what_people_ask(finished: tuple[dict[str, Any], Path, dict[str, str]]) -> None:
+    summary, _, env = finished
+    query = "select count(*) as n from ballots where subject <> 'base'"
+
+    assert summary["evaluation"]["questions"] <= ponens(env, "sql", query)["rows"][0]["n"]
+
+
+@pytest.mark.parametrize("step", STEPS[1:])
+def test_a_killed_run_goes_on_and_asks_for_nothing_twice(
+    step: str, finished: tuple[dict[str, Any], Path, dict[str, str]], tmp_path: Path
+) -> None:
+    """SIGKILL while `step` works in a home whose earlier steps are done; then the same command."""
+    first, path, env = finished
+    home = Home(tmp_path / "home")
+    shutil.copytree(
+        env["PONENS_HOME"], home.root, ignore=shutil.ignore_patterns("samples") if step == "evaluate" else None
+    )
+    for later in STEPS[STEPS.index(step) :]:
+        shutil.rmtree(home.root / "receipts" / later, ignore_errors=True)
+    if step == "train":
+        shutil.rmtree(home.adapters)
+    if step == "reason":
+        shutil.rmtree(home.ledger)
+    own = {**env, "PONENS_HOME": str(home.root)}
+
+    run = subprocess.Popen(
+        [sys.executable, "-m", "flows.cli", "run", str(path), "--json"],
+        cwd=ROOT,
+        env=own,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,
+    )
+    while run.poll() is None and not _at_work(home, step):
+        time.sleep(0.001)
+    os.killpg(run.pid, signal.SIGKILL)
+    run.wait()
+    again = ponens(own, "run", path)
+
+    assert "ran" == statuses(again)[step]
+    assert first["dataset"]["snapshot"] == again["dataset"]["snapshot"]
+    assert len(asked(home)) == len(set(asked(home)))
+
+
+def _at_work(home: Home, step: str) -> bool:
+    """Whether the step has begun; train and evaluate only once there is something to lose."""
+    folders = list((home.root / "work").glob(f"{step}-*"))
+    if step == "train":
+        return any(True for folder in folders for _ in folder.rglob("checkpoint-*/trainer_state.json"))
+    if step == "evaluate":
+        return any(True for _ in rows(home.root / "samples"))
+    if step == "reason":
+        return any(True for _ in rows(home.ledger))
+    return bool(folders)
+
+
+def test_a_deployment_runs_the_flow_to_its_report(
+    finished: tuple[dict[str, Any], Path, dict[str, str]], recipe_text: str
+) -> None:
+    """`ponens deploy`, a worker, `prefect deployment run`: the flow completes with the artifacts that people follow."""
+    import tomllib
+
+    _, _, env = finished
+    subprocess.run([sys.executable, "-m", "flows.cli", "deploy"], cwd=ROOT, env=env, check=True, timeout=200)
+    worker = subprocess.Popen(
+        [sys.executable, "-m", "prefect", "worker", "start", "--pool", "local-process"],
+        cwd=ROOT,
+        env={**env, "PREFECT_WORKER_QUERY_SECONDS": "2"},
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,
+    )
+    try:
+        parameters = json.dumps(tomllib.loads(recipe_text))
+        home = json.dumps(env["PONENS_HOME"])
+        done = subprocess.run(
+            [sys.executable, "-m", "prefect", "deployment", "run", "finetune-logic/finetune-logic"]
+            + ["-p", f"recipe={parameters}", "-p", f"home={home}", "--watch"],
+            cwd=ROOT,
+            env=env,
+            capture_output=True,
+            text=True,
+            timeout=400,
+        )
+    finally:
+        os.killpg(worker.pid, signal.SIGTERM)
+        worker.wait(60)
+
+    assert 0 == done.returncode, done.stdout + done.stderr
+    assert {"report-page", "verdict", "parse", "evaluate"} <= {a["key"] for a in _post(env, "artifacts/filter")}
+    names = {(t["name"], t["state_name"]) for t in _post(env, "task_runs/filter")}
+    assert ("train", "Cached") in names
+
+
+def test_a_bad_parameter_is_refused_before_the_run(finished: tuple[dict[str, Any], Path, dict[str, str]]) -> None:
+    _, _, env = finished
+    parameters = json.dumps({"name": "x", "puzzles": {"count": 5}, "train": {"base_model": "m", "rank": -1}})
+    done = subprocess.run(
+        [sys.executable, "-m", "prefect", "deployment", "run", "finetune-logic/finetune-logic"]
+        + ["-p", f"recipe={parameters}"],
+        cwd=ROOT,
+        env=env,
+        capture_output=True,
+        text=True,
+        timeout=100,
+    )
+
+    assert 1 == done.returncode
+    assert "rank" in done.stdout + done.stderr
+
+
+@pytest.mark.skipif(not COMPETITION.exists(), reason="the competition's data is not beside this checkout")
+def test_competition_problems_run_to_the_report_against_a_faulty_teacher(
+    prefect: dict[str, str], tmp_path: Path, recipe_text: str
+) -> None:
+    data = tmp_path / "twenty.jsonl"
+    data.write_text("".join(COMPETITION.read_text("utf-8").splitlines(keepends=True)[:20]), "utf-8")
+    recipe = tmp_path / "twenty.toml"
+    questions = [q for q in read([data]) if isinstance(q, Question)]
+    script = mix({"wrong": 0.15, "unreadable": 0.1, "429": 0.15, "500": 0.1})
+    with TeacherServer(script, gold=gold_of(questions)) as server:
+        recipe.write_text(
+            recipe_text.replace('name = "small"', 'name = "twenty"')
+            .replace("[puzzles]\ncount = 120\n", "")
+            .replace("[parse]\n", f'[parse]\npath = "{data.name}"\n')
+            .replace(
+                'teacher = "embedded"', f'teacher = "openai"\nmodel = "scripted"\nbase_url = "{server.openai_url}"'
+            )
+            .replace("max_length = 320", "max_length = 2048\nmax_truncated_share = 0.5")
+        )
+        env = {**prefect, "PONENS_HOME": str(tmp_path / "home"), "OPENAI_API_KEY": "sk-planted-key"}
+        summary = ponens(env, "run", recipe)
+
+    rejected = summary["reason"]["rejected"]
+    assert rejected["disagrees"] > 0
+    assert rejected["unreadable"] > 0
+    assert summary["reason"]["requests"] == summary["reason"]["kept"] + sum(rejected.values())
+    assert Path(summary["report"]).exists()
+    planted = [p for p in tmp_path.rglob("*") if p.is_file() and b"sk-planted-key" in p.read_bytes()]
+    assert [] == planted
+
+
+def _post(env: dict[str, str], what: str) -> list[dict[str, Any]]:
+    request = urllib.request.Request(
+        f"{env['PREFECT_API_URL']}/{what}", data=b"{}", headers={"Content-Type": "application/json"}
+    )
+    with urllib.request.urlopen(request, timeout=30) as reply:
+        found: list[dict[str, Any]] = json.loads(reply.read())
+    return found
+
+
+def test_without_a_server_a_run_brings_its_own(
+    finished: tuple[dict[str, Any], Path, dict[str, str]], tmp_path: Path
+) -> None:
+    _, path, env = finished
+    own = environment(PONENS_HOME=env["PONENS_HOME"], PREFECT_HOME=str(tmp_path / "prefect"))
+
+    assert dict.fromkeys(STEPS, "cached") == statuses(ponens(own, "run", path))

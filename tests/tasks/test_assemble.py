@@ -1,0 +1,230 @@
+"""assemble: which rationales become examples, what is dropped and why, and a snapshot's identity."""
+
+import random
+import shutil
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+import pytest
+
+from prompts import choice
+from storage import questions, warehouse
+from storage.home import Home
+from storage.records import PonensError, Question, Receipt, Rejected, Split
+from tasks.assemble import AssembleSpec, step
+from tasks.step import Result, Step, run_step
+
+COLUMNS: dict[str, Any] = {
+    **{"question": pl.String, "sample": pl.Int32, "text": pl.String, "answer": pl.String, "extractor": pl.String},
+    **{"kept": pl.Boolean, "reason": pl.String, "model": pl.String, "prompt": pl.String, "request": pl.String},
+}
+Row = dict[str, Any]
+
+
+def question(number: int, answer: str | None = "A", text: str = "Who?") -> Question:
+    return Question(f"Problem {number}.", text, ("Rik", "Mia"), answer, f"p_{number}", "a.jsonl", number)
+
+
+def told(asked: Question, text: str = "", sample: int = 0, reason: str = "", answer: str | None = None) -> Row:
+    """A rationale of a question, kept unless there is a reason against it."""
+    return {
+        "question": asked.id,
+        "sample": sample,
+        "text": text or f"Because {asked.problem}\n\nAnswer: {asked.answer}\n",
+        "answer": answer or asked.answer,
+        "extractor": "answer-line",
+        "kept": not reason,
+        "reason": reason or None,
+        "model": "m",
+        "prompt": choice.VERSION,
+        "request": f"{asked.id}{sample}",
+    }
+
+
+def split_of(group: str) -> Split:
+    """Problems 0 to 5 are for training, 6 and 7 for validation, 8 and 9 for the test."""
+    return SIDES[group]
+
+
+SIDES: dict[str, Split] = {
+    question(number).group: "train" if number < 6 else "valid" if number < 8 else "test" for number in range(10)
+}
+
+
+class Kitchen:
+    """A home in which parse and reason have left what a test says."""
+
+    def __init__(self, home: Home) -> None:
+        self.home = home
+
+    def made(self, name: str, work: Any) -> Receipt:
+        return run_step(Step(name, "tasks.step", {"what": str(random.random())}, {}, work, shelf=name), self.home)[0]
+
+    def parsed(self, *asked: Question | Rejected) -> Receipt:
+        def work(shop: Any) -> Result:
+            identity, _ = questions.write(shop.folder, asked, split_of)
+            return Result({}, identity)
+
+        return self.made("questions", work)
+
+    def reasoned(self, *rows: Row) -> Receipt:
+        def work(shop: Any) -> Result:
+            pl.DataFrame(list(rows), COLUMNS).write_parquet(shop.folder / "rationales.parquet")
+            return Result({})
+
+        return self.made("rationales", work)
+
+    def assembled(self, asked: list[Question], rows: list[Row], **spec: Any) -> Receipt:
+        receipts = self.parsed(*asked), self.reasoned(*rows)
+        return run_step(step(AssembleSpec(**spec), *receipts), self.home)[0]
+
+    def rows(self, receipt: Receipt, name: str = "train") -> list[Row]:
+        return pl.read_parquet(self.home.root / receipt.artifact / f"{name}.parquet").to_dicts()
+
+
+@pytest.fixture
+def kitchen(tmp_path: Path) -> Kitchen:
+    return Kitchen(Home(tmp_path))
+
+
+def test_a_kept_rationale_becomes_the_prompt_that_evaluation_asks_and_its_completion(kitchen):
+    asked = question(1)
+    receipt = kitchen.assembled([asked], [told(asked)])
+    [row] = kitchen.rows(receipt)
+
+    assert list(row) == ["id", "question", "group", "split", "prompt", "completion"]
+    assert (row["question"], row["group"], row["split"]) == (asked.id, asked.group, "train")
+    assert row["prompt"] == [message.dict() for message in choice.solve(asked)]
+    assert row["completion"] == [{"role": "assistant", "content": "Because Problem 1.\n\nAnswer: A"}]
+    assert receipt.facts == {
+        "snapshot": receipt.digest[:16],
+        "rows": {"train": 1, "valid": 0},
+        "rejected": 0,
+        "rejections": {},
+        "dropped": {},
+        "prompt": choice.VERSION,
+    }
+
+
+@pytest.mark.parametrize(("text", "line"), [("Who?", "Answer: A"), ("谁？", "答案：A")])
+def test_a_bare_snapshot_teaches_the_answer_line_alone(kitchen, text, line):
+    asked = question(1, text=text)
+    receipt = kitchen.assembled(
+        [asked], [told(asked, "one"), told(asked, "two", sample=1)], bare=True, max_rationales=5
+    )
+    [row] = kitchen.rows(receipt)
+
+    assert row["completion"] == [{"role": "assistant", "content": line}]
+    assert choice.read(line, asked).answer == "A"
+    assert receipt.facts["dropped"] == {"duplicate": 1}
+
+
+def test_everything_that_is_left_out_is_counted_with_its_reason(kitchen):
+    asked = [question(n) for n in range(10)] + [question(5, None, "Why?")]
+    rows = [
+        told(asked[0]),
+        told(asked[0], sample=1),  # the same words again
+        told(asked[0], "Otherwise.", sample=2),
+        told(asked[1], reason="disagrees"),
+        told(asked[2], reason="unreadable"),
+        told(asked[2], sample=1, reason="disagrees"),
+        told(asked[3], answer="B"),  # says it was kept, but the key is another by now
+        told(asked[6]),
+        told(asked[8]),  # a test question
+        told(question(11)),  # of another source
+    ]
+    receipt = kitchen.assembled(asked, rows)
+
+    assert receipt.facts["rows"] == {"train": 1, "valid": 1}
+    assert receipt.facts["rejected"] == 3
+    assert receipt.facts["rejections"] == {"disagrees": 2, "unreadable": 1}
+    assert receipt.facts["dropped"] == {
+        "beyond max_rationales": 1,
+        "disagrees with the key": 1,
+        "duplicate": 1,
+        "no kept rationale": 5,  # 1, 2, 4, 5 and 7
+        "test question": 1,
+        "unknown question": 1,
+    }
+    assert warehouse.query(kitchen.home, "select reason, count(*) as n from drops group by all order by all") == [
+        {"reason": reason, "n": n} for reason, n in receipt.facts["dropped"].items()
+    ]
+
+
+def test_the_first_different_rationales_stay(kitchen):
+    asked = question(1)
+    rows = [told(asked, text, sample) for sample, text in enumerate(["one", "one", "two", "three"])]
+
+    receipt = kitchen.assembled([asked], rows, max_rationales=2)
+
+    assert {row["completion"][0]["content"] for row in kitchen.rows(receipt)} == {"one", "two"}
+    assert receipt.facts["dropped"] == {"duplicate": 1, "beyond max_rationales": 1}
+
+
+def test_a_snapshot_is_the_same_whatever_the_order_its_rationales_came_in(kitchen):
+    asked = [question(n) for n in range(8)]
+    rows = [told(a, f"Way {sample}. Answer: A", sample) for a in asked for sample in range(3)]
+    first = kitchen.assembled(asked, rows, max_rationales=2)
+    random.Random(3).shuffle(rows)
+    second = kitchen.assembled(asked[::-1], rows, max_rationales=2)
+
+    assert first.digest == second.digest
+    assert first.artifact == second.artifact
+    assert kitchen.assembled(asked, rows[:-9], max_rationales=2).digest != first.digest
+
+
+def test_again_is_cached_and_a_deleted_snapshot_comes_back_byte_for_byte(kitchen):
+    asked = [question(n) for n in range(8)]
+    receipts = kitchen.parsed(*asked), kitchen.reasoned(*map(told, asked))
+    work = step(AssembleSpec(), *receipts)
+    first, _ = run_step(work, kitchen.home)
+    train = (kitchen.home.root / first.artifact / "train.parquet").read_bytes()
+
+    assert run_step(work, kitchen.home) == (first, "cached")
+
+    shutil.rmtree(kitchen.home.root / first.artifact)
+    again, did = run_step(work, kitchen.home)
+
+    assert (did, again.digest) == ("ran", first.digest)
+    assert (kitchen.home.root / again.artifact / "train.parquet").read_bytes() == train
+
+
+def test_no_group_is_on_two_sides_of_the_warehouse(kitchen):
+    asked = [question(n, text=text) for n in range(10) for text in ("Who?", "Why?")]
+    kitchen.assembled(asked, [told(a) for a in asked])
+    torn = 'select "group" from examples group by all having count(distinct split) > 1'
+
+    assert warehouse.query(kitchen.home, torn) == []
+    assert warehouse.query(kitchen.home, "select split, count(*) as n from examples group by all order by all") == [
+        {"split": "train", "n": 12},
+        {"split": "valid", "n": 4},
+    ]
+    assert warehouse.query(kitchen.home, "select prompt->0->>'role' as role from examples limit 1") == [
+        {"role": "user"}
+    ]
+
+
+def test_a_group_on_two_sides_is_refused(kitchen):
+    asked = [question(1), question(1, text="Why?")]
+    parsed = kitchen.parsed(*asked)
+    file = kitchen.home.root / parsed.artifact / "questions.parquet"
+    torn = pl.read_parquet(file).with_columns(split=pl.Series(["train", "test"]))
+    torn.write_parquet(file)
+
+    with pytest.raises(PonensError, match="two sides"):
+        run_step(step(AssembleSpec(), parsed, kitchen.reasoned(*map(told, asked))), kitchen.home)
+
+
+def test_nothing_to_train_on_is_an_error_that_counts_what_was_lost(kitchen):
+    with pytest.raises(PonensError, match=r"disagrees: 1, no kept rationale: 1(.|\n)*ponens sql"):
+        kitchen.assembled([question(1)], [told(question(1), reason="disagrees")])
+
+
+def test_a_rationale_table_that_is_gone_is_named(kitchen):
+    rationales = kitchen.reasoned(told(question(1)))
+    work = step(AssembleSpec(), kitchen.parsed(question(1)), rationales)
+    shutil.rmtree(kitchen.home.root / rationales.artifact)
+
+    with pytest.raises(PonensError, match=r"rationales\.parquet cannot be read"):
+        run_step(work, kitchen.home)

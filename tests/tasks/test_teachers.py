@@ -1,0 +1,182 @@
+"""Each provider's client against the local server: what is sent, and what is read out of the reply."""
+
+import logging
+import threading
+import time
+from typing import Any
+
+import pytest
+from langchain_core.messages import HumanMessage
+
+from storage.ledger import Tokens
+from tasks.teachers.build import TeacherSpec, teacher
+from tasks.teachers.pool import each
+from tasks.teachers.reply import Fault, Reply, TeacherError, extract, fault, redact
+from tests.fakes import TeacherServer, always
+
+KEY = "sk-planted-0123456789abcdef"
+
+
+@pytest.fixture(autouse=True)
+def environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OPENAI_API_KEY", KEY)
+    monkeypatch.setenv("DASHSCOPE_API_KEY", KEY)
+
+
+def ask(server: TeacherServer, name: str, **settings: Any) -> Reply:
+    url = server.openai_url if name == "openai" else server.dashscope_url
+    chosen = TeacherSpec.model_validate({"teacher": name, "model": "qwen-max", "base_url": url, **settings})
+    return extract(teacher(chosen).invoke([HumanMessage("Which?\nThe key is C")]))
+
+
+@pytest.mark.parametrize("name", ["openai", "dashscope"])
+def test_a_reply_comes_with_its_reasoning_finish_and_tokens(name: str) -> None:
+    with TeacherServer(always("thinking"), key=KEY) as server:
+        reply = ask(server, name)
+
+    assert reply.text.endswith("Answer: C")
+    assert reply.reasoning == "Hm. Let me see."
+    assert reply.finish == "stop"
+    assert reply.outcome == "answered"
+    assert reply.tokens == Tokens(sent=4, out=len(reply.text) // 4 + 7, reasoning=7, cached=3)
+
+
+def test_dashscope_speaks_its_native_protocol() -> None:
+    with TeacherServer() as server:
+        ask(server, "dashscope", temperature=0.3, top_p=0.8, max_tokens=77)
+
+    sent = server.bodies[0]
+    assert sent["input"] == {"messages": [{"role": "user", "content": "Which?\nThe key is C"}]}
+    expected = {
+        "result_format": "message",
+        "temperature": 0.3,
+        "top_p": 0.8,
+        "max_tokens": 77,
+        "enable_thinking": False,
+    }
+    assert {name: sent["parameters"].get(name) for name in expected} == expected
+
+
+def test_dashscope_streams_when_it_thinks() -> None:
+    with TeacherServer(always("thinking")) as server:
+        reply = ask(server, "dashscope", thinking=True, thinking_budget=99)
+
+    sent = server.bodies[0]["parameters"]
+    assert (sent["enable_thinking"], sent["thinking_budget"], sent["incremental_output"]) == (True, 99, True)
+    assert reply.text.endswith("Answer: C")
+    assert (reply.reasoning, reply.finish, reply.tokens.reasoning) == ("Hm. Let me see.", "stop", 7)
+
+
+def test_the_address_may_stand_in_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    with TeacherServer() as server:
+        monkeypatch.setenv("OPENAI_BASE_URL", server.openai_url)
+        monkeypatch.setenv("DASHSCOPE_BASE_URL", server.dashscope_url)
+        for name in ("openai", "dashscope"):
+            ask(server, name, base_url=None)
+
+    assert len(server.bodies) == 2
+
+
+@pytest.mark.parametrize("name", ["openai", "dashscope"])
+@pytest.mark.parametrize("act", ["500", "drop", "reset", "429-after", "torn"])
+def test_a_client_asks_once_and_leaves_trying_again_to_the_pool(
+    name: str, act: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.WARNING)
+    with TeacherServer(always(act), retry_after=7) as server, pytest.raises(Exception) as caught:
+        ask(server, name)
+    why = fault(caught.value)  # type: ignore[arg-type]
+
+    assert sum(server.asked.values()) == 1
+    assert why.retry
+    assert why.retry_after == (7.0 if act == "429-after" else None)
+    assert caplog.text == ""
+
+
+@pytest.mark.parametrize("name", ["openai", "dashscope"])
+def test_a_slow_server_is_a_timeout(name: str) -> None:
+    with TeacherServer(delay=2) as server, pytest.raises(Exception) as caught:
+        ask(server, name, timeout=0.3)
+
+    assert fault(caught.value).error == "timeout"  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("status", "code", "expected"),
+    [
+        (400, "InvalidParameter", Fault("http 400", "")),
+        (400, "DataInspectionFailed", Fault("filtered", "", refused=True)),
+        (400, "Arrearage", Fault("http 400", "", stop=True)),
+        (401, "InvalidApiKey", Fault("http 401", "", stop=True)),
+        (403, "AccessDenied", Fault("http 403", "", stop=True)),
+        (404, "ModelNotFound", Fault("http 404", "", stop=True)),
+        (408, "", Fault("http 408", "", retry=True)),
+        (409, "", Fault("http 409", "", retry=True)),
+        (425, "", Fault("http 425", "", retry=True)),
+        (429, "Throttling.RateQuota", Fault("http 429", "", retry=True)),
+        (429, "Throttling.AllocationQuota", Fault("http 429", "", retry=True)),
+        (429, "insufficient_quota", Fault("http 429", "", stop=True)),
+        (500, "", Fault("http 500", "", retry=True)),
+        (529, "", Fault("http 529", "", retry=True)),
+    ],
+)
+def test_what_a_status_means(status: int, code: str, expected: Fault) -> None:
+    found = fault(TeacherError("told", status=status, code=code))
+
+    assert (found.error, found.retry, found.refused, found.stop) == (
+        expected.error, expected.retry, expected.refused, expected.stop,
+    )  # fmt: skip
+
+
+def test_retry_after_may_be_a_date() -> None:
+    found = fault(TeacherError("wait", status=429, headers={"retry-after": "Wed, 01 Jan 2200 00:00:00 GMT"}))
+    past = fault(TeacherError("wait", status=429, headers={"Retry-After": "Wed, 01 Jan 2020 00:00:00 GMT"}))
+
+    assert found.retry_after is not None
+    assert found.retry_after > 1e9
+    assert past.retry_after == 0
+
+
+def test_an_error_of_ours_is_not_taken_for_the_teachers() -> None:
+    with pytest.raises(RuntimeError):
+        fault(RuntimeError("a bug"))
+
+
+def test_keys_are_taken_out_of_texts() -> None:
+    assert (
+        redact(f"Incorrect key {KEY}, Bearer abcdefghij, sk-abcd...wxyz12") == "Incorrect key ***, Bearer ***, sk-***"
+    )
+    assert redact("ask-me task-force") == "ask-me task-force"
+
+
+def test_the_pool_takes_in_no_more_than_it_has_hands_for() -> None:
+    taken = 0
+
+    def items() -> Any:
+        nonlocal taken
+        for n in range(1000):
+            taken += 1
+            yield n
+
+    pool = each(items(), lambda n: n, workers=4, stop=threading.Event(), patience=10)
+    next(pool)
+
+    assert taken <= 9
+    pool.close()
+
+
+def test_the_pool_gives_up_on_what_never_ends_and_does_the_rest() -> None:
+    for_ever = threading.Event()
+
+    def work(n: int) -> int:
+        if n == 3:
+            for_ever.wait(20)
+        return n
+
+    start = time.monotonic()
+    done = dict(each(range(40), work, workers=2, stop=threading.Event(), patience=0.4, grace=0.2))
+
+    assert isinstance(done.pop(3), TimeoutError)
+    assert done == {n: n for n in range(40) if n != 3}
+    assert time.monotonic() - start < 10
+    for_ever.set()
