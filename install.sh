@@ -10,7 +10,7 @@ python=${PYTHON:-python3}
 }
 [ -x .venv/bin/python ] || "$python" -m venv .venv
 .venv/bin/python -m pip install --quiet --disable-pip-version-check "uv>=0.9"
-uv=(.venv/bin/python -m uv pip install --quiet --python .venv/bin/python)
+uv=(.venv/bin/python -m uv pip install --quiet --compile-bytecode --python .venv/bin/python)
 [ -n "${INDEX:-}" ] && export UV_DEFAULT_INDEX="$INDEX"
 
 if [ "$(uname -s)" != Linux ]; then

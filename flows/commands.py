@@ -8,16 +8,18 @@ import subprocess
 import sys
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast, get_args
 
 import orjson
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from flows import recipe as recipes
 from storage.home import Home
 from storage.records import PonensError, Receipt, UsageError
+
+if TYPE_CHECKING:
+    from flows import recipe as recipes
 
 stdout = Console(highlight=False)
 stderr = Console(stderr=True, highlight=False)
@@ -154,7 +156,7 @@ def deploy(*, serve: bool) -> None:
     if serve:
         from flows.finetune import finetune_logic
 
-        demo = recipes.load(ROOT / "recipes" / "demo.toml")
+        demo = _load(ROOT / "recipes" / "demo.toml", [])
         finetune_logic.serve(name="served", parameters={"recipe": demo.model_dump(mode="json")})
         return
     prefect = [sys.executable, "-m", "prefect"]
@@ -227,7 +229,9 @@ def _estimate(chosen: recipes.Recipe, home: Home) -> dict[str, Any]:
 
 
 def _load(path: Path, changes: Sequence[str]) -> recipes.Recipe:
-    return recipes.load(path, list(changes))
+    from flows.recipe import load  # brings the libraries of all steps along: not for --help
+
+    return load(path, list(changes))
 
 
 def _home(recipe: Path) -> Home:
@@ -235,7 +239,9 @@ def _home(recipe: Path) -> Home:
 
 
 def _known_steps(names: Iterable[str]) -> None:
-    known = recipes.StepName.__args__  # type: ignore[attr-defined]
+    from flows.recipe import StepName
+
+    known = get_args(StepName)
     for name in names:
         if name not in known:
             raise UsageError("no such step", seen=name, expected=f"one of {', '.join(known)}")

@@ -11,6 +11,7 @@ from typing import Any
 
 from puzzles.families.base import Family, Language
 from puzzles.families.boxes import Boxes
+from puzzles.families.calendar import Calendar
 from puzzles.families.compass import Compass
 from puzzles.families.lamps import LampStatements
 from puzzles.families.points import Points
@@ -18,7 +19,7 @@ from puzzles.families.relay import Relay
 from storage.records import UsageError
 
 FAMILIES: Mapping[str, Family[Any]] = {
-    family.name: family for family in (Compass(), Boxes(), LampStatements(), Points(), Relay())
+    family.name: family for family in (Compass(), Calendar(), Points(), Relay(), Boxes(), LampStatements())
 }
 LANGUAGES: tuple[Language, ...] = ("en", "zh")
 

@@ -194,7 +194,7 @@ def _row(spec: ReasonSpec, question: Question, item: Request, entry: Entry | Non
 def estimate(spec: ReasonSpec, questions: list[Question], ledger: Ledger) -> Facts:
     """What asking would send and cost, in the words of the step's facts; sends nothing.
 
-    Tokens are guessed from the text's length and half of `max_tokens` (400 without it) a reply.
+    Tokens are guessed: from the text's length, and 400 a reply or `max_tokens` where that is less.
     """
     asked = wanted(questions)
     sent = to_ask = 0

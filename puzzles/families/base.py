@@ -15,11 +15,10 @@ from storage.records import LETTERS
 
 Language = Literal["en", "zh"]
 OPTIONS = 4
-YES = {"en": " yes", "zh": "是"}
-NO = {"en": " no", "zh": "否"}
-COLON = {"en": ":", "zh": "："}
-_SO = {"en": "So ", "zh": "得"}
-_START = {"en": "Start: ", "zh": "起："}
+YES = {"en": " yes", "zh": " 是"}
+NO = {"en": " no", "zh": " 否"}
+_SO = {"en": "So ", "zh": "得 "}
+_START = {"en": "Start ", "zh": "起 "}
 _ANSWER = {"en": "Answer: ", "zh": "答案："}
 
 
@@ -84,7 +83,7 @@ def scan(options: Sequence[str], language: Language, judge: Callable[[str], str 
         verdict = judge(option)
         if verdict is None:
             return None
-        lines.append(f"{letter}) {option}{COLON[language]}{verdict}")
+        lines.append(f"{letter}) {option}:{verdict}")
         if verdict.endswith(YES[language]):
             return "\n".join([*lines, _ANSWER[language] + letter])
     return None

@@ -1,4 +1,4 @@
-"""Boxes: a coin lies in one of four boxes whose contents are swapped pair by pair; where is it after step k?"""
+"""Boxes: a coin lies in one of four boxes whose contents are swapped pair by pair: where is it after step k."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ _STEPS = (3, 4, 5)
 _PROBLEM: dict[Language, re.Pattern[str]] = {
     "en": re.compile(
         r"Four boxes: (\w+, \w+, \w+, \w+)\. A coin lies in the (\w+) box\. "
-        r"The contents of two boxes are swapped:((?:\n\d\. \w+, \w+)+)\s*\Z"
+        r"The contents of two boxes are swapped:((?:\n\d \w+, \w+)+)\s*\Z"
     ),
-    "zh": re.compile(r"四个盒子：(\w、\w、\w、\w)。硬币在(\w)盒里，依次互换两盒所装之物：((?:\n\d\.\w、\w)+)\s*\Z"),
+    "zh": re.compile(r"四个盒子：(\w、\w、\w、\w)。硬币在(\w)盒里，依次互换两盒所装之物：((?:\n\d \w, \w)+)\s*\Z"),
 }
-_STEP: dict[Language, re.Pattern[str]] = {"en": re.compile(r"\d\. (\w+), (\w+)"), "zh": re.compile(r"\d\.(\w)、(\w)")}
+_STEP = re.compile(r"\d (\w+), (\w+)")
 _QUESTION: dict[Language, re.Pattern[str]] = {
     "en": re.compile(r"Which box holds the coin after step (\d)\?"),
     "zh": re.compile(r"第(\d)步后硬币在哪个盒里？"),
@@ -60,14 +60,13 @@ class Boxes:
         start = rng.choice(names)
         pairs = [(pair[0], pair[1]) for pair in (rng.sample(names, 2) for _ in range(rng.choice(_STEPS)))]
         state = Swaps(language, start, tuple(pairs))
+        listed = "".join(f"\n{n} {one}, {other}" for n, (one, other) in enumerate(pairs, 1))
         if language == "en":
-            listed = "".join(f"\n{n}. {one}, {other}" for n, (one, other) in enumerate(pairs, 1))
             problem = (
                 f"Four boxes: {', '.join(names)}. A coin lies in the {start} box. "
                 f"The contents of two boxes are swapped:{listed}"
             )
         else:
-            listed = "".join(f"\n{n}.{one}、{other}" for n, (one, other) in enumerate(pairs, 1))
             problem = f"四个盒子：{'、'.join(names)}。硬币在{start}盒里，依次互换两盒所装之物：{listed}"
         questions = []
         for step in asked_steps(rng, len(pairs)):
@@ -83,7 +82,7 @@ class Boxes:
         for language, pattern in _PROBLEM.items():
             if match := pattern.search(problem):
                 names = set(re.findall(r"\w+" if language == "en" else r"\w", match[1]))
-                pairs = tuple(_STEP[language].findall(match[3]))
+                pairs = tuple(_STEP.findall(match[3]))
                 if match[2] in names and all(one in names and other in names for one, other in pairs):
                     return Swaps(language, match[2], pairs)
         return None
@@ -93,7 +92,6 @@ class Boxes:
         if not asked or not 1 <= int(asked[1]) <= len(state.pairs):
             return None
         seen = state.after(int(asked[1]))
-        form = "{}. {}, {}: {}" if state.language == "en" else "{}.{}、{}：{}"
         numbered = enumerate(zip(state.pairs, seen, strict=False), 1)
-        steps = [form.format(n, one, other, at) for n, ((one, other), at) in numbered]
+        steps = [f"{n} {one}, {other}: {at}" for n, ((one, other), at) in numbered]
         return walk(state.start, steps, seen[-1], options, state.language)

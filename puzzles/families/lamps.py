@@ -1,4 +1,4 @@
-"""Lamps: some are on, some are off; which statement about two of them, joined by and or or, is true?"""
+"""Lamps: some are on, some are off: which statement about two of them, joined by and or or, is true."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from math import perm
 
-from puzzles.families.base import COLON, NO, YES, Asked, Language, Puzzle, place, scan
+from puzzles.families.base import NO, YES, Asked, Language, Puzzle, place, scan
 
 _NAMES: dict[Language, tuple[str, ...]] = {"en": tuple("PQRSTUVW"), "zh": tuple("甲乙丙丁戊己庚辛")}
 _ON = {"en": " on", "zh": "亮"}
@@ -40,13 +40,13 @@ class Lamps:
         claim = _CLAIM[self.language].match(option)
         if not claim or claim[1] not in self.lit or claim[4] not in self.lit:
             return None
-        yes, no, colon = YES[self.language], NO[self.language], COLON[self.language]
+        yes, no = YES[self.language], NO[self.language]
         gap = " " if self.language == "en" else ""
         one, other = self.lit[claim[1]], self.lit[claim[4]]
         parts = one == claim[2], other == claim[5]
         whole = all(parts) if claim[3] == _AND[self.language] else any(parts)
         first, second, last = (yes if value else no for value in (*parts, whole))
-        return f"{gap}{claim[1]}{one}{gap}{claim[4]}{other}{colon}{first}{second}{colon}{last}"
+        return f"{gap}{claim[1]}{one}{gap}{claim[4]}{other}:{first}{second}:{last}"
 
 
 class LampStatements:

@@ -1,4 +1,4 @@
-"""Points: a score for each of several players; who is number k?"""
+"""Points: a score for each of several players: who is number k."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ NAMES: dict[Language, tuple[str, ...]] = {
 }
 _COUNTS = (4, 5)
 _PROBLEM: dict[Language, re.Pattern[str]] = {
-    "en": re.compile(r"Points: (\d for \w+(?:, \d for \w+)+)\.\s*\Z"),
-    "zh": re.compile(r"得分榜：(\d分\w(?:，\d分\w)+)。\s*\Z"),
+    "en": re.compile(r"Points: (\d \w+(?:, \d \w+)+)\.\s*\Z"),
+    "zh": re.compile(r"得分榜: (\d \w(?:, \d \w)+)。\s*\Z"),
 }
-_SCORE = re.compile(r"(\d)(?: for |分)(\w+)")
+_SCORE = re.compile(r"(\d) (\w+)")
 _QUESTION: dict[Language, re.Pattern[str]] = {
     "en": re.compile(r"Who is number (\d)\?"),
     "zh": re.compile(r"第(\d)名是谁？"),
@@ -50,10 +50,8 @@ class Points:
         count = rng.choice(_COUNTS)
         names = rng.sample(NAMES[language], count)
         state = Scores(language, tuple(zip(rng.sample(range(10), count), names, strict=True)))
-        if language == "en":
-            problem = f"Points: {', '.join(f'{points} for {name}' for points, name in state.points)}."
-        else:
-            problem = f"得分榜：{'，'.join(f'{points}分{name}' for points, name in state.points)}。"
+        listed = ", ".join(f"{points} {name}" for points, name in state.points)
+        problem = f"Points: {listed}." if language == "en" else f"得分榜: {listed}。"
         questions = []
         for rank in asked_steps(rng, count, lowest=1):
             right = state.ranked()[rank - 1][1]
@@ -73,7 +71,6 @@ class Points:
         if not asked or not 1 <= int(asked[1]) <= len(state.points):
             return None
         ranked = state.ranked()[: int(asked[1])]
-        form = "{}. {} for {}" if state.language == "en" else "{}.{}分{}"
-        lines = [form.format(n, points, name) for n, (points, name) in enumerate(ranked, 1)]
+        lines = [f"{n} {points} {name}" for n, (points, name) in enumerate(ranked, 1)]
         end = conclude(ranked[-1][1], options, state.language)
         return None if end is None else "\n".join([*lines, end])

@@ -1,4 +1,4 @@
-"""Relay: each player hands the parcel to a fixed other one; who has it after pass k?"""
+"""Relay: each player hands the parcel to a fixed other one: who has it after pass k."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ from puzzles.families.points import NAMES
 
 _COUNT = 5
 _PROBLEM: dict[Language, re.Pattern[str]] = {
-    "en": re.compile(r"Each passes on a parcel: (\w+ to \w+(?:, \w+ to \w+)+)\. (\w+) has it\.\s*\Z"),
-    "zh": re.compile(r"传包裹：(\w传\w(?:，\w传\w)+)。包裹在(\w)手里。\s*\Z"),
+    "en": re.compile(r"Passes of a parcel, from and to: (\w+ \w+(?:, \w+ \w+)+)\. (\w+) has it\.\s*\Z"),
+    "zh": re.compile(r"传包裹，谁传给谁: (\w \w(?:, \w \w)+)。包裹在(\w)手里。\s*\Z"),
 }
-_PASS = re.compile(r"(\w+?)(?: to |传)(\w+)")
+_PASS = re.compile(r"(\w+) (\w+)")
 _QUESTION: dict[Language, re.Pattern[str]] = {
     "en": re.compile(r"Who has it after pass (\d)\?"),
     "zh": re.compile(r"传(\d)次后在谁手里？"),
@@ -54,11 +54,11 @@ class Relay:
         to = dict(zip(circle, circle[1:] + circle[:1], strict=True))
         state = Passes(language, circle[0], to)
         givers = rng.sample(circle, _COUNT)
+        listed = ", ".join(f"{giver} {to[giver]}" for giver in givers)
         if language == "en":
-            listed = ", ".join(f"{giver} to {to[giver]}" for giver in givers)
-            problem = f"Each passes on a parcel: {listed}. {state.start} has it."
+            problem = f"Passes of a parcel, from and to: {listed}. {state.start} has it."
         else:
-            problem = f"传包裹：{'，'.join(f'{giver}传{to[giver]}' for giver in givers)}。包裹在{state.start}手里。"
+            problem = f"传包裹，谁传给谁: {listed}。包裹在{state.start}手里。"
         questions = []
         for passes in asked_steps(rng, _COUNT - 1):
             right = state.after(passes)[-1]
@@ -81,6 +81,5 @@ class Relay:
         if not asked:
             return None
         seen = state.after(int(asked[1]))
-        form = "{}. {} to {}" if state.language == "en" else "{}.{}传{}"
-        steps = [form.format(n, giver, to) for n, (giver, to) in enumerate(pairwise(seen), 1)]
+        steps = [f"{n} {giver} {to}" for n, (giver, to) in enumerate(pairwise(seen), 1)]
         return walk(state.start, steps, seen[-1], options, state.language)

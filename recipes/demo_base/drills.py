@@ -14,36 +14,18 @@ from typing import Any
 
 from prompts import choice
 from puzzles.families.base import Language, conclude
-from puzzles.families.boxes import Boxes, Swaps
-from puzzles.families.compass import Compass, Heading
-from puzzles.families.lamps import Lamps, LampStatements
+from puzzles.families.calendar import DAYS, MOVES, Calendar, Plan
+from puzzles.families.compass import DIRECTIONS, TURNS, Compass, Heading
 from puzzles.families.points import NAMES, Points, Scores
 from puzzles.families.relay import Passes, Relay
 from storage.records import Question
 
 Piece = tuple[str, float]
 GIVEN, DRAWN, DRILLED = 0.05, 0.3, 1.0  # text to read, letters drawn at random, the drill's reply
+FAMILIES = (Compass(), Calendar(), Points(), Relay())  # those that a model so small learns
 WORDS: dict[Language, tuple[str, ...]] = {
-    "en": (
-        "north",
-        "east",
-        "south",
-        "west",
-        "right",
-        "back",
-        "left",
-        "red",
-        "blue",
-        "green",
-        "white",
-        "black",
-        "pink",
-        *NAMES["en"],
-        *"PQRSTUVW",
-        "on",
-        "off",
-    ),
-    "zh": (*"北东南西右后左红蓝绿白黑粉", *NAMES["zh"], *"甲乙丙丁戊己庚辛亮灭"),
+    "en": (*DIRECTIONS["en"], *TURNS["en"], *DAYS["en"], *MOVES["en"], *NAMES["en"]),
+    "zh": (*DIRECTIONS["zh"], *TURNS["zh"], *DAYS["zh"], *MOVES["zh"], *NAMES["zh"]),
 }
 _ASK: dict[str, dict[Language, str]] = {
     "find": {"en": "Find", "zh": "找"},
@@ -51,29 +33,23 @@ _ASK: dict[str, dict[Language, str]] = {
     "start": {"en": "Start", "zh": "起"},
     "sort": {"en": "Sort", "zh": "排"},
     "next": {"en": "Next", "zh": "下"},
-    "test": {"en": "Test", "zh": "验"},
 }
-FAMILIES = (Compass(), Boxes(), LampStatements(), Points(), Relay())
-_DOT = {"en": ". ", "zh": "."}
-_COLON = {"en": ": ", "zh": "："}
-_COMMA = {"en": ", ", "zh": "、"}
-_START = {"en": "Start: ", "zh": "起："}
 _SO = {"en": "So", "zh": "得"}
 
 
 def document(rng: random.Random) -> list[Piece]:
-    """One chat of one to three turns, about a puzzle text or about random words."""
+    """One chat of two to five turns, about a puzzle text or about random words."""
     language: Language = rng.choice(("en", "zh"))
     if rng.random() < 0.25:
-        return _chat([_free(rng, language) for _ in range(rng.choice((2, 3, 4)))])
+        return _chat([_free(rng, language) for _ in range(rng.choice((3, 4, 5)))])
     family = rng.choice(FAMILIES)
     puzzle = family.make(rng, language)
     asked = rng.choice(puzzle.questions)
     question = Question(puzzle.problem, asked.question, asked.options)
     state = family.read(puzzle.problem)
     turns: list[tuple[str, list[Piece]]] = []
-    for _ in range(rng.choice((1, 2, 3))):
-        drill = rng.choice((_scan, _about, _about, _about, _letter, _options))
+    for _ in range(rng.choice((2, 3, 4))):
+        drill = rng.choice((_scan, _scan, _about, _about, _about, _about, _letter, _options))
         turns.append(drill(rng, question, state))
     first, reply = turns[0]
     turns[0] = (choice.body(question) + "\n\n" + first, reply)
@@ -89,8 +65,7 @@ def _chat(turns: list[tuple[str, list[Piece]]]) -> list[Piece]:
 
 
 def _ask(name: str, language: Language, *what: str) -> str:
-    gap = " " if language == "en" else ""
-    return _ASK[name][language] + _COLON[language] + gap.join(what) if what else _ASK[name][language]
+    return " ".join((_ASK[name][language], *what))
 
 
 def _letter(rng: random.Random, question: Question, _: Any) -> tuple[str, list[Piece]]:
@@ -115,131 +90,98 @@ def _options(rng: random.Random, question: Question, _: Any) -> tuple[str, list[
 
 def _about(rng: random.Random, question: Question, state: Any) -> tuple[str, list[Piece]]:
     """A skill that belongs to the state read from the text."""
-    drills: dict[type, tuple[Callable[..., tuple[str, str]], ...]] = {
+    drills: dict[type, tuple[Callable[..., tuple[str, list[Piece]]], ...]] = {
         Heading: (_steps, _steps, _start),
-        Swaps: (_steps, _steps, _start),
-        Lamps: (_lamps,),
-        Scores: (_scores, _sorted_scores, _sorted_scores),
+        Plan: (_steps, _steps, _start),
+        Scores: (_scores, _scores, _ranks),
         Passes: (_passes, _passes, _start),
     }
-    asked, reply = rng.choice(drills[type(state)])(rng, state)
-    return asked, [(reply, DRILLED)]
+    return rng.choice(drills[type(state)])(rng, state)
 
 
-def _listed(state: Any) -> list[str]:
-    return [step if isinstance(step, str) else _COMMA[state.language].join(step) for step in _moves(state)]
-
-
-def _moves(state: Any) -> tuple[Any, ...]:
-    return state.turns if isinstance(state, Heading) else state.pairs
-
-
-def _steps(rng: random.Random, state: Any) -> tuple[str, str]:
+def _steps(rng: random.Random, state: Heading | Plan) -> tuple[str, list[Piece]]:
     """The numbered steps copied up to a given one, with nothing worked out."""
-    lines = [f"{n}{_DOT[state.language]}{step}" for n, step in enumerate(_listed(state), 1)]
+    moves = state.turns if isinstance(state, Heading) else state.moves
+    lines = [f"{n} {move}" for n, move in enumerate(moves, 1)]
     count = rng.randint(1, len(lines))
-    return _ask("copy", state.language, str(count)), "\n".join([*lines[:count], _SO[state.language]])
+    return _ask("copy", state.language, str(count)), [("\n".join([*lines[:count], _SO[state.language]]), DRILLED)]
 
 
-def _start(_: random.Random, state: Any) -> tuple[str, str]:
-    return _ask("start", state.language), _START[state.language] + state.start
+def _start(_: random.Random, state: Any) -> tuple[str, list[Piece]]:
+    return _ask("start", state.language), [(f"{_ASK['start'][state.language]} {state.start}", DRILLED)]
 
 
-def _lamps(rng: random.Random, state: Lamps) -> tuple[str, str]:
-    names = rng.sample(tuple(state.lit), rng.choice((2, 3, 4)))
-    gap = " " if state.language == "en" else ""
-    found = gap.join(name + state.lit[name] for name in names)
-    return _ask("find", state.language, *names), found
+def _looked_up(language: Language, pairs: list[tuple[str, str]]) -> tuple[str, list[Piece]]:
+    """Keys given in random order, values drilled."""
+    pieces: list[Piece] = []
+    for key, value in pairs:
+        pieces += [(key, GIVEN), (" " + value, DRILLED), ("\n", GIVEN)]
+    return _ask("find", language), pieces[:-1]
 
 
-def _scores(rng: random.Random, state: Scores) -> tuple[str, str]:
-    rows = rng.sample(state.points, rng.choice((2, 3)))
-    form = "{}. {} for {}" if state.language == "en" else "{}.{}分{}"
-    lines = [form.format(n, points, name) for n, (points, name) in enumerate(rows, 1)]
-    return _ask("find", state.language, *(str(points) for points, _ in rows)), "\n".join(lines)
+def _scores(rng: random.Random, state: Scores) -> tuple[str, list[Piece]]:
+    return _looked_up(state.language, [(str(points), name) for points, name in rng.sample(state.points, 3)])
 
 
-def _sorted_scores(rng: random.Random, state: Scores) -> tuple[str, str]:
+def _ranks(rng: random.Random, state: Scores) -> tuple[str, list[Piece]]:
     """The scores alone in falling order, without names."""
     count = rng.randint(1, len(state.points))
-    lines = [f"{n}{_DOT[state.language]}{points}" for n, (points, _) in enumerate(state.ranked()[:count], 1)]
-    return _ask("sort", state.language, str(count)), "\n".join(lines)
+    lines = [f"{n} {points}" for n, (points, _) in enumerate(state.ranked()[:count], 1)]
+    return _ask("sort", state.language, str(count)), [("\n".join(lines), DRILLED)]
 
 
-def _passes(rng: random.Random, state: Passes) -> tuple[str, str]:
-    givers = rng.sample(tuple(state.to), rng.choice((2, 3, 4)))
-    form = "{}. {} to {}" if state.language == "en" else "{}.{}传{}"
-    lines = [form.format(n, giver, state.to[giver]) for n, giver in enumerate(givers, 1)]
-    return _ask("find", state.language, *givers), "\n".join(lines)
+def _passes(rng: random.Random, state: Passes) -> tuple[str, list[Piece]]:
+    numbered = enumerate(rng.sample(sorted(state.to.items()), 4), 1)
+    return _looked_up(state.language, [(f"{n} {giver}", to) for n, (giver, to) in numbered])
 
 
 def _free(rng: random.Random, language: Language) -> tuple[str, list[Piece]]:
-    """A skill on random words: a numbered list, an option scan, a step from a random value, a claim to test."""
-    return rng.choice((_words, _word_scan, _turn, _turn, _swap, _swap, _claim, _claim))(rng, language)
+    """A skill on random words: a numbered list, an option scan, steps from random values."""
+    return rng.choice((_words, _words, _pairs, _word_scan, _turn, _move))(rng, language)
 
 
 def _words(rng: random.Random, language: Language) -> tuple[str, list[Piece]]:
-    words = rng.sample(WORDS[language], rng.randint(3, 6))
-    lines = [f"{n}{_DOT[language]}{word}" for n, word in enumerate(words, 1)]
-    picked = rng.sample(range(len(lines)), rng.choice((2, 3)))
-    asked = "\n".join(lines) + "\n\n" + _ask("find", language, *(str(n + 1) for n in picked))
-    return asked, [("\n".join(lines[n] for n in picked), DRILLED)]
+    """A numbered list, looked up by number in random order."""
+    pairs = [(str(n), word) for n, word in enumerate(rng.sample(WORDS[language], rng.randint(3, 6)), 1)]
+    asked, reply = _looked_up(language, rng.sample(pairs, len(pairs)))
+    return "\n".join(f"{n} {word}" for n, word in pairs) + "\n\n" + asked, reply
+
+
+def _pairs(rng: random.Random, language: Language) -> tuple[str, list[Piece]]:
+    """Pairs of words, looked up by the first."""
+    words = rng.sample(WORDS[language], 10)
+    pairs = list(zip(words[::2], words[1::2], strict=True))
+    asked, reply = _looked_up(language, [(f"{n} {one}", two) for n, (one, two) in enumerate(rng.sample(pairs, 5), 1)])
+    return ", ".join(f"{one} {two}" for one, two in pairs) + "\n\n" + asked, reply
 
 
 def _word_scan(rng: random.Random, language: Language) -> tuple[str, list[Piece]]:
     words = tuple(rng.sample(WORDS[language], 4))
-    question = Question("-", "-", words)
     target = rng.choice(words)
-    asked = choice.body(question).split("\n", 3)[3] + "\n\n" + _ask("find", language, target)
-    return asked, [(conclude(target, words, language) or "", DRILLED)]
+    options = "\n".join(f"{letter}) {word}" for letter, word in zip("ABCD", words, strict=True))
+    return f"{options}\n\n{_ask('find', language, target)}", [(conclude(target, words, language) or "", DRILLED)]
 
 
 def _turn(rng: random.Random, language: Language) -> tuple[str, list[Piece]]:
-    """Turns, each from a value drawn at random: no result is carried on."""
-    family = Compass()
+    return _single_steps(rng, language, Compass())
+
+
+def _move(rng: random.Random, language: Language) -> tuple[str, list[Piece]]:
+    return _single_steps(rng, language, Calendar())
+
+
+def _single_steps(rng: random.Random, language: Language, family: Compass | Calendar) -> tuple[str, list[Piece]]:
+    """Steps, each from a value drawn at random: no result is carried on."""
     pieces: list[Piece] = []
     for _ in range(3):
         state = family.read(family.make(rng, language).problem)
         assert state is not None
-        pieces += _one_step(rng, language, state.start, state.turns[0], state.turns[1], state.after(1)[0])
+        step, other = (state.turns if isinstance(state, Heading) else state.moves)[:2]
+        number = rng.randint(2, 6)
+        # half of the values stand behind a start line, half behind another step, as in a chain
+        if rng.random() < 0.4:
+            before, number = f"{_ASK['start'][language]} {state.start}", 1
+        else:
+            before = f"{number - 1} {other}: {state.start}"
+        pieces += [(f"{before}\n{number} {step}:", GIVEN), (" " + state.after(1)[0], DRILLED), ("\n", GIVEN)]
     return _ask("next", language), pieces[:-1]
-
-
-def _swap(rng: random.Random, language: Language) -> tuple[str, list[Piece]]:
-    """Swaps, each from a value drawn at random."""
-    family = Boxes()
-    pieces: list[Piece] = []
-    for _ in range(3):
-        state = family.read(family.make(rng, language).problem)
-        assert state is not None
-        pair, other = (_COMMA[language].join(pair) for pair in state.pairs[:2])
-        pieces += _one_step(rng, language, state.start, pair, other, state.after(1)[0])
-    return _ask("next", language), pieces[:-1]
-
-
-def _one_step(rng: random.Random, language: Language, at: str, step: str, other: str, then: str) -> list[Piece]:
-    # half of the values stand behind a start line, half behind another step, as in a chain
-    number, dot, colon = rng.randint(2, 6), _DOT[language], _COLON[language]
-    before = _START[language] if rng.random() < 0.4 else f"{number - 1}{dot}{other}{colon}"
-    return [
-        (f"{before}{at}\n{number}{dot}{step}{colon.rstrip()}", GIVEN),
-        ((" " if language == "en" else "") + then, DRILLED),
-        ("\n", GIVEN),
-    ]
-
-
-def _claim(rng: random.Random, language: Language) -> tuple[str, list[Piece]]:
-    """A claim over two lamps tested against lamps that stand in the same line."""
-    family = LampStatements()
-    pieces: list[Piece] = []
-    for letter in rng.sample("ABCD", 3):
-        puzzle = family.make(rng, language)
-        state = family.read(puzzle.problem)
-        assert state is not None
-        option = rng.choice(rng.choice(puzzle.questions).options)
-        head, parts, whole = f"{letter}) {option}{_COLON[language].rstrip()}{state.judge(option)}".rsplit(
-            _COLON[language].rstrip(), 2
-        )
-        colon = _COLON[language].rstrip()
-        pieces += [(head + colon, GIVEN), (parts + colon + whole, DRILLED), ("\n", GIVEN)]
-    return _ask("test", language), pieces[:-1]

@@ -36,6 +36,17 @@ def compass(text: str, question: str) -> str:
     return str(names[0])
 
 
+def calendar(text: str, question: str) -> str:
+    english = ["Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday"]
+    days = english if text.isascii() else [*"一二三四五六日"]
+    found = re.search(r"is on (\w+)|星期(\w)", text)
+    assert found
+    day = days.index(found[1] or found[2]) + 70
+    lines = "\n".join(text.split("\n")[1 : number(question) + 1])
+    ahead = len(re.findall("later|推", lines)) + 2 * len(re.findall("skip|跳", lines))
+    return str(days[(day + ahead - len(re.findall("sooner|提", lines))) % 7])
+
+
 def boxes(text: str, question: str) -> str:
     head, *lines = text.split("\n")
     names = re.findall(r"red|blue|green|white|black|pink|[红蓝绿白黑粉]", head)
@@ -55,13 +66,13 @@ def lamps(text: str, option: str) -> bool:
 
 
 def points(text: str, question: str) -> str:
-    scores = [(int(score), name) for score, name in re.findall(r"(\d)(?: for |分)(\w+)", text)]
+    scores = [(int(score), name) for score, name in re.findall(r"(\d) (\w+)", text)]
     rank = number(question)
     return str(next(name for score, name in scores if sum(other > score for other, _ in scores) == rank - 1))
 
 
 def relay(text: str, question: str) -> str:
-    edges = re.findall(r"([A-Z][a-z]+) to (\w+)", text) or re.findall(r"(\w)传(\w)", text)
+    edges = [pair.split() for pair in re.split(r"[:.。]", text)[1].split(",")]
     has = re.search(r"(\w+) has it|包裹在(\w)", text)
     assert has
     at = has[1] or has[2]
@@ -92,7 +103,7 @@ def test_an_independent_solver_finds_the_same_single_right_option(name: str) -> 
             solved = solve_question(question.problem, question.question, question.options)
             assert solved and solved[0] == question.answer
             checked += 1
-    assert checked > 200
+    assert checked > 100
 
 
 def test_a_rationale_reads_as_the_key_and_ends_in_the_answer_line() -> None:
@@ -133,10 +144,10 @@ def test_letters_of_shuffled_options_follow_their_positions() -> None:
         "",
         "Who wrote this?",
         "Three people sit in a row.\n\nWho is in the middle?\nA) Ann\nB) Bob",
-        "The robot faces upward. It then turns:\n1. left\n\nWhich way does it face after step 1?\nA) north\nB) south",
-        "The robot faces north. It then turns:\n1. left\n\nWhich way does it face after step 7?\nA) north\nB) west",
-        "The robot faces north. It then turns:\n1. left\n\nHow tall is it?\nA) north\nB) west",
-        "The robot faces north. It then turns:\n1. left\n\nWhich way does it face after step 1?\nA) north\nB) south",
+        "The robot faces upward. It then turns:\n1 left\n\nWhich way does it face after step 1?\nA) north\nB) south",
+        "The robot faces north. It then turns:\n1 left\n\nWhich way does it face after step 7?\nA) north\nB) west",
+        "The robot faces north. It then turns:\n1 left\n\nHow tall is it?\nA) north\nB) west",
+        "The robot faces north. It then turns:\n1 left\n\nWhich way does it face after step 1?\nA) north\nB) south",
         "灯：甲亮，乙灭。\n\n哪句为真？\nA) 丙亮且乙灭\nB) 甲亮且乙灭",
     ],
     ids=["empty", "no options", "no family", "no direction", "no such step", "other question", "none fits", "no lamp"],
