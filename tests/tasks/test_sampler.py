@@ -130,7 +130,9 @@ def test_exact_stopping_asks_less_and_elects_the_same(tmp_path: Path) -> None:
 
 @given(st.lists(st.sampled_from(["A", "B", "C", None]), min_size=1, max_size=9))
 def test_a_settled_winner_is_that_of_all_votes(votes: list[str | None]) -> None:
-    settled = next(k for k in range(len(votes) + 1) if missing_votes(ENGLISH, votes[:k], len(votes)) == 0 or k == len(votes))
+    settled = next(
+        k for k in range(len(votes) + 1) if missing_votes(ENGLISH, votes[:k], len(votes)) == 0 or k == len(votes)
+    )
 
     assert count(ENGLISH, votes).winner == count(ENGLISH, votes[:settled]).winner
 
