@@ -37,7 +37,7 @@ from prompts import choice
 from storage.home import Home
 from storage.questions import REJECTS, load
 from storage.records import Question, Receipt
-from tasks.evaluate import BALLOTS, SAMPLES
+from storage.samples import BALLOTS, SAMPLES
 from tasks.step import Result, Step, Workshop, of
 
 TOY_PARAMETERS = 10_000_000

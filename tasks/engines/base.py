@@ -107,7 +107,7 @@ class Reader:
 
     def __init__(self, tokenizer: Any, context: int, stops: Iterable[int] = ()) -> None:
         self.tokenizer, self.context = tokenizer, context
-        self.stops = sorted({*stops, *filter(None.__ne__, [tokenizer.eos_token_id])})
+        self.stops = sorted({*stops} | ({tokenizer.eos_token_id} - {None}))
 
     def encode(self, requests: Sequence[Request]) -> list[Encoded]:
         """Requests in tokens, in order. PonensError if letters cannot be told apart by one token."""
@@ -160,7 +160,7 @@ def fork(paths: Mapping[str, Sequence[int]]) -> tuple[list[int], dict[int, str]]
         if len(set(tokens)) > 1:
             break
         shared.append(tokens[0])
-    allowed = {tokens[len(shared)]: letter for letter, tokens in paths.items() if len(tokens) > len(shared)}
+    allowed = {tokens[len(shared)]: letter for letter, tokens in paths.items() if len(tokens) == len(shared) + 1}
     return (shared, allowed) if shared and len(allowed) == len(paths) else None
 
 

@@ -39,6 +39,7 @@ class TransformersEngine:
             "version": transformers.__version__,
             "device": self.device,
             "applied": "merged" if loading.adapters else "none",
+            "dtype": weights.dtype(loading),
             "threads": torch.get_num_threads(),
             "max_model_len": length,
         }

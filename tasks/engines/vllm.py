@@ -16,6 +16,7 @@ from typing import Any
 from storage.records import PonensError
 from tasks.engines import weights
 from tasks.engines.base import Completion, Encoded, Loading, Reader, Request, overflow
+from tasks.training.tokens import check_same_ids
 
 _BLOCK = 32  # the CPU kernel's smallest: short prompts share their whole blocks
 _BATCHED = 8192
@@ -37,8 +38,8 @@ class VllmEngine:
         )
         length = weights.context(loading)
         self._llm = vllm.LLM(model=loading.model, **self._options(length, cuda))
-        tokenizer = self._llm.get_tokenizer()
-        self.reader = Reader(tokenizer, length, weights.stop_tokens(loading))
+        self.reader = Reader(weights.tokenizer(loading), length, weights.stop_tokens(loading))
+        self._checked = False
         self._loras = self._requests() if self.together else {}
         self._subject = "base"
         self.facts = {
@@ -46,6 +47,7 @@ class VllmEngine:
             "version": vllm.__version__,
             "device": "cuda" if cuda else "cpu",
             "applied": ("on_the_fly" if self.together else "merged") if loading.adapters else "none",
+            "dtype": weights.dtype(loading),
             "threads": torch.get_num_threads(),
             "max_model_len": length,
         }
@@ -55,7 +57,7 @@ class VllmEngine:
         options: dict[str, Any] = {
             "revision": loading.revision,
             "tokenizer_revision": loading.revision,
-            "dtype": loading.dtype,
+            "dtype": weights.dtype(loading),
             "max_model_len": length,
             "enable_prefix_caching": True,
             "disable_log_stats": True,
@@ -97,7 +99,9 @@ class VllmEngine:
             yield from self._drain([r for r in requests if subject in (None, r.subject)])
 
     def _drain(self, requests: Sequence[Request]) -> Iterator[Completion]:
-        engine, waiting = self._llm.llm_engine, {}
+        engine = self._llm.llm_engine
+        waiting: dict[str, Encoded] = {}
+        self._check([r.prompt for r in requests[:8]])
         for number, encoded in enumerate(self.reader.encode(requests)):
             if encoded.room < 1:
                 yield overflow(encoded)
@@ -113,6 +117,12 @@ class VllmEngine:
             for output in engine.step():
                 if output.finished:
                     yield self.reader.completion(waiting.pop(output.request_id), output.outputs[0].token_ids)
+
+    def _check(self, prompts: list[str]) -> None:
+        """PonensError if vLLM's own tokenizer, which a server would use, gives other tokens than training's."""
+        if not self._checked:
+            check_same_ids(prompts, self.reader.tokenizer, self._llm.get_tokenizer(), "of vLLM")
+            self._checked = True
 
     def _sampling(self, encoded: Encoded) -> Any:
         from vllm import SamplingParams

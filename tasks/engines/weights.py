@@ -45,11 +45,21 @@ def context(loading: Loading) -> int:
     return min(loading.max_model_len or made_for, made_for)
 
 
+def dtype(loading: Loading) -> str:
+    """The setting, or the numbers the weights are kept in: left to itself, vLLM would halve float32."""
+    from transformers import AutoConfig
+
+    if loading.dtype != "auto":
+        return loading.dtype
+    kept = getattr(AutoConfig.from_pretrained(loading.model, revision=loading.revision), "dtype", None)
+    return str(kept).removeprefix("torch.") if kept else "auto"
+
+
 def load(loading: Loading, adapter: Path | None, device: str = "cpu") -> Any:
     """The base model, with the adapter's weights added to its own if there is one. PonensError if they do nothing."""
     from transformers import AutoModelForCausalLM
 
-    model = AutoModelForCausalLM.from_pretrained(loading.model, revision=loading.revision, dtype=loading.dtype).to(
+    model = AutoModelForCausalLM.from_pretrained(loading.model, revision=loading.revision, dtype=dtype(loading)).to(
         device
     )
     if adapter:
