@@ -11,15 +11,16 @@ from typing import Any
 
 from puzzles.families.base import Family, Language
 from puzzles.families.boxes import Boxes
-from puzzles.families.calendar import Calendar
-from puzzles.families.compass import Compass
+from puzzles.families.calendar import CALENDAR
+from puzzles.families.compass import COMPASS
 from puzzles.families.lamps import LampStatements
 from puzzles.families.points import Points
 from puzzles.families.relay import Relay
+from puzzles.families.seasons import SEASONS
 from storage.records import UsageError
 
 FAMILIES: Mapping[str, Family[Any]] = {
-    family.name: family for family in (Compass(), Calendar(), Points(), Relay(), Boxes(), LampStatements())
+    family.name: family for family in (COMPASS, CALENDAR, SEASONS, Relay(), Points(), Boxes(), LampStatements())
 }
 LANGUAGES: tuple[Language, ...] = ("en", "zh")
 

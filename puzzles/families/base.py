@@ -1,7 +1,8 @@
-"""What a family is, and the parts that rationales share: placing the right option, scanning the options.
+"""What a family is, and the parts that rationales share.
 
-A rationale ends in a scan that stops at the first option that fits, then the answer line. Small models learn
-to compare one option at a time; they do not learn to jump from a value to its letter.
+Small models do not jump from a value to its letter. So a rationale that finds a value begins with the
+options, each value followed by its letter ("A) south A"), and its end ("So south A") is a look-up by the
+value; one that judges statements goes through the options until the first that fits.
 """
 
 from __future__ import annotations
@@ -89,13 +90,16 @@ def scan(options: Sequence[str], language: Language, judge: Callable[[str], str 
     return None
 
 
-def conclude(value: str, options: Sequence[str], language: Language) -> str | None:
-    """The line that states the value found, then the scan for the option that equals it."""
-    found = scan(options, language, lambda option: YES[language] if option == value else NO[language])
-    return None if found is None else f"{_SO[language]}{value}\n{found}"
+def reasoned(lines: Sequence[str], value: str, options: Sequence[str], language: Language) -> str | None:
+    """The options with their letters, the lines that lead to `value`, its letter; None if no option is `value`."""
+    if value not in options:
+        return None
+    lettered = list(zip(LETTERS, options, strict=False))
+    table = [f"{letter}) {option} {letter}" for letter, option in lettered]
+    letter = next(letter for letter, option in lettered if option == value)
+    return "\n".join([*table, *lines, f"{_SO[language]}{value} {letter}", _ANSWER[language] + letter])
 
 
 def walk(start: str, steps: Sequence[str], value: str, options: Sequence[str], language: Language) -> str | None:
-    """A start line, the numbered steps, and the conclusion."""
-    end = conclude(value, options, language)
-    return None if end is None else "\n".join([_START[language] + start, *steps, end])
+    """A rationale that goes from a start through numbered steps to `value`."""
+    return reasoned([_START[language] + start, *steps], value, options, language)

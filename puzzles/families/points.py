@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from math import perm
 
-from puzzles.families.base import Asked, Language, Puzzle, asked_steps, conclude, place
+from puzzles.families.base import Asked, Language, Puzzle, asked_steps, place, reasoned
 
 NAMES: dict[Language, tuple[str, ...]] = {
     "en": ("Ann", "Bob", "Cat", "Dan", "Eve", "Gus", "Ida", "Joe"),
@@ -72,5 +72,4 @@ class Points:
             return None
         ranked = state.ranked()[: int(asked[1])]
         lines = [f"{n} {points} {name}" for n, (points, name) in enumerate(ranked, 1)]
-        end = conclude(ranked[-1][1], options, state.language)
-        return None if end is None else "\n".join([*lines, end])
+        return reasoned(lines, ranked[-1][1], options, state.language)

@@ -37,7 +37,7 @@ MODEL = {
 }
 SHARPNESS, MATCH = 7.5, 1.3  # of the first attention: see draw_looking_back
 EMBEDDING_STD = 0.2  # at the usual 0.02 the skills come many times later
-RATE, WARM_UP, COOL_DOWN, BATCH_TOKENS = 3e-3, 100, 0.3, 1_536
+RATE, WARM_UP, COOL_DOWN, BATCH_TOKENS = float(os.environ.get("RATE", "3e-3")), 100, 0.3, 1_024
 GATE, ROUNDS = 0.98, 200
 Encoded = tuple[list[int], list[float]]
 

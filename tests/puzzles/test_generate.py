@@ -35,7 +35,7 @@ def test_twenty_thousand_texts_all_differ_and_letters_are_uniform() -> None:
 
 
 def test_every_family_and_language_has_its_share() -> None:
-    cells = Counter((row["id"].split("-")[0], language_of(row["problem"])) for row in generate(1_200, seed=2))
+    cells = Counter((row["id"].split("-")[0], language_of(row["problem"])) for row in generate(1_400, seed=2))
 
     assert cells == {(name, language): 100 for name in FAMILIES for language in LANGUAGES}
 

@@ -47,6 +47,15 @@ def calendar(text: str, question: str) -> str:
     return str(days[(day + ahead - len(re.findall("sooner|提", lines))) % 7])
 
 
+def seasons(text: str, question: str) -> str:
+    ring = ["spring", "summer", "autumn", "winter"] if text.isascii() else [*"春夏秋冬"]
+    head, *lines = text.split("\n")
+    at = next(index for index, name in enumerate(ring) if re.search(rf"in {name}|{name}季", head)) + 40
+    for line in lines[: number(question)]:
+        at += next(by for word, by in {"onward|进": 1, "backward|退": -1, "leap|越": 2}.items() if re.search(word, line))
+    return str(ring[at % 4])
+
+
 def boxes(text: str, question: str) -> str:
     head, *lines = text.split("\n")
     names = re.findall(r"red|blue|green|white|black|pink|[红蓝绿白黑粉]", head)
