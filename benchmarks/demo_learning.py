@@ -24,7 +24,7 @@ from puzzles.generate import generate
 from puzzles.solve import solve_question
 from storage.records import Question
 
-FAMILIES = ("compass", "calendar", "points", "relay")  # those that the toy base has the skills for
+FAMILIES = ("compass", "calendar", "seasons", "relay")  # those that the toy base has the skills for
 BASE = Path(__file__).parents[1] / "recipes" / "demo_base"
 
 
