@@ -6,7 +6,7 @@ what doing it would mean; a step that `do` has not done yet has a receipt withou
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from flows.recipe import Recipe, resolved
@@ -19,10 +19,21 @@ Do = Callable[[Step], Receipt]
 
 def chain(recipe: Recipe, do: Do, home: Path) -> None:
     """From a file of questions to a verdict on an adapter."""
-    source = parse.generated(do(puzzles.step(recipe.puzzles)), home) if recipe.puzzles else parse.source(recipe.parse)
-    questions = do(parse.step(recipe.parse, source))
+    questions = do(parse.step(recipe.parse, _source(recipe, do, home)))
     rationales = do(reason.step(recipe.reason, questions))
     snapshot = do(assemble.step(recipe.assemble, questions, rationales))
     adapter = do(train.step(recipe.train, recipe.name, snapshot))
     ballots = do(evaluate.step(recipe.evaluate, recipe.train, questions, adapter))
     do(report.step(recipe.report, resolved(recipe), (questions, rationales, snapshot, adapter, ballots)))
+
+
+def compare(recipe: Recipe, do: Do, home: Path, adapters: Sequence[str]) -> None:
+    """A verdict on adapters that are there already: "NAME/N" or "NAME@latest"."""
+    questions = do(parse.step(recipe.parse, _source(recipe, do, home)))
+    do(evaluate.step(recipe.evaluate, recipe.train, questions, *evaluate.candidates(home, adapters)))
+
+
+def _source(recipe: Recipe, do: Do, home: Path) -> parse.Source:
+    if recipe.puzzles:
+        return parse.generated(do(puzzles.step(recipe.puzzles)), home)
+    return parse.source(recipe.parse)

@@ -119,9 +119,23 @@ def evaluate(
 ) -> None:
     """Evaluate the recipe's adapter, or those that are named."""
     changes = [*changes, *([f"evaluate.votes={votes}"] if votes else [])]
-    if adapters:
-        raise UsageError("--adapter", seen=", ".join(adapters), expected="not yet")
-    run(path, changes, refresh, "evaluate", json=json)
+    if not adapters:
+        run(path, changes, refresh, "evaluate", json=json)
+        return
+    _known_steps(refresh)
+    _prefect()
+    from flows.finetune import evaluate_adapters
+
+    summary = evaluate_adapters(
+        _load(path, changes),
+        adapters=list(adapters),
+        home=_home(path).root,
+        refresh=cast("list[recipes.StepName]", list(refresh)),
+    )
+    if json:
+        _emit(summary)
+    else:
+        _comparison(summary)
 
 
 def verdict(first: Path, second: Path, *, json: bool) -> None:
@@ -189,10 +203,7 @@ def doctor(*, json: bool) -> None:
 
 
 def _flow(chosen: recipes.Recipe, home: Home, refresh: Sequence[str], until: str) -> dict[str, Any]:
-    if not os.environ.get("PREFECT_API_URL"):
-        os.environ.pop("PREFECT_API_URL", None)  # set but empty breaks Prefect's event worker
-    # the screen tells the story; Prefect's own lines go to its server and, of them, only the gravest here
-    os.environ.setdefault("PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL", "CRITICAL")
+    _prefect()
     from flows.finetune import finetune_logic
 
     return finetune_logic(
@@ -201,6 +212,14 @@ def _flow(chosen: recipes.Recipe, home: Home, refresh: Sequence[str], until: str
         refresh=cast("list[recipes.StepName]", list(refresh)),
         until=cast("recipes.StepName", until),
     )
+
+
+def _prefect() -> None:
+    """Prefect's surroundings, before it is imported."""
+    if not os.environ.get("PREFECT_API_URL"):
+        os.environ.pop("PREFECT_API_URL", None)  # set but empty breaks Prefect's event worker
+    # the screen tells the story; Prefect's own lines go to its server and, of them, only the gravest here
+    os.environ.setdefault("PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL", "CRITICAL")
 
 
 def _estimate(chosen: recipes.Recipe, home: Home) -> dict[str, Any]:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import secrets
 import time
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any, Literal
 from uuid import UUID
 
@@ -18,7 +19,7 @@ from prefect.client.schemas.objects import State
 from prefect.context import TaskRunContext
 from prefect.states import Completed
 
-from flows.chain import chain
+from flows.chain import Do, chain
 from flows.recipe import Recipe, resolved
 from flows.screen import Screen
 from storage import warehouse
@@ -47,8 +48,8 @@ class Run:
     receipts: dict[str, Receipt] = field(default_factory=dict)
     steps: list[dict[str, Any]] = field(default_factory=list)
 
-    def go(self) -> dict[str, Any]:
-        """Run the chain; the summary that `ponens run --json` prints. Whatever a step raises passes through."""
+    def go(self, through: Callable[[Recipe, Do, Path], None] = chain) -> dict[str, Any]:
+        """Run a chain; the summary that `ponens run --json` prints. Whatever a step raises passes through."""
         folder = self.home.run(self.id)
         folder.mkdir(parents=True, exist_ok=True)
         (folder / "recipe.json").write_text(resolved(self.recipe), "utf-8")
@@ -56,7 +57,7 @@ class Run:
         outcome = "failed"
         try:
             with suppress(_Reached):
-                chain(self.recipe, self.do, self.home.root)
+                through(self.recipe, self.do, self.home.root)
             outcome = "done"
         finally:
             write_json(folder / "outcome.json", {"outcome": outcome, **self.summary()})

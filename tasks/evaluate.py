@@ -24,7 +24,9 @@ from pydantic import BaseModel, ConfigDict, Field
 from evals.summary import same_replies, summary
 from evals.vote import count
 from prompts import choice
+from storage import adapters as registry
 from storage.artifacts import write_json
+from storage.home import Home
 from storage.questions import load
 from storage.records import Ballot, PonensError, Question, Receipt, Sample, UsageError, digest
 from storage.samples import BALLOTS, SAMPLES, write_tables
@@ -94,6 +96,12 @@ class Candidate:
 def trained(receipt: Receipt) -> Candidate:
     """The adapter that a training left behind."""
     return Candidate(receipt.artifact.removeprefix("adapters/"), receipt.artifact, of(receipt))
+
+
+def candidates(home: Path, references: Sequence[str]) -> list[Candidate]:
+    """The adapters that "NAME/N" or "NAME@latest" name; `home` is the home's root. UsageError if one is not there."""
+    found = [registry.resolve(Home(home), reference) for reference in references]
+    return [Candidate(str(a), f"adapters/{a}", str(registry.about(a)["digest"])) for a in found]
 
 
 def step(spec: EvaluateSpec, model: Model, questions: Receipt, *adapters: Receipt | Candidate) -> Step:

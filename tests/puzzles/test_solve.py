@@ -52,7 +52,9 @@ def seasons(text: str, question: str) -> str:
     head, *lines = text.split("\n")
     at = next(index for index, name in enumerate(ring) if re.search(rf"in {name}|{name}季", head)) + 40
     for line in lines[: number(question)]:
-        at += next(by for word, by in {"onward|进": 1, "backward|退": -1, "leap|越": 2}.items() if re.search(word, line))
+        at += next(
+            by for word, by in {"onward|进": 1, "backward|退": -1, "leap|越": 2}.items() if re.search(word, line)
+        )
     return str(ring[at % 4])
 
 
