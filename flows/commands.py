@@ -6,23 +6,22 @@ import contextlib
 import os
 import subprocess
 import sys
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast, get_args
 
 import orjson
-from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from flows import show
+from flows.show import stderr, stdout
 from storage.home import Home
 from storage.records import PonensError, Receipt, UsageError
 
 if TYPE_CHECKING:
     from flows import recipe as recipes
 
-stdout = Console(highlight=False)
-stderr = Console(stderr=True, highlight=False)
 ROOT = Path(__file__).resolve().parents[1]
 
 
@@ -34,9 +33,9 @@ def run(
     chosen = _load(path, [*changes, *(["parse.strict=true"] if strict else [])])
     summary = _flow(chosen, _home(path), refresh, until)
     if json:
-        _emit(summary)
+        show.emit(summary)
     else:
-        _comparison(summary)
+        show.comparison(summary)
 
 
 def step(until: str, path: Path, changes: Sequence[str], refresh: Sequence[str], *, json: bool) -> None:
@@ -51,7 +50,7 @@ def plan(path: Path, changes: Sequence[str], refresh: Sequence[str], *, json: bo
     _known_steps(refresh)
     forecasts = forecast(_load(path, changes), _home(path), refresh)
     if json:
-        _emit({"steps": [{"name": f.name, "status": f.status, "why": f.why} for f in forecasts]})
+        show.emit({"steps": [{"name": f.name, "status": f.status, "why": f.why} for f in forecasts]})
         return
     for f in forecasts:
         mark = "[cyan]·[/] cached  " if f.status == "cached" else "[yellow]▸[/] will run"
@@ -64,7 +63,7 @@ def parse(path: Path, format: str | None, *, strict: bool, json: bool) -> None:
 
     found = inspect(path, format)
     if json:
-        _emit(found)
+        show.emit(found)
     else:
         stdout.print(
             f"{found['questions']:,} questions in {found['groups']:,} problems ({found['format']}), "
@@ -78,7 +77,7 @@ def parse(path: Path, format: str | None, *, strict: bool, json: bool) -> None:
         if found["rejected"] > 20:
             stdout.print(f"  … and {found['rejected'] - 20:,} more; --json lists all")
         for warning in found["warnings"]:
-            stdout.print(f"  [yellow]![/] {escape(_sentence(warning))}", soft_wrap=True)
+            stdout.print(f"  [yellow]![/] {escape(show.sentence(warning))}", soft_wrap=True)
     if strict and found["rejected"]:
         raise UsageError(f"{found['rejected']} rows of {path} are rejected", expected="none, with --strict")
 
@@ -89,7 +88,7 @@ def puzzles(out: Path, count: int, seed: int, families: Sequence[str], *, json: 
 
     written = write(PuzzlesSpec(count=count, seed=seed, families=list(families) or None), out)
     if json:
-        _emit({"problems": written, "seed": seed, "file": str(out)})
+        show.emit({"problems": written, "seed": seed, "file": str(out)})
     else:
         stdout.print(f"{written:,} problems in {out}")
 
@@ -103,9 +102,9 @@ def reason(path: Path, changes: Sequence[str], refresh: Sequence[str], *, estima
         summary = _flow(chosen, home, refresh, "reason")
         facts = summary["reason"]
     if json:
-        _emit(facts)
+        show.emit(facts)
     elif estimate:
-        _facts(facts)
+        show.facts(facts)
 
 
 def evaluate(
@@ -133,9 +132,9 @@ def evaluate(
         refresh=cast("list[recipes.StepName]", list(refresh)),
     )
     if json:
-        _emit(summary)
+        show.emit(summary)
     else:
-        _comparison(summary)
+        show.comparison(summary)
 
 
 def verdict(first: Path, second: Path, *, json: bool) -> None:
@@ -144,9 +143,9 @@ def verdict(first: Path, second: Path, *, json: bool) -> None:
 
     found = judge(_rows(first), _rows(second))
     if json:
-        _emit(found.dict())
+        show.emit(found.dict())
     else:
-        _facts(found.dict())
+        show.facts(found.dict())
 
 
 def sql(query: str, recipe: Path | None, *, json: bool) -> None:
@@ -155,7 +154,7 @@ def sql(query: str, recipe: Path | None, *, json: bool) -> None:
 
     rows = ask(_home(recipe) if recipe else Home.beside(), query)
     if json:
-        _emit({"rows": rows})
+        show.emit({"rows": rows})
     elif rows:
         table = Table(*rows[0].keys())
         for row in rows:
@@ -193,7 +192,7 @@ def doctor(*, json: bool) -> None:
 
     findings = examine(Home.beside())
     if json:
-        _emit({"checks": [f.dict() for f in findings]})
+        show.emit({"checks": [f.dict() for f in findings]})
         return
     for f in findings:
         mark = "[green]✓[/]" if f.ok else "[yellow]![/]"
@@ -273,42 +272,3 @@ def _rows(path: Path) -> list[dict[str, Any]]:
         raise UsageError(
             f"{path} cannot be read", seen=error, expected='lines {"id", "group", "gold", "answer"}'
         ) from None
-
-
-def _emit(content: Mapping[str, Any]) -> None:
-    sys.stdout.buffer.write(orjson.dumps(content, default=str) + b"\n")
-    sys.stdout.flush()
-
-
-def _sentence(warning: object) -> str:
-    return str(warning.get("message", warning)) if isinstance(warning, Mapping) else str(warning)
-
-
-def _facts(facts: Mapping[str, Any]) -> None:
-    for name, value in facts.items():
-        stdout.print(f"[dim]{name:<14}[/] {escape(str(value))}", soft_wrap=True)
-
-
-def _comparison(summary: Mapping[str, Any]) -> None:
-    found = summary.get("evaluation")
-    if found:
-        table = Table(
-            title=f"{summary['adapter']} against its base, {found['questions']} questions, {found['votes']} votes"
-        )
-        for column in ("", "accuracy", "95 % interval", "greedy", "unreadable"):
-            table.add_column(column, justify="left" if not column else "right")
-        for name in ("base", "adapter"):
-            side = found[name]
-            low, high = side["ci95"]
-            table.add_row(
-                name,
-                f"{side['accuracy']:.3f}",
-                f"{low:.3f} … {high:.3f}",
-                f"{side['greedy_accuracy']:.3f}",
-                f"{side['unreadable']:.3f}",
-            )
-        stdout.print(table)
-        paired = found["paired"]
-        stdout.print(f"verdict: [bold]{paired['verdict']}[/]  {escape(str(paired.get('reason', '')))}", soft_wrap=True)
-    if "report" in summary:
-        stdout.print(f"report:  {summary['report']}", soft_wrap=True)

@@ -1,0 +1,58 @@
+"""What commands print: one JSON object, or tables and lines for people."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping
+from typing import Any
+
+import orjson
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+stdout = Console(highlight=False)
+stderr = Console(stderr=True, highlight=False)
+
+
+def emit(content: Mapping[str, Any]) -> None:
+    """Print the one JSON object of `--json`."""
+    sys.stdout.buffer.write(orjson.dumps(content, default=str) + b"\n")
+    sys.stdout.flush()
+
+
+def sentence(warning: object) -> str:
+    """A warning in words."""
+    return str(warning.get("message", warning)) if isinstance(warning, Mapping) else str(warning)
+
+
+def facts(found: Mapping[str, Any]) -> None:
+    """Print names and values, one a line."""
+    for name, value in found.items():
+        stdout.print(f"[dim]{name:<14}[/] {escape(str(value))}", soft_wrap=True)
+
+
+def comparison(summary: Mapping[str, Any]) -> None:
+    """Print base and adapter side by side, the verdict and the report's path."""
+    found = summary.get("evaluation")
+    if found:
+        table = Table(
+            title=f"{summary['adapter']} against its base, {found['questions']} questions, {found['votes']} votes"
+        )
+        for column in ("", "accuracy", "95 % interval", "greedy", "unreadable"):
+            table.add_column(column, justify="left" if not column else "right")
+        for name in ("base", "adapter"):
+            side = found[name]
+            low, high = side["ci95"]
+            table.add_row(
+                name,
+                f"{side['accuracy']:.3f}",
+                f"{low:.3f} … {high:.3f}",
+                f"{side['greedy_accuracy']:.3f}",
+                f"{side['unreadable']:.3f}",
+            )
+        stdout.print(table)
+        paired = found["paired"]
+        stdout.print(f"verdict: [bold]{paired['verdict']}[/]  {escape(str(paired.get('reason', '')))}", soft_wrap=True)
+    if "report" in summary:
+        stdout.print(f"report:  {summary['report']}", soft_wrap=True)
