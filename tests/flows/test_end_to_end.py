@@ -94,6 +94,16 @@ def test_another_evaluation_setting_runs_evaluate_and_report_alone(
     assert ["evaluate", "report"] == [name for name, status in planned.items() if status == "will_run"]
 
 
+def test_an_adapter_that_is_there_is_evaluated_without_training(
+    finished: tuple[dict[str, Any], Path, dict[str, str]],
+) -> None:
+    first, path, env = finished
+    found = ponens(env, "evaluate", path, "--adapter", "small@latest", "--set", "train.rank=16")
+
+    assert "train" not in statuses(found)
+    assert first["evaluation"]["paired"]["verdict"] == found["evaluation"]["paired"]["verdict"]
+
+
 def test_a_deleted_artifact_runs_what_made_it_alone(finished: tuple[dict[str, Any], Path, dict[str, str]]) -> None:
     first, path, env = finished
     for snapshot in Home(Path(env["PONENS_HOME"])).root.glob("artifacts/snapshots/*"):
