@@ -184,6 +184,13 @@ def _subject(candidate: Candidate, base: str, shop: Workshop) -> sampler.Subject
         about = orjson.loads((folder / "adapter.json").read_bytes())
     except OSError:
         raise PonensError(f"adapter {candidate.name} is gone", seen=folder, hint="run the recipe again") from None
+    if about.get("base_identity", base) != base:
+        raise PonensError(
+            f"adapter {candidate.name} was trained on another base model",
+            seen=f"identity {base[:16]} of the base to compare with",
+            expected=f"{about['base_identity'][:16]}, as adapter.json says ({about.get('base_model')})",
+            hint="evaluate with the base model and revision it was trained on, or train again",
+        )
     template = about.get("template") or about.get("facts", {}).get("template")
     return sampler.Subject(candidate.name, digest([base, candidate.digest]), str(folder), template)
 
@@ -276,7 +283,7 @@ def _facts(
     }
     for name in names:
         if same_replies(samples["base"], samples[name]):
-            facts["warnings"].append(f"{name} says the very same as the base: it seems not to be applied")
+            facts["warnings"].append(f"{name} says the very same as the base: it is not applied, or has learnt nothing")
     for name, found in samples.items():
         if over := sum(s.finish == "overflow" for s in found):
             facts["warnings"].append(

@@ -9,8 +9,10 @@ from pydantic import ValidationError
 
 from storage.artifacts import write_json
 from storage.home import Home
+from storage.questions import write
 from storage.records import PonensError, Question, Receipt, UsageError
 from tasks.evaluate import Candidate, EvaluateSpec, chosen, step, trained
+from tasks.step import Workshop
 
 QUESTIONS = [Question(f"Lamp {n} is red.", "Colour?", ("red", "blue"), "A", split="test") for n in range(9)]
 
@@ -33,7 +35,7 @@ PARSE, TRAIN = receipt("parse"), receipt("train", "a", "adapters/logic/3")
 def test_an_unknown_setting_and_one_out_of_range_are_refused() -> None:
     for wrong in ({"vote": 5}, {"votes": 0}, {"temperature": 0}, {"engine": "llama"}, {"adaptive": "beta"}):
         with pytest.raises(ValidationError):
-            EvaluateSpec(**wrong)  # type: ignore[arg-type]
+            EvaluateSpec(**wrong)
 
 
 def test_every_setting_is_described_for_the_form_drawn_from_it() -> None:
@@ -42,7 +44,7 @@ def test_every_setting_is_described_for_the_form_drawn_from_it() -> None:
 
 def test_the_key_changes_with_what_shapes_the_answers_and_with_nothing_else(model: SimpleNamespace) -> None:
     def key(**settings: object) -> str | None:
-        return step(EvaluateSpec(engine="transformers", **settings), model, PARSE, TRAIN).key  # type: ignore[arg-type]
+        return step(EvaluateSpec(engine="transformers", **settings), model, PARSE, TRAIN).key
 
     plain = key()
 
@@ -105,3 +107,14 @@ def test_importing_it_brings_in_no_heavy_library() -> None:
 
 def test_a_home_keeps_samples_beside_its_ledger(tmp_path: Path) -> None:
     assert tmp_path / "samples" == Home(tmp_path).samples
+
+
+def test_an_adapter_of_another_base_is_refused_before_an_engine_starts(model: SimpleNamespace, tmp_path: Path) -> None:
+    home = Home(tmp_path / "home")
+    (home.root / "artifacts" / "q").mkdir(parents=True)
+    write(home.root / "artifacts" / "q", QUESTIONS, lambda group: "test")
+    write_json(home.adapters / "logic" / "3" / "adapter.json", {"base_identity": "0" * 64, "base_model": "other"})
+    one = step(EvaluateSpec(), model, receipt("parse", artifact="artifacts/q"), TRAIN)
+
+    with pytest.raises(PonensError, match="another base model"):
+        one.work(Workshop(tmp_path, home, lambda tick: None))
