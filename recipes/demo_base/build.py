@@ -29,7 +29,7 @@ MODEL = {
     "num_hidden_layers": 2,
     "num_attention_heads": 4,  # heads of 32: the smallest that vLLM's CPU attention takes
     "num_key_value_heads": 4,
-    "max_position_embeddings": 512,
+    "max_position_embeddings": 4_096,
     "rope_theta": 10_000.0,
     "tie_word_embeddings": True,
     "attention_dropout": 0.0,
@@ -37,8 +37,8 @@ MODEL = {
 }
 SHARPNESS, MATCH = 7.5, 1.3  # of the first attention: see draw_looking_back
 EMBEDDING_STD = 0.2  # at the usual 0.02 the skills come many times later
-RATE, WARM_UP, COOL_DOWN, BATCH_TOKENS = float(os.environ.get("RATE", "3e-3")), 100, 0.3, 1_024
-GATE, ROUNDS = 0.98, 200
+RATE, WARM_UP, COOL_DOWN, BATCH_TOKENS = 1.5e-3, 100, 0.3, 1_024
+GATE, ROUNDS = 0.995, 200
 Encoded = tuple[list[int], list[float]]
 
 
@@ -197,7 +197,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--minutes", type=float, default=20.0, help="CPU minutes")
+    parser.add_argument("--minutes", type=float, default=9.0, help="CPU minutes")
     given = parser.parse_args()
     os.environ.setdefault("HF_HUB_OFFLINE", "1")
     made = make_tokenizer()

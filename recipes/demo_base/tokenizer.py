@@ -40,7 +40,7 @@ def build(texts: Iterable[str], values: Iterable[str]) -> Qwen2Tokenizer:
         pad_token="<|endoftext|>",
         unk_token="<|endoftext|>",
         extra_special_tokens=["<|im_start|>"],
-        model_max_length=512,
+        model_max_length=4_096,
         chat_template=TEMPLATE,
     )
     return made
