@@ -68,7 +68,9 @@ def test_a_bad_line_is_a_reject_and_fatal_only_with_strict(puzzles: Path, tmp_pa
 
 def test_a_plan_of_an_empty_home_runs_every_step(puzzles: Path, tmp_path: Path) -> None:
     recipe = tmp_path / "r.toml"
-    recipe.write_text(f'name = "r"\n[parse]\npath = "{puzzles.name}"\n[train]\nbase_model = "org/model"\n')
+    recipe.write_text(
+        f'name = "r"\n[parse]\npath = "{puzzles.name}"\n[reason]\nteacher = "embedded"\n[train]\nbase_model = "org/model"\n'
+    )
     found = only_object(ponens("plan", recipe, "--json", cwd=tmp_path))
 
     assert ["parse", "reason", "assemble", "train", "evaluate", "report"] == [s["name"] for s in found["steps"]]
