@@ -31,7 +31,7 @@ check: install  ## lint, format, types
 	$(PY) -m ruff format --check .
 	$(PY) -m mypy
 
-bench: install  ## one benchmark, such as make bench NAME=demo_learning
+bench: install  ## one benchmark
 	$(PY) benchmarks/$(NAME).py
 
 run: install  ## start a deployment by its bare name, such as make run D=finetune-logic
