@@ -19,7 +19,7 @@ from typing import Any
 
 ROOT = Path(__file__).resolve().parents[1]
 HEAD = (
-    "run", "questions", "base, letter forced", "base, free greedy", "base, vote", "adapter, greedy", "adapter, one sample",
+    "run", "questions", "base, letter forced", "base, free greedy", "base, vote", "adapter, greedy", "adapter, single",
     "adapter, vote", "worst family", "worst language", "train s", "evaluate s", "whole s",
 )  # fmt: skip
 

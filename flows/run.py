@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import secrets
 import time
 from collections.abc import Callable, Collection
@@ -50,6 +51,7 @@ class Run:
 
     def go(self, through: Callable[[Recipe, Do, Path], None] = chain) -> dict[str, Any]:
         """Run a chain; the summary that `ponens run --json` prints. Whatever a step raises passes through."""
+        log.setLevel(logging.INFO)  # what the house says goes to Prefect's log, which asks for no more than this
         folder = self.home.run(self.id)
         folder.mkdir(parents=True, exist_ok=True)
         (folder / "recipe.json").write_text(resolved(self.recipe), "utf-8")
