@@ -21,7 +21,7 @@ demo: install  ## puzzles, rationales, LoRA, verdict: the whole flow on a laptop
 	.venv/bin/ponens run recipes/demo.toml
 
 test: install  ## every tier that needs no GPU
-	$(PY) -m pytest -q
+	$(PY) -m pytest -q -n 2 --dist loadfile
 
 unit: install  ## seconds; no torch, no Prefect
 	$(PY) -m pytest -q -m "not heavy and not vllm and not prefect"
