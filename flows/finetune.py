@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from prefect import flow
-from prefect.artifacts import create_link_artifact, create_markdown_artifact
+from prefect.artifacts import create_link_artifact, create_markdown_artifact, create_table_artifact
 
 from flows.chain import compare
 from flows.recipe import Recipe, StepName
@@ -26,9 +26,7 @@ def finetune_logic(
     """parse → reason → assemble → train → evaluate → report; each step cached by its content."""
     run = Run(recipe, Home(home.resolve()) if home else Home.beside(), refresh=refresh, until=until)
     summary = run.go()
-    if page := summary.get("report"):
-        create_link_artifact(Path(page).as_uri(), link_text=f"Report on {summary['adapter']}", key="report-page")
-        create_markdown_artifact(Path(page).with_suffix(".md").read_text("utf-8"), key="verdict")
+    _publish(summary)
     return summary
 
 
@@ -38,4 +36,24 @@ def evaluate_adapters(
 ) -> dict[str, Any]:
     """Adapters that are there already against their base, on the recipe's test questions; nothing is trained."""
     run = Run(recipe, Home(home.resolve()) if home else Home.beside(), refresh=refresh)
-    return run.go(partial(compare, adapters=adapters)) | {"adapter": ", ".join(adapters)}
+    summary = run.go(partial(compare, adapters=adapters)) | {"adapter": ", ".join(adapters)}
+    _publish(summary)
+    return summary
+
+
+def _publish(summary: dict[str, Any]) -> None:
+    """What a run came to, as artifacts on its page: the comparison, the verdict, the link to the report."""
+    if found := summary.get("evaluation"):
+        measures = ("accuracy", "ci95", "greedy_accuracy", "single_accuracy", "forced_accuracy", "unreadable")
+        rows = [{"": side} | {m: _shown(found[side][m]) for m in measures} for side in ("base", "adapter")]
+        word = found["paired"]["verdict"]
+        create_table_artifact(rows, key="comparison", description=f"{summary['adapter']} against its base: **{word}**")
+    if page := summary.get("report"):
+        create_link_artifact(Path(page).as_uri(), link_text=f"Report on {summary['adapter']}", key="report-page")
+        create_markdown_artifact(Path(page).with_suffix(".md").read_text("utf-8"), key="verdict")
+
+
+def _shown(value: float | list[float] | None) -> str:
+    if isinstance(value, list):
+        return " … ".join(f"{end:.3f}" for end in value)
+    return "–" if value is None else f"{value:.3f}"

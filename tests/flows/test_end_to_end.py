@@ -203,7 +203,9 @@ def test_a_deployment_runs_the_flow_to_its_report(
         worker.wait(60)
 
     assert 0 == done.returncode, done.stdout + done.stderr
-    assert {"report-page", "verdict", "parse", "evaluate"} <= {a["key"] for a in _post(env, "artifacts/filter")}
+    assert {"report-page", "verdict", "comparison", "parse", "evaluate"} <= {
+        a["key"] for a in _post(env, "artifacts/filter")
+    }
     names = {(t["name"], t["state_name"]) for t in _post(env, "task_runs/filter")}
     assert ("train", "Cached") in names
 
