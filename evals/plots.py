@@ -64,7 +64,7 @@ def _styled(draw: Callable[P, str]) -> Callable[P, str]:
     def styled(*args: P.args, **kwargs: P.kwargs) -> str:
         import matplotlib
 
-        with matplotlib.rc_context(_STYLE):  # type: ignore[arg-type]
+        with matplotlib.rc_context(_STYLE):
             return draw(*args, **kwargs)
 
     return styled

@@ -102,7 +102,9 @@ def gather(home: Home, spec: ReportSpec, recipe: str, receipts: Mapping[str, Rec
 
 
 def _step(receipt: Receipt) -> StepFacts:
-    shown = {name: value for name, value in receipt.facts.items() if isinstance(value, str | int | float | dict)}
+    shown: dict[str, object] = {
+        name: value for name, value in receipt.facts.items() if isinstance(value, str | int | float | dict)
+    }
     return {
         "name": receipt.step,
         "status": "ran",

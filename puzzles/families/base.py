@@ -46,7 +46,8 @@ State = TypeVar("State")
 class Family(Protocol[State]):
     """One kind of puzzle: it writes texts, and reads and solves them from the text alone."""
 
-    name: str
+    @property
+    def name(self) -> str: ...
 
     def capacity(self, language: Language) -> int:
         """How many different problem texts `make` can write, at least."""

@@ -55,7 +55,8 @@ class Moves:
 
     def capacity(self, language: Language) -> int:
         said = self.wording[language]
-        return len(said.actors) * len(said.values) * sum(len(said.moves) ** n for n in _STEPS)
+        movings: int = sum(len(said.moves) ** n for n in _STEPS)
+        return len(said.actors) * len(said.values) * movings
 
     def make(self, rng: random.Random, language: Language) -> Puzzle:
         said = self.wording[language]
