@@ -37,11 +37,13 @@ def run(
     log: Path,
     hear: Callable[[dict[str, Any]], None],
     what: str,
+    relief: str = "free some memory",
     environment: Mapping[str, str] | None = None,
 ) -> None:
     """Run `command` to its end. PonensError if it fails; whatever happens, nothing of it is left running.
 
     A message {"error": …} of the child becomes the PonensError; without one, the end of its log speaks.
+    `relief` says what to do where memory did not suffice.
     """
     error: dict[str, Any] | None = None
     log.parent.mkdir(parents=True, exist_ok=True)
@@ -65,7 +67,7 @@ def run(
         finally:
             _end(process)
     if code != 0:
-        raise _failure(what, code, error, log)
+        raise _failure(what, code, error, log, relief)
 
 
 def surroundings(more: Mapping[str, str]) -> dict[str, str]:
@@ -103,7 +105,7 @@ def _end(process: subprocess.Popen[bytes]) -> None:
     process.wait()
 
 
-def _failure(what: str, code: int, error: dict[str, Any] | None, log: Path) -> PonensError:
+def _failure(what: str, code: int, error: dict[str, Any] | None, log: Path, relief: str) -> PonensError:
     if error:
         return PonensError(
             error["thing"], seen=error["seen"], expected=error["expected"], hint=f"{error['hint']} (log: {log})".strip()
@@ -112,11 +114,11 @@ def _failure(what: str, code: int, error: dict[str, Any] | None, log: Path) -> P
     text = "\n".join(lines[-200:])
     tail = "\n            ".join(_own(lines)[-_TAIL:]) or "nothing printed"
     if any(word in text for word in (*_MEMORY, _KILLED)) or code == -signal.SIGKILL:
-        thing, hint = f"{what} ran out of memory", "set a smaller batch_size or max_length, or gradient_checkpointing"
+        thing, hint = f"{what} ran out of memory", relief
     elif any(word in text for word in _DISK):
         thing, hint = f"{what} found the disk full", "free some space and run the same command: it goes on"
     else:
-        thing, hint = f"{what} failed", "read the whole log; run the same command to go on from the last checkpoint"
+        thing, hint = f"{what} failed", "read the whole log; run the same command to go on from where it stopped"
     return PonensError(
         thing, seen=f"exit code {code}; the log ends:\n            {tail}", hint=f"{hint}\n  log:      {log}"
     )

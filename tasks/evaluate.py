@@ -235,6 +235,7 @@ def _sample(order: Mapping[str, Any], scratch: Path, shop: Workshop) -> None:
         log=scratch / "engine.log",
         hear=hear,
         what="evaluation",
+        relief="set a smaller [evaluate] max_model_len or gpu_memory_utilization",
     )
 
 

@@ -156,6 +156,7 @@ def _train(spec: TrainSpec, settings: Mapping[str, Any], base: str, snapshot: Re
         log=scratch / "train.log",
         hear=hear,
         what="training",
+        relief="set a smaller batch_size or max_length, or gradient_checkpointing",
         environment={"HF_HUB_OFFLINE": "1"} if order["base_folder"] else {},
     )
 
