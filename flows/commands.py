@@ -6,7 +6,7 @@ import contextlib
 import os
 import subprocess
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast, get_args
 
@@ -122,15 +122,15 @@ def evaluate(
         run(path, changes, refresh, "evaluate", json=json)
         return
     _known_steps(refresh)
-    _prefect()
-    from flows.finetune import evaluate_adapters
+    with _prefect():
+        from flows.finetune import evaluate_adapters
 
-    summary = evaluate_adapters(
-        _load(path, changes),
-        adapters=list(adapters),
-        home=_home(path).root,
-        refresh=cast("list[recipes.StepName]", list(refresh)),
-    )
+        summary = evaluate_adapters(
+            _load(path, changes),
+            adapters=list(adapters),
+            home=_home(path).root,
+            refresh=cast("list[recipes.StepName]", list(refresh)),
+        )
     if json:
         show.emit(summary)
     else:
@@ -202,23 +202,30 @@ def doctor(*, json: bool) -> None:
 
 
 def _flow(chosen: recipes.Recipe, home: Home, refresh: Sequence[str], until: str) -> dict[str, Any]:
-    _prefect()
-    from flows.finetune import finetune_logic
+    with _prefect():
+        from flows.finetune import finetune_logic
 
-    return finetune_logic(
-        chosen,
-        home=home.root,
-        refresh=cast("list[recipes.StepName]", list(refresh)),
-        until=cast("recipes.StepName", until),
-    )
+        return finetune_logic(
+            chosen,
+            home=home.root,
+            refresh=cast("list[recipes.StepName]", list(refresh)),
+            until=cast("recipes.StepName", until),
+        )
 
 
-def _prefect() -> None:
-    """Prefect's surroundings, before it is imported."""
-    if not os.environ.get("PREFECT_API_URL"):
+@contextlib.contextmanager
+def _prefect() -> Iterator[None]:
+    """Prefect's surroundings for a flow that runs in this process."""
+    own_server = not os.environ.get("PREFECT_API_URL")
+    if own_server:
         os.environ.pop("PREFECT_API_URL", None)  # set but empty breaks Prefect's event worker
     # the screen tells the story; Prefect's own lines go to its server and, of them, only the gravest here
     os.environ.setdefault("PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL", "CRITICAL")
+    from prefect.settings import PREFECT_FLOWS_HEARTBEAT_FREQUENCY, temporary_settings
+
+    # a server that ends with the flow watches no heartbeat, and its thread costs a second at the end
+    with temporary_settings({PREFECT_FLOWS_HEARTBEAT_FREQUENCY: None} if own_server else {}):
+        yield
 
 
 def _estimate(chosen: recipes.Recipe, home: Home) -> dict[str, Any]:

@@ -246,10 +246,16 @@ def code_version(module: str) -> str:
         name = queue.pop()
         if name in seen or (path := _source(name)) is None:
             continue
-        tree = ast.parse(path.read_bytes())
-        seen[name] = hashlib.sha256(ast.dump(_bare(tree)).encode()).hexdigest()
-        queue += _imports(tree)
+        seen[name], imports = _read(path)
+        queue += imports
     return digest(seen)[:16]
+
+
+@functools.cache
+def _read(path: Path) -> tuple[str, list[str]]:
+    """A file's own digest, and what it imports."""
+    tree = ast.parse(path.read_bytes())
+    return hashlib.sha256(ast.dump(_bare(tree)).encode()).hexdigest(), _imports(tree)
 
 
 def _source(name: str) -> Path | None:

@@ -12,10 +12,9 @@ import threading
 import time
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from typing import TYPE_CHECKING
 
 import tenacity
-from langchain_core.language_models import BaseChatModel
-from langchain_core.messages import AIMessage, HumanMessage, SystemMessage
 
 from storage.ledger import Entry, Ledger
 from storage.records import PonensError
@@ -23,7 +22,9 @@ from tasks.teachers.build import model_name
 from tasks.teachers.reply import Fault, Reply, extract, fault
 from tasks.teachers.terms import AskSpec, Request
 
-_LANGCHAIN = {"system": SystemMessage, "user": HumanMessage, "assistant": AIMessage}
+if TYPE_CHECKING:  # more than a second to import, which a plan need not pay
+    from langchain_core.language_models import BaseChatModel
+    from langchain_core.messages import BaseMessage
 
 
 class _TryAgain(Exception):
@@ -93,7 +94,7 @@ class Asker:
         call.attempts += 1
         start = time.monotonic()
         try:
-            message = self.model.invoke([_LANGCHAIN[m.role](m.content) for m in call.request.messages])
+            message = self.model.invoke(_messages(call.request))
             reply = extract(message)
         except Exception as error:
             why = fault(error)
@@ -150,3 +151,10 @@ class Asker:
         if isinstance(error, _TryAgain) and error.why.retry_after is not None:
             return error.why.retry_after + min(jitter, 1.0)  # all workers were told the same moment
         return jitter
+
+
+def _messages(request: Request) -> list[BaseMessage]:
+    from langchain_core.messages import AIMessage, HumanMessage, SystemMessage
+
+    kinds = {"system": SystemMessage, "user": HumanMessage, "assistant": AIMessage}
+    return [kinds[message.role](message.content) for message in request.messages]

@@ -6,13 +6,15 @@ Providers' packages take seconds to import, so each enters only when it is chose
 from __future__ import annotations
 
 import os
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
-from langchain_core.language_models import BaseChatModel
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, model_validator
 
 from storage.records import UsageError
 from tasks.step import code_version
+
+if TYPE_CHECKING:
+    from langchain_core.language_models import BaseChatModel
 
 
 class TeacherSpec(BaseModel):

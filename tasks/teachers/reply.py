@@ -12,11 +12,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from email.utils import parsedate_to_datetime
 from time import time
-from typing import Any
-
-from langchain_core.messages import AIMessage
+from typing import TYPE_CHECKING, Any
 
 from storage.ledger import Outcome, Tokens
+
+if TYPE_CHECKING:
+    from langchain_core.messages import AIMessage
 
 SECRETS = ("OPENAI_API_KEY", "DASHSCOPE_API_KEY")
 _TOKENS = re.compile(r"(?i)(bearer\s+|\bsk-)[\w.*~+/=-]{6,}")
