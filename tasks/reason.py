@@ -51,9 +51,11 @@ _CHUNK = 2000
 class ReasonSpec(AskSpec):
     """The recipe's [reason]. `prompt` shows the key (explain) or not (solve); the embedded teacher never sees it."""
 
-    samples: int = Field(default=1, ge=1, le=64)
-    prompt: Literal["explain", "solve"] | None = None
-    max_unanswered: float = Field(default=0.0, ge=0, le=1)
+    samples: int = Field(default=1, ge=1, le=64, description="Rationales asked for each question.")
+    prompt: Literal["explain", "solve"] | None = Field(
+        default=None, description="explain shows the key to the teacher, solve does not."
+    )
+    max_unanswered: float = Field(default=0.0, ge=0, le=1, description="Share of requests that may stay unanswered.")
 
     @property
     def asks(self) -> Literal["explain", "solve"]:

@@ -22,16 +22,22 @@ class TeacherSpec(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    teacher: Literal["openai", "dashscope", "embedded"] = "openai"
-    model: str = ""
-    base_url: str | None = None
-    workers: int = Field(default=32, ge=1, le=512)
-    timeout: float = Field(default=120.0, gt=0)
-    max_tokens: int | None = Field(default=2048, ge=1)
-    temperature: float | None = Field(default=None, ge=0, le=2)
-    top_p: float | None = Field(default=None, gt=0, le=1)
-    thinking: bool | None = None
-    thinking_budget: int | None = Field(default=None, ge=1)
+    teacher: Literal["openai", "dashscope", "embedded"] = Field(
+        default="openai", description="Who explains: any OpenAI-compatible endpoint, DashScope, or the embedded solver."
+    )
+    model: str = Field(default="", description="The teacher's model, as its provider names it.")
+    base_url: str | None = Field(default=None, description="The endpoint; by default the provider's own.")
+    workers: int = Field(default=32, ge=1, le=512, description="Requests in flight at once.")
+    timeout: float = Field(default=120.0, gt=0, description="Seconds until one call is given up and tried again.")
+    max_tokens: int | None = Field(
+        default=2048, ge=1, description="Longest reply; raising it asks again only for cut ones."
+    )
+    temperature: float | None = Field(
+        default=None, ge=0, le=2, description="Sampling temperature; the model's own if empty."
+    )
+    top_p: float | None = Field(default=None, gt=0, le=1, description="Nucleus sampling; the model's own if empty.")
+    thinking: bool | None = Field(default=None, description="Whether the model thinks first, where that is a choice.")
+    thinking_budget: int | None = Field(default=None, ge=1, description="Most tokens of thinking.")
 
     @model_validator(mode="after")
     def _named(self) -> TeacherSpec:

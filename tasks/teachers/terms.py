@@ -28,14 +28,14 @@ class Price(BaseModel):
 class AskSpec(TeacherSpec):
     """How to ask: what is tried again, when to stop, and what it may cost."""
 
-    max_attempts: int = Field(default=12, ge=1)
-    deadline: float = Field(default=600.0, gt=0)
-    first_wait: float = Field(default=0.5, ge=0)
-    longest_wait: float = Field(default=30.0, ge=0)
-    max_cost: float | None = Field(default=None, ge=0)
-    max_requests: int | None = Field(default=None, ge=0)
-    prices: dict[str, Price] = Field(default_factory=dict)
-    again: bool = False
+    max_attempts: int = Field(default=12, ge=1, description="Calls for one request before it is left unanswered.")
+    deadline: float = Field(default=600.0, gt=0, description="Seconds for one request, all its calls together.")
+    first_wait: float = Field(default=0.5, ge=0, description="Seconds before the second call; it doubles from there.")
+    longest_wait: float = Field(default=30.0, ge=0, description="Longest wait between two calls, in seconds.")
+    max_cost: float | None = Field(default=None, ge=0, description="Stop, resumably, at this cost; needs a price.")
+    max_requests: int | None = Field(default=None, ge=0, description="Stop, resumably, after so many requests.")
+    prices: dict[str, Price] = Field(default_factory=dict, description="Price of each model per million tokens.")
+    again: bool = Field(default=False, description="Ask again for replies that were cut or refused.")
 
     @property
     def free(self) -> bool:
