@@ -41,6 +41,7 @@ from storage.samples import BALLOTS, SAMPLES
 from tasks.step import Result, Step, Workshop, of
 
 TOY_PARAMETERS = 10_000_000
+_LONG = ("canary", "template")  # facts that no column has room for
 Row = dict[str, Any]
 
 
@@ -103,7 +104,9 @@ def gather(home: Home, spec: ReportSpec, recipe: str, receipts: Mapping[str, Rec
 
 def _step(receipt: Receipt) -> StepFacts:
     shown: dict[str, object] = {
-        name: value for name, value in receipt.facts.items() if isinstance(value, str | int | float | dict)
+        name: value
+        for name, value in receipt.facts.items()
+        if name not in _LONG and isinstance(value, str | int | float | dict)
     }
     return {
         "name": receipt.step,
