@@ -24,7 +24,7 @@ test: install  ## every tier that needs no GPU
 	$(PY) -m pytest -q -n 2 --dist loadfile
 
 unit: install  ## seconds; no torch, no Prefect
-	$(PY) -m pytest -q -m "not heavy and not vllm and not prefect"
+	$(PY) -m pytest -q -n 2 -m "not process and not heavy and not vllm and not prefect"
 
 check: install  ## lint, format, types
 	$(PY) -m ruff check .

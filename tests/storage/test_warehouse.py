@@ -123,6 +123,7 @@ for number in sys.argv[2:]:
 """
 
 
+@pytest.mark.process
 def test_four_killed_processes_lose_no_row_that_they_were_told_is_there(tmp_path):
     home = Home(tmp_path)
     names = [Path(artifact(home, number).artifact).name for number in range(200)]

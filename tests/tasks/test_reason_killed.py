@@ -12,6 +12,8 @@ from tasks.reason import ReasonSpec, requests
 from tests.fakes import TeacherServer, gold_of, mix
 from tests.tasks.runs import apart, once, questions
 
+pytestmark = pytest.mark.process
+
 COUNT, WORKERS = 60, 4
 MIX = {"wrong": 0.15, "unreadable": 0.15, "length": 0.1, "429": 0.15, "500": 0.15}
 

@@ -124,6 +124,7 @@ def _run_in_child(root: str) -> None:
     run_step(greeting(home), home)
 
 
+@pytest.mark.process
 def test_two_processes_at_once_work_once(home: Home) -> None:
     home.root.mkdir(parents=True)
     context = multiprocessing.get_context("spawn")
