@@ -31,7 +31,12 @@ def run(
     """Run the flow `finetune-logic` in this process, up to and with the step `until`."""
     _known_steps([*refresh, until])
     chosen = _load(path, [*changes, *(["parse.strict=true"] if strict else [])])
-    summary = _flow(chosen, _home(path), refresh, until)
+    try:
+        summary = _flow(chosen, _home(path), refresh, until)
+    except PonensError as error:
+        if json and error.summary:
+            show.emit({**error.summary, "error": str(error)})
+        raise
     if json:
         show.emit(summary)
     else:

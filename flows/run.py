@@ -26,7 +26,7 @@ from flows.screen import Screen
 from storage import warehouse
 from storage.artifacts import write_json
 from storage.home import Home
-from storage.records import Receipt
+from storage.records import PonensError, Receipt
 from tasks.step import Progress, Step, Tick, log, run_step
 
 ARTIFACT_EVERY_S = 2.0
@@ -61,6 +61,9 @@ class Run:
             with suppress(_Reached):
                 through(self.recipe, self.do, self.home.root)
             outcome = "done"
+        except PonensError as error:
+            error.summary = self.summary()
+            raise
         finally:
             write_json(folder / "outcome.json", {"outcome": outcome, **self.summary()})
             warehouse.close_run(self.home, self.id, outcome)

@@ -21,6 +21,7 @@ class PonensError(Exception):
     """The work failed. Reads as: thing, value seen, value expected, next step."""
 
     exit_code = 1
+    summary: Mapping[str, Any] | None = None  # of the run that it ended, where one was under way
 
     def __init__(self, thing: str, *, seen: object = None, expected: str = "", hint: str = "") -> None:
         self.thing, self.seen, self.expected, self.hint = thing, seen, expected, hint

@@ -227,6 +227,35 @@ def test_a_bad_parameter_is_refused_before_the_run(finished: tuple[dict[str, Any
     assert "rank" in done.stdout + done.stderr
 
 
+def test_a_failed_run_says_where_in_its_one_object(prefect: dict[str, str], tmp_path: Path, recipe_text: str) -> None:
+    recipe = tmp_path / "all-test.toml"
+    recipe.write_text(recipe_text)
+    done = subprocess.run(
+        [
+            sys.executable,
+            "-m",
+            "flows.cli",
+            "run",
+            str(recipe),
+            "--set",
+            "parse.test=1.0",
+            "--set",
+            "parse.valid=0.0",
+            "--json",
+        ],
+        cwd=ROOT,
+        env={**prefect, "PONENS_HOME": str(tmp_path / "home")},
+        capture_output=True,
+        text=True,
+        timeout=100,
+    )
+
+    assert 2 == done.returncode
+    assert {"puzzles": "ran", "parse": "ran", "reason": "failed"} == statuses(json.loads(done.stdout))
+    assert "nothing to reason about" in json.loads(done.stdout)["error"]
+    assert "Traceback" not in done.stderr
+
+
 @pytest.mark.skipif(not COMPETITION.exists(), reason="the competition's data is not beside this checkout")
 def test_competition_problems_run_to_the_report_against_a_faulty_teacher(
     prefect: dict[str, str], tmp_path: Path, recipe_text: str
