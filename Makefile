@@ -23,7 +23,7 @@ demo: install  ## puzzles, rationales, LoRA, verdict: the whole flow on a laptop
 test: install  ## every tier that needs no GPU
 	$(PY) -m pytest -q -n 2 --dist loadfile
 
-unit: install  ## seconds; no torch, no Prefect
+unit: install  ## a minute or two; no torch, no Prefect server
 	$(PY) -m pytest -q -n 2 -m "not process and not heavy and not vllm and not prefect"
 
 check: install  ## lint, format, types
