@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, model_validator
+from pydantic import BaseModel, ConfigDict, Field, SecretStr
 
 from storage.records import UsageError
 from tasks.step import code_version
@@ -39,16 +39,18 @@ class TeacherSpec(BaseModel):
     thinking: bool | None = Field(default=None, description="Whether the model thinks first, where that is a choice.")
     thinking_budget: int | None = Field(default=None, ge=1, description="Most tokens of thinking.")
 
-    @model_validator(mode="after")
-    def _named(self) -> TeacherSpec:
-        if self.teacher != "embedded" and not self.model and self.model_fields_set:  # no [reason] at all is no mistake
-            raise ValueError(f'teacher = "{self.teacher}" needs model = "…"')
-        return self
-
 
 def model_name(spec: TeacherSpec) -> str:
-    """The model as the ledger knows it: the embedded solver is named by its code."""
-    return f"solver/{code_version('puzzles.solve')}" if spec.teacher == "embedded" else spec.model
+    """The model as the ledger knows it: the embedded solver is named by its code. UsageError if none is named."""
+    if spec.teacher == "embedded":
+        return f"solver/{code_version('puzzles.solve')}"
+    if not spec.model:
+        raise UsageError(
+            f'teacher = "{spec.teacher}" needs a model',
+            expected='[reason] model = "…", as its provider names it',
+            hint='or teacher = "embedded" for generated puzzles',
+        )
+    return spec.model
 
 
 def teacher(spec: TeacherSpec) -> BaseChatModel:
@@ -57,8 +59,7 @@ def teacher(spec: TeacherSpec) -> BaseChatModel:
         from tasks.teachers.embedded import SolverChat
 
         return SolverChat()
-    if not spec.model:
-        raise UsageError("the recipe names no teacher", expected='[reason] with teacher = "…" and model = "…"')
+    model_name(spec)
     if spec.teacher == "dashscope":
         key = _key("DASHSCOPE_API_KEY", "dashscope")
         from tasks.teachers.dashscope import BASE_URL, QwenChat

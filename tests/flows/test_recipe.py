@@ -9,9 +9,7 @@ from storage.records import UsageError
 
 ROOT = Path(__file__).resolve().parents[2]
 SHIPPED = sorted((ROOT / "recipes").glob("*.toml"))
-SMALL = (
-    'name = "small"\n[parse]\npath = "data.jsonl"\n[reason]\nteacher = "embedded"\n[train]\nbase_model = "org/model"\n'
-)
+SMALL = 'name = "small"\n[parse]\npath = "data.jsonl"\n[train]\nbase_model = "org/model"\n'
 
 
 @pytest.fixture

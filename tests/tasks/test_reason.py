@@ -12,7 +12,7 @@ from pydantic import ValidationError
 from prompts import choice
 from storage.home import Home
 from storage.ledger import Ledger
-from storage.records import PonensError, Question, UsageError
+from storage.records import PonensError, Question, Receipt, UsageError
 from tasks.reason import TABLE, ReasonSpec, estimate, reason, step, wanted
 from tasks.step import Result, Tick, Workshop
 from tests.fakes import TeacherServer, always, first, gold_of, mix
@@ -360,11 +360,13 @@ def test_only_what_shapes_the_result_is_in_the_settings() -> None:
 
 
 def test_a_spec_refuses_what_it_does_not_know() -> None:
-    with pytest.raises(ValidationError, match="needs model"):
-        ReasonSpec(teacher="dashscope")
     with pytest.raises(ValidationError):
         ReasonSpec(teacher="openai", model="m", retries=3)  # type: ignore[call-arg]
-    assert ReasonSpec().settings["model"] == ""
+
+
+def test_a_step_without_a_model_is_refused_before_anything_is_asked() -> None:
+    with pytest.raises(UsageError, match="needs a model"):
+        step(ReasonSpec(teacher="dashscope"), Receipt("parse", "", "", "", {}, {}, 0.0, ""))
 
 
 def test_the_embedded_teacher_solves_generated_puzzles_without_seeing_the_key(tmp_path: Path) -> None:
