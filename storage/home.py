@@ -1,7 +1,7 @@
 """A home directory holds everything of Ponens; two homes never mix.
 
 warehouse.duckdb           facts one can query
-ledger/*.jsonl             one line a request to a teacher, appended as the reply arrives
+ledger/*.jsonl             one line a request to a teacher, appended as the reply arrives; index.sqlite finds them
 samples/*.jsonl            one line a sampled reply, appended as it finishes
 receipts/STEP/KEY.json     what each finished step left behind
 artifacts/SHELF/DIGEST/    immutable files named by content, manifest.json last

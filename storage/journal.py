@@ -9,6 +9,7 @@ Writers never share a file, so they need no lock between processes; a torn last 
 
 from __future__ import annotations
 
+import fcntl
 import os
 import threading
 import time
@@ -57,6 +58,7 @@ class Journal:
                 self.folder.mkdir(parents=True, exist_ok=True)
                 name = f"{time.time_ns()}-{os.getpid()}.jsonl"
                 self._fd = os.open(self.folder / name, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_EXCL, 0o600)
+                fcntl.flock(self._fd, fcntl.LOCK_EX)  # as long as this is held, the segment may grow
                 self.segment = self.folder / name
             place = Place(self.segment, os.lseek(self._fd, 0, os.SEEK_END))
             if os.write(self._fd, line) != len(line):

@@ -13,19 +13,31 @@ A reply that was cut remembers the limit it was cut at, so only a higher one ask
 from __future__ import annotations
 
 import fcntl
+import functools
+import getpass
 import os
+import socket
 import threading
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, fields
-from pathlib import Path
 from typing import Any, Literal, Self
 
 from storage.home import Home
-from storage.journal import Journal, Place, located, row_at
-from storage.records import digest
+from storage.index import FILE, SETTLES, Index, Known, short
+from storage.journal import Journal, located, row_at
+from storage.records import PonensError, digest
 
 Outcome = Literal["answered", "cut", "refused", "empty", "failed"]
-_SETTLES: tuple[Outcome, ...] = ("answered", "cut", "refused")
+_FRESH = 1000  # rows of this process that memory holds before they go to the index
+
+
+@functools.cache
+def _who(process: int) -> str:
+    try:
+        user = getpass.getuser()
+    except (KeyError, OSError):  # a container's user without a name
+        user = str(os.getuid())
+    return f"{user}@{socket.gethostname()}, process {process}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +67,7 @@ class Entry:
 
     `cut` ended at the length limit, `refused` was declined by a content filter, `empty` had no text,
     `failed` got no usable reply in any of its attempts. `cost` is None where the price is unknown.
+    `asked_by` is the user, machine and process that asked.
     """
 
     key: str
@@ -76,6 +89,7 @@ class Entry:
     attempts: int = 1
     error: str = ""
     detail: str = ""
+    asked_by: str = field(default_factory=lambda: _who(os.getpid()))
 
 
 _COLUMNS = tuple(f.name for f in fields(Entry))
@@ -90,19 +104,17 @@ def request_key(model: str, messages: str, sampling: Mapping[str, Any], sample: 
 class Ledger:
     """What is known of every request ever made from a home; safe to use from many threads.
 
-    Memory holds a small index; texts are read from disk when asked for. Without `durable`, for
-    replies that cost nothing to have again, a row survives a kill but not a power cut.
+    Memory does not grow with it: places are looked up in an index on disk, texts where they stand.
+    Without `durable`, for replies that cost nothing to have again, a row survives a kill but not a
+    power cut.
     """
 
     def __init__(self, home: Home, *, durable: bool = True) -> None:
         self._folder = home.ledger
         self._journal = Journal(self._folder, durable=durable)
+        self._index = Index(self._folder)
         self._lock = threading.Lock()
-        self._known: dict[bytes, tuple[int, int, int]] = {}  # key -> segment, start, outcome
-        self._segments: list[Path] = []
-        self._numbers: dict[Path, int] = {}
-        self._read: list[int] = []  # how far each segment has been taken in
-        self._folder_seen = 0
+        self._fresh: dict[bytes, Known] = {}  # of this process, not in the index yet
         self._claims: int | None = None
         self.refresh()
 
@@ -115,59 +127,70 @@ class Ledger:
     def close(self) -> None:
         self._journal.close()
         with self._lock:
+            self._index.close()
             if self._claims is not None:
                 os.close(self._claims)
                 self._claims = None
 
     def find(self, key: str) -> Entry | None:
         """The answer to a request, else the last cut or refused reply to it, else None."""
-        if (known := self._known.get(_short(key))) is None:
+        if (known := self._known(key)) is None:
             return None
-        row = row_at(Place(self._segments[known[0]], known[1]))
-        tokens = row.pop("tokens")
-        return Entry(**row, tokens=Tokens(tokens["in"], tokens["out"], tokens["reasoning"], tokens["cached"]))
+        entry = _entry(row_at(known.place))
+        if entry.key != key:
+            raise PonensError(
+                "the ledger and its index disagree",
+                seen=f"{known.place.segment}, byte {known.place.start}",
+                expected=f"request {key[:16]}",
+                hint=f"delete {self._folder / FILE}: it is made anew from the ledger, nothing is lost",
+            )
+        return entry
 
     def settled(self, key: str, max_tokens: int | None, *, again: bool = False) -> bool:
         """True if asking is over: answered, refused, or cut at a limit no lower than `max_tokens`.
 
         With `again`, only an answer ends it.
         """
-        if (known := self._known.get(_short(key))) is None:
+        if (known := self._known(key)) is None:
             return False
-        outcome = _SETTLES[known[2]]
-        if outcome == "answered" or again:
-            return outcome == "answered"
-        if outcome == "refused":
+        if known.outcome == "answered" or again:
+            return known.outcome == "answered"
+        if known.outcome == "refused" or known.max_tokens is None:
             return True
-        limit = row_at(Place(self._segments[known[0]], known[1]))["max_tokens"]
-        return limit is None or (max_tokens is not None and max_tokens <= limit)
+        return max_tokens is not None and max_tokens <= known.max_tokens
 
     def record(self, entry: Entry) -> None:
         """Write an entry; it is on disk when this returns. OSError if the disk is full."""
         row = {name: getattr(entry, name) for name in _COLUMNS}
         row["tokens"] = entry.tokens.dict()
         place = self._journal.append(row)
+        if entry.outcome not in SETTLES:
+            return
+        before = self._known(entry.key)
         with self._lock:
-            self._learn(entry.key, entry.outcome, self._number(place.segment), place.start)
+            if before is None or before.outcome != "answered":  # the first answer stays: it is what was paid for
+                self._fresh[short(entry.key)] = Known(place, entry.outcome, entry.max_tokens)
+            if len(self._fresh) >= _FRESH:
+                self._index.refresh()
+                self._fresh.clear()
+
+    def recent(self, model: str, most: int = 500) -> Iterator[Entry]:
+        """Up to `most` of the latest replies of a model, whatever became of them, latest run first."""
+        for segment in sorted(self._folder.glob("*.jsonl"), reverse=True):
+            for _, _, row in located(segment):
+                if row.get("model") == model and row.get("outcome") not in (None, "failed"):
+                    yield _entry(row)
+                    if (most := most - 1) == 0:
+                        return
 
     def refresh(self) -> None:
         """Take in what other processes have recorded since the last look."""
         with self._lock:
-            try:
-                changed = self._folder.stat().st_mtime_ns
-            except FileNotFoundError:
-                return
-            if changed != self._folder_seen:
-                for segment in sorted(self._folder.glob("*.jsonl")):
-                    self._number(segment)
-                self._folder_seen = changed
-            for number, segment in enumerate(self._segments):
-                if segment == self._journal.segment or segment.stat().st_size <= self._read[number]:
-                    continue
-                for start, following, row in located(segment, self._read[number]):
-                    self._read[number] = following
-                    if "key" in row and "outcome" in row:
-                        self._learn(row["key"], row["outcome"], number, start)
+            self._index.refresh(but=self._journal.segment.name if self._fresh else "")
+
+    def _known(self, key: str) -> Known | None:
+        with self._lock:
+            return self._fresh.get(short(key)) or self._index.find(short(key))
 
     def claim(self, key: str) -> bool:
         """Say that this process is about to ask; False while another process is asking the same.
@@ -189,24 +212,10 @@ class Ledger:
             if self._claims is not None:
                 fcntl.lockf(self._claims, fcntl.LOCK_UN, 1, _byte(key))
 
-    def _number(self, segment: Path) -> int:
-        if segment not in self._numbers:
-            self._numbers[segment] = len(self._segments)
-            self._segments.append(segment)
-            self._read.append(0)
-        return self._numbers[segment]
 
-    def _learn(self, key: str, outcome: Outcome, segment: int, start: int) -> None:
-        if outcome not in _SETTLES:
-            return
-        short = _short(key)
-        before = self._known.get(short)
-        if before is None or _SETTLES[before[2]] != "answered":  # the first answer stays: it is what was paid for
-            self._known[short] = (segment, start, _SETTLES.index(outcome))
-
-
-def _short(key: str) -> bytes:
-    return bytes.fromhex(key[:32])
+def _entry(row: dict[str, Any]) -> Entry:
+    tokens = row.pop("tokens")
+    return Entry(**row, tokens=Tokens(tokens["in"], tokens["out"], tokens["reasoning"], tokens["cached"]))
 
 
 def _byte(key: str) -> int:
