@@ -237,7 +237,7 @@ def _estimate(chosen: recipes.Recipe, home: Home) -> dict[str, Any]:
     """Parse if that is not done, then count; no Prefect, nothing is sent."""
     from flows.chain import chain
     from storage.ledger import Ledger
-    from storage.questions import load
+    from storage.questions import Stored
     from tasks.reason import estimate
     from tasks.step import Step, run_step
 
@@ -255,7 +255,7 @@ def _estimate(chosen: recipes.Recipe, home: Home) -> dict[str, Any]:
     with contextlib.suppress(Parsed):
         chain(chosen, do, home.root)
     with Ledger(home) as ledger:
-        return estimate(chosen.reason, load(home, found[-1]), ledger)
+        return estimate(chosen.reason, Stored(home, found[-1]), ledger)
 
 
 def _load(path: Path, changes: Sequence[str]) -> recipes.Recipe:

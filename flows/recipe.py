@@ -133,6 +133,9 @@ def _anchor(content: dict[str, Any], folder: Path) -> None:
         one = isinstance(paths, str)
         anchored = [str(folder / p) for p in ([paths] if one else paths)]
         parse["path"] = anchored[0] if one else anchored
+    reason = content.get("reason")
+    if isinstance(reason, dict) and isinstance(reason.get("price_file"), str):
+        reason["price_file"] = str(folder / reason["price_file"])
 
 
 def resolved(recipe: Recipe) -> str:

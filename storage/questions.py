@@ -16,6 +16,7 @@ from typing import Any
 
 import duckdb
 import polars as pl
+import pyarrow.parquet as pq
 
 from storage.home import Home
 from storage.records import PonensError, Question, Receipt, Rejected, Split, digest
@@ -41,7 +42,7 @@ copy (
     language, problem, question, options, answer, source_id, file, line
   from read_parquet('{parts}/questions-*.parquet')
   qualify row_number() over (partition by id order by answer is null, position) = 1
-  order by position
+  order by id
 ) to '{out}' (format parquet, compression zstd)
 """
 _REJECTS = """
@@ -73,13 +74,22 @@ def write(
     return _content(folder), {name: splits.get(name, 0) for name in ("train", "valid", "test")}
 
 
-def load(home: Home, receipt: Receipt) -> list[Question]:
-    """Every distinct question of a questions artifact, in the order of the sources. PonensError if it is gone."""
-    file = home.root / receipt.artifact / QUESTIONS
-    if not file.exists():
-        raise PonensError(f"{file} is gone", hint="run the recipe again: it is made anew")
-    rows = pl.read_parquet(file, columns=list(_FIELDS)).iter_rows(named=True)
-    return [Question(**{**row, "options": tuple(row["options"])}) for row in rows]
+class Stored:
+    """Every distinct question of a questions artifact, by id; read a few at a time, as often as it is walked through.
+
+    PonensError if the artifact is gone.
+    """
+
+    def __init__(self, home: Home, receipt: Receipt) -> None:
+        self._file = home.root / receipt.artifact / QUESTIONS
+        if not self._file.exists():
+            raise PonensError(f"{self._file} is gone", hint="run the recipe again: it is made anew")
+
+    def __iter__(self) -> Iterator[Question]:
+        with pq.ParquetFile(self._file) as file:
+            for batch in file.iter_batches(1000, columns=list(_FIELDS)):
+                for row in batch.to_pylist():
+                    yield Question(**{**row, "options": tuple(row["options"])})
 
 
 def _batches(found: Iterable[Question | Rejected]) -> Iterator[list[tuple[int, Question | Rejected]]]:

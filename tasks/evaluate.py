@@ -27,7 +27,7 @@ from prompts import choice
 from storage import adapters as registry
 from storage.artifacts import write_json
 from storage.home import Home
-from storage.questions import load
+from storage.questions import Stored
 from storage.records import Ballot, PonensError, Question, Receipt, Sample, UsageError, digest
 from storage.samples import BALLOTS, SAMPLES, write_tables
 from tasks import child, models, sampler
@@ -161,7 +161,7 @@ def _work(
     candidates: Sequence[Candidate],
     shop: Workshop,
 ) -> Result:
-    asked = chosen(load(shop.home, questions), spec.limit)
+    asked = chosen(list(Stored(shop.home, questions)), spec.limit)
     subjects = [sampler.Subject("base", base), *(_subject(c, base, shop) for c in candidates)]
     scratch = shop.folder / SCRATCH
     _sample(_order(spec, engine, model, subjects, asked, shop), scratch, shop)

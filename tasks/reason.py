@@ -1,65 +1,57 @@
-"""reason: ask a teacher for a rationale of every question with a key, keep those that agree with it.
+"""reason: ask a teacher for rationales of every question with a key, keep those worth training on.
 
 Rows in: `questions.parquet` of the parse step (splits train and valid). Rows out: `rationales.parquet`,
-one row a request, kept or not and why, ordered by question and sample. Every reply comes out of the
-ledger, so the same ledger gives the same table whatever the order, the workers or the interruptions.
+one row a request, kept or not and why, ordered by question, prompt and sample. Every reply comes out
+of the ledger, so the same ledger gives the same table whatever the order, the workers or the
+interruptions. Neither pass over the questions holds more than a few of them in memory.
 """
 
 from __future__ import annotations
 
-import hashlib
-import logging
 import time
-from collections import Counter
-from collections.abc import Iterator
-from pathlib import Path
+from array import array
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from itertools import islice
 from typing import Any, Literal
 
-import orjson
-import pyarrow as pa
-import pyarrow.parquet as pq
 from pydantic import Field
 
 from prompts import choice
-from storage.ledger import Entry, Ledger, Tokens
-from storage.questions import load
+from storage.ledger import Ledger, Tokens
+from storage.questions import Stored
 from storage.records import Message, PonensError, Question, Receipt, UsageError
+from tasks.rationales import TABLE, Asked, agrees, write
 from tasks.step import Facts, Result, Step, Workshop, of
 from tasks.teachers.ask import ask_all
 from tasks.teachers.build import model_name
 from tasks.teachers.terms import AskSpec, Request, Tally, request
 
-log = logging.getLogger("ponens")
-TABLE = "rationales.parquet"
-SCHEMA = pa.schema(
-    [
-        ("question", pa.string()),
-        ("sample", pa.int32()),
-        ("text", pa.string()),
-        ("answer", pa.string()),
-        ("extractor", pa.string()),
-        ("kept", pa.bool_()),
-        ("reason", pa.string()),
-        ("model", pa.string()),
-        ("prompt", pa.string()),
-        ("request", pa.string()),
-    ]
-)
-_CHUNK = 2000
+Prompt = Literal["solve", "explain"]
+_LEARN_FROM = 500  # replies that an estimate looks at
 
 
 class ReasonSpec(AskSpec):
-    """The recipe's [reason]. `prompt` shows the key (explain) or not (solve); the embedded teacher never sees it."""
+    """The recipe's [reason]."""
 
-    samples: int = Field(default=1, ge=1, le=64, description="Rationales asked for each question.")
-    prompt: Literal["explain", "solve"] | None = Field(
-        default=None, description="explain shows the key to the teacher, solve does not."
+    prompt: Literal["solve", "explain", "solve-then-explain"] | None = Field(
+        default=None,
+        description="solve hides the key, explain shows it; by default only what is not solved is explained.",
     )
+    samples: int = Field(default=1, ge=1, le=64, description="Rationales asked for each question.")
+    hints: int = Field(default=1, ge=1, le=64, description="Rationales asked with the key for a question not solved.")
+    keep: int = Field(default=4, ge=1, description="Most rationales kept of a question: those that differ most.")
+    near_copy: float = Field(default=0.8, gt=0, le=1, description="Likeness at which one of two rationales is dropped.")
     max_unanswered: float = Field(default=0.0, ge=0, le=1, description="Share of requests that may stay unanswered.")
 
     @property
-    def asks(self) -> Literal["explain", "solve"]:
-        return self.prompt or ("solve" if self.teacher == "embedded" else "explain")
+    def asks(self) -> Literal["solve", "explain", "solve-then-explain"]:
+        return self.prompt or ("solve" if self.teacher == "embedded" else "solve-then-explain")
+
+    @property
+    def first(self) -> Prompt:
+        """The prompt that every question is asked with."""
+        return "explain" if self.asks == "explain" else "solve"
 
     @property
     def settings(self) -> dict[str, Any]:
@@ -67,7 +59,7 @@ class ReasonSpec(AskSpec):
         return {
             "model": model_name(self),
             "prompt": f"{choice.VERSION}/{self.asks}",
-            "samples": self.samples,
+            **{name: getattr(self, name) for name in ("samples", "hints", "keep", "near_copy")},
             "max_tokens": self.max_tokens,
             "max_unanswered": self.max_unanswered,
             **self.sampling,
@@ -78,153 +70,175 @@ def step(spec: ReasonSpec, questions: Receipt) -> Step:
     """The step that turns parsed questions into rationales."""
     return Step(
         name="reason",
-        module="tasks.reason",
+        module=__name__,
         settings=spec.settings,
         inputs={"questions": of(questions)},
-        work=lambda shop: reason(spec, load(shop.home, questions), shop),
+        work=lambda shop: reason(spec, Stored(shop.home, questions), shop),
         shelf="rationales",
         tables={"rationales": TABLE},
     )
 
 
-def reason(spec: ReasonSpec, questions: list[Question], shop: Workshop) -> Result:
-    """Ask what the ledger does not have, then write the table from the ledger.
+def reason(spec: ReasonSpec, questions: Iterable[Question], shop: Workshop) -> Result:
+    """Ask what the ledger does not have, then write the table from the ledger; `questions` is walked several times.
 
     PonensError if a limit was reached or too much stayed unanswered; what was answered is kept.
     """
     start = time.monotonic()
-    asked = wanted(questions)
-    total = len(asked) * spec.samples
+    total = _count(questions) * spec.samples
+    tally = Tally()
     with Ledger(shop.home, durable=not spec.free) as ledger:
-        plan = (item for _, item in requests(spec, asked))
-        tally = ask_all(spec, plan, total, ledger, shop.progress, lambda item: _guess(spec, item.messages))
-        if tally.limit:
-            raise _limited(spec, tally, total)
-        facts, identity = write(spec, asked, ledger, shop.folder / TABLE)
-    unanswered = facts["unanswered"]
-    if unanswered > spec.max_unanswered * total:
-        raise PonensError(
-            f"{unanswered} of {total} requests stayed without an answer",
-            seen=", ".join(f"{count} {name}" for name, count in sorted(tally.outcomes.items())),
-            expected=f"at most {spec.max_unanswered:.1%} (max_unanswered)",
-            hint=f"run again: only those {unanswered} are asked again",
-        )
-    return Result({**_spent(tally), **facts, "seconds": round(time.monotonic() - start, 3)}, identity)
 
+        def ask(requests: Iterable[Request], total: int) -> None:
+            ask_all(spec, requests, total, ledger, shop.progress, lambda r: _guess(spec, r.messages), tally)
+            if tally.limit:
+                raise _limited(spec, tally, total)
 
-def wanted(questions: list[Question]) -> list[Question]:
-    """The questions to ask for, by id: those with a key that are not kept back for testing, each once."""
-    chosen = {q.id: q for q in questions if q.answer is not None and q.split != "test"}
-    if not chosen:
-        raise UsageError(
-            "there is nothing to reason about",
-            seen=f"{len(questions)} questions, none with an answer outside the test split",
-            expected="questions with answers",
-        )
-    return [chosen[key] for key in sorted(chosen)]
-
-
-def requests(spec: ReasonSpec, questions: list[Question]) -> Iterator[tuple[Question, Request]]:
-    """Every request, in the order of the table."""
-    render = {"explain": choice.explain, "solve": choice.solve}[spec.asks]
-    for question in questions:
-        messages = render(question)
-        for sample in range(spec.samples):
-            yield question, request(spec, messages, sample)
-
-
-def write(spec: ReasonSpec, questions: list[Question], ledger: Ledger, path: Path) -> tuple[Facts, str]:
-    """The table of rationales, its counts and its logical digest. Memory does not grow with it."""
-    sha, rejected, total = hashlib.sha256(), Counter[str](), Tally()
-    kept = unanswered = rows = 0
-    chunk: list[dict[str, Any]] = []
-    with pq.ParquetWriter(path, SCHEMA) as writer:
-        for question, item in requests(spec, questions):
-            entry = ledger.find(item.key)
-            row = _row(spec, question, item, entry)
-            sha.update(orjson.dumps(list(row.values())))
-            if entry is not None:
-                total.pay(entry)
-            rows += 1
-            kept += row["kept"]
-            unanswered += row["reason"] == "unanswered"
-            if row["reason"] not in (None, "unanswered"):
-                rejected[row["reason"]] += 1
-            chunk.append(row)
-            if len(chunk) == _CHUNK:
-                writer.write_table(pa.Table.from_pylist(chunk, SCHEMA))
-                chunk = []
-        writer.write_table(pa.Table.from_pylist(chunk, SCHEMA))
-    facts = {
-        "teacher": spec.teacher,
-        "model": model_name(spec),
-        "questions": len(questions),
-        "requests": rows,
-        "kept": kept,
-        "yield": round(kept / rows, 4),
-        "rejected": dict(sorted(rejected.items())),
-        "unanswered": unanswered,
-        "total": {"tokens": total.tokens.dict(), "cost": _round(total.spent)},
+        ask((r for q in wanted(questions) for r in plan(spec, q)), total)
+        if spec.asks == "solve-then-explain":
+            places = array("Q", (n for n, q in enumerate(wanted(questions)) if unsolved(spec, q, ledger)))
+            total += len(places) * spec.hints
+            ask((r for q in _at(wanted(questions), places) for r in plan(spec, q, "explain")), total)
+        items = ((q, asked(spec, q, ledger)) for q in wanted(questions))
+        facts, identity = write(shop.folder, items, model=model_name(spec), keep=spec.keep, near_copy=spec.near_copy)
+    if facts["unanswered"] > spec.max_unanswered * total:
+        raise _unanswered(spec, tally, facts["unanswered"], total)
+    spent = {
+        "asked": tally.asked,
+        "from_ledger": tally.from_ledger,
+        "tokens": tally.tokens.dict(),
+        "cost": _round(tally.spent),
     }
-    return facts, sha.hexdigest()
+    about = {"teacher": spec.teacher, "model": model_name(spec)}
+    return Result({**about, **spent, **facts, "seconds": round(time.monotonic() - start, 3)}, identity)
 
 
-def _row(spec: ReasonSpec, question: Question, item: Request, entry: Entry | None) -> dict[str, Any]:
-    answer = extractor = None
-    if entry is None:
-        why: str | None = "unanswered"
-    elif entry.outcome != "answered":
-        why = {"cut": "truncated", "refused": "refused"}[entry.outcome]
-    else:
-        reading = choice.read(entry.text, question)
-        answer, extractor = reading.answer, reading.extractor
-        why = extractor if answer is None else "disagrees" if answer != question.answer else None
-    return {
-        "question": question.id,
-        "sample": item.sample,
-        "text": entry.text if entry else None,
-        "answer": answer,
-        "extractor": extractor,
-        "kept": why is None,
-        "reason": why,
-        "model": model_name(spec),
-        "prompt": f"{choice.VERSION}/{spec.asks}",
-        "request": item.key,
-    }
+def wanted(questions: Iterable[Question]) -> Iterator[Question]:
+    """The questions to ask for: those with a key that are not kept back for testing."""
+    return (q for q in questions if q.answer is not None and q.split != "test")
 
 
-def estimate(spec: ReasonSpec, questions: list[Question], ledger: Ledger) -> Facts:
+def plan(spec: ReasonSpec, question: Question, prompt: Prompt | None = None) -> Iterator[Request]:
+    """The requests that a question makes with one prompt, by default the first."""
+    prompt = prompt or spec.first
+    messages = {"explain": choice.explain, "solve": choice.solve}[prompt](question)
+    for sample in range(spec.samples if prompt == spec.first else spec.hints):
+        yield request(spec, messages, sample)
+
+
+def unsolved(spec: ReasonSpec, question: Question, ledger: Ledger) -> bool:
+    """True if every first request of a question is settled and no reply to it agrees with the key."""
+    for item in plan(spec, question):
+        entry = ledger.find(item.key)
+        if entry is None or agrees(entry, question):
+            return False
+    return True
+
+
+def asked(spec: ReasonSpec, question: Question, ledger: Ledger) -> list[Asked]:
+    """Every request that a question came to, with what the ledger has of it."""
+    found = [Asked(f"{choice.VERSION}/{spec.first}", r, ledger.find(r.key)) for r in plan(spec, question)]
+    if spec.asks == "solve-then-explain" and all(a.entry and not agrees(a.entry, question) for a in found):
+        found += [Asked(f"{choice.VERSION}/explain", r, ledger.find(r.key)) for r in plan(spec, question, "explain")]
+    return found
+
+
+def estimate(spec: ReasonSpec, questions: Iterable[Question], ledger: Ledger) -> Facts:
     """What asking would send and cost, in the words of the step's facts; sends nothing.
 
-    Tokens are guessed: from the text's length, and 400 a reply or `max_tokens` where that is less.
+    Tokens are learned from the ledger where it has replies of the model (`learned_from` of them), else
+    guessed from the text's length and 400 a reply, `max_tokens` where that is less. `asked` is what is
+    sure to be asked; `at_most` is the same if no question still open were solved without its key.
     """
-    asked = wanted(questions)
-    sent = to_ask = 0
-    for _, item in requests(spec, asked):
-        if not ledger.settled(item.key, spec.max_tokens, again=spec.again):
-            to_ask += 1
-            sent += _tokens_of(item.messages)
-    total = len(asked) * spec.samples
-    tokens = Tokens(sent, to_ask * _reply_tokens(spec))
+    count = _count(questions)
+    habit = _habit(spec, questions, ledger)
+    total = to_ask = more = 0
+    sent = sent_more = 0.0
+    for question in wanted(questions):
+        open_ones = [r for r in plan(spec, question) if not ledger.settled(r.key, spec.max_tokens, again=spec.again)]
+        total += spec.samples
+        to_ask += len(open_ones)
+        sent += sum(_tokens_of(r.messages) for r in open_ones)
+        if spec.asks == "solve-then-explain" and (open_ones or unsolved(spec, question, ledger)):
+            hints = list(plan(spec, question, "explain"))
+            open_hints = [r for r in hints if not ledger.settled(r.key, spec.max_tokens, again=spec.again)]
+            tokens = sum(_tokens_of(r.messages) for r in open_hints)
+            if open_ones:
+                more, sent_more = more + len(open_hints), sent_more + tokens
+            else:
+                total, to_ask, sent = total + len(hints), to_ask + len(open_hints), sent + tokens
+    sure, most = (habit.tokens(s, n) for s, n in ((sent, to_ask), (sent + sent_more, to_ask + more)))
     return {
         "estimate": True,
         "teacher": spec.teacher,
         "model": model_name(spec),
-        "questions": len(asked),
+        "questions": count,
         "requests": total,
         "asked": to_ask,
         "from_ledger": total - to_ask,
         "kept": None,
         "rejected": {},
         "unanswered": 0,
-        "tokens": tokens.dict(),
-        "cost": _round(spec.price.of(tokens)) if spec.price else (None if to_ask else 0.0),
+        "tokens": sure.dict(),
+        "cost": _cost(spec, sure, to_ask),
+        "at_most": {"asked": to_ask + more, "tokens": most.dict(), "cost": _cost(spec, most, to_ask + more)},
+        "learned_from": habit.replies,
         "seconds": None,
     }
 
 
+@dataclass(frozen=True)
+class _Habit:
+    """What a reply of the model costs in tokens: `scale` times the guess for the prompt, `out` for the reply."""
+
+    scale: float
+    out: float
+    reasoning: float
+    replies: int
+
+    def tokens(self, sent: float, replies: int) -> Tokens:
+        return Tokens(round(sent * self.scale), round(replies * self.out), round(replies * self.reasoning))
+
+
+def _habit(spec: ReasonSpec, questions: Iterable[Question], ledger: Ledger) -> _Habit:
+    """Learned from this plan's replies that the ledger has, else from the model's latest, else guessed."""
+    settled = ((r, e) for q in wanted(questions) for r in plan(spec, q) if (e := ledger.find(r.key)))
+    known = [(r, e) for r, e in islice(settled, _LEARN_FROM) if e.tokens.out]
+    billed = sum(e.tokens.sent for _, e in known)
+    scale = billed / sum(_tokens_of(r.messages) for r, _ in known) if billed else 1.0
+    replies = [e.tokens for _, e in known] or [
+        e.tokens for e in ledger.recent(model_name(spec), _LEARN_FROM) if e.tokens.out
+    ]
+    if not replies:
+        return _Habit(scale, min(400, spec.max_tokens or 400), 0, 0)
+    mean = sum(replies, Tokens())
+    return _Habit(scale, mean.out / len(replies), mean.reasoning / len(replies), len(replies))
+
+
+def _count(questions: Iterable[Question]) -> int:
+    seen = found = 0
+    for question in questions:
+        seen += 1
+        found += question.answer is not None and question.split != "test"
+    if not found:
+        raise UsageError(
+            "there is nothing to reason about",
+            seen=f"{seen} questions, none with an answer outside the test split",
+            expected="questions with answers",
+        )
+    return found
+
+
+def _at(questions: Iterator[Question], places: array[int]) -> Iterator[Question]:
+    """The questions at these places, which rise."""
+    before = -1
+    for place in places:
+        yield next(islice(questions, place - before - 1, None))
+        before = place
+
+
 def _guess(spec: ReasonSpec, messages: tuple[Message, ...]) -> float:
-    return spec.price.of(Tokens(_tokens_of(messages), _reply_tokens(spec))) if spec.price else 0.0
+    return spec.price.of(Tokens(_tokens_of(messages), min(400, spec.max_tokens or 400))) if spec.price else 0.0
 
 
 def _tokens_of(messages: tuple[Message, ...]) -> int:
@@ -234,21 +248,21 @@ def _tokens_of(messages: tuple[Message, ...]) -> int:
     return round(latin / 4 + (len(text) - latin) / 1.5) + 10
 
 
-def _reply_tokens(spec: ReasonSpec) -> int:
-    return min(400, spec.max_tokens or 400)
-
-
-def _spent(tally: Tally) -> Facts:
-    return {
-        "asked": tally.asked,
-        "from_ledger": tally.from_ledger,
-        "tokens": tally.tokens.dict(),
-        "cost": _round(tally.spent),
-    }
+def _cost(spec: ReasonSpec, tokens: Tokens, replies: int) -> float | None:
+    return _round(spec.price.of(tokens)) if spec.price else (None if replies else 0.0)
 
 
 def _round(cost: float | None) -> float | None:
     return None if cost is None else round(cost, 6)
+
+
+def _unanswered(spec: ReasonSpec, tally: Tally, count: int, total: int) -> PonensError:
+    return PonensError(
+        f"{count} of {total} requests stayed without an answer",
+        seen=", ".join(f"{count} {name}" for name, count in sorted(tally.outcomes.items())),
+        expected=f"at most {spec.max_unanswered:.1%} (max_unanswered)",
+        hint=f"run again: only those {count} are asked again",
+    )
 
 
 def _limited(spec: ReasonSpec, tally: Tally, total: int) -> PonensError:

@@ -35,7 +35,7 @@ from evals.facts import (
 )
 from prompts import choice
 from storage.home import Home
-from storage.questions import REJECTS, load
+from storage.questions import REJECTS, Stored
 from storage.records import Question, Receipt
 from storage.samples import BALLOTS, SAMPLES
 from tasks.step import Result, Step, Workshop, of
@@ -169,7 +169,7 @@ def _lineage(recipe: Mapping[str, Any], receipts: Mapping[str, Receipt]) -> list
 
 
 def _questions(home: Home, spec: ReportSpec, parse: Receipt, evaluate: Receipt) -> list[QuestionFacts]:
-    questions = {q.id: q for q in load(home, parse)}
+    questions = {q.id: q for q in Stored(home, parse)}
     ballots: dict[str, dict[str, Row]] = defaultdict(dict)
     for ballot in pl.read_parquet(home.root / evaluate.artifact / BALLOTS).iter_rows(named=True):
         ballots[ballot["question"]][_side(ballot["subject"])] = ballot

@@ -32,22 +32,24 @@ def ask_all(
     ledger: Ledger,
     progress: Progress = lambda tick: None,
     guess: Callable[[Request], float] = lambda request: 0.0,
+    tally: Tally | None = None,
 ) -> Tally:
     """Ask for all that the ledger does not settle. What is asked and answered is kept, whatever happens.
 
     PonensError if the stage cannot go on. KeyboardInterrupt passes through once what was in hand has
-    had its grace. `guess` is the likely cost of a request, for `max_cost` before any is known.
+    had its grace. `guess` is the likely cost of a request, for `max_cost` before any is known; `tally`
+    is that of the same go's earlier requests, which count towards the limits.
     """
     if spec.max_cost is not None and spec.price is None:
         raise UsageError(
             "max_cost needs the model's price",
             seen=f"no price for {spec.model!r}",
-            expected=f'[reason.prices."{spec.model}"] with `in` and `out`, for a million tokens each',
+            expected=f'[reason.prices."{spec.model}"] with `in` and `out`, for a million tokens each, or price_file',
             hint="add the price or leave max_cost away",
         )
     stop = threading.Event()
     asker = Asker(spec, teacher(spec), ledger, stop)
-    tally, shown = Tally(), _Progress(total, progress)
+    tally, shown = Tally() if tally is None else tally, _Progress(total, progress)
     todo = _open(spec, requests, ledger, tally, guess)
     if spec.free:
         pool = in_turn(todo, asker, stop)
@@ -89,12 +91,11 @@ def _open(
     spec: AskSpec, requests: Iterable[Request], ledger: Ledger, tally: Tally, guess: Callable[[Request], float]
 ) -> Iterator[Request]:
     """The requests still to ask, while the limits allow; counts those that are not."""
-    begun = 0
     for item in requests:
         if ledger.settled(item.key, spec.max_tokens, again=spec.again):
             tally.from_ledger += 1
             continue
-        if spec.max_requests is not None and begun >= spec.max_requests:
+        if spec.max_requests is not None and tally.asked + tally.in_hand >= spec.max_requests:
             tally.limit = "max_requests"
         elif spec.max_cost is not None:
             each_costs = (tally.spent or 0.0) / tally.asked if tally.asked else guess(item)
@@ -103,7 +104,6 @@ def _open(
         if tally.limit:
             tally.left += 1
             continue
-        begun += 1
         tally.in_hand += 1
         yield item
 

@@ -125,7 +125,7 @@ class Asker:
             reasoning=reply.reasoning,
             finish=reply.finish,
             tokens=reply.tokens,
-            price=price.model_dump(by_alias=True) if price else None,
+            price=price.model_dump(by_alias=True, exclude_none=True) if price else None,
             cost=price.of(reply.tokens) if price else None,
             seconds=round(seconds, 3),
             attempts=call.attempts,

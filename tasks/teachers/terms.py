@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import functools
+import tomllib
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from pathlib import Path
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from storage.ledger import Entry, Tokens, request_key
-from storage.records import Message, digest
+from storage.records import Message, UsageError, digest
 from tasks.teachers.build import TeacherSpec, model_name
 
 
@@ -18,11 +21,28 @@ class Price(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True)
 
-    sent: float = Field(alias="in", ge=0)
-    out: float = Field(ge=0)
+    sent: float = Field(alias="in", ge=0, description="A million tokens of prompt.")
+    out: float = Field(ge=0, description="A million tokens of reply, reasoning among them.")
+    cached: float | None = Field(
+        default=None, ge=0, description="A million tokens of prompt from the cache; else as in."
+    )
 
     def of(self, tokens: Tokens) -> float:
-        return (tokens.sent * self.sent + tokens.out * self.out) / 1e6
+        cached = self.sent if self.cached is None else self.cached
+        return ((tokens.sent - tokens.cached) * self.sent + tokens.cached * cached + tokens.out * self.out) / 1e6
+
+
+@functools.cache
+def listed(file: Path) -> dict[str, Price]:
+    """The prices in a TOML file: a table a model, with `in`, `out` and perhaps `cached`. UsageError if it is none."""
+    try:
+        return {name: Price.model_validate(price) for name, price in tomllib.loads(file.read_text("utf-8")).items()}
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError, ValidationError) as error:
+        raise UsageError(
+            f"the price file {file} cannot be read",
+            seen=error,
+            expected='a TOML table a model, such as ["qwen-plus"] with in = 0.8, out = 2.0',
+        ) from None
 
 
 class AskSpec(TeacherSpec):
@@ -35,6 +55,7 @@ class AskSpec(TeacherSpec):
     max_cost: float | None = Field(default=None, ge=0, description="Stop, resumably, at this cost; needs a price.")
     max_requests: int | None = Field(default=None, ge=0, description="Stop, resumably, after so many requests.")
     prices: dict[str, Price] = Field(default_factory=dict, description="Price of each model per million tokens.")
+    price_file: Path | None = Field(default=None, description="A TOML file of prices, for models not in `prices`.")
     again: bool = Field(default=False, description="Ask again for replies that were cut or refused.")
 
     @property
@@ -45,7 +66,9 @@ class AskSpec(TeacherSpec):
     @property
     def price(self) -> Price | None:
         """None where it is unknown; the embedded teacher is free."""
-        return Price(sent=0, out=0) if self.free else self.prices.get(self.model)
+        if self.free:
+            return Price(sent=0, out=0)
+        return self.prices.get(self.model) or (listed(self.price_file).get(self.model) if self.price_file else None)
 
     @property
     def sampling(self) -> dict[str, object]:

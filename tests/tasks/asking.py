@@ -9,8 +9,10 @@ import polars as pl
 import pytest
 
 from storage.home import Home
-from storage.records import Question
-from tasks.reason import TABLE, ReasonSpec, reason
+from storage.questions import Stored, write
+from storage.records import Question, Receipt
+from tasks.rationales import TABLE
+from tasks.reason import ReasonSpec, reason
 from tasks.step import Result, Tick, Workshop
 from tests.fakes import TeacherServer
 
@@ -28,7 +30,14 @@ def plant(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def spec_for(server: TeacherServer, teacher: str = "openai", **changes: Any) -> ReasonSpec:
     url = server.dashscope_url if teacher == "dashscope" else server.openai_url
-    settings = {"teacher": teacher, "model": "m", "base_url": url, "workers": 8, "first_wait": 0.01}
+    settings = {
+        "teacher": teacher,
+        "model": "m",
+        "base_url": url,
+        "workers": 8,
+        "first_wait": 0.01,
+        "prompt": "explain",
+    }
     return ReasonSpec(**{**settings, **changes})
 
 
@@ -36,6 +45,13 @@ def run(home: Path, spec: ReasonSpec, asked: list[Question], ticks: list[Tick] |
     folder = home / "work"
     folder.mkdir(parents=True, exist_ok=True)
     return reason(spec, asked, Workshop(folder, Home(home), ticks.append if ticks is not None else lambda tick: None))
+
+
+def stored(folder: Path, asked: list[Question]) -> Stored:
+    """Questions as the parse step leaves them."""
+    folder.mkdir(parents=True)
+    write(folder, asked, lambda group: "train")
+    return Stored(Home(folder), Receipt("parse", "", "", ".", {}, {}, 0.0, ""))
 
 
 def table(home: Path) -> pl.DataFrame:

@@ -49,7 +49,9 @@ def parsed(home: Path, count: int) -> Receipt:
 def once(home: Path, count: int, settings: dict[str, Any]) -> tuple[Receipt, str]:
     """The command, as it were."""
     os.environ["OPENAI_API_KEY"] = "any-key"
-    spec = ReasonSpec(**{"teacher": "openai", "model": "m", "workers": 4, "first_wait": 0.01, **settings})
+    spec = ReasonSpec(
+        **{"teacher": "openai", "model": "m", "workers": 4, "first_wait": 0.01, "prompt": "explain", **settings}
+    )
     return run_step(step(spec, parsed(home, count)), Home(home))
 
 

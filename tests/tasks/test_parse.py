@@ -39,7 +39,7 @@ def run(spec: ParseSpec, home: Home) -> tuple[Receipt, str]:
 def sides(home: Home, receipt: Receipt) -> dict[str, set[str]]:
     """Each problem's splits; one, if all is well."""
     found: dict[str, set[str]] = {}
-    for question in questions.load(home, receipt):
+    for question in questions.Stored(home, receipt):
         found.setdefault(question.problem, set()).add(question.split)
     return found
 
@@ -51,10 +51,13 @@ def home(tmp_path):
 
 def test_what_is_written_is_what_is_loaded(tmp_path, home):
     receipt, did = run(write(tmp_path / "a.jsonl", problem(1, "A-"), b"{broken\n", problem(2)), home)
-    loaded = questions.load(home, receipt)
+    loaded = list(questions.Stored(home, receipt))
 
     assert did == "ran"
-    assert [(q.problem, q.question, q.options, q.answer, q.source_id, q.file, q.line) for q in loaded] == [
+    assert [
+        (q.problem, q.question, q.options, q.answer, q.source_id, q.file, q.line)
+        for q in sorted(loaded, key=lambda q: (q.line, q.question))
+    ] == [
         ("Problem 1.", "选择题 1：Which 1?", ("x", "y"), "A", "p_1", "a.jsonl", 1),
         ("Problem 1.", "选择题 2：Which 2?", ("x", "y"), None, "p_1", "a.jsonl", 1),
         ("Problem 2.", "选择题 1：Which 1?", ("x", "y"), "A", "p_2", "a.jsonl", 3),
@@ -163,7 +166,7 @@ def test_a_problem_without_any_key_is_kept_out_of_training(tmp_path, home):
 def test_the_same_question_twice_is_one_with_the_key_that_is_known(tmp_path, home):
     receipt, _ = run(write(tmp_path / "a.jsonl", problem(1, "-"), problem(1, "B"), problem(1, "A")), home)
 
-    assert [(q.answer, q.line) for q in questions.load(home, receipt)] == [("B", 2)]
+    assert [(q.answer, q.line) for q in questions.Stored(home, receipt)] == [("B", 2)]
     assert receipt.facts["questions"] == 3
     assert {w["kind"] for w in receipt.facts["warnings"]} >= {"repeated-question", "contradicting-keys"}
 
@@ -180,7 +183,7 @@ def test_a_source_without_a_good_row_is_two_empty_tables(tmp_path, home):
     spec = write(tmp_path / "a.jsonl", b"").model_copy(update={"format": "competition"})
     receipt, _ = run(spec, home)
 
-    assert questions.load(home, receipt) == []
+    assert list(questions.Stored(home, receipt)) == []
     assert receipt.facts["splits"] == {"train": 0, "valid": 0, "test": 0}
 
 
@@ -217,7 +220,7 @@ def test_a_generated_source_is_read_where_the_step_before_left_it(tmp_path, home
 
 def test_a_lost_artifact_is_named_when_it_is_loaded(home):
     with pytest.raises(PonensError, match="made anew"):
-        questions.load(home, Receipt("parse", "k", "d", "artifacts/questions/0", {}, {}, 0.0, ""))
+        questions.Stored(home, Receipt("parse", "k", "d", "artifacts/questions/0", {}, {}, 0.0, ""))
 
 
 def test_inspect_tells_what_the_command_line_promises(tmp_path):

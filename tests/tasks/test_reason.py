@@ -1,5 +1,6 @@
 """reason against a real local server through the real langchain-openai client."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -12,7 +13,7 @@ from storage.records import PonensError, Question, Receipt, UsageError
 from tasks.reason import ReasonSpec, estimate, reason, step, wanted
 from tasks.step import Tick, Workshop
 from tests.fakes import TeacherServer, gold_of, mix
-from tests.tasks.asking import MIX, plant, run, spec_for, table
+from tests.tasks.asking import MIX, plant, run, spec_for, stored, table
 from tests.tasks.runs import questions
 
 
@@ -65,8 +66,8 @@ def test_samples_are_requests_of_their_own_and_sampling_shapes_the_key(tmp_path:
 def test_the_table_does_not_depend_on_order_or_workers(tmp_path: Path) -> None:
     asked = questions(40)
     with TeacherServer(mix(MIX), gold=gold_of(asked)) as server:
-        one = run(tmp_path / "one", spec_for(server, workers=1), asked)
-        two = run(tmp_path / "two", spec_for(server, workers=16), asked[::-1])
+        one = run(tmp_path / "one", spec_for(server, workers=1), list(stored(tmp_path / "1", asked)))
+        two = run(tmp_path / "two", spec_for(server, workers=16), list(stored(tmp_path / "2", asked[::-1])))
 
     assert one.identity == two.identity
     assert table(tmp_path / "one").equals(table(tmp_path / "two"))
@@ -148,14 +149,12 @@ def test_progress_tells_rate_and_cost(tmp_path: Path) -> None:
     assert "/s, cost 0." in ticks[-1].note
 
 
-def test_questions_without_a_key_and_of_the_test_split_are_left_out() -> None:
-    from dataclasses import replace
-
+def test_questions_without_a_key_and_of_the_test_split_are_left_out(tmp_path: Path) -> None:
     one, two, three = questions(3)
 
-    assert [one.id] == [q.id for q in wanted([one, replace(two, answer=None), replace(three, split="test"), one])]
+    assert [one.id] == [q.id for q in wanted([one, replace(two, answer=None), replace(three, split="test")])]
     with pytest.raises(UsageError, match="nothing to reason about"):
-        wanted([replace(two, answer=None)])
+        run(tmp_path, ReasonSpec(teacher="embedded"), [replace(two, answer=None)])
 
 
 def test_only_what_shapes_the_result_is_in_the_settings() -> None:

@@ -8,7 +8,7 @@ import pytest
 
 from storage.home import Home
 from storage.ledger import Ledger
-from tasks.reason import ReasonSpec, requests
+from tasks.reason import ReasonSpec, plan
 from tests.fakes import TeacherServer, gold_of, mix
 from tests.tasks.runs import apart, once, questions
 
@@ -51,10 +51,10 @@ def test_a_killed_run_goes_on_where_it_was(tmp_path: Path) -> None:
 
 def settled(home: Path) -> set[str]:
     """The prompts that need not be asked again."""
-    spec = ReasonSpec(teacher="openai", model="m")
+    spec = ReasonSpec(teacher="openai", model="m", prompt="explain")
     with Ledger(Home(home)) as ledger:
-        plan = [item for _, item in requests(spec, questions(COUNT))]
-        return {item.messages[0].content for item in plan if ledger.settled(item.key, spec.max_tokens)}
+        every = [item for question in questions(COUNT) for item in plan(spec, question)]
+        return {item.messages[0].content for item in every if ledger.settled(item.key, spec.max_tokens)}
 
 
 def test_two_runs_at_once_share_every_answer(tmp_path: Path) -> None:
