@@ -1,5 +1,6 @@
 """SIGKILL in the middle of reason and the same command again; two commands at once."""
 
+import random
 import time
 from collections import Counter
 from pathlib import Path
@@ -7,6 +8,8 @@ from pathlib import Path
 import pytest
 
 from storage.home import Home
+from storage.index import SETTLES
+from storage.journal import rows
 from storage.ledger import Ledger
 from tasks.reason import ReasonSpec, plan
 from tests.fakes import TeacherServer, gold_of, mix
@@ -47,6 +50,39 @@ def test_a_killed_run_goes_on_where_it_was(tmp_path: Path) -> None:
     assert [prompt for prompt in had if server.asked[prompt] > before[prompt]] == []
     assert COUNT <= sum(server.completed.values()) <= COUNT + 3 * WORKERS
     assert receipt.facts["from_ledger"] == len(had) >= 40 - 3 * WORKERS
+
+
+def test_twenty_kills_at_random_moments_lose_nothing_and_pay_for_nothing_twice(tmp_path: Path) -> None:
+    count, kills, workers = 2000, 20, 16
+    faults = {**MIX, "429-after": 0.05, "reset": 0.05, "torn": 0.05, "no-choices": 0.05}
+    settings = {"samples": 2, "workers": workers, "prompt": None, "longest_wait": 0.05, "keep": 1}
+    with TeacherServer(mix(faults), gold=gold_of(questions(count))) as server:
+        expected, _ = once(tmp_path / "whole", count, {**settings, "base_url": server.openai_url})
+    home = tmp_path / "killed"
+    with TeacherServer(mix(faults), gold=gold_of(questions(count)), delay=0.02) as server:
+        settings["base_url"] = server.openai_url
+        for moment in sorted(random.Random(0).sample(range(100, expected.facts["requests"] - 200), kills)):
+            process = apart(home, count, settings)
+            while sum(server.completed.values()) < moment and process.is_alive():
+                time.sleep(0.002)
+            assert process.is_alive()
+            process.kill()
+            process.join()
+        process = apart(home, count, settings)
+        process.join()
+        receipt, how = once(home, count, settings)
+        sent_whole = sum(server.completed.values())
+    replies = [row for row in rows(Home(home).ledger) if row["outcome"] != "failed"]
+    settling = Counter(row["key"] for row in replies if row["outcome"] in SETTLES)
+
+    assert (process.exitcode, how) == (0, "cached")
+    assert {"replies": receipt.facts["unanswered"], "digest": receipt.digest} == {
+        "replies": 0,
+        "digest": expected.digest,
+    }
+    assert set(settling.values()) == {1}  # what was received was never asked for again
+    assert len(settling) == expected.facts["requests"]
+    assert 0 <= sent_whole - len(replies) <= kills * workers  # replies that were on their way when a kill came
 
 
 def settled(home: Path) -> set[str]:
