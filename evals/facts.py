@@ -12,6 +12,7 @@ from __future__ import annotations
 from typing import Literal, NotRequired, TypedDict
 
 Change = Literal["fixed", "broken", "both right", "both wrong"]
+Measure = Literal["single_accuracy", "greedy_accuracy", "forced_accuracy", "unreadable"]
 
 
 class SideFacts(TypedDict):
@@ -133,6 +134,97 @@ class CostFacts(TypedDict):
     currency: str
 
 
+class AskedFacts(TypedDict):
+    """Requests with one prompt: how many replies gave a letter, how many the key, how many are kept."""
+
+    prompt: str
+    hinted: bool
+    requests: int
+    read: int
+    agree: int
+    kept: int
+
+
+class AgreementFacts(TypedDict):
+    """How often readable replies gave the key: None without any. `ci95` allows for several replies to a question."""
+
+    read: int
+    agree: int
+    share: float | None
+    ci95: list[float]
+
+
+class LengthFacts(TypedDict):
+    """Characters of kept rationales: quantiles to 1.1 %, `max` exact, `bins` of [from, below, count]."""
+
+    p5: int
+    p25: int
+    p50: int
+    p75: int
+    p95: int
+    max: int
+    bins: list[list[int]]
+
+
+class SuspectCounts(TypedDict):
+    """`samples` is the most unhinted requests of any question; `judged` questions have two readable answers to them.
+
+    `held` of the `found` suspects come with their evidence.
+    """
+
+    samples: int
+    judged: int
+    found: int
+    held: int
+
+
+class RationaleFacts(TypedDict):
+    """What asking a teacher brought, without texts: `rationales` of the reason step's facts.
+
+    `yields[n]` is the number of questions with n kept rationales. `cost` and `out_tokens` are None where
+    that of any reply is unknown, `cost_per_kept` also where none is kept.
+    """
+
+    models: list[str]
+    questions: int
+    requests: int
+    kept: int
+    yields: list[int]
+    prompts: list[AskedFacts]
+    unhinted: AgreementFacts
+    hinted: AgreementFacts
+    lengths: LengthFacts | None
+    rejected: dict[str, int]
+    cost: float | None
+    cost_per_kept: float | None
+    out_tokens: int | None
+    suspects: SuspectCounts
+
+
+class SuspectFacts(TypedDict):
+    """A question whose key is in doubt: a row of `suspects.parquet`. `rank` counts from 1, the strongest first.
+
+    `votes` are the unhinted answers by sample, None where unreadable, identical options under one letter;
+    `share` is that of the teacher's `answer` among the readable, `strength` its Wilson lower bound.
+    `evidence` holds up to two rationales that reach `answer`.
+    """
+
+    rank: int
+    question: str
+    source_id: str
+    file: str
+    line: int
+    problem: str
+    asked: str
+    options: list[str]
+    key: str
+    answer: str
+    votes: list[str | None]
+    share: float
+    strength: float
+    evidence: list[str]
+
+
 class LossFacts(TypedDict):
     """A point of the training loss."""
 
@@ -149,7 +241,10 @@ class OriginFacts(TypedDict):
 
 
 class Facts(TypedDict):
-    """A whole report. `made_at` is ISO 8601 in UTC; `recipe` the resolved TOML; `adapter` is NAME/N."""
+    """A whole report. `made_at` is ISO 8601 in UTC; `recipe` the resolved TOML; `adapter` is NAME/N.
+
+    `suspects` are the strongest few.
+    """
 
     name: str
     adapter: str
@@ -163,6 +258,8 @@ class Facts(TypedDict):
     steps: list[StepFacts]
     thrown_away: list[ThrownFacts]
     costs: CostFacts
+    rationales: RationaleFacts
+    suspects: list[SuspectFacts]
     loss: list[LossFacts]
     lineage: list[OriginFacts]
 

@@ -19,7 +19,7 @@ from itertools import groupby, islice
 from typing import TYPE_CHECKING, Any
 
 from evals import plots
-from evals.facts import Facts, QuestionFacts, ReplyFacts, SliceFacts
+from evals.facts import Facts, Measure, QuestionFacts, ReplyFacts, SliceFacts
 from storage.records import language_of
 
 if TYPE_CHECKING:
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 TOY = "This is a toy model which proves the pipeline."
 TOY_SETTING = "train.base_model"
 CHANGES = ("broken", "fixed", "both wrong", "both right")
-MEASURES = (
+MEASURES: tuple[tuple[str, Measure], ...] = (
     ("single sample", "single_accuracy"),
     ("greedy reply", "greedy_accuracy"),
     ("letter forced", "forced_accuracy"),
@@ -95,9 +95,9 @@ def markdown(facts: Facts) -> str:
         f"| **majority vote** | **{percent(base['accuracy'])}** | **{percent(adapter['accuracy'])}** |",
         f"| 95 % interval | {interval(base['ci95'])} | {interval(adapter['ci95'])} |",
         *(
-            f"| {name} | {percent(base[key])} | {percent(adapter[key])} |"  # type: ignore[literal-required]
+            f"| {name} | {percent(base[key])} | {percent(adapter[key])} |"
             for name, key in MEASURES
-            if base[key] is not None or adapter[key] is not None  # type: ignore[literal-required]
+            if base[key] is not None or adapter[key] is not None
         ),
         "",
         f"Difference {points(paired['difference'])} points, 95 % interval {points(paired['ci95'][0])} to"

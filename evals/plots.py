@@ -15,7 +15,7 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, ParamSpec
 from xml.sax.saxutils import quoteattr
 
-from evals.facts import EvaluationFacts, LossFacts, SliceFacts
+from evals.facts import EvaluationFacts, LossFacts, Measure, SliceFacts
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -74,7 +74,7 @@ def _styled(draw: Callable[P, str]) -> Callable[P, str]:
 def accuracy(evaluation: EvaluationFacts) -> str:
     """Accuracy of both sides with 95 % intervals, by vote; greedy, single and forced as small marks."""
     figure, axes = _figure(2.4)
-    marks = (("single_accuracy", "s"), ("greedy_accuracy", "d"), ("forced_accuracy", "x"))
+    marks: dict[Measure, str] = {"single_accuracy": "s", "greedy_accuracy": "d", "forced_accuracy": "x"}
     for y, name, colour in ((1, "base", BASE), (0, "adapter", ADAPTER)):
         side = evaluation["base"] if name == "base" else evaluation["adapter"]
         lo, hi = side["ci95"]
@@ -82,11 +82,11 @@ def accuracy(evaluation: EvaluationFacts) -> str:
         axes.plot([side["accuracy"]], [y], "o", color=colour, markersize=11)
         at = min(0.94, max(0.06, side["accuracy"]))
         axes.text(at, y + 0.26, _percent(side["accuracy"]), ha="center", va="bottom", color=INK, weight="bold")
-        for key, shape in marks:
-            value = side[key]  # type: ignore[literal-required]
+        for key, shape in marks.items():
+            value = side[key]
             if value is not None:
                 axes.plot([value], [y - 0.26], shape, color=MUTED, markersize=5, markeredgewidth=1.4)
-    handles = [axes.plot([], [], shape, color=MUTED, markersize=6)[0] for _, shape in marks]
+    handles = [axes.plot([], [], shape, color=MUTED, markersize=6)[0] for shape in marks.values()]
     axes.legend(handles, ["single sample", "greedy", "forced letter"], ncols=3, frameon=False,
                 labelcolor=MUTED, fontsize=9.5, loc="upper center", bbox_to_anchor=(0.46, -0.13),
                 handletextpad=0.1, columnspacing=1.2)  # fmt: skip

@@ -14,11 +14,11 @@ ALPHA = 0.05
 _CHUNK = 2_000_000  # draws held in memory at once
 
 
-def wilson(k: float, n: int) -> tuple[float, float]:
+def wilson(k: float, n: float) -> tuple[float, float]:
     """Wilson's score interval of k successes in n trials; (0, 1) for n = 0, where nothing is known.
 
     Wilson (1927), "Probable inference, the law of succession, and statistical inference", JASA 22.
-    `k` need not be whole: the vote curve passes sums of shares.
+    Neither need be whole: the vote curve passes sums of shares, clustered trials an effective number.
     """
     if not 0 <= k <= n + 1e-9:
         raise ValueError(f"{k} successes in {n} trials")
