@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 import sys
 import threading
+from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import orjson
@@ -23,6 +25,18 @@ def say(message: dict[str, Any]) -> None:
 def confess(error: PonensError) -> None:
     """Tell the parent why the work cannot be done."""
     say({"error": {"thing": error.thing, "seen": error.seen, "expected": error.expected, "hint": error.hint}})
+
+
+def work(task: Callable[[Path], None], order: Path) -> int:
+    """The exit code of a child that does what the order file says, or tells the parent why it cannot be done."""
+    watch()
+    say({"say": "loading libraries"})
+    try:
+        task(order)
+    except PonensError as error:
+        confess(error)
+        return 1
+    return 0
 
 
 def watch() -> None:

@@ -1,12 +1,12 @@
 """From what the ledger has to the table of rationales: what was read, what is kept and why the rest is not.
 
 rationales.parquet   one row a request, questions in their order, unhinted before hinted
+suspects.parquet     questions whose key the teacher contradicts, the strongest first
 """
 
 from __future__ import annotations
 
 import hashlib
-from collections import Counter
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -15,11 +15,15 @@ import orjson
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from evals.rationales import Tally
 from prompts import choice
+from storage import suspects
 from storage.ledger import Entry
 from storage.records import Question
+from tasks.selection import select
 from tasks.step import Facts
-from tasks.teachers.terms import Request, Tally
+from tasks.teachers.terms import Request
+from tasks.teachers.terms import Tally as Bill
 
 TABLE = "rationales.parquet"
 SCHEMA = pa.schema(
@@ -58,38 +62,44 @@ def agrees(entry: Entry, question: Question) -> bool:
 def write(
     folder: Path, items: Iterable[tuple[Question, list[Asked]]], *, model: str, keep: int, near_copy: float
 ) -> tuple[Facts, str]:
-    """The table of rationales, its counts and its logical digest. Memory does not grow with it."""
-    sha, rejected, total = hashlib.sha256(), Counter[str](), Tally()
-    questions = kept = unanswered = requests = 0
+    """The tables of rationales and of suspects, their counts and their logical digest; memory stays flat."""
+    sha, bill, tally = hashlib.sha256(), Bill(), Tally()
     chunk: list[Row] = []
     with pq.ParquetWriter(folder / TABLE, SCHEMA) as writer:
         for question, asked in items:
             rows = [_row(model, question, one) for one in asked]
-            questions += 1
+            _select(rows, keep, near_copy)
+            tally.see(question, rows)
             for row, one in zip(rows, asked, strict=True):
                 sha.update(orjson.dumps(list(row.values())))
                 if one.entry is not None:
-                    total.pay(one.entry)
-                requests += 1
-                kept += row["kept"]
-                unanswered += row["reason"] == "unanswered"
-                if row["reason"] not in (None, "unanswered"):
-                    rejected[row["reason"]] += 1
+                    bill.pay(one.entry)
             chunk += rows
             if len(chunk) >= _CHUNK:
                 writer.write_table(pa.Table.from_pylist(chunk, SCHEMA))
                 chunk = []
         writer.write_table(pa.Table.from_pylist(chunk, SCHEMA))
-    facts = {
-        "questions": questions,
-        "requests": requests,
-        "kept": kept,
-        "yield": round(kept / requests, 4),
-        "rejected": dict(sorted(rejected.items())),
-        "unanswered": unanswered,
-        "total": {"tokens": total.tokens.dict(), "cost": None if total.spent is None else round(total.spent, 6)},
-    }
-    return facts, sha.hexdigest()
+    suspects.write(folder, tally.suspects())
+    facts = tally.facts()
+    rejected = {reason: count for reason, count in facts["rejected"].items() if reason != "unanswered"}
+    return {
+        "questions": facts["questions"],
+        "requests": facts["requests"],
+        "kept": facts["kept"],
+        "yield": round(facts["kept"] / facts["requests"], 4),
+        "rejected": rejected,
+        "unanswered": facts["rejected"].get("unanswered", 0),
+        "suspects": facts["suspects"]["found"],
+        "total": {"tokens": bill.tokens.dict(), "cost": None if bill.spent is None else round(bill.spent, 6)},
+        "rationales": facts,
+    }, sha.hexdigest()
+
+
+def _select(rows: list[Row], keep: int, near_copy: float) -> None:
+    """Of the rows that agree with the key, leave those that are worth training on."""
+    good = [row for row in rows if row["kept"]]
+    for place, why in select(good, keep, near_copy) if good else []:
+        good[place]["kept"], good[place]["reason"] = why is None, why
 
 
 def _row(model: str, question: Question, asked: Asked) -> Row:
@@ -103,6 +113,8 @@ def _row(model: str, question: Question, asked: Asked) -> Row:
         reading = choice.read(entry.text, question)
         answer, extractor = reading.answer, reading.extractor
         why = extractor if answer is None else "disagrees" if answer != question.answer else None
+        if why is None and asked.prompt.endswith("/explain") and choice.betrays(entry.text, choice.body(question)):
+            why = "betrays the key"
     return {
         "question": question.id,
         "sample": asked.request.sample,

@@ -21,6 +21,7 @@ from prompts import choice
 from storage.ledger import Ledger, Tokens
 from storage.questions import Stored
 from storage.records import Message, PonensError, Question, Receipt, UsageError
+from storage.suspects import SUSPECTS
 from tasks.rationales import TABLE, Asked, agrees, write
 from tasks.step import Facts, Result, Step, Workshop, of
 from tasks.teachers.ask import ask_all
@@ -75,7 +76,7 @@ def step(spec: ReasonSpec, questions: Receipt) -> Step:
         inputs={"questions": of(questions)},
         work=lambda shop: reason(spec, Stored(shop.home, questions), shop),
         shelf="rationales",
-        tables={"rationales": TABLE},
+        tables={"rationales": TABLE, "suspects": SUSPECTS},
     )
 
 

@@ -252,17 +252,5 @@ def _write(folder: Path, asking: Asking, times: Mapping[str, float]) -> None:
     write_json(folder / OUTCOME, outcome)
 
 
-def main(order: Path) -> int:
-    """Sample as the order file says; tell the parent of progress, or why it cannot be done."""
-    lifeline.watch()
-    lifeline.say({"say": "loading libraries"})
-    try:
-        sample(order)
-    except PonensError as error:
-        lifeline.confess(error)
-        return 1
-    return 0
-
-
 if __name__ == "__main__":
-    sys.exit(main(Path(sys.argv[1])))
+    sys.exit(lifeline.work(sample, Path(sys.argv[1])))

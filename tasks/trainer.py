@@ -10,23 +10,15 @@ from pathlib import Path
 
 import orjson
 
-from storage.records import PonensError
 from tasks import lifeline
 
 
-def main(order: Path) -> int:
-    """Train as the order file says; tell the parent of progress, or why it cannot be done."""
-    lifeline.watch()
-    lifeline.say({"say": "loading libraries"})
+def train(order: Path) -> None:
+    """Train as the order file says."""
     from tasks.training import sft
 
-    try:
-        sft.train(orjson.loads(order.read_bytes()))
-    except PonensError as error:
-        lifeline.confess(error)
-        return 1
-    return 0
+    sft.train(orjson.loads(order.read_bytes()))
 
 
 if __name__ == "__main__":
-    sys.exit(main(Path(sys.argv[1])))
+    sys.exit(lifeline.work(train, Path(sys.argv[1])))

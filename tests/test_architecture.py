@@ -19,6 +19,7 @@ CHILDREN = {"tasks/training/sft.py", "tasks/training/canary.py"}  # modules that
 SHARED_VERBS = {
     "tasks.step",
     "tasks.rationales",
+    "tasks.selection",
     "tasks.child",
     "tasks.lifeline",
     "tasks.models",
