@@ -24,6 +24,7 @@ SHARED_VERBS = {
     "tasks.engines",
     "tasks.teachers",
     "tasks.trainer",
+    "tasks.selection",
     "tasks.sampler",
     "tasks.training",
 }
