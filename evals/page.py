@@ -18,7 +18,7 @@ from functools import cache
 from itertools import groupby, islice
 from typing import TYPE_CHECKING, Any
 
-from evals import plots
+from evals import plots, rationales
 from evals.facts import Facts, Measure, QuestionFacts, ReplyFacts, SliceFacts
 from storage.records import language_of
 
@@ -50,10 +50,10 @@ def page(facts: Facts) -> str:
     """The report as one HTML document."""
     evaluation, questions = facts["evaluation"], facts["questions"]
     table, left_out = _table(questions)
-    script = _environment().get_template("report.js").render()
+    script = environment().get_template("report.js").render()
     by_change = {change: [q for q in questions if q["change"] == change] for change in CHANGES}
     return (
-        _environment()
+        environment()
         .get_template("report.html.j2")
         .render(
             facts=facts,
@@ -69,6 +69,8 @@ def page(facts: Facts) -> str:
                 "votes": plots.vote_curve(evaluation),
                 "flips": plots.flips(evaluation),
                 "loss": plots.loss(facts["loss"]),
+                "yields": plots.yields(facts["rationales"]["yields"]),
+                "lengths": plots.lengths(facts["rationales"]["lengths"]),
                 "slices": [(name, plots.slices(parts, name)) for name, parts in _slices(facts)],
             },
             table=table,
@@ -83,12 +85,12 @@ def markdown(facts: Facts) -> str:
     """The word, the numbers, the stages and the way back, as Markdown."""
     evaluation = facts["evaluation"]
     base, adapter, paired = evaluation["base"], evaluation["adapter"], evaluation["paired"]
-    lines = [f"# {_cell(facts['adapter'])}: {paired['verdict']}", "", _cell(paired["reason"]), ""]
+    lines = [f"# {cell(facts['adapter'])}: {paired['verdict']}", "", cell(paired["reason"]), ""]
     if facts["toy"]:
         lines += [f"> **{TOY}** `{TOY_SETTING}` in the recipe puts a real model in its place.", ""]
     lines += [
         f"{evaluation['questions']} questions in {paired['problems']} problems, {evaluation['votes']} votes each,"
-        f" engine {_cell(evaluation['engine'])}, temperature {evaluation['temperature']:g}.",
+        f" engine {cell(evaluation['engine'])}, temperature {evaluation['temperature']:g}.",
         "",
         "| | base | adapter |",
         "|---|---:|---:|",
@@ -107,13 +109,15 @@ def markdown(facts: Facts) -> str:
         "| step | status | time | digest |",
         "|---|---|---:|---|",
         *(
-            f"| {_cell(s['name'])} | {s['status']} | {duration(s['seconds'])} | `{s['digest'][:12]}` |"
+            f"| {cell(s['name'])} | {s['status']} | {duration(s['seconds'])} | `{s['digest'][:12]}` |"
             for s in facts["steps"]
         ),
     ]
     if facts["thrown_away"]:
         lines += ["", "| thrown away in | reason | rows |", "|---|---|---:|"]
-        lines += [f"| {_cell(t['where'])} | {_cell(t['reason'])} | {t['count']} |" for t in facts["thrown_away"]]
+        lines += [f"| {cell(t['where'])} | {cell(t['reason'])} | {t['count']} |" for t in facts["thrown_away"]]
+    asked = facts["rationales"]
+    lines += ["", f"{asked['kept']} of {asked['requests']} rationales kept. {rationales.told(asked['suspects'])}"]
     return "\n".join([*lines, "", "Get it again:", "", f"    {facts['command']}", ""])
 
 
@@ -169,8 +173,21 @@ def amount(value: object) -> str:
     return str(value)
 
 
+def cut(text: str) -> str:
+    """Text at a length that a page can bear."""
+    return text if len(text) <= _LONGEST_TEXT else f"{text[:_LONGEST_TEXT]}… [{len(text) - _LONGEST_TEXT} more]"
+
+
+def cell(text: str) -> str:
+    """Text that stays text inside a Markdown table."""
+    for sign, shown in (("&", "&amp;"), ("<", "&lt;"), (">", "&gt;"), ("|", "\\|"), ("`", "'"), ("\n", " ")):
+        text = text.replace(sign, shown)
+    return text
+
+
 @cache
-def _environment() -> Environment:
+def environment() -> Environment:
+    """The templates of this room: they escape all text, and an unknown name in them is an error."""
     from jinja2 import Environment, PackageLoader, StrictUndefined
 
     made = Environment(
@@ -180,7 +197,7 @@ def _environment() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    made.filters |= {f.__name__: f for f in (percent, points, interval, duration, moment, amount)}
+    made.filters |= {f.__name__: f for f in (percent, points, interval, duration, moment, amount, cut, rationales.told)}
     made.globals |= {"language": language_of, "measures": MEASURES, "letters": "ABCDEFGHIJKLMNOPQRSTUVWXYZ"}
     return made
 
@@ -215,16 +232,5 @@ def _row(question: QuestionFacts, *, samples: bool) -> dict[str, Any]:
 
 
 def _reply(reply: ReplyFacts, *, samples: bool) -> dict[str, Any]:
-    texts = [_cut(text) for text in reply["texts"]] if samples else []
-    return {**reply, "greedy_text": _cut(reply["greedy_text"]), "texts": texts}
-
-
-def _cut(text: str) -> str:
-    return text if len(text) <= _LONGEST_TEXT else f"{text[:_LONGEST_TEXT]}… [{len(text) - _LONGEST_TEXT} more]"
-
-
-def _cell(text: str) -> str:
-    """Text that stays text inside a Markdown table."""
-    for sign, shown in (("&", "&amp;"), ("<", "&lt;"), (">", "&gt;"), ("|", "\\|"), ("`", "'"), ("\n", " ")):
-        text = text.replace(sign, shown)
-    return text
+    texts = [cut(text) for text in reply["texts"]] if samples else []
+    return {**reply, "greedy_text": cut(reply["greedy_text"]), "texts": texts}

@@ -69,7 +69,8 @@ class Tally:
 
     def facts(self) -> RationaleFacts:
         """All counts, without texts."""
-        prompts = [self._prompts[name] for name in sorted(self._prompts)]
+        prompts = [self._prompts[name].copy() for name in sorted(self._prompts)]
+        prompts.sort(key=lambda prompt: prompt["hinted"])
         kept = sum(prompt["kept"] for prompt in prompts)
         return {
             "models": sorted(self._models),
@@ -155,8 +156,8 @@ def told(counts: SuspectCounts) -> str:
         )
         return f"{why}: no suspect can be told."
     return (
-        f"On {counts['found'] or 'none'} of {counts['judged']} questions do the teacher's answers agree with each other"
-        " and not with the key."
+        "The teacher's answers agree with each other, and not with the key,"
+        f" on {counts['found'] or 'none'} of {counts['judged']} questions."
     )
 
 

@@ -110,6 +110,8 @@ def reason(path: Path, changes: Sequence[str], refresh: Sequence[str], *, estima
         show.emit(facts)
     elif estimate:
         show.facts(facts)
+    else:
+        show.rationales(facts)
 
 
 def evaluate(

@@ -43,6 +43,9 @@ def evaluate_adapters(
 
 def _publish(summary: dict[str, Any]) -> None:
     """What a run came to, as artifacts on its page: the comparison, the verdict, the link to the report."""
+    if page := summary.get("reason", {}).get("page"):
+        create_link_artifact(Path(page).as_uri(), link_text="Rationales and keys in doubt", key="rationales-page")
+        create_markdown_artifact(Path(page).with_suffix(".md").read_text("utf-8"), key="rationales")
     if found := summary.get("evaluation"):
         measures = ("accuracy", "ci95", "greedy_accuracy", "single_accuracy", "forced_accuracy", "unreadable")
         rows = [{"": side} | {m: _shown(found[side][m]) for m in measures} for side in ("base", "adapter")]

@@ -27,6 +27,7 @@ from storage import warehouse
 from storage.artifacts import write_json
 from storage.home import Home
 from storage.records import PonensError, Receipt
+from tasks.rationales import PAGE
 from tasks.step import Progress, Step, Tick, log, run_step
 
 ARTIFACT_EVERY_S = 2.0
@@ -124,7 +125,8 @@ class Run:
 
     def _reasoned(self) -> dict[str, Any]:
         """The facts of `reason`, spending of this run alone: a cached step asked for nothing."""
-        facts = dict(self.receipts["reason"].facts)
+        receipt = self.receipts["reason"]
+        facts = {**receipt.facts, "page": str(self.home.root / receipt.artifact / PAGE)}
         if any(s["name"] == "reason" and s["status"] == "cached" for s in self.steps):
             facts |= {"asked": 0, "from_ledger": facts["requests"], "cost": 0.0, "seconds": 0.0}
             facts["tokens"] = dict.fromkeys(facts["tokens"], 0)
@@ -137,7 +139,7 @@ def _table(name: str, status: str, receipt: Receipt) -> None:
     rows += [
         {"fact": fact, "value": value if isinstance(value, str | int | float) else str(value)}
         for fact, value in receipt.facts.items()
-        if value is not None and fact != "loss"
+        if value is not None and fact not in ("loss", "rationales")
     ]
     rows += [{"fact": "artifact", "value": receipt.artifact}, {"fact": "digest", "value": receipt.digest}]
     create_table_artifact(table=rows, key=name, description=f"**{name}**: {status}, key `{receipt.key[:16]}`")

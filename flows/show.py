@@ -11,6 +11,8 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from evals.rationales import told
+
 stdout = Console(highlight=False)
 stderr = Console(stderr=True, highlight=False)
 
@@ -30,6 +32,20 @@ def facts(found: Mapping[str, Any]) -> None:
     """Print names and values, one a line."""
     for name, value in found.items():
         stdout.print(f"[dim]{name:<14}[/] {escape(str(value))}", soft_wrap=True)
+
+
+def rationales(found: Mapping[str, Any]) -> None:
+    """Print what asking brought: kept and refused, cost, keys in doubt, the page's path."""
+    cost = "unknown, no price is given" if found["total"]["cost"] is None else f"{found['total']['cost']:,.4f}"
+    refused = ", ".join(f"{count:,} {reason}" for reason, count in found["rejected"].items()) or "none"
+    stdout.print(
+        f"{found['kept']:,} rationales kept of {found['requests']:,} asked for {found['questions']:,} questions; "
+        f"cost {cost}
+refused:    {escape(refused)}",
+        soft_wrap=True,
+    )
+    stdout.print(f"keys:       {escape(told(found['rationales']['suspects']))}", soft_wrap=True)
+    stdout.print(f"rationales: {found['page']}", soft_wrap=True)
 
 
 def comparison(summary: Mapping[str, Any]) -> None:

@@ -2,6 +2,7 @@
 
 rationales.parquet   one row a request, questions in their order, unhinted before hinted
 suspects.parquet     questions whose key the teacher contradicts, the strongest first
+rationales.html      what a person opens; rationales.md the same in short
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ import orjson
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from evals import rationales_page
 from evals.rationales import Tally
 from prompts import choice
 from storage import suspects
@@ -25,7 +27,7 @@ from tasks.step import Facts
 from tasks.teachers.terms import Request
 from tasks.teachers.terms import Tally as Bill
 
-TABLE = "rationales.parquet"
+TABLE, PAGE = "rationales.parquet", "rationales.html"
 SCHEMA = pa.schema(
     [
         ("question", pa.string()),
@@ -79,8 +81,10 @@ def write(
                 writer.write_table(pa.Table.from_pylist(chunk, SCHEMA))
                 chunk = []
         writer.write_table(pa.Table.from_pylist(chunk, SCHEMA))
-    suspects.write(folder, tally.suspects())
-    facts = tally.facts()
+    facts, doubted = tally.facts(), tally.suspects()
+    suspects.write(folder, doubted)
+    (folder / PAGE).write_text(rationales_page.page(facts, doubted), "utf-8")
+    (folder / "rationales.md").write_text(rationales_page.markdown(facts, doubted), "utf-8")
     rejected = {reason: count for reason, count in facts["rejected"].items() if reason != "unanswered"}
     return {
         "questions": facts["questions"],

@@ -34,6 +34,7 @@ from evals.facts import (
     change_of,
 )
 from prompts import choice
+from storage import suspects
 from storage.home import Home
 from storage.questions import REJECTS, Stored
 from storage.records import Question, Receipt
@@ -41,7 +42,8 @@ from storage.samples import BALLOTS, SAMPLES
 from tasks.step import Result, Step, Workshop, of
 
 TOY_PARAMETERS = 10_000_000
-_LONG = ("canary", "template")  # facts that no column has room for
+_LONG = ("canary", "template", "rationales")  # facts that no column has room for
+_SUSPECTS = 10
 Row = dict[str, Any]
 
 
@@ -83,7 +85,7 @@ def _work(shop: Workshop, spec: ReportSpec, recipe: str, receipts: Mapping[str, 
 def gather(home: Home, spec: ReportSpec, recipe: str, receipts: Mapping[str, Receipt]) -> Facts:
     """Everything the page shows, read from the artifacts that the receipts name."""
     content = json.loads(recipe)
-    train, evaluate = receipts["train"], receipts["evaluate"]
+    reason, train, evaluate = receipts["reason"], receipts["train"], receipts["evaluate"]
     return {
         "name": content["name"],
         "adapter": train.artifact.removeprefix("adapters/"),
@@ -96,7 +98,10 @@ def gather(home: Home, spec: ReportSpec, recipe: str, receipts: Mapping[str, Rec
         "questions": _questions(home, spec, receipts["parse"], evaluate),
         "steps": [_step(receipt) for receipt in receipts.values()],
         "thrown_away": _thrown_away(home.root, receipts),
-        "costs": _costs(receipts["reason"]),
+        "costs": _costs(reason),
+        "rationales": reason.facts["rationales"],
+        # written by the reason step in this very form
+        "suspects": suspects.load(home.root / reason.artifact, _SUSPECTS),  # type: ignore[typeddict-item]
         "loss": [LossFacts(step=point["step"], loss=point["loss"]) for point in train.facts["loss"]],
         "lineage": _lineage(content, receipts),
     }

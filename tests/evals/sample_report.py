@@ -15,6 +15,7 @@ from evals.slices import labels_of, slices
 from evals.verdict import verdict
 from evals.vote import count, vote_curve
 from storage.records import Ballot, Question, digest
+from tests.evals.sample_rationales import told_of
 
 VOTES = 5
 NAMES = {"en": ["Rik", "Mia", "Tom", "Ava", "Leo", "Zoe"], "zh": ["小明", "小红", "小刚", "小丽", "大伟", "阿芳"]}
@@ -90,6 +91,7 @@ def sample_facts(n: int = 300, word: str = "better", toy: bool = True) -> Facts:
         )
     )
     curves = {s: vote_curve(ballots[s]) for s in ballots}
+    told = told_of(q for q, _ in asked_of)
     labels = {q.id: {"family": family, **labels_of(q)} for q, family in asked_of}
 
     def side(name: str, rows: list[tuple[Ballot, ReplyFacts]]) -> dict:
@@ -134,6 +136,7 @@ def sample_facts(n: int = 300, word: str = "better", toy: bool = True) -> Facts:
         ],
         costs={"requests": 1200, "from_ledger": 0, "tokens_in": 312_400, "tokens_out": 188_211, "money": None,
                "currency": ""},
+        rationales=told.facts(), suspects=told.suspects()[:10],
         loss=[LossFacts(step=s, loss=2.4 * 0.985 ** (s / 2) + 0.03 + 0.02 * draw.random()) for s in range(0, 600, 10)],
         lineage=[
             {"what": "source file", "name": "puzzles.jsonl", "digest": digest("source")},
