@@ -40,8 +40,7 @@ def rationales(found: Mapping[str, Any]) -> None:
     refused = ", ".join(f"{count:,} {reason}" for reason, count in found["rejected"].items()) or "none"
     stdout.print(
         f"{found['kept']:,} rationales kept of {found['requests']:,} asked for {found['questions']:,} questions; "
-        f"cost {cost}
-refused:    {escape(refused)}",
+        f"cost {cost}\nrefused:    {escape(refused)}",
         soft_wrap=True,
     )
     stdout.print(f"keys:       {escape(told(found['rationales']['suspects']))}", soft_wrap=True)
