@@ -81,7 +81,7 @@ def test_more_suspects_than_are_listed_are_counted(told):
 
     text = Outline(page(facts, many)).text
 
-    assert "And 1 300 more ; ponens sql" in text
+    assert "And 1 300 more; ponens sql" in text
     assert "lists the strongest 1 000" in text
 
 
