@@ -18,6 +18,7 @@ import pyarrow.parquet as pq
 
 from evals import rationales_page
 from evals.rationales import Tally
+from evals.vote import same_answer
 from prompts import choice
 from storage import suspects
 from storage.ledger import Entry
@@ -58,7 +59,13 @@ class Asked(NamedTuple):
 
 def agrees(entry: Entry, question: Question) -> bool:
     """Whether a reply came to the question's key."""
-    return entry.outcome == "answered" and choice.read(entry.text, question).answer == question.answer
+    return entry.outcome == "answered" and _right(choice.read(entry.text, question).answer, question)
+
+
+def _right(answer: str | None, question: Question) -> bool:
+    """Options of equal text are one answer."""
+    first = same_answer(question.options)
+    return answer is not None and question.answer is not None and first[answer] == first[question.answer]
 
 
 def write(
@@ -116,7 +123,7 @@ def _row(model: str, question: Question, asked: Asked) -> Row:
     else:
         reading = choice.read(entry.text, question)
         answer, extractor = reading.answer, reading.extractor
-        why = extractor if answer is None else "disagrees" if answer != question.answer else None
+        why = extractor if answer is None else None if _right(answer, question) else "disagrees"
         if why is None and asked.prompt.endswith("/explain") and choice.betrays(entry.text, choice.body(question)):
             why = "betrays the key"
     return {

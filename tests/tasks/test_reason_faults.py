@@ -86,6 +86,14 @@ def test_a_reply_that_is_no_use_is_kept_out_with_its_reason(tmp_path: Path, act:
     assert sum(server.asked.values()) == 1
 
 
+def test_an_option_of_the_key_s_own_text_is_right(tmp_path: Path) -> None:
+    asked = [Question("A lamp is on.", "Which?", ("red", "blue", "red "), "A")]
+    with TeacherServer(gold={choice.body(asked[0]): "C"}) as server:
+        facts = run(tmp_path, spec_for(server), asked).facts
+
+    assert (facts["kept"], facts["rejected"]) == (1, {})
+
+
 def test_a_plain_400_fails_its_request_and_is_asked_again_next_time(tmp_path: Path) -> None:
     with TeacherServer(first("400")) as server:
         with pytest.raises(PonensError, match="1 of 1 requests stayed without an answer"):
