@@ -97,7 +97,7 @@ def reason(spec: ReasonSpec, questions: list[Question], shop: Workshop) -> Resul
     total = len(asked) * spec.samples
     with Ledger(shop.home, durable=not spec.free) as ledger:
         plan = (item for _, item in requests(spec, asked))
-        tally = ask_all(spec, plan, total, ledger, shop.progress, lambda item: _guess(spec, item.messages))
+        tally = ask_all(spec, plan, total, ledger, shop.progress, lambda item: _guess(spec, item.messages), shop.secret)
         if tally.limit:
             raise _limited(spec, tally, total)
         facts, identity = write(spec, asked, ledger, shop.folder / TABLE)

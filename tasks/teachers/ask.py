@@ -9,20 +9,24 @@ cost or requests stops it in good order. Whatever was answered by then is in the
 from __future__ import annotations
 
 import logging
+import os
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
+from contextlib import closing
 from dataclasses import dataclass, field
 
 from storage.ledger import Entry, Ledger
 from storage.records import PonensError, UsageError
-from tasks.step import Progress, Tick
-from tasks.teachers.asker import Asker
+from tasks.step import Progress, Secret, Tick
+from tasks.teachers.asker import Asker, Call
 from tasks.teachers.build import teacher
-from tasks.teachers.pool import each, in_turn
+from tasks.teachers.pace import Pace
+from tasks.teachers.pool import GRACE, each, in_turn
 from tasks.teachers.terms import AskSpec, Request, Tally
 
 log = logging.getLogger("ponens")
+Outcomes = Generator[tuple[Call, list[Entry] | Exception], None, None]
 
 
 def ask_all(
@@ -32,11 +36,13 @@ def ask_all(
     ledger: Ledger,
     progress: Progress = lambda tick: None,
     guess: Callable[[Request], float] = lambda request: 0.0,
+    secret: Secret = os.environ.get,
 ) -> Tally:
     """Ask for all that the ledger does not settle. What is asked and answered is kept, whatever happens.
 
     PonensError if the stage cannot go on. KeyboardInterrupt passes through once what was in hand has
-    had its grace. `guess` is the likely cost of a request, for `max_cost` before any is known.
+    had its grace. `guess` is the likely cost of a request, for `max_cost` before any is known; `secret`
+    gives the teacher's key by the name of its environment variable.
     """
     if spec.max_cost is not None and spec.price is None:
         raise UsageError(
@@ -45,25 +51,34 @@ def ask_all(
             expected=f'[reason.prices."{spec.model}"] with `in` and `out`, for a million tokens each',
             hint="add the price or leave max_cost away",
         )
-    stop = threading.Event()
-    asker = Asker(spec, teacher(spec), ledger, stop)
-    tally, shown = Tally(), _Progress(total, progress)
-    todo = _open(spec, requests, ledger, tally, guess)
-    if spec.free:
-        pool = in_turn(todo, asker, stop)
-    else:
-        pool = each(todo, asker, workers=spec.workers, stop=stop, patience=spec.deadline + spec.timeout)
+    with closing(teacher(spec, secret)) as model:
+        stop, pace, tally = threading.Event(), Pace.of(spec), Tally()
+        asker = Asker(spec, model, ledger, stop, pace)
+        todo = map(Call, _open(spec, requests, ledger, tally, guess))
+        if spec.free:
+            pool: Outcomes = in_turn(todo, asker, stop)
+        else:
+            # Clients end each call in time by their own clock, but they have none while a name is looked
+            # up or a TLS handshake drips. Whoever is stuck there longer than a request may take is left behind.
+            patience = spec.deadline + GRACE
+            pool = each(todo, asker, workers=spec.workers, stop=stop, patience=patience, admit=asker.admit)
+        _collect(pool, asker, tally, _Progress(total, progress, pace))
+    return tally
+
+
+def _collect(pool: Outcomes, asker: Asker, tally: Tally, shown: _Progress) -> None:
+    """Count what comes out of the pool; stop it where going on is of no use. Raises what `ask_all` raises."""
     failure: Exception | None = None
     silent = 0
     try:
-        for asked, outcome in pool:
+        for call, outcome in pool:
             tally.in_hand -= 1
             if isinstance(outcome, TimeoutError):
-                log.warning("request %s had no end: %s", asked.key[:12], outcome)
-                tally.add(asker.lost(asked, outcome))
+                log.warning("request %s had no end: %s", call.request.key[:12], outcome)
+                tally.add(asker.lost(call, outcome))
             elif isinstance(outcome, Exception):
                 failure = failure or outcome
-                stop.set()
+                asker.stop.set()
             elif not outcome:
                 tally.from_ledger += 1
             else:
@@ -71,9 +86,9 @@ def ask_all(
                     tally.pay(entry)
                 tally.add(outcome[-1])
                 silent = silent + 1 if outcome[-1].outcome in ("failed", "empty") else 0
-                if silent >= max(16, spec.workers) and failure is None:
+                if silent >= max(16, asker.spec.workers) and failure is None:
                     failure = _silence(silent, outcome[-1])
-                    stop.set()
+                    asker.stop.set()
             shown.tell(tally)
     except KeyboardInterrupt:
         log.warning("stopped by hand; %d replies of this run are in the ledger", tally.asked)
@@ -82,7 +97,6 @@ def ask_all(
     if failure:
         raise failure
     shown.tell(tally, last=True)
-    return tally
 
 
 def _open(
@@ -121,6 +135,7 @@ def _silence(count: int, last: Entry) -> PonensError:
 class _Progress:
     total: int
     progress: Progress
+    pace: Pace
     start: float = field(default_factory=time.monotonic)
     next: float = 0.0
 
@@ -131,4 +146,6 @@ class _Progress:
         self.next = now + 0.2
         rate = tally.asked / max(now - self.start, 1e-9)
         cost = "cost unknown" if tally.spent is None else f"cost {tally.spent:.4f}"
-        self.progress(Tick(tally.asked + tally.from_ledger, self.total, "requests", f"{rate:.1f}/s, {cost}"))
+        width = int(self.pace.width)
+        narrow = f", {width} of {self.pace.workers} at once" if width < self.pace.workers else ""
+        self.progress(Tick(tally.asked + tally.from_ledger, self.total, "requests", f"{rate:.1f}/s, {cost}{narrow}"))

@@ -31,6 +31,8 @@ class AskSpec(TeacherSpec):
     max_attempts: int = Field(default=12, ge=1, description="Calls for one request before it is left unanswered.")
     deadline: float = Field(default=600.0, gt=0, description="Seconds for one request, all its calls together.")
     first_wait: float = Field(default=0.5, ge=0, description="Seconds before the second call; it doubles from there.")
+    requests_per_minute: int | None = Field(default=None, ge=1, description="Most requests begun in any minute.")
+    tokens_per_minute: int | None = Field(default=None, ge=1, description="Most tokens, sent and made, in any minute.")
     longest_wait: float = Field(default=30.0, ge=0, description="Longest wait between two calls, in seconds.")
     max_cost: float | None = Field(default=None, ge=0, description="Stop, resumably, at this cost; needs a price.")
     max_requests: int | None = Field(default=None, ge=0, description="Stop, resumably, after so many requests.")
@@ -44,8 +46,8 @@ class AskSpec(TeacherSpec):
 
     @property
     def price(self) -> Price | None:
-        """None where it is unknown; the embedded teacher is free."""
-        return Price(sent=0, out=0) if self.free else self.prices.get(self.model)
+        """None where it is unknown; what runs in this process is not paid for."""
+        return Price(sent=0, out=0) if self.teacher in ("embedded", "vllm") else self.prices.get(self.model)
 
     @property
     def sampling(self) -> dict[str, object]:
@@ -55,6 +57,7 @@ class AskSpec(TeacherSpec):
             "top_p": self.top_p,
             "thinking": self.thinking,
             "thinking_budget": self.thinking_budget,
+            "seed": self.seed,
         }
 
 
