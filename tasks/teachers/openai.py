@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from langchain_core.language_models.base import LanguageModelInput
 from langchain_core.outputs import ChatResult
 from langchain_openai import ChatOpenAI
 from openai import DefaultHttpxClient
@@ -18,6 +19,14 @@ class CompatibleChat(ChatOpenAI):
     def close(self) -> None:
         """Close its connections."""
         self.root_client.close()
+
+    def _get_request_payload(
+        self, input_: LanguageModelInput, *, stop: list[str] | None = None, **kwargs: Any
+    ) -> dict[str, Any]:
+        # The SDK holds `messages` against its typed dictionaries, a tenth of a call's CPU; extra_body is sent as it is.
+        payload = super()._get_request_payload(input_, stop=stop, **kwargs)
+        body = {**(payload.get("extra_body") or {}), "messages": payload["messages"]}
+        return payload | {"messages": [], "extra_body": body}
 
     def _create_chat_result(self, response: Any, generation_info: dict[str, Any] | None = None) -> ChatResult:
         result = super()._create_chat_result(response, generation_info)

@@ -25,19 +25,20 @@ if TYPE_CHECKING:
     from tasks.teachers.terms import AskSpec
 
 BURST_S = 1.0
-_SHORTEST = 8
+_SLACK_S = 0.1
+_SHORTEST = 8  # calls in a window: of fewer, one turned away would be a large share
 
 
 class Limit:
     """So many units in any minute, evenly spaced: at once at most what a second allows.
 
     The generic cell rate algorithm (ITU-T I.371): `due` is when the units taken so far will have
-    been worth their time. A unit is worth (60 + burst) / limit seconds, so that no window of a minute
-    holds more than the limit.
+    been worth their time. A unit is worth (60 + burst) / limit seconds, and a little more for clocks
+    and networks that are not exact, so that no window of a minute holds more than the limit.
     """
 
     def __init__(self, a_minute: float, clock: Callable[[], float] = time.monotonic) -> None:
-        self.each, self.clock, self.due = (60.0 + BURST_S) / a_minute, clock, -math.inf
+        self.each, self.clock, self.due = (60.0 + BURST_S + _SLACK_S) / a_minute, clock, -math.inf
 
     def wait(self) -> float:
         """Seconds until more may be taken; 0 if now."""
