@@ -1,11 +1,12 @@
 """The command line `ponens`: parses, calls, prints. What a command does lives in `flows.commands`.
 
-Exit codes: 0 done, 1 the work failed, 2 bad usage, recipe or input. With --json exactly one object
+Exit codes: 0 done, 1 the work failed, 2 bad usage, recipe or input, 130 interrupted. With --json exactly one object
 goes to stdout; everything else goes to stderr.
 """
 
 from __future__ import annotations
 
+import signal
 import sys
 from pathlib import Path
 from typing import Annotated, Any
@@ -175,7 +176,7 @@ def _exit_code(arguments: list[str] | None) -> int:
         return error.exit_code
     except KeyboardInterrupt:
         stderr.print("interrupted; the same command goes on from here")
-        return 1
+        return 128 + signal.SIGINT
     except SystemExit as done:
         return _code(done.code)
     except Exception as error:

@@ -1,5 +1,7 @@
 """SIGKILL in the middle of reason and the same command again; two commands at once."""
 
+import os
+import signal
 import time
 from collections import Counter
 from pathlib import Path
@@ -47,6 +49,25 @@ def test_a_killed_run_goes_on_where_it_was(tmp_path: Path) -> None:
     assert [prompt for prompt in had if server.asked[prompt] > before[prompt]] == []
     assert COUNT <= sum(server.completed.values()) <= COUNT + 3 * WORKERS
     assert receipt.facts["from_ledger"] == len(had) >= 40 - 3 * WORKERS
+
+
+def test_ctrl_c_ends_a_run_soon_and_loses_nothing_that_was_answered(tmp_path: Path) -> None:
+    home = tmp_path / "home"
+    with TeacherServer(gold=gold_of(questions(COUNT)), delay=0.1) as server:
+        settings = {"base_url": server.openai_url}
+        process = apart(home, COUNT, settings)
+        while sum(server.completed.values()) < 12 and process.is_alive():
+            time.sleep(0.005)
+        os.kill(process.pid or 0, signal.SIGINT)
+        process.join(60)
+        stopped, had = sum(server.completed.values()), settled(home)
+        receipt, _ = once(home, COUNT, settings)
+
+    assert process.exitcode not in (None, 0)
+    assert stopped < COUNT
+    assert len(had) == stopped  # what was in hand came in, too
+    assert receipt.facts["from_ledger"] == stopped
+    assert set(server.asked.values()) == {1}
 
 
 def settled(home: Path) -> set[str]:
