@@ -26,6 +26,7 @@ app = typer.Typer(
     add_completion=False,
     rich_markup_mode="rich",
 )
+INTERRUPTED = 128 + signal.SIGINT
 state = {"debug": False}
 stderr = Console(stderr=True, highlight=False)
 
@@ -174,11 +175,10 @@ def _exit_code(arguments: list[str] | None) -> int:
             raise
         stderr.print(f"[red]error:[/] {escape(str(error))}", soft_wrap=True)
         return error.exit_code
-    except KeyboardInterrupt:
-        stderr.print("interrupted; the same command goes on from here")
-        return 128 + signal.SIGINT
     except SystemExit as done:
-        return _code(done.code)
+        if (code := _code(done.code)) == INTERRUPTED:  # what typer makes of Ctrl-C
+            stderr.print("interrupted; the same command goes on from here")
+        return code
     except Exception as error:
         if state["debug"]:
             raise

@@ -83,7 +83,7 @@ def test_a_key_from_a_secret_block_is_used_and_is_nowhere_afterwards(prefect: di
     assert KEY not in out + said
     assert holding(tmp_path) == []
     assert holding(Path(prefect["PREFECT_HOME"])) == []
-    assert (tmp_path / "home").rglob("*.duckdb")
+    assert list((tmp_path / "home").rglob("*.duckdb"))
 
 
 def test_a_key_that_the_server_repeats_in_its_error_is_shown_nowhere(prefect: dict[str, str], tmp_path: Path) -> None:
@@ -115,5 +115,5 @@ def test_ctrl_c_ends_the_command_in_good_order(tmp_path: Path) -> None:
     assert process.returncode == 130, said
     assert said.strip().splitlines()[-1] == "interrupted; the same command goes on from here"
     assert "Traceback" not in said
-    assert len(answered) == done < len(server.asked) + 1
+    assert len(answered) == done
     assert holding(tmp_path) == []
