@@ -1,11 +1,12 @@
 """The command line `ponens`: parses, calls, prints. What a command does lives in `flows.commands`.
 
-Exit codes: 0 done, 1 the work failed, 2 bad usage, recipe or input. With --json exactly one object
+Exit codes: 0 done, 1 the work failed, 2 bad usage, recipe or input, 130 interrupted. With --json exactly one object
 goes to stdout; everything else goes to stderr.
 """
 
 from __future__ import annotations
 
+import signal
 import sys
 from pathlib import Path
 from typing import Annotated, Any
@@ -25,6 +26,7 @@ app = typer.Typer(
     add_completion=False,
     rich_markup_mode="rich",
 )
+INTERRUPTED = 128 + signal.SIGINT
 state = {"debug": False}
 stderr = Console(stderr=True, highlight=False)
 
@@ -173,11 +175,10 @@ def _exit_code(arguments: list[str] | None) -> int:
             raise
         stderr.print(f"[red]error:[/] {escape(str(error))}", soft_wrap=True)
         return error.exit_code
-    except KeyboardInterrupt:
-        stderr.print("interrupted; the same command goes on from here")
-        return 1
     except SystemExit as done:
-        return _code(done.code)
+        if (code := _code(done.code)) == INTERRUPTED:  # what typer makes of Ctrl-C
+            stderr.print("interrupted; the same command goes on from here")
+        return code
     except Exception as error:
         if state["debug"]:
             raise

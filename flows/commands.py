@@ -14,7 +14,7 @@ import orjson
 from rich.markup import escape
 from rich.table import Table
 
-from flows import show
+from flows import server, show
 from flows.show import stderr, stdout
 from storage.home import Home
 from storage.records import PonensError, Receipt, UsageError
@@ -232,6 +232,8 @@ def _prefect() -> Iterator[None]:
 
     # a server that ends with the flow watches no heartbeat, and its thread costs a second at the end
     with temporary_settings({PREFECT_FLOWS_HEARTBEAT_FREQUENCY: None} if own_server else {}):
+        if own_server:
+            server.start()
         yield
 
 

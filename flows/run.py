@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import secrets
 import time
 from collections.abc import Callable, Collection
@@ -10,11 +11,12 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, cast
 from uuid import UUID
 
 from prefect import task
 from prefect.artifacts import create_progress_artifact, create_table_artifact, update_progress_artifact
+from prefect.blocks.system import Secret
 from prefect.cache_policies import NO_CACHE
 from prefect.client.schemas.objects import State
 from prefect.context import TaskRunContext
@@ -78,7 +80,11 @@ class Run:
         def perform() -> State[None]:
             with self.screen.working(step.name) as show:
                 receipt, status = run_step(
-                    step, self.home, refresh=step.name in self.refresh, progress=_told(step.name, show)
+                    step,
+                    self.home,
+                    refresh=step.name in self.refresh,
+                    progress=_told(step.name, show),
+                    secret=secret,
                 )
             made.append((receipt, status))
             _table(step.name, status, receipt)
@@ -131,6 +137,17 @@ class Run:
             facts |= {"asked": 0, "from_ledger": facts["requests"], "cost": 0.0, "seconds": 0.0}
             facts["tokens"] = dict.fromkeys(facts["tokens"], 0)
         return facts
+
+
+def secret(variable: str) -> str | None:
+    """A key from the environment, else from the Prefect Secret block of that name: OPENAI_API_KEY, openai-api-key."""
+    if value := os.environ.get(variable):
+        return value
+    try:
+        block = cast("Secret[Any]", Secret.load(variable.lower().replace("_", "-")))
+    except ValueError:  # Prefect's word for a block that is not there
+        return None
+    return str(block.get())
 
 
 def _table(name: str, status: str, receipt: Receipt) -> None:

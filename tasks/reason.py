@@ -24,7 +24,7 @@ from storage.records import Message, PonensError, Question, Receipt, UsageError
 from storage.suspects import SUSPECTS
 from tasks.rationales import TABLE, Asked, agrees, write
 from tasks.step import Facts, Result, Step, Workshop, of
-from tasks.teachers.ask import ask_all
+from tasks.teachers.ask import Asking
 from tasks.teachers.build import model_name
 from tasks.teachers.terms import AskSpec, Request, Tally, request
 
@@ -87,19 +87,18 @@ def reason(spec: ReasonSpec, questions: Iterable[Question], shop: Workshop) -> R
     """
     start = time.monotonic()
     total = _count(questions) * spec.samples
-    tally = Tally()
-    with Ledger(shop.home, durable=not spec.free) as ledger:
-
-        def ask(requests: Iterable[Request], total: int) -> None:
-            ask_all(spec, requests, total, ledger, shop.progress, lambda r: _guess(spec, r.messages), tally)
-            if tally.limit:
-                raise _limited(spec, tally, total)
-
+    with (
+        Ledger(shop.home, durable=not spec.free) as ledger,
+        Asking(spec, ledger, shop.progress, lambda r: _guess(spec, r.messages), shop.secret) as ask,
+    ):
         ask((r for q in wanted(questions) for r in plan(spec, q)), total)
-        if spec.asks == "solve-then-explain":
+        if spec.asks == "solve-then-explain" and not ask.tally.limit:
             places = array("Q", (n for n, q in enumerate(wanted(questions)) if unsolved(spec, q, ledger)))
             total += len(places) * spec.hints
             ask((r for q in _at(wanted(questions), places) for r in plan(spec, q, "explain")), total)
+        tally = ask.tally
+        if tally.limit:
+            raise _limited(spec, tally, total)
         items = ((q, asked(spec, q, ledger)) for q in wanted(questions))
         facts, identity = write(shop.folder, items, model=model_name(spec), keep=spec.keep, near_copy=spec.near_copy)
     if facts["unanswered"] > spec.max_unanswered * total:

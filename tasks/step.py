@@ -12,6 +12,7 @@ import ast
 import functools
 import hashlib
 import logging
+import os
 import shutil
 import time
 from collections.abc import Callable, Mapping
@@ -43,15 +44,20 @@ class Tick:
 
 
 Progress = Callable[[Tick], None]
+Secret = Callable[[str], str | None]
 
 
 @dataclass(frozen=True, slots=True)
 class Workshop:
-    """What a step's work is given: its folder (kept over a kill), the home, and where to tell progress."""
+    """What a step's work is given: its folder (kept over a kill), the home, where to tell progress, how to get a key.
+
+    `secret` maps the name of an environment variable to a key, wherever that is kept.
+    """
 
     folder: Path
     home: Home
     progress: Progress
+    secret: Secret = os.environ.get
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,7 +115,12 @@ class Forecast:
 
 
 def run_step(
-    step: Step, home: Home, *, refresh: bool = False, progress: Progress = lambda tick: None
+    step: Step,
+    home: Home,
+    *,
+    refresh: bool = False,
+    progress: Progress = lambda tick: None,
+    secret: Secret = os.environ.get,
 ) -> tuple[Receipt, Literal["ran", "cached"]]:
     """The step's receipt, from the home if it is there and its artifact whole, else from its work.
 
@@ -128,28 +139,17 @@ def run_step(
             shutil.rmtree(folder, ignore_errors=True)
         folder.mkdir(parents=True, exist_ok=True)
         start = time.monotonic()
-        result = step.work(Workshop(folder, home, progress))
-        seconds = round(time.monotonic() - start, 3)
-        made_at = datetime.now(UTC).isoformat(timespec="seconds")
-        about = {
+        result = step.work(Workshop(folder, home, progress, secret))
+        about: Facts = {
             "step": step.name,
             "key": key,
             "ingredients": step.ingredients,
             "facts": result.facts,
-            "seconds": seconds,
-            "made_at": made_at,
+            "seconds": round(time.monotonic() - start, 3),
+            "made_at": datetime.now(UTC).isoformat(timespec="seconds"),
         }
         published = publish(folder, step.shelf, home, identity=result.identity, numbered=step.numbered, about=about)
-        receipt = Receipt(
-            step=step.name,
-            key=key,
-            digest=published.digest,
-            artifact=published.artifact,
-            facts=result.facts,
-            ingredients=step.ingredients,
-            seconds=seconds,
-            made_at=made_at,
-        )
+        receipt = Receipt(digest=published.digest, artifact=published.artifact, **about)
         write_json(home.receipt(step.name, key), receipt.dict())
         warehouse.register(home, receipt, step.tables)
         return receipt, "ran"

@@ -7,8 +7,9 @@
 Try it by hand: `python -m tests.fakes --port 8099 --mix wrong=0.2,429=0.2` then
 `OPENAI_API_KEY=any OPENAI_BASE_URL=http://127.0.0.1:8099/v1 ponens reason RECIPE`.
 
-What happens to a prompt follows from its content alone, so that a run and its repetition meet the
-same faults whatever their order.
+What happens to a request follows from its prompt and how often that was asked, so that a run and its
+repetition meet the same faults whatever their order. `places` and `limit` turn away for load, as a
+server does that has so many places or takes so many requests in so many seconds.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ import socket
 import struct
 import threading
 import time
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -31,7 +32,21 @@ from prompts.choice import body
 from storage.records import LETTERS, Question
 
 # Behaviours that end in a reply; all others are faults that a prompt meets `times` times before it is answered.
-REPLIES = ("right", "wrong", "unreadable", "outside", "thinking", "empty", "null", "length", "refusal")
+STATED = {  # ways to state the right answer, or not to
+    "two-lines": "At first sight:\nAnswer: {wrong}\nBut no, on checking:\nAnswer: {right}",
+    "full-width": "Ａll options were tested.\n答案：{wide}",
+    "bold": "Each option was tested in turn.\n**Answer: {right}**",
+    "boxed": "Each option was tested in turn, so \\boxed{{{right}}}.",
+    "option": "Each option was tested in turn.\nAnswer: {text}",
+    "varied": "Way {before} of many: each option was tested in turn.\nAnswer: {right}",
+    "wrong": "Each option was tested in turn.\nAnswer: {wrong}",
+    "unreadable": "The text does not allow me to say.",
+    "outside": "None of these fits.\nAnswer: Z",
+    "empty": "",
+    "length": "First, let us consider every single",
+    "refusal": "I cannot help with that.",
+}
+REPLIES = ("right", "thinking", "null", *STATED)
 Script = Callable[[str, int], str]  # (prompt, how often it was asked before) -> behaviour
 
 
@@ -86,16 +101,20 @@ class TeacherServer:
         key: str | None = None,
         delay: float = 0.0,
         retry_after: float = 0.0,
+        places: int | None = None,
+        limit: tuple[int, float] | None = None,
         port: int = 0,
     ) -> None:
         self.script, self.gold, self.key = script or always("right"), gold or {}, key
         self.delay, self.retry_after = delay, retry_after
+        self.places, self.limit = places, limit
         self.lock = threading.Lock()
         self.asked: Counter[str] = Counter()
         self.completed: Counter[str] = Counter()
         self.bodies: list[dict[str, Any]] = []
         self.times: list[float] = []
-        self.open = self.most_open = 0
+        self.taken: deque[float] = deque()  # when those within `limit` came
+        self.open = self.most_open = self.turned_away = 0
         handler = type("Handler", (_Handler,), {"teacher": self})
         self._http = _Server(("127.0.0.1", port), handler)
         self.url = f"http://127.0.0.1:{self._http.server_port}"
@@ -111,6 +130,18 @@ class TeacherServer:
 
     def serve(self) -> None:
         self._http.serve_forever()
+
+    def overloaded(self) -> bool:
+        """Is a request that just came one too many? The lock is held."""
+        now = time.monotonic()
+        if self.limit:
+            while self.taken and self.taken[0] <= now - self.limit[1]:
+                self.taken.popleft()
+        if (self.places and self.open > self.places) or (self.limit and len(self.taken) >= self.limit[0]):
+            self.turned_away += 1
+            return True
+        self.taken.append(now)
+        return False
 
     def letter(self, prompt: str) -> str:
         """The right letter: from `gold`, else from the key that the prompt itself shows, else A."""
@@ -149,18 +180,22 @@ class _Handler(BaseHTTPRequestHandler):
             teacher.times.append(time.monotonic())
             teacher.open += 1
             teacher.most_open = max(teacher.most_open, teacher.open)
+            overloaded = teacher.overloaded()
         try:
+            if overloaded:
+                self._error(429, "rate_limit_exceeded", "too many")
+                return
             if teacher.delay:
                 time.sleep(teacher.delay)
             if teacher.key and self.headers["Authorization"] != f"Bearer {teacher.key}":
                 self._error(401, "invalid_api_key", f"Incorrect API key provided: {self.headers['Authorization']}")
             else:
-                self._play(teacher.script(prompt, before), prompt, native, request)
+                self._play(teacher.script(prompt, before), prompt, native, request, before)
         finally:
             with teacher.lock:
                 teacher.open -= 1
 
-    def _play(self, act: str, prompt: str, native: bool, request: dict[str, Any]) -> None:
+    def _play(self, act: str, prompt: str, native: bool, request: dict[str, Any], before: int) -> None:
         if act.isdigit() or act.endswith("-after"):
             status = int(act.removesuffix("-after"))
             wait = {"Retry-After": f"{self.teacher.retry_after:g}"} if act.endswith("-after") else {}
@@ -180,8 +215,8 @@ class _Handler(BaseHTTPRequestHandler):
         elif act == "drop":  # no answer at all
             self.connection.close()
             self.close_connection = True
-        elif act == "hang":  # a socket held open for ever, a space now and then
-            self._head(200, 100000)
+        elif act in ("drip", "drip-head"):  # a socket held open for ever, a byte now and then
+            self._head(200, 100000) if act == "drip" else self.wfile.write(b"HTTP/1.1 200 OK\r\nX-Slow:")
             with suppress(OSError):
                 for _ in range(3000):
                     self.wfile.write(b" ")
@@ -199,21 +234,22 @@ class _Handler(BaseHTTPRequestHandler):
         elif act == "no-list":
             self._json({"output": {"choices": []}} if native else {"id": "x", "choices": [], "model": "m"})
         else:
-            self._reply(act, prompt, native, request)
+            self._reply(act, prompt, native, request, before)
 
-    def _reply(self, act: str, prompt: str, native: bool, request: dict[str, Any]) -> None:
+    def _reply(self, act: str, prompt: str, native: bool, request: dict[str, Any], before: int) -> None:
         right = self.teacher.letter(prompt)
-        wrong = next(letter for letter in LETTERS if letter != right)
+        shown = re.search(rf"^{re.escape(right)}\) (.*)$", prompt, re.MULTILINE)
+        stated = STATED.get(act, "Each option was tested in turn; only one agrees with the text.\nAnswer: {right}")
+        text: str | None = stated.format(
+            right=right,
+            wrong=next(letter for letter in LETTERS if letter != right),
+            wide=chr(ord(right[0]) + 0xFEE0),
+            text=shown[1] if shown else right,
+            before=before,
+        )
+        if act == "null":
+            text = None
         finish = {"length": "length", "refusal": "content_filter"}.get(act, "stop")
-        text: str | None = {
-            "wrong": f"Each option was tested in turn.\nAnswer: {wrong}",
-            "unreadable": "The text does not allow me to say.",
-            "outside": "None of these fits.\nAnswer: Z",
-            "empty": "",
-            "null": None,
-            "length": "First, let us consider every single",
-            "refusal": "I cannot help with that.",
-        }.get(act, f"Each option was tested in turn; only one agrees with the text.\nAnswer: {right}")
         message: dict[str, Any] = {"role": "assistant", "content": text}
         if act == "thinking":
             message["reasoning_content"] = "Hm. Let me see."

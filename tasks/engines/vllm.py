@@ -99,7 +99,6 @@ class VllmEngine:
             yield from self._drain([r for r in requests if subject in (None, r.subject)])
 
     def _drain(self, requests: Sequence[Request]) -> Iterator[Completion]:
-        engine = self._llm.llm_engine
         waiting: dict[str, Encoded] = {}
         self._check([r.prompt for r in requests[:8]])
         for number, encoded in enumerate(self.reader.encode(requests)):
@@ -107,16 +106,29 @@ class VllmEngine:
                 yield overflow(encoded)
                 continue
             waiting[str(number)] = encoded
-            engine.add_request(
-                str(number),
-                {"prompt_token_ids": encoded.ids},
-                self._sampling(encoded),
-                lora_request=self._loras.get(encoded.request.subject),
-            )
+            self.begin(str(number), encoded)
         while waiting:
-            for output in engine.step():
-                if output.finished:
-                    yield self.reader.completion(waiting.pop(output.request_id), output.outputs[0].token_ids)
+            for finished, ids in self.step():
+                yield self.reader.completion(waiting.pop(finished), ids)
+
+    def begin(self, number: str, encoded: Encoded) -> None:
+        """Put a request in flight, beside those that are. It must have room."""
+        self._llm.llm_engine.add_request(
+            number,
+            {"prompt_token_ids": encoded.ids},
+            self._sampling(encoded),
+            lora_request=self._loras.get(encoded.request.subject),
+        )
+
+    def step(self) -> Iterator[tuple[str, list[int]]]:
+        """Compute a token more for what is in flight; what that finished, in tokens."""
+        for output in self._llm.llm_engine.step():
+            if output.finished:
+                yield output.request_id, list(output.outputs[0].token_ids)
+
+    def abort(self, number: str) -> None:
+        """Take a request out of flight."""
+        self._llm.llm_engine.abort_request([number])
 
     def _check(self, prompts: list[str]) -> None:
         """PonensError if vLLM's own tokenizer, which a server would use, gives other tokens than training's."""

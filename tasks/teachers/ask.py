@@ -1,6 +1,8 @@
 """Ask a teacher many things and keep every answer: the stage around the pool.
 
-    tally = ask_all(spec, requests, total, ledger, progress)
+    with Asking(spec, ledger, progress) as ask:
+        ask(requests, total)
+    ask.tally
 
 A failure that concerns all requests stops the stage at once, a long row of silence soon; a limit on
 cost or requests stops it in good order. Whatever was answered by then is in the ledger.
@@ -9,63 +11,99 @@ cost or requests stops it in good order. Whatever was answered by then is in the
 from __future__ import annotations
 
 import logging
+import os
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
 from dataclasses import dataclass, field
+from itertools import chain
+from typing import Self
 
 from storage.ledger import Entry, Ledger
 from storage.records import PonensError, UsageError
-from tasks.step import Progress, Tick
-from tasks.teachers.asker import Asker
-from tasks.teachers.build import teacher
-from tasks.teachers.pool import each, in_turn
+from tasks.step import Progress, Secret, Tick
+from tasks.teachers.asker import Asker, Call
+from tasks.teachers.build import Teacher, teacher
+from tasks.teachers.pace import Pace
+from tasks.teachers.pool import GRACE, each, in_turn
 from tasks.teachers.terms import AskSpec, Request, Tally
 
 log = logging.getLogger("ponens")
+Outcomes = Generator[tuple[Call, list[Entry] | Exception], None, None]
 
 
-def ask_all(
-    spec: AskSpec,
-    requests: Iterable[Request],
-    total: int,
-    ledger: Ledger,
-    progress: Progress = lambda tick: None,
-    guess: Callable[[Request], float] = lambda request: 0.0,
-    tally: Tally | None = None,
-) -> Tally:
-    """Ask for all that the ledger does not settle. What is asked and answered is kept, whatever happens.
+class Asking:
+    """Asks a teacher in one or more goes, which share its tally, its limits and its pace.
 
-    PonensError if the stage cannot go on. KeyboardInterrupt passes through once what was in hand has
-    had its grace. `guess` is the likely cost of a request, for `max_cost` before any is known; `tally`
-    is that of the same go's earlier requests, which count towards the limits.
+    The teacher is opened by the first request that the ledger does not settle: without one, no key is
+    needed and no model loaded. `guess` is the likely cost of a request, for `max_cost` before any is
+    known; `secret` gives the teacher's key by the name of its environment variable.
     """
-    if spec.max_cost is not None and spec.price is None:
-        raise UsageError(
-            "max_cost needs the model's price",
-            seen=f"no price for {spec.model!r}",
-            expected=f'[reason.prices."{spec.model}"] with `in` and `out`, for a million tokens each, or price_file',
-            hint="add the price or leave max_cost away",
-        )
-    stop = threading.Event()
-    asker = Asker(spec, teacher(spec), ledger, stop)
-    tally, shown = Tally() if tally is None else tally, _Progress(total, progress)
-    todo = _open(spec, requests, ledger, tally, guess)
-    if spec.free:
-        pool = in_turn(todo, asker, stop)
-    else:
-        pool = each(todo, asker, workers=spec.workers, stop=stop, patience=spec.deadline + spec.timeout)
+
+    def __init__(
+        self,
+        spec: AskSpec,
+        ledger: Ledger,
+        progress: Progress = lambda tick: None,
+        guess: Callable[[Request], float] = lambda request: 0.0,
+        secret: Secret = os.environ.get,
+    ) -> None:
+        if spec.max_cost is not None and spec.price is None:
+            raise UsageError(
+                "max_cost needs the model's price",
+                seen=f"no price for {spec.model!r}",
+                expected=f'[reason.prices."{spec.model}"] with `in` and `out` for a million tokens each, or price_file',
+                hint="add the price or leave max_cost away",
+            )
+        self.spec, self.ledger, self.progress, self.guess, self.secret = spec, ledger, progress, guess, secret
+        self.tally, self.pace = Tally(), Pace.of(spec)
+        self._teacher: Teacher | None = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        if self._teacher is not None:
+            self._teacher.close()
+
+    def __call__(self, requests: Iterable[Request], total: int) -> None:
+        """Ask for all that the ledger does not settle; `total` counts the requests of all goes so far.
+
+        PonensError if the stage cannot go on. KeyboardInterrupt passes through once what was in hand
+        has had its grace. Whatever was answered by then is kept.
+        """
+        spec, shown = self.spec, _Progress(total, self.progress, self.pace)
+        todo = _open(spec, requests, self.ledger, self.tally, self.guess)
+        if (first := next(todo, None)) is not None:
+            if self._teacher is None:
+                self._teacher = teacher(spec, self.secret)
+            stop = threading.Event()
+            asker = Asker(spec, self._teacher, self.ledger, stop, self.pace)
+            calls = map(Call, chain([first], todo))
+            if spec.free:
+                pool: Outcomes = in_turn(calls, asker, stop)
+            else:
+                # Clients end each call in time by their own clock, but they have none while a name is looked
+                # up or a TLS handshake drips. Whoever is stuck there longer than a request may take is left behind.
+                patience = spec.deadline + GRACE
+                pool = each(calls, asker, workers=spec.workers, stop=stop, patience=patience, admit=asker.admit)
+            _collect(pool, asker, self.tally, shown)
+        shown.tell(self.tally, last=True)
+
+
+def _collect(pool: Outcomes, asker: Asker, tally: Tally, shown: _Progress) -> None:
+    """Count what comes out of the pool; stop it where going on is of no use. Raises what `Asking` raises."""
     failure: Exception | None = None
     silent = 0
     try:
-        for asked, outcome in pool:
+        for call, outcome in pool:
             tally.in_hand -= 1
             if isinstance(outcome, TimeoutError):
-                log.warning("request %s had no end: %s", asked.key[:12], outcome)
-                tally.add(asker.lost(asked, outcome))
+                log.warning("request %s had no end: %s", call.request.key[:12], outcome)
+                tally.add(asker.lost(call, outcome))
             elif isinstance(outcome, Exception):
                 failure = failure or outcome
-                stop.set()
+                asker.stop.set()
             elif not outcome:
                 tally.from_ledger += 1
             else:
@@ -73,9 +111,9 @@ def ask_all(
                     tally.pay(entry)
                 tally.add(outcome[-1])
                 silent = silent + 1 if outcome[-1].outcome in ("failed", "empty") else 0
-                if silent >= max(16, spec.workers) and failure is None:
+                if silent >= max(16, asker.spec.workers) and failure is None:
                     failure = _silence(silent, outcome[-1])
-                    stop.set()
+                    asker.stop.set()
             shown.tell(tally)
     except KeyboardInterrupt:
         log.warning("stopped by hand; %d replies of this run are in the ledger", tally.asked)
@@ -83,8 +121,6 @@ def ask_all(
         raise
     if failure:
         raise failure
-    shown.tell(tally, last=True)
-    return tally
 
 
 def _open(
@@ -121,6 +157,7 @@ def _silence(count: int, last: Entry) -> PonensError:
 class _Progress:
     total: int
     progress: Progress
+    pace: Pace
     start: float = field(default_factory=time.monotonic)
     next: float = 0.0
 
@@ -131,4 +168,6 @@ class _Progress:
         self.next = now + 0.2
         rate = tally.asked / max(now - self.start, 1e-9)
         cost = "cost unknown" if tally.spent is None else f"cost {tally.spent:.4f}"
-        self.progress(Tick(tally.asked + tally.from_ledger, self.total, "requests", f"{rate:.1f}/s, {cost}"))
+        width = int(self.pace.width)
+        narrow = f", {width} of {self.pace.workers} at once" if width < self.pace.workers else ""
+        self.progress(Tick(tally.asked + tally.from_ledger, self.total, "requests", f"{rate:.1f}/s, {cost}{narrow}"))

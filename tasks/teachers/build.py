@@ -5,16 +5,30 @@ Providers' packages take seconds to import, so each enters only when it is chose
 
 from __future__ import annotations
 
+import functools
 import os
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal, Protocol
+from urllib.parse import parse_qs, urlsplit
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator
 
 from storage.records import UsageError
-from tasks.step import code_version
+from tasks import models
+from tasks.step import Secret, code_version
+from tasks.teachers.reply import guard
 
 if TYPE_CHECKING:
-    from langchain_core.language_models import BaseChatModel
+    from langchain_core.messages import AIMessage
+
+_KEY_LIKE = ("key", "token", "secret", "password")
+
+
+class Teacher(Protocol):
+    """What the stage needs of a LangChain chat model, and that it gives back what it holds."""
+
+    def invoke(self, input: Any, /, *, seed: int = 0) -> AIMessage: ...
+
+    def close(self) -> None: ...
 
 
 class TeacherSpec(BaseModel):
@@ -22,10 +36,12 @@ class TeacherSpec(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    teacher: Literal["openai", "dashscope", "embedded"] = Field(
-        default="openai", description="Who explains: any OpenAI-compatible endpoint, DashScope, or the embedded solver."
+    teacher: Literal["openai", "dashscope", "vllm", "embedded"] = Field(
+        default="openai",
+        description="Who explains: an OpenAI-compatible endpoint, DashScope, vLLM in this process, embedded solver.",
     )
-    model: str = Field(default="", description="The teacher's model, as its provider names it.")
+    model: str = Field(default="", description="The teacher's model, as its provider names it; for vLLM also a folder.")
+    revision: str | None = Field(default=None, description="For vLLM: a branch, tag or commit of a hub's model.")
     base_url: str | None = Field(default=None, description="The endpoint; by default the provider's own.")
     workers: int = Field(default=32, ge=1, le=512, description="Requests in flight at once.")
     timeout: float = Field(default=120.0, gt=0, description="Seconds until one call is given up and tried again.")
@@ -38,10 +54,30 @@ class TeacherSpec(BaseModel):
     top_p: float | None = Field(default=None, gt=0, le=1, description="Nucleus sampling; the model's own if empty.")
     thinking: bool | None = Field(default=None, description="Whether the model thinks first, where that is a choice.")
     thinking_budget: int | None = Field(default=None, ge=1, description="Most tokens of thinking.")
+    seed: int | None = Field(
+        default=None, ge=0, description="Send each sample a seed of its own, made of this; vLLM is seeded in any case."
+    )
+
+    @field_validator("base_url")
+    @classmethod
+    def _no_key_in_the_address(cls, url: str | None) -> str | None:
+        """A recipe is copied into runs and reports: a key in its address would be, too."""
+        parts = urlsplit(url or "")
+        if (
+            parts.username
+            or parts.password
+            or any(w in name.lower() for name in parse_qs(parts.query) for w in _KEY_LIKE)
+        ):
+            raise ValueError("an address without credentials: keys go into the environment or a Prefect Secret block")
+        return url
 
 
 def model_name(spec: TeacherSpec) -> str:
-    """The model as the ledger knows it: the embedded solver is named by its code. UsageError if none is named."""
+    """The model as the ledger knows it. UsageError if none is named.
+
+    Weights that run here are named by what they are: a folder by its digest, a hub's by their revision.
+    The embedded solver is named by its code.
+    """
     if spec.teacher == "embedded":
         return f"solver/{code_version('puzzles.solve')}"
     if not spec.model:
@@ -50,55 +86,66 @@ def model_name(spec: TeacherSpec) -> str:
             expected='[reason] model = "…", as its provider names it',
             hint='or teacher = "embedded" for generated puzzles',
         )
-    return spec.model
+    return _weights(spec.model, spec.revision) if spec.teacher == "vllm" else spec.model
 
 
-def teacher(spec: TeacherSpec) -> BaseChatModel:
-    """The chat model a spec asks for. UsageError if its key is not in the environment."""
+@functools.cache
+def _weights(model: str, revision: str | None) -> str:
+    try:
+        place = models.folder(model)
+    except UsageError as error:
+        raise UsageError(error.thing, seen=error.seen, expected=error.expected, hint="set [reason] model") from None
+    if place is None:
+        return f"{model}@{revision or 'main'}"
+    return f"{place.name}@{models.identity(model)[:16]}"
+
+
+def teacher(spec: TeacherSpec, secret: Secret = os.environ.get) -> Teacher:
+    """The chat model a spec asks for, its key from `secret`. UsageError if there is none."""
+    model_name(spec)
     if spec.teacher == "embedded":
         from tasks.teachers.embedded import SolverChat
 
         return SolverChat()
-    model_name(spec)
+    sampling: dict[str, Any] = {
+        "max_tokens": spec.max_tokens,
+        "temperature": spec.temperature,
+        "top_p": spec.top_p,
+        "thinking": spec.thinking,
+        "thinking_budget": spec.thinking_budget,
+    }
+    if spec.teacher == "vllm":
+        from tasks.teachers.vllm import LocalChat
+
+        return LocalChat(model=spec.model, revision=spec.revision, **sampling)
+    provider = spec.teacher.upper()
+    address = spec.base_url or os.environ.get(f"{provider}_BASE_URL") or None
+    key = _key(f"{provider}_API_KEY", spec.teacher, secret)
     if spec.teacher == "dashscope":
-        key = _key("DASHSCOPE_API_KEY", "dashscope")
         from tasks.teachers.dashscope import BASE_URL, QwenChat
 
         return QwenChat(
             model=spec.model,
             key=key,
-            base_url=spec.base_url or os.environ.get("DASHSCOPE_BASE_URL") or BASE_URL,
+            base_url=address or BASE_URL,
             timeout=spec.timeout,
             connections=spec.workers,
-            max_tokens=spec.max_tokens,
-            temperature=spec.temperature,
-            top_p=spec.top_p,
-            thinking=bool(spec.thinking),
-            thinking_budget=spec.thinking_budget,
+            **sampling,
         )
-    key = _key("OPENAI_API_KEY", "openai")
     from tasks.teachers.openai import chat
 
-    return chat(
-        spec.model,
-        key=key,
-        base_url=spec.base_url or os.environ.get("OPENAI_BASE_URL") or None,
-        timeout=spec.timeout,
-        max_tokens=spec.max_tokens,
-        temperature=spec.temperature,
-        top_p=spec.top_p,
-        thinking=spec.thinking,
-        thinking_budget=spec.thinking_budget,
-    )
+    return chat(spec.model, key=key, base_url=address, timeout=spec.timeout, **sampling)
 
 
-def _key(variable: str, name: str) -> SecretStr:
-    value = os.environ.get(variable, "").strip()
+def _key(variable: str, name: str, secret: Secret) -> SecretStr:
+    value = (secret(variable) or "").strip()
     if not value:
+        block = variable.lower().replace("_", "-")
         raise UsageError(
             f'teacher = "{name}" needs a key',
-            seen=f"{variable} is not set",
-            expected=f"the key in the environment variable {variable}",
+            seen=f"{variable} is not set, and there is no Prefect Secret block {block!r}",
+            expected=f"the key in the environment variable {variable} or, in a flow, in that block",
             hint=f"export {variable}=…  (a local server that wants no key takes any word)",
         )
+    guard(value)
     return SecretStr(value)

@@ -6,6 +6,8 @@ for the whole process. Thinking models answer only as a stream, so with thinking
 
 from __future__ import annotations
 
+import http.client
+import io
 import logging
 from collections.abc import Iterable
 from typing import Any
@@ -18,7 +20,11 @@ from langchain_core.messages import AIMessage, BaseMessage
 from langchain_core.messages.ai import UsageMetadata
 from langchain_core.outputs import ChatGeneration, ChatResult
 from pydantic import PrivateAttr, SecretStr
+from urllib3.connection import HTTPConnection, HTTPSConnection
+from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
+from urllib3.exceptions import TimeoutError as Urllib3Timeout
 
+from tasks.teachers.deadline import left
 from tasks.teachers.reply import TeacherError
 
 BASE_URL = "https://dashscope.aliyuncs.com/api/v1"
@@ -33,10 +39,68 @@ class _Session(requests.Session):
     def request(self, *args: Any, **kwargs: Any) -> Any:
         try:
             return super().request(*args, **kwargs)
-        except requests.exceptions.Timeout as error:
-            raise TimeoutError(str(error)) from None
-        except requests.exceptions.ConnectionError as error:
-            raise ConnectionError(str(error)) from None
+        except requests.exceptions.RequestException as error:
+            raise _broken(error) from None
+
+
+def _broken(error: requests.exceptions.RequestException) -> OSError:
+    """TimeoutError or ConnectionError; requests calls a body that stops coming a broken connection."""
+    late = isinstance(error, requests.exceptions.Timeout) or isinstance(next(iter(error.args), None), Urllib3Timeout)
+    return TimeoutError(str(error)) if late else ConnectionError(str(error))
+
+
+class _Raw(io.RawIOBase):
+    """A socket's file whose every read is given what is left of the call."""
+
+    def __init__(self, sock: Any, raw: Any) -> None:
+        self._sock, self._raw = sock, raw
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int | None:
+        self._sock.settimeout(left(self._sock.gettimeout()))
+        count: int | None = self._raw.readinto(buffer)
+        return count
+
+    def close(self) -> None:
+        self._raw.close()
+        super().close()
+
+
+class _Response(http.client.HTTPResponse):
+    def __init__(self, sock: Any, *args: Any, **kwargs: Any) -> None:
+        super().__init__(sock, *args, **kwargs)
+        self.fp = io.BufferedReader(_Raw(sock, self.fp.detach()))
+
+
+class _Http(HTTPConnection):
+    response_class = _Response
+
+
+class _Https(HTTPSConnection):
+    response_class = _Response
+
+
+class _HttpPool(HTTPConnectionPool):
+    ConnectionCls = _Http
+
+
+class _HttpsPool(HTTPSConnectionPool):
+    ConnectionCls = _Https
+
+
+class _Adapter(requests.adapters.HTTPAdapter):
+    """Connections on which a server that drips cannot outlast the call."""
+
+    def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
+        super().init_poolmanager(*args, **kwargs)
+        self.poolmanager.pool_classes_by_scheme = {"http": _HttpPool, "https": _HttpsPool}
+
+    def proxy_manager_for(self, proxy: str, **kwargs: Any) -> Any:
+        manager = super().proxy_manager_for(proxy, **kwargs)
+        manager.pool_classes_by_scheme = {"http": _HttpPool, "https": _HttpsPool}
+        return manager
 
 
 class QwenChat(BaseChatModel):
@@ -50,20 +114,24 @@ class QwenChat(BaseChatModel):
     max_tokens: int | None = None
     temperature: float | None = None
     top_p: float | None = None
-    thinking: bool = False
+    thinking: bool | None = None
     thinking_budget: int | None = None
     _session: Any = PrivateAttr(default=None)
 
     def model_post_init(self, context: Any) -> None:
         super().model_post_init(context)
         self._session = _Session()
-        adapter = requests.adapters.HTTPAdapter(pool_connections=4, pool_maxsize=self.connections)
+        adapter = _Adapter(pool_connections=4, pool_maxsize=self.connections)
         self._session.mount("https://", adapter)
         self._session.mount("http://", adapter)
 
     @property
     def _llm_type(self) -> str:
         return "dashscope"
+
+    def close(self) -> None:
+        """Close its connections."""
+        self._session.close()
 
     def _generate(
         self,
@@ -84,11 +152,15 @@ class QwenChat(BaseChatModel):
             max_tokens=self.max_tokens,
             temperature=self.temperature,
             top_p=self.top_p,
-            enable_thinking=self.thinking,
+            enable_thinking=bool(self.thinking),
             thinking_budget=self.thinking_budget if self.thinking else None,
+            seed=kwargs.get("seed"),
             **({"stream": True, "incremental_output": True} if self.thinking else {}),
         )
-        return _result(answer if self.thinking else [answer])
+        try:
+            return _result(answer if self.thinking else [answer])
+        except requests.exceptions.RequestException as error:  # the pieces of a stream are read only here
+            raise _broken(error) from None
 
 
 def _result(parts: Iterable[Any]) -> ChatResult:

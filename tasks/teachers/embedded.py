@@ -28,6 +28,9 @@ class SolverChat(BaseChatModel):
     def _llm_type(self) -> str:
         return "embedded"
 
+    def close(self) -> None:
+        """It holds nothing."""
+
     def invoke(
         self,
         input: LanguageModelInput,

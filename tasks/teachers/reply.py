@@ -6,7 +6,6 @@ One vocabulary for all providers. Faults are told by what errors carry (`status_
 
 from __future__ import annotations
 
-import os
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -19,7 +18,7 @@ from storage.ledger import Outcome, Tokens
 if TYPE_CHECKING:
     from langchain_core.messages import AIMessage
 
-SECRETS = ("OPENAI_API_KEY", "DASHSCOPE_API_KEY")
+_secrets: set[str] = set()  # keys in use, wherever they came from
 _TOKENS = re.compile(r"(?i)(bearer\s+|\bsk-)[\w.*~+/=-]{6,}")
 
 
@@ -52,6 +51,11 @@ class Fault:
     refused: bool = False
     stop: bool = False
     retry_after: float | None = None
+
+    @property
+    def load(self) -> bool:
+        """True if the teacher had too much to do."""
+        return self.error in ("http 429", "http 503", "http 529")
 
 
 class TeacherError(Exception):
@@ -91,7 +95,8 @@ def fault(error: Exception) -> Fault:
     status = getattr(error, "status_code", None)
     if isinstance(status, int):
         return _by_status(status, error)
-    names = {kind.__name__ for kind in type(error).__mro__}
+    causes = (error, error.__cause__)  # a client may call it a broken connection when the call's time is up
+    names = {kind.__name__ for one in causes for kind in type(one).__mro__}
     detail = redact(f"{type(error).__name__}: {error}")
     if names & {"APITimeoutError", "Timeout", "TimeoutError", "TimeoutException"}:
         return Fault("timeout", detail, retry=True)
@@ -132,9 +137,14 @@ def _retry_after(headers: Mapping[str, str]) -> float | None:
             return None
 
 
+def guard(secret: str) -> None:
+    """Have `redact` know a key from now on."""
+    if len(secret) >= 6:
+        _secrets.add(secret)
+
+
 def redact(text: str) -> str:
-    """The text without keys: those of the environment, and whatever looks like one."""
-    for name in SECRETS:
-        if len(value := os.environ.get(name, "")) >= 6:
-            text = text.replace(value, "***")
+    """The text without keys: those in use, and whatever looks like one."""
+    for secret in _secrets:
+        text = text.replace(secret, "***")
     return _TOKENS.sub(r"\1***", text) if "sk-" in text or "earer " in text else text

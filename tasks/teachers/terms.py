@@ -51,6 +51,8 @@ class AskSpec(TeacherSpec):
     max_attempts: int = Field(default=12, ge=1, description="Calls for one request before it is left unanswered.")
     deadline: float = Field(default=600.0, gt=0, description="Seconds for one request, all its calls together.")
     first_wait: float = Field(default=0.5, ge=0, description="Seconds before the second call; it doubles from there.")
+    requests_per_minute: int | None = Field(default=None, ge=1, description="Most requests begun in any minute.")
+    tokens_per_minute: int | None = Field(default=None, ge=1, description="Most tokens, sent and made, in any minute.")
     longest_wait: float = Field(default=30.0, ge=0, description="Longest wait between two calls, in seconds.")
     max_cost: float | None = Field(default=None, ge=0, description="Stop, resumably, at this cost; needs a price.")
     max_requests: int | None = Field(default=None, ge=0, description="Stop, resumably, after so many requests.")
@@ -65,8 +67,8 @@ class AskSpec(TeacherSpec):
 
     @property
     def price(self) -> Price | None:
-        """None where it is unknown; the embedded teacher is free."""
-        if self.free:
+        """None where it is unknown; what runs in this process is not paid for."""
+        if self.teacher in ("embedded", "vllm"):
             return Price(sent=0, out=0)
         return self.prices.get(self.model) or (listed(self.price_file).get(self.model) if self.price_file else None)
 
@@ -78,6 +80,7 @@ class AskSpec(TeacherSpec):
             "top_p": self.top_p,
             "thinking": self.thinking,
             "thinking_budget": self.thinking_budget,
+            "seed": self.seed,
         }
 
 

@@ -157,6 +157,15 @@ def test_questions_without_a_key_and_of_the_test_split_are_left_out(tmp_path: Pa
         run(tmp_path, ReasonSpec(teacher="embedded"), [replace(two, answer=None)])
 
 
+def test_where_the_ledger_has_everything_no_key_is_needed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with TeacherServer(gold=gold_of(questions(3))) as server:
+        run(tmp_path, spec_for(server), questions(3))
+        monkeypatch.delenv("OPENAI_API_KEY")
+        facts = run(tmp_path, spec_for(server, keep=1), questions(3)).facts
+
+    assert (facts["asked"], facts["from_ledger"]) == (0, 3)
+
+
 def test_only_what_shapes_the_result_is_in_the_settings() -> None:
     plain = ReasonSpec(teacher="openai", model="m")
     same = ReasonSpec(

@@ -1,6 +1,5 @@
 """What can go wrong between reason and a teacher, played by a local server over real HTTP to the real clients."""
 
-import time
 from collections import Counter
 from pathlib import Path
 
@@ -9,6 +8,7 @@ import pytest
 
 from prompts import choice
 from storage.home import Home
+from storage.journal import rows
 from storage.ledger import Ledger
 from storage.records import PonensError, Question, UsageError
 from tests.fakes import TeacherServer, always, first, gold_of, mix
@@ -171,13 +171,47 @@ def test_retry_after_is_obeyed(tmp_path: Path) -> None:
     assert server.times[1] - server.times[0] >= 0.6
 
 
-def test_a_socket_that_is_held_open_does_not_hold_the_stage(tmp_path: Path) -> None:
-    start = time.monotonic()
-    with TeacherServer(first("hang")) as server:
-        with pytest.raises(PonensError, match="1 of 4 requests"):
-            held = questions(4)
-            server.script = lambda prompt, before: "hang" if "Problem 0" in prompt else "right"
-            run(tmp_path, spec_for(server, timeout=0.5, deadline=0.5), held)
+@pytest.mark.parametrize("act", ["drip", "drip-head"])
+@pytest.mark.parametrize(("teacher", "thinking"), [("openai", None), ("dashscope", None), ("dashscope", True)])
+def test_a_server_that_drips_is_given_up_in_time_and_asked_again(
+    tmp_path: Path, act: str, teacher: str, thinking: bool | None
+) -> None:
+    """Each byte comes well within the client's timeout, so that only a clock for the whole call can fire."""
+    with TeacherServer(first(act)) as server:
+        facts = run(tmp_path, spec_for(server, teacher, timeout=0.7, thinking=thinking), questions(1)).facts
 
-        assert time.monotonic() - start < 30
-    assert sum(server.completed.values()) == 3
+    assert (facts["asked"], facts["kept"], facts["unanswered"]) == (1, 1, 0)
+    assert list(server.asked.values()) == [2]
+
+
+@pytest.mark.parametrize("act", ["drip", "drip-head"])
+@pytest.mark.parametrize("teacher", ["openai", "dashscope"])
+def test_a_server_that_holds_every_socket_open_for_ever_does_not_hold_the_stage(
+    tmp_path: Path, act: str, teacher: str
+) -> None:
+    with TeacherServer(always(act)) as server:
+        spec = spec_for(server, teacher, timeout=0.3, deadline=0.8)
+        with pytest.raises(PonensError, match="12 of 12 requests stayed without an answer") as caught:
+            run(tmp_path, spec, questions(12))
+
+    assert "12 failed" in str(caught.value)
+    assert {row["error"] for row in rows(Home(tmp_path).ledger)} == {"timeout"}
+
+
+@pytest.mark.parametrize("teacher", ["openai", "dashscope"])
+@pytest.mark.parametrize("act", ["two-lines", "full-width", "bold", "boxed", "option"])
+def test_an_answer_counts_however_it_is_stated(tmp_path: Path, act: str, teacher: str) -> None:
+    asked = questions(3)
+    with TeacherServer(always(act), gold=gold_of(asked)) as server:
+        facts = run(tmp_path, spec_for(server, teacher), asked).facts
+
+    assert (facts["kept"], facts["rejected"]) == (3, {})
+
+
+def test_a_letter_is_a_letter_even_where_an_options_text_is_one(tmp_path: Path) -> None:
+    asked = [Question("Names of cups.", "Which cup?", ("B", "C", "A"), "A")]
+    with TeacherServer(gold=gold_of(asked)) as server:
+        facts = run(tmp_path, spec_for(server), asked).facts
+
+    assert facts["kept"] == 1
+    assert table(tmp_path)["answer"].to_list() == ["A"]

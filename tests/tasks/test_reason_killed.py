@@ -1,6 +1,8 @@
 """SIGKILL in the middle of reason and the same command again; two commands at once."""
 
+import os
 import random
+import signal
 import time
 from collections import Counter
 from pathlib import Path
@@ -83,6 +85,25 @@ def test_twenty_kills_at_random_moments_lose_nothing_and_pay_for_nothing_twice(t
     assert set(settling.values()) == {1}  # what was received was never asked for again
     assert len(settling) == expected.facts["requests"]
     assert 0 <= sent_whole - len(replies) <= kills * workers  # replies that were on their way when a kill came
+
+
+def test_ctrl_c_ends_a_run_soon_and_loses_nothing_that_was_answered(tmp_path: Path) -> None:
+    home = tmp_path / "home"
+    with TeacherServer(gold=gold_of(questions(COUNT)), delay=0.1) as server:
+        settings = {"base_url": server.openai_url}
+        process = apart(home, COUNT, settings)
+        while sum(server.completed.values()) < 12 and process.is_alive():
+            time.sleep(0.005)
+        os.kill(process.pid or 0, signal.SIGINT)
+        process.join(60)
+        stopped, had = sum(server.completed.values()), settled(home)
+        receipt, _ = once(home, COUNT, settings)
+
+    assert process.exitcode not in (None, 0)
+    assert stopped < COUNT
+    assert len(had) == stopped  # what was in hand came in, too
+    assert receipt.facts["from_ledger"] == stopped
+    assert set(server.asked.values()) == {1}
 
 
 def settled(home: Path) -> set[str]:

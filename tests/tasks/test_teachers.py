@@ -1,8 +1,6 @@
 """Each provider's client against the local server: what is sent, and what is read out of the reply."""
 
 import logging
-import threading
-import time
 from typing import Any
 
 import pytest
@@ -10,7 +8,6 @@ from langchain_core.messages import HumanMessage
 
 from storage.ledger import Tokens
 from tasks.teachers.build import TeacherSpec, teacher
-from tasks.teachers.pool import each
 from tasks.teachers.reply import Fault, Reply, TeacherError, extract, fault, redact
 from tests.fakes import TeacherServer, always
 
@@ -147,36 +144,3 @@ def test_keys_are_taken_out_of_texts() -> None:
         redact(f"Incorrect key {KEY}, Bearer abcdefghij, sk-abcd...wxyz12") == "Incorrect key ***, Bearer ***, sk-***"
     )
     assert redact("ask-me task-force") == "ask-me task-force"
-
-
-def test_the_pool_takes_in_no_more_than_it_has_hands_for() -> None:
-    taken = 0
-
-    def items() -> Any:
-        nonlocal taken
-        for n in range(1000):
-            taken += 1
-            yield n
-
-    pool = each(items(), lambda n: n, workers=4, stop=threading.Event(), patience=10)
-    next(pool)
-
-    assert taken <= 9
-    pool.close()
-
-
-def test_the_pool_gives_up_on_what_never_ends_and_does_the_rest() -> None:
-    for_ever = threading.Event()
-
-    def work(n: int) -> int:
-        if n == 3:
-            for_ever.wait(20)
-        return n
-
-    start = time.monotonic()
-    done = dict(each(range(40), work, workers=2, stop=threading.Event(), patience=0.4, grace=0.2))
-
-    assert isinstance(done.pop(3), TimeoutError)
-    assert done == {n: n for n in range(40) if n != 3}
-    assert time.monotonic() - start < 10
-    for_ever.set()
