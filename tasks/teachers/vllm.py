@@ -23,6 +23,7 @@ from langchain_core.outputs import ChatGeneration, ChatResult
 from pydantic import PrivateAttr
 
 from storage.records import PonensError, UsageError
+from tasks import models
 from tasks.engines.base import Completion, Encoded, Loading, Reader, Request, surroundings
 from tasks.teachers.deadline import left
 from tasks.teachers.reply import TeacherError
@@ -147,12 +148,16 @@ class LocalChat(BaseChatModel):
     thinking: bool | None = None
     thinking_budget: int | None = None
     _driver: Any = PrivateAttr(default=None)
+    _own: dict[str, float] = PrivateAttr(default_factory=dict)
 
     def model_post_init(self, context: Any) -> None:
         super().model_post_init(context)
         if self.thinking_budget is not None:
             raise UsageError("vLLM knows no thinking_budget", seen=self.thinking_budget, hint="max_tokens bounds both")
-        self._driver = Driver(lambda: _open(self.model, self.revision))
+        loading = Loading(model=str(models.folder(self.model) or self.model), revision=self.revision)
+        surroundings(loading)
+        self._driver = Driver(lambda: _open(loading))
+        self._own = _own_sampling(loading)
 
     @property
     def _llm_type(self) -> str:
@@ -176,8 +181,8 @@ class LocalChat(BaseChatModel):
             subject="base",
             prompt=prompt,
             max_tokens=self.max_tokens or self._driver.reader.context,
-            temperature=1.0 if self.temperature is None else self.temperature,
-            top_p=1.0 if self.top_p is None else self.top_p,
+            temperature=self._own["temperature"] if self.temperature is None else self.temperature,
+            top_p=self._own["top_p"] if self.top_p is None else self.top_p,
             seed=kwargs.get("seed", 0),
         )
         completion, sent = self._driver.ask(request, left())
@@ -221,15 +226,21 @@ def parted(text: str, *, thinking: bool) -> tuple[str, str]:
     return "", text
 
 
-def _open(model: str, revision: str | None) -> Steps:
-    from tasks import models
-
-    place = models.folder(model)
-    loading = Loading(model=str(place) if place else model, revision=revision)
-    surroundings(loading)
+def _open(loading: Loading) -> Steps:
     from tasks.engines.vllm import VllmEngine
 
     return _Local(VllmEngine(loading))
+
+
+def _own_sampling(loading: Loading) -> dict[str, float]:
+    """How the model's makers would sample; as it is, where they do not say."""
+    from transformers import GenerationConfig
+
+    try:
+        own = GenerationConfig.from_pretrained(loading.model, revision=loading.revision)
+    except OSError:
+        return {"temperature": 1.0, "top_p": 1.0}
+    return {"temperature": own.temperature or 1.0, "top_p": own.top_p or 1.0}
 
 
 class _Local:

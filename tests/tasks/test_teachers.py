@@ -1,15 +1,19 @@
 """Each provider's client against the local server: what is sent, and what is read out of the reply."""
 
 import logging
+from pathlib import Path
 from typing import Any
 
 import pytest
 from langchain_core.messages import HumanMessage
+from pydantic import ValidationError
 
 from storage.ledger import Tokens
 from tasks.teachers.build import TeacherSpec, teacher
 from tasks.teachers.reply import Fault, Reply, TeacherError, extract, fault, redact
 from tests.fakes import TeacherServer, always
+from tests.tasks.asking import run, spec_for
+from tests.tasks.runs import questions
 
 KEY = "sk-planted-0123456789abcdef"
 
@@ -139,7 +143,33 @@ def test_an_error_of_ours_is_not_taken_for_the_teachers() -> None:
         fault(RuntimeError("a bug"))
 
 
+@pytest.mark.parametrize("url", ["http://me:pass@host/v1", "http://host/v1?api_key=x", "https://h/v1?access-token=y"])
+def test_an_address_with_a_key_in_it_is_refused(url: str) -> None:
+    with pytest.raises(ValidationError, match="keys go into the environment"):
+        TeacherSpec(base_url=url)
+    assert TeacherSpec(base_url="http://host/v1?api-version=2").base_url
+
+
+@pytest.mark.parametrize("name", ["openai", "dashscope"])
+def test_each_sample_has_a_seed_of_its_own_if_the_recipe_sets_one(tmp_path: Path, name: str) -> None:
+    seeds = []
+    with TeacherServer() as server:
+        for settings in ({}, {"seed": 3}, {"seed": 3, "again": True}, {"seed": 4}):
+            home = tmp_path / str(len(seeds))
+            run(home, spec_for(server, name, samples=3, workers=1, **settings), questions(1))
+            bodies, server.bodies = server.bodies, []
+            seeds.append([body.get("parameters", body).get("seed") for body in bodies])
+
+    assert seeds[0] == [None] * 3
+    assert len({*seeds[1], *seeds[3]}) == 6
+    assert seeds[1] == seeds[2]
+
+
 def test_keys_are_taken_out_of_texts() -> None:
+    teacher(TeacherSpec(model="m"), lambda variable: "a-plain-word").close()
+
+    assert redact("the key a-plain-word is wrong") == "the key *** is wrong"
+    teacher(TeacherSpec(model="m")).close()
     assert (
         redact(f"Incorrect key {KEY}, Bearer abcdefghij, sk-abcd...wxyz12") == "Incorrect key ***, Bearer ***, sk-***"
     )
