@@ -23,11 +23,6 @@ from collections import Counter
 from contextlib import suppress
 from typing import cast
 
-try:
-    from uvloop import new_event_loop
-except ImportError:
-    from asyncio import new_event_loop
-
 FAULTS = {"429": 0.10, "429 Retry-After": 0.10, "500": 0.10, "reset": 0.02, "empty": 0.02, "null": 0.02, "html": 0.02}
 _RATIONALE = "Each statement is taken in turn and held against the text; what the text does not say is false. " * 10
 _LENGTH = re.compile(rb"content-length:\s*(\d+)", re.IGNORECASE)
@@ -167,6 +162,14 @@ class Connection(asyncio.Protocol):
         teacher.completed[name] += what == "right"
 
 
+def fast_loop() -> asyncio.AbstractEventLoop:
+    try:
+        import uvloop
+    except ImportError:
+        return asyncio.new_event_loop()
+    return uvloop.new_event_loop()
+
+
 async def serve(teacher: Teacher) -> None:
     loop = asyncio.get_running_loop()
     server = await loop.create_server(functools.partial(Connection, teacher), "127.0.0.1", 0, backlog=1024)
@@ -180,7 +183,7 @@ def main() -> None:
     parser.add_argument("--faults", action="store_true")
     given = parser.parse_args()
     with suppress(KeyboardInterrupt):
-        new_event_loop().run_until_complete(serve(Teacher(given.latency, given.faults)))
+        fast_loop().run_until_complete(serve(Teacher(given.latency, given.faults)))
 
 
 if __name__ == "__main__":
