@@ -20,7 +20,8 @@ import statistics
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import asdict
 from itertools import islice
 from pathlib import Path
 
@@ -112,23 +113,23 @@ def cores() -> tuple[int, ...]:
     return (allowed[0], allowed[-1]) if len(allowed) > 1 else ()
 
 
-def compete(given: argparse.Namespace, folder: Path) -> list[Run]:
+def compete(given: argparse.Namespace, folder: Path) -> Iterator[Run]:
     """All settings, each contender in turn, and again."""
-    entered, done = contenders(given.peers), []
+    entered = contenders(given.peers)
     settings = [Setting(workers, LATENCY, cores=cores()) for workers in given.workers]
     settings += [Setting(given.faulty, LATENCY, faults=True, cores=cores())] if given.faulty else []
     for setting in settings:
         rows = folder / f"{setting.workers}.jsonl"
         prompts = write_rows(rows, setting.workers * given.waves)
         here = [c for c in entered if c.fixed in (None, setting.workers) or setting.faults]
-        runs = []
+        runs: list[Run] = []
         for _ in range(given.repeat):
-            runs += [undisturbed(contender, setting, rows, prompts, given) for contender in here]
+            for contender in here:
+                runs.append(undisturbed(contender, setting, rows, prompts, given))
+                yield runs[-1]
         worst = max(one.others for one in runs)
         print(f"\n### {title(setting)}\n\n{table(runs)}\n", flush=True)
         print(f"Other processes took at most {worst:.0%} of the client's core.", flush=True)
-        done += runs
-    return done
 
 
 def undisturbed(
@@ -195,9 +196,9 @@ def _line(cells: Iterable[str]) -> str:
     return f"| {' | '.join(cells)} |"
 
 
-def memory(given: argparse.Namespace, folder: Path) -> list[Run]:
+def memory(given: argparse.Namespace, folder: Path) -> Iterator[Run]:
     """Ponens at two sizes against a server that does not wait."""
-    setting, runs = Setting(32, 0.0, samples=8, cores=cores()), []
+    setting = Setting(32, 0.0, samples=8, cores=cores())
     print("| requests | peak resident MB | calls/s | ms CPU/call | twice |\n|---|---|---|---|---|")
     for requests in (1000, given.memory_requests):
         rows = folder / f"memory-{requests}.jsonl"
@@ -210,8 +211,7 @@ def memory(given: argparse.Namespace, folder: Path) -> list[Run]:
             str(one.twice),
         )
         print(one.problem or _line(cells), flush=True)
-        runs.append(one)
-    return runs
+        yield one
 
 
 def main() -> None:
@@ -229,9 +229,11 @@ def main() -> None:
     given = parser.parse_args()
     print("client and server each on a core of its own" if cores() else "client and server share the cores")
     with tempfile.TemporaryDirectory(prefix="ponens-bench-") as folder:
-        runs = (memory if given.memory else compete)(given, Path(folder))
-    if given.out:
-        given.out.write_text(json.dumps([one.dict() for one in runs], indent=1), "utf-8")
+        runs: list[dict[str, object]] = []
+        for one in (memory if given.memory else compete)(given, Path(folder)):
+            runs.append(asdict(one))
+            if given.out:  # after each, so that an interrupted benchmark keeps what it has
+                given.out.write_text(json.dumps(runs, indent=1), "utf-8")
 
 
 if __name__ == "__main__":

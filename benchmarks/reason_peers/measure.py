@@ -15,7 +15,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import IO, Any
+from typing import IO
 
 import psutil  # type: ignore[import-untyped]
 from contender import Order
@@ -80,9 +80,6 @@ class Run:
     twice: int = 0
     problem: str = ""
 
-    def dict(self) -> dict[str, Any]:
-        return asdict(self)
-
 
 @dataclass
 class _Watch:
@@ -113,6 +110,7 @@ def teacher(setting: Setting) -> Iterator[tuple[str, IO[bytes]]]:
     with subprocess.Popen(
         words + ["--faults"] * setting.faults,
         stdout=subprocess.PIPE,
+        bufsize=0,
         preexec_fn=(lambda: os.sched_setaffinity(0, pin)) if pin else None,
     ) as process:
         assert process.stdout is not None
@@ -162,6 +160,7 @@ def _watched(
         [contender.python, str(HERE / contender.script), str(place / "order.json")],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
+        bufsize=0,  # a line that is read ahead would never make the pipe ready again
         stderr=log,
         env=env,
         cwd=place,
@@ -200,7 +199,6 @@ def _clocks(process: subprocess.Popen[bytes], pin: tuple[int, ...], first: IO[by
     if pin:
         found.others = max(0.0, (_busy(pin) - busy - found.cpu) / (time.monotonic() - start))
     process.stdin.write(b"answers\n" if found.setting.samples == 1 else b"no\n")
-    process.stdin.flush()
     with suppress(subprocess.TimeoutExpired):  # some leave threads behind that keep them from ending
         process.wait(30)
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
-import langchain_openai  # noqa: F401  here, not at the first call: no contender pays for imports
+import langchain_openai  # noqa: F401  these two here, not at their first use: no contender pays for imports
+import pandas  # type: ignore[import-untyped]  # noqa: F401
 import pyarrow.parquet as pq
 from contender import MODEL, TIMEOUT, done, order
 
