@@ -199,7 +199,7 @@ def _line(cells: Iterable[str]) -> str:
 def memory(given: argparse.Namespace, folder: Path) -> Iterator[Run]:
     """Ponens at two sizes against a server that does not wait."""
     setting = Setting(32, 0.0, samples=8, cores=cores())
-    print("| requests | peak resident MB | calls/s | ms CPU/call | twice |\n|---|---|---|---|---|")
+    print("| requests | peak resident MB | calls/s | CPU ms a call | asked twice |\n|---|---|---|---|---|")
     for requests in (1000, given.memory_requests):
         rows = folder / f"memory-{requests}.jsonl"
         one = run(OURS, setting, rows, write_rows(rows, requests // setting.samples), limit=3600.0)
@@ -218,7 +218,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--workers", type=int, nargs="*", default=[5, 32, 64, 128])
     parser.add_argument("--faulty", type=int, default=32, help="workers against the faulty server; 0 leaves it out")
-    parser.add_argument("--waves", type=int, default=20, help="questions for each worker")
+    parser.add_argument("--waves", type=int, default=12, help="questions for each worker")
     parser.add_argument("--repeat", type=int, default=1)
     parser.add_argument("--tries", type=int, default=3, help="runs at most until one is undisturbed by other processes")
     parser.add_argument("--peers", type=Path, help="enter the peers; their environments are kept here")
