@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import orjson
+import polars as pl
 import pyarrow as pa
 import pyarrow.parquet as pq
 
@@ -20,52 +21,50 @@ from evals import rationales_page
 from evals.rationales import Tally
 from evals.vote import same_answer
 from prompts import choice
+from prompts.betrayal import betrays
 from storage import suspects
-from storage.ledger import Entry
-from storage.records import Question
+from storage.ledger import Entry, Ledger
+from storage.records import Question, Reading
 from tasks.selection import select
 from tasks.step import Facts
 from tasks.teachers.terms import Request
 from tasks.teachers.terms import Tally as Bill
 
 TABLE, PAGE = "rationales.parquet", "rationales.html"
-SCHEMA = pa.schema(
-    [
-        ("question", pa.string()),
-        ("sample", pa.int32()),
-        ("text", pa.string()),
-        ("answer", pa.string()),
-        ("extractor", pa.string()),
-        ("kept", pa.bool_()),
-        ("reason", pa.string()),
-        ("model", pa.string()),
-        ("prompt", pa.string()),
-        ("request", pa.string()),
-        ("out_tokens", pa.int64()),
-        ("cost", pa.float64()),
-    ]
-)
+SCHEMA: dict[str, Any] = {
+    "question": pl.String,
+    "sample": pl.Int32,
+    **dict.fromkeys(("text", "answer", "extractor"), pl.String),
+    "kept": pl.Boolean,
+    **dict.fromkeys(("reason", "model", "prompt", "request"), pl.String),
+    "out_tokens": pl.Int64,
+    "cost": pl.Float64,
+}
 _CHUNK = 2000
 Row = dict[str, Any]
 
 
 class Asked(NamedTuple):
-    """One request of a question: the prompt's name, the request, and the ledger's entry (None: unanswered)."""
+    """One request of a question, the ledger's entry (None: unanswered) and what an answer says.
+
+    `right` is True if it came to the question's key; options of equal text are one answer.
+    """
 
     prompt: str
     request: Request
     entry: Entry | None
+    reading: Reading
+    right: bool
 
 
-def agrees(entry: Entry, question: Question) -> bool:
-    """Whether a reply came to the question's key."""
-    return entry.outcome == "answered" and _right(choice.read(entry.text, question).answer, question)
-
-
-def _right(answer: str | None, question: Question) -> bool:
-    """Options of equal text are one answer."""
-    first = same_answer(question.options)
-    return answer is not None and question.answer is not None and first[answer] == first[question.answer]
+def heard(question: Question, prompt: str, request: Request, ledger: Ledger) -> Asked:
+    """A request with what the ledger has of it, read."""
+    entry = ledger.find(request.key)
+    if entry is None or entry.outcome != "answered":
+        return Asked(prompt, request, entry, Reading(None, ""), False)
+    reading, first = choice.read(entry.text, question), same_answer(question.options)
+    right = reading.answer is not None and first[reading.answer] == first[question.answer or ""]
+    return Asked(prompt, request, entry, reading, right)
 
 
 def write(
@@ -74,7 +73,7 @@ def write(
     """The tables of rationales and of suspects, their counts and their logical digest; memory stays flat."""
     sha, bill, tally = hashlib.sha256(), Bill(), Tally()
     chunk: list[Row] = []
-    with pq.ParquetWriter(folder / TABLE, SCHEMA) as writer:
+    with pq.ParquetWriter(folder / TABLE, _arrow([]).schema) as writer:
         for question, asked in items:
             rows = [_row(model, question, one) for one in asked]
             _select(rows, keep, near_copy)
@@ -85,9 +84,9 @@ def write(
                     bill.pay(one.entry)
             chunk += rows
             if len(chunk) >= _CHUNK:
-                writer.write_table(pa.Table.from_pylist(chunk, SCHEMA))
+                writer.write_table(_arrow(chunk))
                 chunk = []
-        writer.write_table(pa.Table.from_pylist(chunk, SCHEMA))
+        writer.write_table(_arrow(chunk))
     facts, doubted = tally.facts(), tally.suspects()
     suspects.write(folder, doubted)
     (folder / PAGE).write_text(rationales_page.page(facts, doubted), "utf-8")
@@ -106,6 +105,10 @@ def write(
     }, sha.hexdigest()
 
 
+def _arrow(rows: list[Row]) -> pa.Table:
+    return pl.DataFrame(rows, SCHEMA).to_arrow(compat_level=pl.CompatLevel.oldest())  # pyarrow's own way imports pandas
+
+
 def _select(rows: list[Row], keep: int, near_copy: float) -> None:
     """Of the rows that agree with the key, leave those that are worth training on."""
     good = [row for row in rows if row["kept"]]
@@ -114,24 +117,22 @@ def _select(rows: list[Row], keep: int, near_copy: float) -> None:
 
 
 def _row(model: str, question: Question, asked: Asked) -> Row:
-    entry = asked.entry
-    answer = extractor = None
+    entry, reading = asked.entry, asked.reading
     if entry is None:
         why: str | None = "unanswered"
     elif entry.outcome != "answered":
         why = {"cut": "truncated", "refused": "refused"}[entry.outcome]
+    elif not asked.right:
+        why = "disagrees" if reading.answer else reading.extractor
     else:
-        reading = choice.read(entry.text, question)
-        answer, extractor = reading.answer, reading.extractor
-        why = extractor if answer is None else None if _right(answer, question) else "disagrees"
-        if why is None and asked.prompt.endswith("/explain") and choice.betrays(entry.text, choice.body(question)):
-            why = "betrays the key"
+        hinted = asked.prompt.endswith("/explain")
+        why = "betrays the key" if hinted and betrays(entry.text, choice.body(question)) else None
     return {
         "question": question.id,
         "sample": asked.request.sample,
         "text": entry.text if entry else None,
-        "answer": answer,
-        "extractor": extractor,
+        "answer": reading.answer,
+        "extractor": reading.extractor or None,
         "kept": why is None,
         "reason": why,
         "model": model,

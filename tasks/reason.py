@@ -22,7 +22,7 @@ from storage.ledger import Ledger, Tokens
 from storage.questions import Stored
 from storage.records import Message, PonensError, Question, Receipt, UsageError
 from storage.suspects import SUSPECTS
-from tasks.rationales import TABLE, Asked, agrees, write
+from tasks.rationales import TABLE, Asked, heard, write
 from tasks.step import Facts, Result, Step, Workshop, of
 from tasks.teachers.ask import Asking
 from tasks.teachers.build import model_name
@@ -128,18 +128,16 @@ def plan(spec: ReasonSpec, question: Question, prompt: Prompt | None = None) -> 
 
 def unsolved(spec: ReasonSpec, question: Question, ledger: Ledger) -> bool:
     """True if every first request of a question is settled and no reply to it agrees with the key."""
-    for item in plan(spec, question):
-        entry = ledger.find(item.key)
-        if entry is None or agrees(entry, question):
-            return False
-    return True
+    found = (heard(question, "", item, ledger) for item in plan(spec, question))
+    return all(one.entry and not one.right for one in found)
 
 
 def asked(spec: ReasonSpec, question: Question, ledger: Ledger) -> list[Asked]:
     """Every request that a question came to, with what the ledger has of it."""
-    found = [Asked(f"{choice.VERSION}/{spec.first}", r, ledger.find(r.key)) for r in plan(spec, question)]
-    if spec.asks == "solve-then-explain" and all(a.entry and not agrees(a.entry, question) for a in found):
-        found += [Asked(f"{choice.VERSION}/explain", r, ledger.find(r.key)) for r in plan(spec, question, "explain")]
+    found = [heard(question, f"{choice.VERSION}/{spec.first}", item, ledger) for item in plan(spec, question)]
+    if spec.asks == "solve-then-explain" and all(one.entry and not one.right for one in found):
+        hints = plan(spec, question, "explain")
+        found += [heard(question, f"{choice.VERSION}/explain", item, ledger) for item in hints]
     return found
 
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from prompts.choice import betrays
+from prompts.betrayal import betrays
 
 BETRAYALS = [
     "As the given answer says, Rik sits left.",
