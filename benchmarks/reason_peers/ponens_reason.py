@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
-import langchain_openai  # noqa: F401  these two here, not at their first use: no contender pays for imports
-import pandas  # type: ignore[import-untyped]  # noqa: F401
+import langchain_openai  # noqa: F401  here, not at its first use: no contender pays for imports
 import pyarrow.parquet as pq
 from contender import MODEL, TIMEOUT, done, order
 
 from storage.home import Home
 from storage.records import Question
-from tasks.reason import TABLE, ReasonSpec, reason
+from tasks.rationales import TABLE
+from tasks.reason import ReasonSpec, reason
 from tasks.step import Workshop
 
 
@@ -27,6 +27,7 @@ spec = ReasonSpec(
     model=MODEL,
     base_url=given.url,
     workers=given.workers,
+    prompt="explain",
     samples=given.samples,
     timeout=TIMEOUT,
     max_unanswered=1.0,

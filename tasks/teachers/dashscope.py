@@ -15,7 +15,6 @@ from typing import Any
 import requests
 from dashscope.aigc.generation import Generation
 from langchain_core.callbacks import CallbackManagerForLLMRun
-from langchain_core.language_models import BaseChatModel
 from langchain_core.messages import AIMessage, BaseMessage
 from langchain_core.messages.ai import UsageMetadata
 from langchain_core.outputs import ChatGeneration, ChatResult
@@ -25,6 +24,7 @@ from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 from urllib3.exceptions import TimeoutError as Urllib3Timeout
 
 from tasks.teachers.deadline import left
+from tasks.teachers.direct import DirectChat
 from tasks.teachers.reply import TeacherError
 
 BASE_URL = "https://dashscope.aliyuncs.com/api/v1"
@@ -103,7 +103,7 @@ class _Adapter(requests.adapters.HTTPAdapter):
         return manager
 
 
-class QwenChat(BaseChatModel):
+class QwenChat(DirectChat):
     """One model of one DashScope endpoint. Keys travel in a header and are never shown."""
 
     model: str

@@ -8,18 +8,16 @@ from __future__ import annotations
 from typing import Any
 
 from langchain_core.callbacks import CallbackManagerForLLMRun
-from langchain_core.language_models import BaseChatModel
-from langchain_core.language_models.base import LanguageModelInput
 from langchain_core.messages import AIMessage, BaseMessage
 from langchain_core.outputs import ChatGeneration, ChatResult
-from langchain_core.runnables import RunnableConfig
 
 from storage.records import PonensError, language_of
+from tasks.teachers.direct import DirectChat
 
 _UNSOLVED = {"en": "This is not a puzzle that I can solve.", "zh": "这不是我能解的题。"}
 
 
-class SolverChat(BaseChatModel):
+class SolverChat(DirectChat):
     """LangChain's face of the symbolic solver."""
 
     model: str = "solver"
@@ -30,19 +28,6 @@ class SolverChat(BaseChatModel):
 
     def close(self) -> None:
         """It holds nothing."""
-
-    def invoke(
-        self,
-        input: LanguageModelInput,
-        config: RunnableConfig | None = None,
-        *,
-        stop: list[str] | None = None,
-        **kwargs: Any,
-    ) -> AIMessage:
-        """Plain messages go straight to the solver: LangChain's callbacks take ten times as long as solving."""
-        if config is None and isinstance(input, list) and all(isinstance(m, BaseMessage) for m in input):
-            return _solved([m for m in input if isinstance(m, BaseMessage)])
-        return super().invoke(input, config, stop=stop, **kwargs)
 
     def _generate(
         self,

@@ -4,16 +4,20 @@ from __future__ import annotations
 
 from typing import Any
 
+import orjson
+from langchain_core.callbacks import CallbackManagerForLLMRun
 from langchain_core.language_models.base import LanguageModelInput
+from langchain_core.messages import BaseMessage
 from langchain_core.outputs import ChatResult
 from langchain_openai import ChatOpenAI
 from openai import DefaultHttpxClient
 from pydantic import SecretStr
 
 from tasks.teachers.deadline import left
+from tasks.teachers.direct import DirectChat
 
 
-class CompatibleChat(ChatOpenAI):
+class CompatibleChat(DirectChat, ChatOpenAI):
     """ChatOpenAI that keeps `reasoning_content`, which compatible servers send and OpenAI does not."""
 
     def close(self) -> None:
@@ -28,11 +32,20 @@ class CompatibleChat(ChatOpenAI):
         body = {**(payload.get("extra_body") or {}), "messages": payload["messages"]}
         return payload | {"messages": [], "extra_body": body}
 
-    def _create_chat_result(self, response: Any, generation_info: dict[str, Any] | None = None) -> ChatResult:
-        result = super()._create_chat_result(response, generation_info)
-        for generation, choice in zip(result.generations, response.choices, strict=True):
-            said = choice.message
-            if reasoning := getattr(said, "reasoning_content", None) or getattr(said, "reasoning", None):
+    def _generate(
+        self,
+        messages: list[BaseMessage],
+        stop: list[str] | None = None,
+        run_manager: CallbackManagerForLLMRun | None = None,
+        **kwargs: Any,
+    ) -> ChatResult:
+        # The SDK makes typed objects of the reply, of which LangChain makes plain ones again: a tenth, too.
+        raw = self.client.with_raw_response.create(**self._get_request_payload(messages, stop=stop, **kwargs))
+        reply = orjson.loads(raw.content)
+        result = self._create_chat_result(reply)
+        for generation, choice in zip(result.generations, reply["choices"], strict=True):
+            said = choice["message"]
+            if reasoning := said.get("reasoning_content") or said.get("reasoning"):
                 generation.message.additional_kwargs["reasoning_content"] = reasoning
         return result
 

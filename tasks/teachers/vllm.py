@@ -16,7 +16,6 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from langchain_core.callbacks import CallbackManagerForLLMRun
-from langchain_core.language_models import BaseChatModel
 from langchain_core.messages import AIMessage, BaseMessage
 from langchain_core.messages.ai import UsageMetadata
 from langchain_core.outputs import ChatGeneration, ChatResult
@@ -26,6 +25,7 @@ from storage.records import PonensError, UsageError
 from tasks import models
 from tasks.engines.base import Completion, Encoded, Loading, Reader, Request, surroundings
 from tasks.teachers.deadline import left
+from tasks.teachers.direct import DirectChat
 from tasks.teachers.reply import TeacherError
 
 _ROLES = {"human": "user", "ai": "assistant", "system": "system"}
@@ -137,7 +137,7 @@ class Driver:
                 asked.reply.set_result((engine.reader.completion(encoded, ids), len(encoded.ids)))
 
 
-class LocalChat(BaseChatModel):
+class LocalChat(DirectChat):
     """One model, loaded when this is made; `close` gives its memory back. UsageError for settings it cannot keep."""
 
     model: str
