@@ -8,18 +8,24 @@ Test questions stay out, copies are dropped, and no problem stands on two sides.
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
 from prompts import choice
-from storage import snapshots
+from storage import lineage, snapshots
+from storage.home import Home
 from storage.questions import QUESTIONS
 from storage.records import PonensError, Question, Receipt
 from tasks.step import Result, Step, Tick, Workshop, of
 
 RATIONALES = "rationales.parquet"
+_GUARDS = {"min_share_of_parent", "allow_shrink"}  # of the spec, what leaves the snapshot as it is
+_TOLD = 4  # reasons that a refusal names
 
 
 class AssembleSpec(BaseModel):
@@ -29,14 +35,22 @@ class AssembleSpec(BaseModel):
 
     max_rationales: int = Field(1, ge=1, description="Most examples made of one question, each of another rationale.")
     bare: bool = Field(False, description="Teach the bare answer line instead of the rationale: the ablation.")
+    min_share_of_parent: float = Field(
+        0.5, ge=0, le=1, description="Refuse a snapshot with a smaller share of the rows of the recipe's previous one."
+    )
+    allow_shrink: bool = Field(False, description="Take a snapshot however much smaller it is.")
 
 
-def step(spec: AssembleSpec, questions: Receipt, rationales: Receipt) -> Step:
-    """The step that publishes a snapshot of examples from the artifacts of parse and reason."""
+def step(spec: AssembleSpec, questions: Receipt, rationales: Receipt, *, recipe: str | None = None) -> Step:
+    """The step that publishes a snapshot of examples from the artifacts of parse and reason.
+
+    `recipe` is the name whose lineage the snapshot joins; without one it has no parent. A parent is no
+    part of the key: the same examples are the same snapshot, whatever came before them.
+    """
     return Step(
         name="assemble",
         module=__name__,
-        settings=spec.model_dump(),
+        settings=spec.model_dump(exclude=_GUARDS),
         inputs={"questions": of(questions), "rationales": of(rationales)},
         work=lambda shop: _work(
             shop,
@@ -46,7 +60,28 @@ def step(spec: AssembleSpec, questions: Receipt, rationales: Receipt) -> Step:
         ),
         shelf="snapshots",
         tables={"examples": snapshots.EXAMPLES, "drops": snapshots.DROPS},
+        admit=lambda home, facts: _succession(home, spec, recipe, facts) if recipe else nullcontext(),
     )
+
+
+@contextmanager
+def _succession(home: Home, spec: AssembleSpec, recipe: str, facts: Mapping[str, Any]) -> Iterator[None]:
+    """Admit a snapshot to the recipe's lineage. PonensError if it shrank too much under its parent."""
+    rows, lost = sum(facts["rows"].values()), Counter(facts["rejections"]) + Counter(facts["dropped"])
+    with lineage.following(home, recipe, facts["snapshot"], rows, lost) as parent:
+        if parent and not spec.allow_shrink and rows < spec.min_share_of_parent * parent.rows:
+            grown = (lost - Counter(parent.lost)).most_common(_TOLD)
+            reasons = ", ".join(
+                f"{reason}: {lost[reason]:,} (was {parent.lost.get(reason, 0):,})" for reason, _ in grown
+            )
+            raise PonensError(
+                f"the snapshot of {recipe!r} shrank and is not published",
+                seen=f"{rows:,} rows; its parent {parent.snapshot} of {parent.at} has {parent.rows:,}; "
+                + (reasons or "nothing fell out that did not before: there are fewer questions or rationales"),
+                expected=f"at least {spec.min_share_of_parent:.0%} of its parent ([assemble] min_share_of_parent)",
+                hint="mend what fell out, or accept it once with `--set assemble.allow_shrink=true`",
+            )
+        yield
 
 
 def render(question: Question) -> dict[str, Any]:

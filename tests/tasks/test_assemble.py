@@ -9,7 +9,7 @@ import polars as pl
 import pytest
 
 from prompts import choice
-from storage import questions, warehouse
+from storage import lineage, questions, warehouse
 from storage.home import Home
 from storage.records import PonensError, Question, Receipt, Rejected, Split
 from tasks.assemble import AssembleSpec, step
@@ -78,6 +78,13 @@ class Kitchen:
     def assembled(self, asked: list[Question], rows: list[Row], **spec: Any) -> Receipt:
         receipts = self.parsed(*asked), self.reasoned(*rows)
         return run_step(step(AssembleSpec(**spec), *receipts), self.home)[0]
+
+    def built(self, recipe: str, count: int, kept: int = 10, **spec: Any) -> Receipt:
+        """A snapshot of so many training questions for a recipe; from `kept` on the teacher disagrees."""
+        asked = [question(number) for number in range(count)]
+        rows = [told(a, reason="disagrees" if number >= kept else "") for number, a in enumerate(asked)]
+        receipts = self.parsed(*asked), self.reasoned(*rows)
+        return run_step(step(AssembleSpec(**spec), *receipts, recipe=recipe), self.home)[0]
 
     def rows(self, receipt: Receipt, name: str = "train") -> list[Row]:
         return pl.read_parquet(self.home.root / receipt.artifact / f"{name}.parquet").to_dicts()
@@ -228,3 +235,58 @@ def test_a_rationale_table_that_is_gone_is_named(kitchen):
 
     with pytest.raises(PonensError, match=r"rationales\.parquet cannot be read"):
         run_step(work, kitchen.home)
+
+
+def test_a_snapshot_follows_the_last_one_of_its_recipe(kitchen):
+    many = kitchen.built("logic", 6)
+    other = kitchen.built("other", 6)
+    few = kitchen.built("logic", 4)
+    back = kitchen.built("logic", 6)
+
+    assert [(e.snapshot, e.parent, e.rows) for e in lineage.entries(kitchen.home, "logic")] == [
+        (many.facts["snapshot"], None, 6),
+        (few.facts["snapshot"], many.facts["snapshot"], 4),
+        (many.facts["snapshot"], few.facts["snapshot"], 6),
+    ]
+    assert [e.parent for e in lineage.entries(kitchen.home, "other")] == [None]
+    assert many.artifact == other.artifact == back.artifact
+
+
+@pytest.mark.parametrize("order", [(6, 4, 5), (5, 6, 4), (4, 5, 6)])
+def test_a_snapshot_is_the_same_whomever_it_follows(kitchen, order):
+    made = {number: kitchen.built("logic", number) for number in order}
+
+    assert {number: made[number].digest for number in made} == {n: kitchen.built("alone", n).digest for n in made}
+
+
+def test_the_same_snapshot_again_is_no_new_one(kitchen):
+    for _ in range(3):
+        kitchen.built("logic", 5)
+
+    assert len(lineage.entries(kitchen.home, "logic")) == 1
+
+
+@pytest.mark.parametrize("cached", [False, True])
+def test_a_snapshot_that_shrank_is_refused_with_both_counts_and_what_fell_out(kitchen, cached):
+    if cached:  # made under another name before: it must be refused although nothing is left to build
+        kitchen.built("other", 6, kept=2)
+    parent = kitchen.built("logic", 6)
+    shelf = kitchen.home.root / "artifacts" / "snapshots"
+    before = sorted(shelf.iterdir())
+
+    with pytest.raises(PonensError) as refused:
+        kitchen.built("logic", 6, kept=2)
+
+    for words in ("2 rows", parent.facts["snapshot"], "has 6", "disagrees: 4 (was 0)", "at least 50%", "allow_shrink"):
+        assert words in str(refused.value)
+    assert sorted(shelf.iterdir()) == before
+    assert kitchen.built("logic", 6, kept=2, allow_shrink=True).facts["rows"]["train"] == 2
+    assert kitchen.built("logic", 6, kept=2).facts["rows"]["train"] == 2  # it is its own predecessor now
+
+
+def test_the_share_that_is_refused_is_the_recipes_choice(kitchen):
+    kitchen.built("logic", 6)
+    with pytest.raises(PonensError, match="fewer questions or rationales"):
+        kitchen.built("logic", 5, min_share_of_parent=0.9)
+
+    assert kitchen.built("logic", 5, min_share_of_parent=0.8).facts["rows"]["train"] == 5
