@@ -1,7 +1,8 @@
 """Snapshots: immutable sets of examples to train on, built by DuckDB from parquet parts.
 
     train.parquet, valid.parquet   id, question, group, split, prompt, completion (chat messages)
-    examples.parquet               all of them with the request each came from, for the warehouse
+    examples.parquet               all of them, for the warehouse: with the request each came from, and `shuffle`,
+                                   0 as asked, 1, 2, … a copy with its options in another order
     drops.parquet                  question, reason: what did not become an example, and why
 
 A snapshot's identity is its examples, not its files: they are sorted, so neither the order in which
@@ -59,7 +60,8 @@ select *, row_number() over (partition by question, copy = 1 order by sample, id
 """
 _EXAMPLES = """
 create temp table examples as
-select id, question, "group", split, prompt, completion, request from ranked where copy = 1 and place <= $most
+select id, question, "group", split, prompt, completion, request, 0::integer as shuffle
+from ranked where copy = 1 and place <= $most
 """
 _DROPS = """
 create temp table drops as

@@ -23,6 +23,7 @@ from typing import Any
 import duckdb
 import orjson
 
+from storage import results
 from storage.home import Home
 from storage.records import PonensError, Receipt, UsageError
 from storage.turns import turn
@@ -100,16 +101,12 @@ def query(home: Home, sql: str, wait_s: float = 60) -> list[dict[str, Any]]:
         con.execute("set enable_external_access = false; set lock_configuration = true").fetchall()
         try:
             con.execute(sql)
-            rows = con.fetchall()
+            return results.rows(con)
         except (duckdb.Error, AttributeError) as error:  # AttributeError: the client, on an empty statement
             said = str(error) if isinstance(error, duckdb.Error) else "an empty statement"
             raise UsageError(
                 "the warehouse could not run this", seen=said, hint='`ponens sql "show tables"` lists what is there'
             ) from None
-        names: list[str] = []
-        for place, column in enumerate(con.description or (), start=1):
-            names.append(f"{column[0]}_{place}" if column[0] in names else column[0])
-    return [dict(zip(names, row, strict=True)) for row in rows]
 
 
 def open_run(home: Home, run_id: str, recipe: str, name: str) -> None:
