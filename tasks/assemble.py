@@ -3,7 +3,8 @@
     train.parquet, valid.parquet   prompt: [user], completion: [assistant]; the prompt is the one that evaluation asks
     examples.parquet, drops.parquet
 
-Test questions stay out, copies are dropped, and no problem stands on two sides.
+Test questions stay out, copies are dropped, and no problem stands on two sides. With `shuffle`, training
+examples come again with their options in another order, which balances the letters of the keys.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from prompts import choice
+from prompts import choice, shuffle
 from storage import lineage, snapshots
 from storage.home import Home
 from storage.questions import QUESTIONS
@@ -35,6 +36,12 @@ class AssembleSpec(BaseModel):
 
     max_rationales: int = Field(1, ge=1, description="Most examples made of one question, each of another rationale.")
     bare: bool = Field(False, description="Teach the bare answer line instead of the rationale: the ablation.")
+    shuffle: int = Field(
+        0,
+        ge=0,
+        le=24,
+        description="Copies of each training example with its options in another order; 3 balance A to D.",
+    )
     min_share_of_parent: float = Field(
         0.5, ge=0, le=1, description="Refuse a snapshot with a smaller share of the rows of the recipe's previous one."
     )
@@ -67,7 +74,8 @@ def step(spec: AssembleSpec, questions: Receipt, rationales: Receipt, *, recipe:
 @contextmanager
 def _succession(home: Home, spec: AssembleSpec, recipe: str, facts: Mapping[str, Any]) -> Iterator[None]:
     """Admit a snapshot to the recipe's lineage. PonensError if it shrank too much under its parent."""
-    rows, lost = sum(facts["rows"].values()), Counter(facts["rejections"]) + Counter(facts["dropped"])
+    rows = sum(facts["rows"].values()) - facts["shuffled"].get("copies", 0)  # as asked
+    lost = Counter(facts["rejections"]) + Counter(facts["dropped"])
     with lineage.following(home, recipe, facts["snapshot"], rows, lost) as parent:
         if parent and not spec.allow_shrink and rows < spec.min_share_of_parent * parent.rows:
             grown = (lost - Counter(parent.lost)).most_common(_TOLD)
@@ -93,13 +101,45 @@ def render(question: Question) -> dict[str, Any]:
     }
 
 
+class Shuffler:
+    """Makes copies of examples with their options in another order, and counts the examples that stay as asked."""
+
+    def __init__(self, count: int, *, bare: bool) -> None:
+        self._count, self._bare = count, bare
+        self.kept: Counter[str] = Counter()
+
+    def copies(self, question: Question, completion: str) -> Iterator[dict[str, Any]]:
+        """Up to so many further prompts with completions; none where a letter in either is not clear."""
+        if reason := shuffle.anchored(question):
+            self.kept[reason] += 1
+            return
+        for number, order in enumerate(shuffle.orders(question, self._count), start=1):
+            after = shuffle.rearranged(question, order)
+            text = choice.answer_line(after) if self._bare else shuffle.reletter(completion, question, order)
+            if text is None:
+                self.kept[shuffle.UNCLEAR] += 1
+                return
+            yield {
+                "prompt": [message.dict() for message in choice.solve(after)],
+                "completion": [{"role": "assistant", "content": text}],
+                "shuffle": number,
+            }
+
+
 def _work(shop: Workshop, spec: AssembleSpec, questions: Path, rationales: Path) -> Result:
     with snapshots.build(questions, rationales) as build:
         rows: list[dict[str, Any]] = []
         for batch in build.wanted():
             rows += map(render, batch)
             shop.progress(Tick(len(rows), None, "questions"))
-        counts = build.write(shop.folder, rows, most=spec.max_rationales, bare=spec.bare)
+        shuffler = Shuffler(spec.shuffle, bare=spec.bare)
+        counts = build.write(
+            shop.folder,
+            rows,
+            most=spec.max_rationales,
+            bare=spec.bare,
+            copies=shuffler.copies if spec.shuffle else None,
+        )
     if not counts.rows["train"]:
         lost = {**counts.rejections, **counts.dropped}
         raise PonensError(
@@ -115,6 +155,7 @@ def _work(shop: Workshop, spec: AssembleSpec, questions: Path, rationales: Path)
         "rejected": sum(counts.rejections.values()),
         "rejections": counts.rejections,
         "dropped": counts.dropped,
+        "shuffled": {"copies": counts.copies, **shuffler.kept} if spec.shuffle else {},
         "prompt": choice.VERSION,
     }
     return Result(facts, counts.identity)

@@ -110,6 +110,7 @@ def test_a_kept_rationale_becomes_the_prompt_that_evaluation_asks_and_its_comple
         "rejected": 0,
         "rejections": {},
         "dropped": {},
+        "shuffled": {},
         "prompt": choice.VERSION,
     }
 
@@ -290,3 +291,68 @@ def test_the_share_that_is_refused_is_the_recipes_choice(kitchen):
         kitchen.built("logic", 5, min_share_of_parent=0.9)
 
     assert kitchen.built("logic", 5, min_share_of_parent=0.8).facts["rows"]["train"] == 5
+
+
+def options(number: int, answer: str, last: str = "Ada") -> Question:
+    return Question(f"Problem {number}.", "Who?", ("Rik", "Mia", "Tom", last), answer, f"p_{number}", "a.jsonl", number)
+
+
+def test_shuffled_copies_balance_the_keys_and_their_letters_follow(kitchen):
+    asked = [options(number, "B") for number in range(6)]
+    name = lambda q: q.options["ABCD".index(q.answer)]  # noqa: E731
+    rows = [told(q, f"Option {q.answer} is {name(q)}.\nAnswer: {q.answer}") for q in asked]
+    receipt = kitchen.assembled(asked, rows, shuffle=3)
+    found = [(row["prompt"][0]["content"], row["completion"][0]["content"]) for row in kitchen.rows(receipt)]
+
+    assert receipt.facts["rows"]["train"] == 24
+    assert receipt.facts["shuffled"] == {"copies": 18}
+    assert [6, 6, 6, 6] == [sum(text.endswith(letter) for _, text in found) for letter in "ABCD"]
+    for prompt, text in found:
+        letter = text[-1]
+        assert f"\n{letter}) Mia\n" in f"{prompt}\n"
+        assert text == f"Option {letter} is Mia.\nAnswer: {letter}"
+
+
+def test_what_is_copied_keeps_its_question_its_group_and_its_side(kitchen):
+    asked = [options(number, "B") for number in range(10)]
+    receipt = kitchen.assembled(asked, [told(q) for q in asked], shuffle=2)
+    examples = kitchen.rows(receipt, "examples")
+
+    assert {"train": {0, 1, 2}, "valid": {0}} == {
+        split: {row["shuffle"] for row in examples if row["split"] == split} for split in ("train", "valid")
+    }
+    assert {(row["question"], row["group"]) for row in examples} <= {(q.id, q.group) for q in asked}
+    assert len({row["id"] for row in examples}) == len(examples)
+    assert warehouse.query(kitchen.home, "select count(*) as n from examples where shuffle > 0") == [{"n": 12}]
+
+
+def test_examples_whose_letters_are_not_clear_stay_as_asked_and_are_counted(kitchen):
+    asked = [options(0, "B"), options(1, "B", last="None of the above"), options(2, "B")]
+    rows = [told(asked[0]), told(asked[1]), told(asked[2], "The second option it is.\nAnswer: B")]
+    receipt = kitchen.assembled(asked, rows, shuffle=1)
+
+    assert receipt.facts["rows"]["train"] == 4
+    assert receipt.facts["shuffled"] == {
+        "copies": 1,
+        "options refer to letters or to each other": 1,
+        "the rationale's letters are not clear": 1,
+    }
+
+
+def test_a_bare_copy_is_the_answer_line_of_its_own_letters(kitchen):
+    receipt = kitchen.assembled(
+        [options(0, "B")], [told(options(0, "B"), "Let B be.\nAnswer: B")], bare=True, shuffle=3
+    )
+
+    assert {"Answer: A", "Answer: B", "Answer: C", "Answer: D"} == {
+        row["completion"][0]["content"] for row in kitchen.rows(receipt)
+    }
+
+
+def test_fewer_copies_are_no_shrinking(kitchen):
+    asked = [options(number, "B") for number in range(6)]
+    receipts = kitchen.parsed(*asked), kitchen.reasoned(*map(told, asked))
+    for copies in (3, 0):
+        run_step(step(AssembleSpec(shuffle=copies), *receipts, recipe="logic"), kitchen.home)
+
+    assert [6, 6] == [entry.rows for entry in lineage.entries(kitchen.home, "logic")]
