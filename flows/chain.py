@@ -21,7 +21,8 @@ def chain(recipe: Recipe, do: Do, home: Path) -> None:
     """From a file of questions to a verdict on an adapter."""
     questions = do(parse.step(recipe.parse, _source(recipe, do, home)))
     rationales = do(reason.step(recipe.reason, questions))
-    snapshot = do(assemble.step(recipe.assemble, questions, rationales, recipe=recipe.name))
+    named = {"recipe": recipe.name, "base_model": recipe.train.base_model}
+    snapshot = do(assemble.step(recipe.assemble, questions, rationales, **named))
     adapter = do(train.step(recipe.train, recipe.name, snapshot))
     ballots = do(evaluate.step(recipe.evaluate, recipe.train, questions, adapter))
     do(report.step(recipe.report, resolved(recipe), (questions, rationales, snapshot, adapter, ballots)))

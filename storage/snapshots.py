@@ -20,7 +20,7 @@ from typing import Any
 import duckdb
 import polars as pl
 
-from storage import results
+from storage import description, results
 from storage.records import PonensError, Question, digest
 
 EXAMPLES, DROPS = "examples.parquet", "drops.parquet"
@@ -162,6 +162,14 @@ class Build:
             dropped=self._count("select reason, count(*) from drops group by all order by all"),
             copies=self._rows("select count(*) as n from examples where shuffle > 0", {})[0]["n"],
         )
+
+    def describe(self) -> dict[str, Any]:
+        """What was written, in numbers, for its data card."""
+        return description.describe(self._con)
+
+    def texts(self, most: int) -> list[tuple[str, str]]:
+        """Prompt and completion of at most `most` examples that were written."""
+        return description.texts(self._con, most)
 
     def _copies(self, copies: Copies) -> None:
         after = ""

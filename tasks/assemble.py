@@ -2,6 +2,7 @@
 
     train.parquet, valid.parquet   prompt: [user], completion: [assistant]; the prompt is the one that evaluation asks
     examples.parquet, drops.parquet
+    card.md, card.html             what it is made of, for people
 
 Test questions stay out, copies are dropped, and no problem stands on two sides. With `shuffle`, training
 examples come again with their options in another order, which balances the letters of the keys.
@@ -22,6 +23,7 @@ from storage import lineage, snapshots
 from storage.home import Home
 from storage.questions import QUESTIONS
 from storage.records import PonensError, Question, Receipt
+from tasks import card
 from tasks.step import Result, Step, Tick, Workshop, of
 
 RATIONALES = "rationales.parquet"
@@ -42,17 +44,23 @@ class AssembleSpec(BaseModel):
         le=24,
         description="Copies of each training example with its options in another order; 3 balance A to D.",
     )
+    license: str | dict[str, str] = Field(
+        "", description="Licence of the sources as their owners give it, or one by file, for the data card."
+    )
     min_share_of_parent: float = Field(
         0.5, ge=0, le=1, description="Refuse a snapshot with a smaller share of the rows of the recipe's previous one."
     )
     allow_shrink: bool = Field(False, description="Take a snapshot however much smaller it is.")
 
 
-def step(spec: AssembleSpec, questions: Receipt, rationales: Receipt, *, recipe: str | None = None) -> Step:
+def step(
+    spec: AssembleSpec, questions: Receipt, rationales: Receipt, *, recipe: str | None = None, base_model: str = ""
+) -> Step:
     """The step that publishes a snapshot of examples from the artifacts of parse and reason.
 
     `recipe` is the name whose lineage the snapshot joins; without one it has no parent. A parent is no
-    part of the key: the same examples are the same snapshot, whatever came before them.
+    part of the key: the same examples are the same snapshot, whatever came before them. Nor is
+    `base_model`, by whose tokenizer the data card counts.
     """
     return Step(
         name="assemble",
@@ -62,6 +70,8 @@ def step(spec: AssembleSpec, questions: Receipt, rationales: Receipt, *, recipe:
         work=lambda shop: _work(
             shop,
             spec,
+            recipe or "",
+            base_model,
             shop.home.root / questions.artifact / QUESTIONS,
             shop.home.root / rationales.artifact / RATIONALES,
         ),
@@ -102,11 +112,15 @@ def render(question: Question) -> dict[str, Any]:
 
 
 class Shuffler:
-    """Makes copies of examples with their options in another order, and counts the examples that stay as asked."""
+    """Makes copies of examples with their options in another order.
+
+    `kept` counts the examples that stay as asked by reason, `keys` the letters of the copies.
+    """
 
     def __init__(self, count: int, *, bare: bool) -> None:
         self._count, self._bare = count, bare
         self.kept: Counter[str] = Counter()
+        self.keys: Counter[str] = Counter()
 
     def copies(self, question: Question, completion: str) -> Iterator[dict[str, Any]]:
         """Up to so many further prompts with completions; none where a letter in either is not clear."""
@@ -119,6 +133,7 @@ class Shuffler:
             if text is None:
                 self.kept[shuffle.UNCLEAR] += 1
                 return
+            self.keys[str(after.answer)] += 1
             yield {
                 "prompt": [message.dict() for message in choice.solve(after)],
                 "completion": [{"role": "assistant", "content": text}],
@@ -126,7 +141,9 @@ class Shuffler:
             }
 
 
-def _work(shop: Workshop, spec: AssembleSpec, questions: Path, rationales: Path) -> Result:
+def _work(
+    shop: Workshop, spec: AssembleSpec, recipe: str, base_model: str, questions: Path, rationales: Path
+) -> Result:
     with snapshots.build(questions, rationales) as build:
         rows: list[dict[str, Any]] = []
         for batch in build.wanted():
@@ -140,6 +157,20 @@ def _work(shop: Workshop, spec: AssembleSpec, questions: Path, rationales: Path)
             bare=spec.bare,
             copies=shuffler.copies if spec.shuffle else None,
         )
+        shuffled = {"copies": counts.copies, **shuffler.kept} if spec.shuffle else {}
+        if counts.rows["train"]:
+            card.write(
+                shop.folder,
+                build,
+                counts,
+                name=recipe or "snapshot",
+                prompt=choice.VERSION,
+                license=spec.license,
+                base_model=base_model,
+                questions=questions,
+                shuffled=shuffled,
+                keys=shuffler.keys,
+            )
     if not counts.rows["train"]:
         lost = {**counts.rejections, **counts.dropped}
         raise PonensError(
@@ -155,7 +186,7 @@ def _work(shop: Workshop, spec: AssembleSpec, questions: Path, rationales: Path)
         "rejected": sum(counts.rejections.values()),
         "rejections": counts.rejections,
         "dropped": counts.dropped,
-        "shuffled": {"copies": counts.copies, **shuffler.kept} if spec.shuffle else {},
+        "shuffled": shuffled,
         "prompt": choice.VERSION,
     }
     return Result(facts, counts.identity)

@@ -5,11 +5,12 @@ import shutil
 from pathlib import Path
 from typing import Any
 
+import duckdb
 import polars as pl
 import pytest
 
 from prompts import choice
-from storage import lineage, questions, warehouse
+from storage import description, lineage, questions, warehouse
 from storage.home import Home
 from storage.records import PonensError, Question, Receipt, Rejected, Split
 from tasks.assemble import AssembleSpec, step
@@ -356,3 +357,55 @@ def test_fewer_copies_are_no_shrinking(kitchen):
         run_step(step(AssembleSpec(shuffle=copies), *receipts, recipe="logic"), kitchen.home)
 
     assert [6, 6] == [entry.rows for entry in lineage.entries(kitchen.home, "logic")]
+
+
+def test_a_snapshot_has_a_card_with_its_sources_licence_leaks_and_losses(kitchen):
+    asked = [options(number, "B") for number in range(10)]
+    rows = [told(q) for q in asked[:8]] + [told(asked[1], "No.", sample=1, reason="disagrees")]
+    reject = Rejected("a.jsonl", 99, "answer", "no such letter")
+    receipts = kitchen.parsed(*asked, reject), kitchen.reasoned(*rows)
+    spec = AssembleSpec(shuffle=3, license={"a.jsonl": "CC BY 4.0"})
+    made, _ = run_step(step(spec, *receipts, recipe="logic", base_model="recipes/demo_base"), kitchen.home)
+    card = (kitchen.home.root / made.artifact / "card.md").read_text("utf-8")
+
+    for line in (
+        "| train | 24 | 18 | 6 | 6 |",
+        "| a.jsonl | CC BY 4.0 | 10 | 10 | 26 |",
+        "| problems with examples in several splits | 0 |",
+        "| B | 6 (100.0 %) | 6 (25.0 %) |",
+        "| parse | no such letter | 1 |",
+        "| reason | disagrees | 1 |",
+        "tokens of recipes/demo_base",
+    ):
+        assert line in card
+    assert "<title>logic: data card" in (kitchen.home.root / made.artifact / "card.html").read_text("utf-8")
+
+
+def test_another_licence_renews_the_card_and_not_the_snapshot(kitchen):
+    asked = [question(number) for number in range(4)]
+    receipts = kitchen.parsed(*asked), kitchen.reasoned(*map(told, asked))
+    first, _ = run_step(step(AssembleSpec(), *receipts), kitchen.home)
+    card = kitchen.home.root / first.artifact / "card.md"
+    before = card.read_text("utf-8")
+    second, did = run_step(step(AssembleSpec(license="MIT"), *receipts), kitchen.home)
+
+    assert (did, second.digest, second.artifact) == ("ran", first.digest, first.artifact)
+    assert "not stated" in before
+    assert "| MIT |" in card.read_text("utf-8")
+    assert run_step(step(AssembleSpec(license="MIT"), *receipts), kitchen.home)[1] == "cached"
+
+
+def test_a_group_on_two_sides_of_the_examples_is_counted_as_a_leak(tmp_path):
+    with duckdb.connect() as con:
+        con.execute("""
+            create table questions as select 'q' as id, 'g' as "group", 'train' as split, 'en' as language,
+              ['x', 'y'] as options, 'A' as answer, 'p-1' as source_id, 'f' as file;
+            create table examples as
+              select s as id, 'q' as question, 'g' as "group", s as split, 0 as shuffle,
+                [{'role': 'user', 'content': 'same'}] as prompt, [{'role': 'assistant', 'content': 'x'}] as completion
+              from (values ('train'), ('valid'), ('test')) t(s)
+        """).fetchall()
+        con.execute("update questions set split = 'test'").fetchall()
+        found = description.describe(con)["leaks"]
+
+    assert list(found.values()) == [1, 3, 2, 1, 0]
