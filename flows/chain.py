@@ -37,4 +37,4 @@ def compare(recipe: Recipe, do: Do, home: Path, adapters: Sequence[str]) -> None
 def _source(recipe: Recipe, do: Do, home: Path) -> parse.Source:
     if recipe.puzzles:
         return parse.generated(do(puzzles.step(recipe.puzzles)), home)
-    return parse.source(recipe.parse)
+    return parse.source(recipe.parse, fetched=home / "fetched")

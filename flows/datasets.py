@@ -14,9 +14,9 @@ from flows import show
 from flows.show import stderr, stdout
 from storage.home import Home
 
-app = typer.Typer(help="List, show, compare and query dataset snapshots.", no_args_is_help=True)
+app = typer.Typer(help="List, show, compare, query and push dataset snapshots.", no_args_is_help=True)
 
-Name = Annotated[str, typer.Argument(metavar="SNAP", help="The beginning of an id, or RECIPE@latest.")]
+Name = Annotated[str, typer.Argument(metavar="SNAP", help="The beginning of an id, RECIPE@latest, or a URL.")]
 RecipeOption = Annotated[Path | None, typer.Option("--recipe", help="The recipe whose home is meant.")]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object on stdout.")]
 MARKS = {"came": "[green]+[/]", "went": "[red]−[/]", "changed": "[yellow]~[/]", "moved": "[cyan]→[/]"}
@@ -97,6 +97,26 @@ def sql(
         show.emit({"rows": rows})
     else:
         show.rows(rows)
+
+
+@app.command()
+def push(
+    snapshot: Name,
+    url: Annotated[
+        str, typer.Argument(metavar="URL", help="Such as s3://bucket/snapshots/ID or hf://datasets/me/name.")
+    ],
+    recipe: RecipeOption = None,
+    json: Json = False,
+) -> None:
+    """Copy a snapshot to a URL; every command here takes that URL as SNAP."""
+    from storage import catalog, remote
+
+    one = catalog.find(Home.beside(recipe), snapshot)
+    pushed = remote.push(one.path, url)
+    if json:
+        show.emit({"snapshot": one.id, "url": url, "pushed": pushed})
+    else:
+        stdout.print(f"{one.id} {'is at' if pushed else 'was already at'} {escape(url)}", soft_wrap=True)
 
 
 def _told(row: Mapping[str, Any]) -> str:

@@ -15,8 +15,8 @@ from typing import Any
 
 import duckdb
 
-from storage import results
-from storage.artifacts import MANIFEST, read_manifest
+from storage import remote, results
+from storage.artifacts import MANIFEST, read_manifest, whole
 from storage.home import Home
 from storage.lineage import Entry, history
 from storage.records import PonensError, UsageError
@@ -88,10 +88,13 @@ def listing(home: Home) -> list[Snapshot]:
 
 
 def find(home: Home, name: str) -> Snapshot:
-    """The one snapshot that `name` means: the beginning of its id, or RECIPE@latest.
+    """The one snapshot that `name` means: the beginning of its id, RECIPE@latest, or the URL it was pushed to.
 
-    UsageError if none or several are meant, PonensError if the recipe's newest is no longer there.
+    UsageError if none or several are meant, PonensError if the recipe's newest is no longer there or what
+    the URL holds is not whole.
     """
+    if remote.is_url(name):
+        return _elsewhere(home, name)
     there = listing(home)
     if "@" in name:
         return _newest(home, name, there)
@@ -155,6 +158,18 @@ def query(snapshot: Snapshot, sql: str) -> list[dict[str, Any]]:
             raise UsageError(
                 "the snapshot could not be asked this", seen=error, expected=f"SQL over {', '.join(TABLES)}"
             ) from None
+
+
+def _elsewhere(home: Home, url: str) -> Snapshot:
+    path = remote.here(url, home.root / "fetched")
+    if not whole(path):
+        raise PonensError(
+            f"{url} holds no whole snapshot",
+            expected=f"the files that its {MANIFEST} names, byte for byte",
+            hint="push it again: `ponens datasets push SNAP URL`",
+        )
+    manifest = read_manifest(path)
+    return Snapshot(manifest["digest"][:16], path, manifest)
 
 
 def _newest(home: Home, name: str, there: list[Snapshot]) -> Snapshot:
