@@ -33,11 +33,16 @@ def list_(recipe: RecipeOption = None, json: Json = False) -> None:
     if json:
         show.emit({"home": str(home.root), "snapshots": found})
     elif found:
-        table = Table("snapshot", "recipes", "train", "valid", "parent", "made at")
+        table = Table("snapshot", "recipes", "train", "valid", "parent", "made at (UTC)", box=None)
+        for column in table.columns:
+            column.no_wrap = column.header != "recipes"  # an id that is cut names nothing
+            column.overflow = "fold"
         for one in found:
             parents = sorted({parent for parent in one["parents"].values() if parent})
             rows = (f"{one['rows'][split]:,}" for split in ("train", "valid"))
-            table.add_row(one["snapshot"], ", ".join(one["recipes"]), *rows, ", ".join(parents) or "–", one["made_at"])
+            table.add_row(
+                one["snapshot"], ", ".join(one["recipes"]), *rows, "\n".join(parents) or "–", one["made_at"][:16]
+            )
         stdout.print(table)
     else:
         stderr.print(f"no snapshot in {home.root}; `ponens assemble RECIPE` makes one", soft_wrap=True)
