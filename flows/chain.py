@@ -21,7 +21,8 @@ def chain(recipe: Recipe, do: Do, home: Path) -> None:
     """From a file of questions to a verdict on an adapter."""
     questions = do(parse.step(recipe.parse, _source(recipe, do, home)))
     rationales = do(reason.step(recipe.reason, questions))
-    snapshot = do(assemble.step(recipe.assemble, questions, rationales))
+    named = {"recipe": recipe.name, "base_model": recipe.train.base_model}
+    snapshot = do(assemble.step(recipe.assemble, questions, rationales, **named))
     adapter = do(train.step(recipe.train, recipe.name, snapshot))
     ballots = do(evaluate.step(recipe.evaluate, recipe.train, questions, adapter))
     do(report.step(recipe.report, resolved(recipe), (questions, rationales, snapshot, adapter, ballots)))
@@ -36,4 +37,4 @@ def compare(recipe: Recipe, do: Do, home: Path, adapters: Sequence[str]) -> None
 def _source(recipe: Recipe, do: Do, home: Path) -> parse.Source:
     if recipe.puzzles:
         return parse.generated(do(puzzles.step(recipe.puzzles)), home)
-    return parse.source(recipe.parse)
+    return parse.source(recipe.parse, fetched=home / "fetched")

@@ -12,10 +12,9 @@ from typing import TYPE_CHECKING, Any, cast, get_args
 
 import orjson
 from rich.markup import escape
-from rich.table import Table
 
 from flows import server, show
-from flows.show import stderr, stdout
+from flows.show import stdout
 from storage.home import Home
 from storage.records import PonensError, Receipt, UsageError
 
@@ -162,13 +161,8 @@ def sql(query: str, recipe: Path | None, *, json: bool) -> None:
     rows = ask(_home(recipe) if recipe else Home.beside(), query)
     if json:
         show.emit({"rows": rows})
-    elif rows:
-        table = Table(*rows[0].keys())
-        for row in rows:
-            table.add_row(*(escape(str(value)) for value in row.values()))
-        stdout.print(table)
     else:
-        stderr.print("no rows")
+        show.rows(rows)
 
 
 def deploy(*, serve: bool) -> None:

@@ -17,6 +17,7 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from storage.records import UsageError
+from storage.remote import is_url
 from tasks.assemble import AssembleSpec
 from tasks.evaluate import EvaluateSpec
 from tasks.parse import ParseSpec
@@ -131,7 +132,7 @@ def _anchor(content: dict[str, Any], folder: Path) -> None:
     if isinstance(parse, dict) and parse.get("path"):
         paths = parse["path"]
         one = isinstance(paths, str)
-        anchored = [str(folder / p) for p in ([paths] if one else paths)]
+        anchored = [p if is_url(p) else str(folder / p) for p in ([paths] if one else paths)]
         parse["path"] = anchored[0] if one else anchored
     reason = content.get("reason")
     if isinstance(reason, dict) and isinstance(reason.get("price_file"), str):

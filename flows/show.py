@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import orjson
@@ -45,6 +45,17 @@ def rationales(found: Mapping[str, Any]) -> None:
     )
     stdout.print(f"keys:       {escape(told(found['rationales']['suspects']))}", soft_wrap=True)
     stdout.print(f"rationales: {found['page']}", soft_wrap=True)
+
+
+def rows(found: Sequence[Mapping[str, Any]]) -> None:
+    """Print the rows of a query as a table; where there is none, say so on stderr."""
+    if not found:
+        stderr.print("no rows")
+        return
+    table = Table(*found[0].keys())
+    for row in found:
+        table.add_row(*(escape(str(value)) for value in row.values()))
+    stdout.print(table)
 
 
 def comparison(summary: Mapping[str, Any]) -> None:

@@ -72,7 +72,8 @@ def publish(
     `identity` is the content's digest where the files' bytes are not it (a table written by another
     release of the same library); by default the digest covers every file's name and bytes. A
     `numbered` shelf is `adapters/NAME`: the artifact becomes its next free number. An artifact that
-    is already there, whole, is kept. OSError if the disk is full: the work folder is then untouched.
+    is already there, whole, is kept; what is no part of its content, such as a note for people, is
+    brought up to date. OSError if the disk is full: the work folder is then untouched.
     """
     files = {
         str(path.relative_to(folder)): {"sha256": sha256(path), "bytes": path.stat().st_size}
@@ -101,11 +102,20 @@ def whole(path: Path) -> bool:
 
 def _by_name(folder: Path, place: Path) -> Path:
     if whole(place):
+        _renew(folder, place)
         shutil.rmtree(folder)
         return place
     shutil.rmtree(place, ignore_errors=True)
     folder.rename(place)
     return place
+
+
+def _renew(folder: Path, place: Path) -> None:
+    """Put files with other bytes in place, one by one, the manifest last: a kill between leaves nothing whole."""
+    new, old = read_manifest(folder)["files"], read_manifest(place)["files"]
+    if changed := [file for file in new if new[file] != old.get(file)]:
+        for file in (*changed, MANIFEST):
+            (folder / file).replace(place / file)
 
 
 def _next_number(folder: Path, parent: Path) -> Path:

@@ -7,6 +7,9 @@ receipts/STEP/KEY.json     what each finished step left behind
 artifacts/SHELF/DIGEST/    immutable files named by content, manifest.json last
 adapters/NAME/N/           immutable adapter versions
 work/STEP-KEY/             a step's unfinished files: a killed step goes on from here
+lineage/RECIPE/*.jsonl     which snapshot followed which
+fetched/                   sources and snapshots from elsewhere, as they were fetched
+reads/                     copies of the warehouse for as long as copying takes
 locks/  runs/RUN_ID/
 """
 

@@ -1,7 +1,8 @@
 """Snapshots: immutable sets of examples to train on, built by DuckDB from parquet parts.
 
     train.parquet, valid.parquet   id, question, group, split, prompt, completion (chat messages)
-    examples.parquet               all of them with the request each came from, for the warehouse
+    examples.parquet               all of them, for the warehouse: with the request each came from, and `shuffle`,
+                                   0 as asked, 1, 2, … a copy with its options in another order
     drops.parquet                  question, reason: what did not become an example, and why
 
 A snapshot's identity is its examples, not its files: they are sorted, so neither the order in which
@@ -10,7 +11,7 @@ rationales arrived nor a kill on the way changes it.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,6 +20,7 @@ from typing import Any
 import duckdb
 import polars as pl
 
+from storage import description, results
 from storage.records import PonensError, Question, digest
 
 EXAMPLES, DROPS = "examples.parquet", "drops.parquet"
@@ -28,9 +30,14 @@ _RENDERED: dict[str, Any] = {
     "answer_line": pl.String,
 }
 _BATCH = 5_000
+_COPY: dict[str, Any] = {
+    **dict.fromkeys(("question", "group", "split"), pl.String),
+    **{"prompt": _RENDERED["prompt"], "completion": _RENDERED["prompt"], "request": pl.String, "shuffle": pl.Int32},
+}
 
-_WANTED = """
-select problem, question, options, answer, source_id, file, line, split
+_FIELDS = "problem, question, options, answer, source_id, file, line, split"
+_WANTED = f"""
+select {_FIELDS}
 from questions where answer is not null and id in (select question from rationales where kept)
 """
 # Every kept rationale with its question, and the first thing that keeps it out, if anything does.
@@ -59,7 +66,18 @@ select *, row_number() over (partition by question, copy = 1 order by sample, id
 """
 _EXAMPLES = """
 create temp table examples as
-select id, question, "group", split, prompt, completion, request from ranked where copy = 1 and place <= $most
+select id, question, "group", split, prompt, completion, request, 0::integer as shuffle
+from ranked where copy = 1 and place <= $most
+"""
+# By id, for the copies that are added meanwhile must not be met.
+_TO_COPY = """
+select id, question, "group", split, request, completion[1].content as text
+from examples where shuffle = 0 and split = 'train' and id > $after order by id limit $batch
+"""
+_COPIES = """
+insert into examples by name
+from (select left(sha256(to_json(prompt)::varchar || chr(10) || to_json(completion)::varchar), 16) as id, * from copies)
+anti join examples using (id) qualify row_number() over (partition by id) = 1
 """
 _DROPS = """
 create temp table drops as
@@ -81,12 +99,19 @@ select "group" from (
 
 @dataclass(frozen=True, slots=True)
 class Counts:
-    """What a build came to; `rejections` are rationales that the reason step did not keep."""
+    """What a build came to; `rejections` are rationales that the reason step did not keep.
+
+    `copies` of the rows have their options in another order.
+    """
 
     identity: str
     rows: dict[str, int]
     rejections: dict[str, int]
     dropped: dict[str, int]
+    copies: int
+
+
+Copies = Callable[[Question, str], Iterable[dict[str, Any]]]  # question, completion -> prompt, completion, shuffle
 
 
 class Build:
@@ -100,14 +125,16 @@ class Build:
         found = self._con.execute(_WANTED)
         names = [column[0] for column in found.description or ()]
         while rows := found.fetchmany(_BATCH):
-            named = (dict(zip(names, row, strict=True)) for row in rows)
-            yield [Question(**{**row, "options": tuple(row["options"])}) for row in named]
+            yield [_question(dict(zip(names, row, strict=True))) for row in rows]
 
-    def write(self, folder: Path, rendered: list[dict[str, Any]], *, most: int, bare: bool) -> Counts:
+    def write(
+        self, folder: Path, rendered: list[dict[str, Any]], *, most: int, bare: bool, copies: Copies | None = None
+    ) -> Counts:
         """Fill `folder` with a snapshot of at most `most` examples a question.
 
         `rendered` has question, prompt and answer_line for each wanted question; with `bare` the
-        answer line is the whole completion. PonensError if a group stands on two sides.
+        answer line is the whole completion. `copies` gives further prompts and completions of a training
+        example. PonensError if a group stands on two sides.
         """
         con = self._con
         con.register("rendered", pl.DataFrame(rendered, _RENDERED))
@@ -115,6 +142,8 @@ class Build:
         con.execute(_RANKED).fetchall()
         con.execute(_EXAMPLES, {"most": most}).fetchall()
         con.execute(_DROPS, {"most": most}).fetchall()
+        if copies:
+            self._copies(copies)
         self._whole_groups()
         columns = 'id, question, "group", split, prompt, completion'
         for split in ("train", "valid"):
@@ -131,7 +160,31 @@ class Build:
                 "select coalesce(reason, 'unknown'), count(*) from rationales where not kept group by all order by all"
             ),
             dropped=self._count("select reason, count(*) from drops group by all order by all"),
+            copies=self._rows("select count(*) as n from examples where shuffle > 0", {})[0]["n"],
         )
+
+    def describe(self) -> dict[str, Any]:
+        """What was written, in numbers, for its data card."""
+        return description.describe(self._con)
+
+    def texts(self, most: int) -> list[tuple[str, str]]:
+        """Prompt and completion of at most `most` examples that were written."""
+        return description.texts(self._con, most)
+
+    def _copies(self, copies: Copies) -> None:
+        after = ""
+        while rows := self._rows(_TO_COPY, {"after": after, "batch": _BATCH}):
+            after = rows[-1]["id"]
+            ids = [row["question"] for row in rows]
+            found = self._rows(f"select id, {_FIELDS} from questions where id in (select unnest($ids))", {"ids": ids})
+            questions = {row.pop("id"): _question(row) for row in found}
+            made = [
+                {**{name: row[name] for name in ("question", "group", "split", "request")}, **copy}
+                for row in rows
+                for copy in copies(questions[row["question"]], row["text"])
+            ]
+            self._con.register("copies", pl.DataFrame(made, _COPY))
+            self._con.execute(_COPIES).fetchall()
 
     def _whole_groups(self) -> None:
         if torn := self._con.execute(_TORN).fetchall():
@@ -146,8 +199,16 @@ class Build:
         path = str(file).replace("'", "''")
         self._con.execute(f"copy ({select}) to '{path}' (format parquet, compression zstd)").fetchall()
 
+    def _rows(self, sql: str, values: dict[str, Any]) -> list[dict[str, Any]]:
+        self._con.execute(sql, values)
+        return results.rows(self._con)
+
     def _count(self, sql: str) -> dict[str, int]:
         return dict(self._con.execute(sql).fetchall())
+
+
+def _question(row: dict[str, Any]) -> Question:
+    return Question(**{**row, "options": tuple(row["options"])})
 
 
 @contextmanager

@@ -1,11 +1,12 @@
 """The warehouse: one DuckDB file of facts, opened late and closed early, shared by many processes.
 
     register(home, receipt, tables)   an artifact's parquet files -> rows, once
-    query(home, "select …")           rows as dicts, read-only, while others write
+    query(home, "select …")           rows as dicts, of a copy, so that nobody waits for a long query
     connect(home)                     one short transaction; the schema is brought up to date first
 
 DuckDB lets one process at a time write, and none read meanwhile; whoever comes second waits here,
 at a lock file of our own, because each try to open the database costs more than a transaction.
+See docs/decisions/0008-reading-a-copy.md.
 Nothing in the file is unique: delete it, and the next run fills it again from the artifacts.
 """
 
@@ -13,9 +14,11 @@ from __future__ import annotations
 
 import random
 import re
+import shutil
+import tempfile
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import ExitStack, closing, contextmanager
+from contextlib import ExitStack, closing, contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -23,12 +26,14 @@ from typing import Any
 import duckdb
 import orjson
 
+from storage import results
 from storage.home import Home
 from storage.records import PonensError, Receipt, UsageError
 from storage.turns import turn
 
 MIGRATIONS = Path(__file__).with_name("migrations")
-PATIENCE_S = 300.0  # what a run may wait for a person's long query before it gives up its work
+PATIENCE_S = 300.0  # what a run may wait for other runs before it gives up its work
+_STALE_S = 3600.0  # a copy is on disk for as long as copying takes: an older one was left by a kill
 _LEDGER = {
     **dict.fromkeys(("key", "outcome", "teacher", "model", "messages", "text", "reasoning", "finish"), "varchar"),
     **{"sample": "integer", "sampling": "json", "max_tokens": "integer", "time": "timestamptz"},
@@ -90,26 +95,22 @@ def register(home: Home, receipt: Receipt, tables: Mapping[str, str]) -> None:
 def query(home: Home, sql: str, wait_s: float = 60) -> list[dict[str, Any]]:
     """Rows, column by name, of one query over the warehouse's tables and the `ledger`.
 
-    Reads only, and no other file: neither the SQL nor its mistakes can change anything. A second
-    column of one name is told apart by its place. UsageError with DuckDB's words if the SQL is wrong
-    or there is no warehouse.
+    Asks a copy of the warehouse as it is now: a run that writes waits for the copying, a second a
+    gigabyte, and not for the query. Reads only, and no other file: neither the SQL nor its mistakes can
+    change anything. UsageError with DuckDB's words if the SQL is wrong or there is no warehouse.
     """
-    with connect(home, read_only=True, wait_s=wait_s) as con:
+    with closing(_copied(home, wait_s)) as con:
         if re.search(r"\bledger\b", sql, re.IGNORECASE):
             _ledger(con, home)
         con.execute("set enable_external_access = false; set lock_configuration = true").fetchall()
         try:
             con.execute(sql)
-            rows = con.fetchall()
+            return results.rows(con)
         except (duckdb.Error, AttributeError) as error:  # AttributeError: the client, on an empty statement
             said = str(error) if isinstance(error, duckdb.Error) else "an empty statement"
             raise UsageError(
                 "the warehouse could not run this", seen=said, hint='`ponens sql "show tables"` lists what is there'
             ) from None
-        names: list[str] = []
-        for place, column in enumerate(con.description or (), start=1):
-            names.append(f"{column[0]}_{place}" if column[0] in names else column[0])
-    return [dict(zip(names, row, strict=True)) for row in rows]
 
 
 def open_run(home: Home, run_id: str, recipe: str, name: str) -> None:
@@ -129,6 +130,37 @@ def close_run(home: Home, run_id: str, outcome: str) -> None:
             "update runs set outcome = $outcome, finished_at = $now::timestamptz where run_id = $run_id",
             {"run_id": run_id, "outcome": outcome, "now": _now()},
         ).fetchall()
+
+
+def _copied(home: Home, wait_s: float) -> duckdb.DuckDBPyConnection:
+    """A connection to a copy of the file, whose name is gone again when this returns: a kill leaves nothing."""
+    with connect(home, read_only=True, wait_s=wait_s):
+        folder = _swept(home.root / "reads")
+        try:
+            # A log is there if a writer was killed. Closing the file here ends DuckDB's own lock in this
+            # process; our turn still keeps the house's writers out.
+            for part in (home.warehouse, home.warehouse.with_name(f"{home.warehouse.name}.wal")):
+                if part.exists():
+                    shutil.copyfile(part, folder / part.name)
+            return duckdb.connect(str(folder / home.warehouse.name), read_only=True)
+        except OSError as error:
+            raise PonensError(
+                f"the warehouse {home.warehouse} cannot be copied to be read",
+                seen=error,
+                hint=f"make room for {home.warehouse.stat().st_size / 1e6:,.0f} MB in {folder.parent}",
+            ) from None
+        finally:
+            shutil.rmtree(folder, ignore_errors=True)
+
+
+def _swept(reads: Path) -> Path:
+    """A new folder in `reads`; what kills left there long ago is gone."""
+    reads.mkdir(parents=True, exist_ok=True)
+    for left in reads.iterdir():
+        with suppress(OSError):  # another reader may be first
+            if time.time() - left.stat().st_mtime > _STALE_S:
+                shutil.rmtree(left, ignore_errors=True)
+    return Path(tempfile.mkdtemp(dir=reads))
 
 
 def _open(home: Home, read_only: bool, until: float, wait_s: float) -> duckdb.DuckDBPyConnection:
@@ -167,19 +199,19 @@ def _busy(home: Home, wait_s: float, seen: object) -> PonensError:
 def _migrate(con: duckdb.DuckDBPyConnection, home: Home, read_only: bool) -> None:
     steps = {int(path.name.split("_")[0]): path for path in sorted(MIGRATIONS.glob("*.sql"))}
     known = con.execute("select 1 from duckdb_tables() where table_name = 'migrations'").fetchall()
-    done = con.execute("select coalesce(max(number), 0) from migrations").fetchall()[0][0] if known else 0
-    if done > max(steps):
+    done = {row[0] for row in con.execute("select number from migrations").fetchall()} if known else set()
+    if done and max(done) > max(steps):
         raise PonensError(
             f"the warehouse {home.warehouse} was written by a newer release",
-            seen=f"schema {done}",
+            seen=f"schema {max(done)}",
             expected=f"schema {max(steps)} or earlier",
             hint="upgrade ponens, or set PONENS_HOME to another home",
         )
-    if read_only or done == max(steps):
+    if read_only or done >= steps.keys():
         return  # what only reads leaves an older schema as it is: the next run brings it up to date
-    con.begin()
+    con.begin()  # all or none: a kill on the way leaves the schema as it was
     con.execute(_CREATE).fetchall()
-    for number in sorted(n for n in steps if n > done):
+    for number in sorted(steps.keys() - done):
         con.execute(steps[number].read_text()).fetchall()
         row = [number, steps[number].name, _now()]
         con.execute("insert into migrations values (?, ?, ?::timestamptz)", row).fetchall()

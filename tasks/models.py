@@ -2,6 +2,7 @@
 
 folder("recipes/demo_base")             the folder, or None for a model of a hub
 identity("Qwen/Qwen2.5-7B-Instruct")    64 hex digits, part of the key of every step that uses it
+tokenizer("Qwen/Qwen2.5-7B-Instruct")   its tokenizer.json, None if it is not on this machine
 """
 
 from __future__ import annotations
@@ -66,6 +67,19 @@ def identity(base_model: str, revision: str | None = None) -> str:
     if place is None:
         return digest({"hub": base_model, "revision": revision or "main"})
     return digest({path.name: _fingerprint(path) for path in sorted(place.iterdir()) if path.suffix in _SHAPING})
+
+
+def tokenizer(base_model: str, revision: str | None = None) -> Path | None:
+    """The base model's tokenizer.json if it is on this machine, else None; nothing is downloaded."""
+    place = folder(base_model)
+    if place is not None:
+        return file if (file := place / "tokenizer.json").exists() else None
+    try:
+        from huggingface_hub import try_to_load_from_cache
+    except ImportError:
+        return None
+    found = try_to_load_from_cache(base_model, "tokenizer.json", revision=revision)
+    return Path(found) if isinstance(found, str) else None
 
 
 def _checked(place: Path, base_model: str) -> Path:

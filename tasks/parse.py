@@ -14,7 +14,7 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from storage import competition, questions
+from storage import competition, questions, remote
 from storage import source as sources
 from storage.oddities import Oddities
 from storage.records import Question, Receipt, Rejected, Split, UsageError, digest
@@ -53,10 +53,15 @@ class Source:
     digest: str | None
 
 
-def source(spec: ParseSpec, base: Path = Path()) -> Source:
-    """The source that `spec.path` names, relative to `base`. UsageError if it is missing."""
+def source(spec: ParseSpec, base: Path = Path(), fetched: Path = Path()) -> Source:
+    """The source that `spec.path` names, relative to `base`; a URL's files are fetched below `fetched`.
+
+    UsageError if it is missing.
+    """
     named = [spec.path] if isinstance(spec.path, str) else spec.path or []
-    paths = tuple(base / Path(path).expanduser() for path in named)
+    paths = tuple(
+        remote.here(path, fetched) if remote.is_url(path) else base / Path(path).expanduser() for path in named
+    )
     return Source(paths, sources.fingerprint(sources.files(paths)))
 
 

@@ -16,6 +16,7 @@ import os
 import shutil
 import time
 from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -76,7 +77,8 @@ class Step:
     where the step before it has yet to run. `module` is the verb's dotted name, whose code and
     whatever it imports of the house is part of the key. `work` fills `Workshop.folder`; what stands
     there when it returns is published on `shelf`. `tables` maps a table of the warehouse to the
-    parquet file in the artifact that fills it.
+    parquet file in the artifact that fills it. `admit` surrounds the publishing of what the work came
+    to, and each time that it is found again: it may raise to refuse these facts, or take note of them.
     """
 
     name: str
@@ -87,6 +89,7 @@ class Step:
     shelf: str
     numbered: bool = False
     tables: Mapping[str, str] = field(default_factory=dict)
+    admit: Callable[[Home, Mapping[str, Any]], AbstractContextManager[object]] = lambda home, facts: nullcontext()
 
     @property
     def ingredients(self) -> dict[str, Any]:
@@ -132,7 +135,8 @@ def run_step(
     with home.lock(f"{step.name}-{key[:16]}"):
         found = None if refresh else find(step, home) or adopt(step, home)
         if found:
-            warehouse.register(home, found, step.tables)
+            with step.admit(home, found.facts):
+                warehouse.register(home, found, step.tables)
             return found, "cached"
         folder = home.work(step.name, key)
         if refresh:
@@ -148,10 +152,11 @@ def run_step(
             "seconds": round(time.monotonic() - start, 3),
             "made_at": datetime.now(UTC).isoformat(timespec="seconds"),
         }
-        published = publish(folder, step.shelf, home, identity=result.identity, numbered=step.numbered, about=about)
-        receipt = Receipt(digest=published.digest, artifact=published.artifact, **about)
-        write_json(home.receipt(step.name, key), receipt.dict())
-        warehouse.register(home, receipt, step.tables)
+        with step.admit(home, result.facts):
+            published = publish(folder, step.shelf, home, identity=result.identity, numbered=step.numbered, about=about)
+            receipt = Receipt(digest=published.digest, artifact=published.artifact, **about)
+            write_json(home.receipt(step.name, key), receipt.dict())
+            warehouse.register(home, receipt, step.tables)
         return receipt, "ran"
 
 

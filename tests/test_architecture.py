@@ -17,6 +17,7 @@ MAY_IMPORT = {
 HEAVY = {"torch", "transformers", "trl", "peft", "vllm", "datasets", "accelerate", "bitsandbytes"}
 CHILDREN = {"tasks/training/sft.py", "tasks/training/canary.py"}  # modules that only a child process imports
 SHARED_VERBS = {
+    "tasks.card",
     "tasks.step",
     "tasks.rationales",
     "tasks.selection",

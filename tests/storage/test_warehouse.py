@@ -1,5 +1,7 @@
 """The warehouse: rows go in once, many can ask, and nobody sees half of anything."""
 
+import os
+import shutil
 import subprocess
 import sys
 import threading
@@ -14,6 +16,7 @@ import pytest
 from storage import warehouse
 from storage.home import Home
 from storage.records import PonensError, Receipt, UsageError
+from tests.storage.fire import fire
 
 ROOT = Path(__file__).resolve().parents[2]
 TABLES = {"drops": "drops.parquet"}
@@ -244,7 +247,7 @@ def test_a_query_that_is_wrong_or_would_do_more_than_read_is_refused(tmp_path, s
         warehouse.query(home, sql)
 
     assert count(home) == 2
-    assert {path.name for path in tmp_path.iterdir()} == {"warehouse.duckdb", "artifacts", "locks"}
+    assert {path.name for path in tmp_path.iterdir()} == {"warehouse.duckdb", "artifacts", "locks", "reads"}
 
 
 def test_columns_of_one_name_are_all_there(tmp_path):
@@ -280,3 +283,122 @@ def test_a_run_has_a_beginning_and_an_end(tmp_path):
     assert warehouse.query(home, "select outcome, finished_at >= started_at as ordered from runs") == [
         {"outcome": "done", "ordered": True}
     ]
+
+
+@pytest.mark.process
+def test_killed_writers_lose_nothing_they_told_of_and_a_reader_sees_no_half(tmp_path):
+    found = fire(tmp_path, processes=8, transactions=5, kills=8)
+
+    assert found["kills"] > 0
+    assert found["reads"] > 0
+    assert (found["told"], found["lost"], found["torn"]) == (40, 0, 0)
+    assert (found["torn_reads"], found["stale_reads"], found["stderr"]) == (0, 0, "")
+
+
+@pytest.mark.process
+def test_a_writer_does_not_wait_for_a_long_query(tmp_path):
+    home = Home(tmp_path)
+    warehouse.register(home, artifact(home, 1), TABLES)
+    ask = f"warehouse.query(Home(Path({str(tmp_path)!r})), 'select sum(i % 7) from range(1000000000000) t(i)')"
+    code = f"from pathlib import Path; from storage import warehouse; from storage.home import Home; {ask}"
+    reader = subprocess.Popen([sys.executable, "-c", code], cwd=ROOT, stdout=subprocess.DEVNULL)
+    try:
+        reads = tmp_path / "reads"
+        until = time.monotonic() + 60
+        while not (reads.exists() and not any(reads.iterdir())):  # until the copy is made
+            assert time.monotonic() < until
+            time.sleep(0.01)
+        with warehouse.connect(home, wait_s=30) as con:
+            con.execute("insert into drops values ('a', 'q', 'r')").fetchall()
+
+        assert reader.poll() is None
+        assert count(home) == 3
+    finally:
+        reader.kill()
+        reader.wait()
+
+
+def test_a_reader_sees_what_a_killed_writer_had_written(tmp_path):
+    home = Home(tmp_path)
+    warehouse.register(home, artifact(home, 1), TABLES)
+    write = (
+        "import duckdb, os, sys; con = duckdb.connect(sys.argv[1]); "
+        "con.execute(\"insert into drops values ('a', 'q', 'r')\").fetchall(); os.kill(os.getpid(), 9)"
+    )
+    subprocess.run([sys.executable, "-c", write, str(home.warehouse)])
+
+    assert home.warehouse.with_name("warehouse.duckdb.wal").exists()  # else this tests nothing
+    assert count(home) == 3
+
+
+def test_what_a_killed_reader_left_is_gone_an_hour_later(tmp_path):
+    home = Home(tmp_path)
+    warehouse.register(home, artifact(home, 1), TABLES)
+    (tmp_path / "reads" / "old").mkdir(parents=True)
+    os.utime(tmp_path / "reads" / "old", (1, 1))
+    (tmp_path / "reads" / "new").mkdir()
+    count(home)
+
+    assert [path.name for path in (tmp_path / "reads").iterdir()] == ["new"]
+
+
+def test_a_disk_too_full_for_a_copy_is_named(tmp_path):
+    home = Home(tmp_path)
+    warehouse.register(home, artifact(home, 1), TABLES)
+    code = (
+        "import resource, signal; from pathlib import Path; from storage import warehouse; from storage.home import Home\n"
+        "signal.signal(signal.SIGXFSZ, signal.SIG_IGN); resource.setrlimit(resource.RLIMIT_FSIZE, (4096, 4096))\n"
+        f"warehouse.query(Home(Path({str(tmp_path)!r})), 'select 1')"
+    )
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True)
+
+    assert "cannot be copied" in done.stderr
+    assert "make room for" in done.stderr
+    assert count(home) == 2
+
+
+def test_a_kill_in_the_middle_of_a_migration_leaves_the_schema_as_it_was(tmp_path):
+    home = Home(tmp_path)
+    steps = tmp_path / "steps"
+    shutil.copytree(warehouse.MIGRATIONS, steps)
+    (steps / "9000_slow.sql").write_text(
+        "create table later (n integer); create table never as select sum(i % 7) from range(1000000000000) t(i)"
+    )
+    code = (
+        f"from pathlib import Path; from storage import warehouse; from storage.home import Home\n"
+        f"warehouse.MIGRATIONS = Path({str(steps)!r})\n"
+        f"with warehouse.connect(Home(Path({str(tmp_path)!r}))): pass"
+    )
+    writer = subprocess.Popen([sys.executable, "-c", code], cwd=ROOT, stdout=subprocess.DEVNULL)
+    try:
+        until = time.monotonic() + 60
+        while not (home.warehouse.exists() and home.warehouse.stat().st_size):
+            assert time.monotonic() < until
+            time.sleep(0.01)
+        with pytest.raises(subprocess.TimeoutExpired):  # it is at work on the last statement
+            writer.wait(1)
+    finally:
+        writer.kill()
+        writer.wait()
+
+    warehouse.register(home, artifact(home, 1), TABLES)
+    tables = {row["name"] for row in warehouse.query(home, "show tables")}
+
+    assert count(home) == 2
+    assert not tables & {"later", "never"}
+    assert count(home, "migrations") == len(list(warehouse.MIGRATIONS.glob("*.sql")))
+
+
+def test_a_warehouse_of_an_older_release_is_brought_up_to_date_with_its_rows(tmp_path, monkeypatch):
+    home = Home(tmp_path)
+    steps = tmp_path / "steps"
+    steps.mkdir()
+    shutil.copy(warehouse.MIGRATIONS / "0001_tables.sql", steps)
+    with monkeypatch.context() as older:
+        older.setattr(warehouse, "MIGRATIONS", steps)
+        with warehouse.connect(home) as con:
+            con.execute("insert into examples (artifact, id) values ('a', 'x')").fetchall()
+    with warehouse.connect(home):
+        pass
+
+    assert warehouse.query(home, "select id, shuffle from examples") == [{"id": "x", "shuffle": 0}]

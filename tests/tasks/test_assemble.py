@@ -5,11 +5,12 @@ import shutil
 from pathlib import Path
 from typing import Any
 
+import duckdb
 import polars as pl
 import pytest
 
 from prompts import choice
-from storage import questions, warehouse
+from storage import description, lineage, questions, warehouse
 from storage.home import Home
 from storage.records import PonensError, Question, Receipt, Rejected, Split
 from tasks.assemble import AssembleSpec, step
@@ -79,6 +80,13 @@ class Kitchen:
         receipts = self.parsed(*asked), self.reasoned(*rows)
         return run_step(step(AssembleSpec(**spec), *receipts), self.home)[0]
 
+    def built(self, recipe: str, count: int, kept: int = 10, **spec: Any) -> Receipt:
+        """A snapshot of so many training questions for a recipe; from `kept` on the teacher disagrees."""
+        asked = [question(number) for number in range(count)]
+        rows = [told(a, reason="disagrees" if number >= kept else "") for number, a in enumerate(asked)]
+        receipts = self.parsed(*asked), self.reasoned(*rows)
+        return run_step(step(AssembleSpec(**spec), *receipts, recipe=recipe), self.home)[0]
+
     def rows(self, receipt: Receipt, name: str = "train") -> list[Row]:
         return pl.read_parquet(self.home.root / receipt.artifact / f"{name}.parquet").to_dicts()
 
@@ -103,6 +111,7 @@ def test_a_kept_rationale_becomes_the_prompt_that_evaluation_asks_and_its_comple
         "rejected": 0,
         "rejections": {},
         "dropped": {},
+        "shuffled": {},
         "prompt": choice.VERSION,
     }
 
@@ -228,3 +237,175 @@ def test_a_rationale_table_that_is_gone_is_named(kitchen):
 
     with pytest.raises(PonensError, match=r"rationales\.parquet cannot be read"):
         run_step(work, kitchen.home)
+
+
+def test_a_snapshot_follows_the_last_one_of_its_recipe(kitchen):
+    many = kitchen.built("logic", 6)
+    other = kitchen.built("other", 6)
+    few = kitchen.built("logic", 4)
+    back = kitchen.built("logic", 6)
+
+    assert [(e.snapshot, e.parent, e.rows) for e in lineage.entries(kitchen.home, "logic")] == [
+        (many.facts["snapshot"], None, 6),
+        (few.facts["snapshot"], many.facts["snapshot"], 4),
+        (many.facts["snapshot"], few.facts["snapshot"], 6),
+    ]
+    assert [e.parent for e in lineage.entries(kitchen.home, "other")] == [None]
+    assert many.artifact == other.artifact == back.artifact
+
+
+@pytest.mark.parametrize("order", [(6, 4, 5), (5, 6, 4), (4, 5, 6)])
+def test_a_snapshot_is_the_same_whomever_it_follows(kitchen, order):
+    made = {number: kitchen.built("logic", number) for number in order}
+
+    assert {number: made[number].digest for number in made} == {n: kitchen.built("alone", n).digest for n in made}
+
+
+def test_the_same_snapshot_again_is_no_new_one(kitchen):
+    for _ in range(3):
+        kitchen.built("logic", 5)
+
+    assert len(lineage.entries(kitchen.home, "logic")) == 1
+
+
+@pytest.mark.parametrize("cached", [False, True])
+def test_a_snapshot_that_shrank_is_refused_with_both_counts_and_what_fell_out(kitchen, cached):
+    if cached:  # made under another name before: it must be refused although nothing is left to build
+        kitchen.built("other", 6, kept=2)
+    parent = kitchen.built("logic", 6)
+    shelf = kitchen.home.root / "artifacts" / "snapshots"
+    before = sorted(shelf.iterdir())
+
+    with pytest.raises(PonensError) as refused:
+        kitchen.built("logic", 6, kept=2)
+
+    for words in ("2 rows", parent.facts["snapshot"], "has 6", "disagrees: 4 (was 0)", "at least 50%", "allow_shrink"):
+        assert words in str(refused.value)
+    assert sorted(shelf.iterdir()) == before
+    assert kitchen.built("logic", 6, kept=2, allow_shrink=True).facts["rows"]["train"] == 2
+    assert kitchen.built("logic", 6, kept=2).facts["rows"]["train"] == 2  # it is its own predecessor now
+
+
+def test_the_share_that_is_refused_is_the_recipes_choice(kitchen):
+    kitchen.built("logic", 6)
+    with pytest.raises(PonensError, match="fewer questions or rationales"):
+        kitchen.built("logic", 5, min_share_of_parent=0.9)
+
+    assert kitchen.built("logic", 5, min_share_of_parent=0.8).facts["rows"]["train"] == 5
+
+
+def options(number: int, answer: str, last: str = "Ada") -> Question:
+    return Question(f"Problem {number}.", "Who?", ("Rik", "Mia", "Tom", last), answer, f"p_{number}", "a.jsonl", number)
+
+
+def test_shuffled_copies_balance_the_keys_and_their_letters_follow(kitchen):
+    asked = [options(number, "B") for number in range(6)]
+    name = lambda q: q.options["ABCD".index(q.answer)]  # noqa: E731
+    rows = [told(q, f"Option {q.answer} is {name(q)}.\nAnswer: {q.answer}") for q in asked]
+    receipt = kitchen.assembled(asked, rows, shuffle=3)
+    found = [(row["prompt"][0]["content"], row["completion"][0]["content"]) for row in kitchen.rows(receipt)]
+
+    assert receipt.facts["rows"]["train"] == 24
+    assert receipt.facts["shuffled"] == {"copies": 18}
+    assert [6, 6, 6, 6] == [sum(text.endswith(letter) for _, text in found) for letter in "ABCD"]
+    for prompt, text in found:
+        letter = text[-1]
+        assert f"\n{letter}) Mia\n" in f"{prompt}\n"
+        assert text == f"Option {letter} is Mia.\nAnswer: {letter}"
+
+
+def test_what_is_copied_keeps_its_question_its_group_and_its_side(kitchen):
+    asked = [options(number, "B") for number in range(10)]
+    receipt = kitchen.assembled(asked, [told(q) for q in asked], shuffle=2)
+    examples = kitchen.rows(receipt, "examples")
+
+    assert {"train": {0, 1, 2}, "valid": {0}} == {
+        split: {row["shuffle"] for row in examples if row["split"] == split} for split in ("train", "valid")
+    }
+    assert {(row["question"], row["group"]) for row in examples} <= {(q.id, q.group) for q in asked}
+    assert len({row["id"] for row in examples}) == len(examples)
+    assert warehouse.query(kitchen.home, "select count(*) as n from examples where shuffle > 0") == [{"n": 12}]
+
+
+def test_examples_whose_letters_are_not_clear_stay_as_asked_and_are_counted(kitchen):
+    asked = [options(0, "B"), options(1, "B", last="None of the above"), options(2, "B")]
+    rows = [told(asked[0]), told(asked[1]), told(asked[2], "The second option it is.\nAnswer: B")]
+    receipt = kitchen.assembled(asked, rows, shuffle=1)
+
+    assert receipt.facts["rows"]["train"] == 4
+    assert receipt.facts["shuffled"] == {
+        "copies": 1,
+        "options refer to letters or to each other": 1,
+        "the rationale's letters are not clear": 1,
+    }
+
+
+def test_a_bare_copy_is_the_answer_line_of_its_own_letters(kitchen):
+    receipt = kitchen.assembled(
+        [options(0, "B")], [told(options(0, "B"), "Let B be.\nAnswer: B")], bare=True, shuffle=3
+    )
+
+    assert {"Answer: A", "Answer: B", "Answer: C", "Answer: D"} == {
+        row["completion"][0]["content"] for row in kitchen.rows(receipt)
+    }
+
+
+def test_fewer_copies_are_no_shrinking(kitchen):
+    asked = [options(number, "B") for number in range(6)]
+    receipts = kitchen.parsed(*asked), kitchen.reasoned(*map(told, asked))
+    for copies in (3, 0):
+        run_step(step(AssembleSpec(shuffle=copies), *receipts, recipe="logic"), kitchen.home)
+
+    assert [6, 6] == [entry.rows for entry in lineage.entries(kitchen.home, "logic")]
+
+
+def test_a_snapshot_has_a_card_with_its_sources_licence_leaks_and_losses(kitchen):
+    asked = [options(number, "B") for number in range(10)]
+    rows = [told(q) for q in asked[:8]] + [told(asked[1], "No.", sample=1, reason="disagrees")]
+    reject = Rejected("a.jsonl", 99, "answer", "no such letter")
+    receipts = kitchen.parsed(*asked, reject), kitchen.reasoned(*rows)
+    spec = AssembleSpec(shuffle=3, license={"a.jsonl": "CC BY 4.0"})
+    made, _ = run_step(step(spec, *receipts, recipe="logic", base_model="recipes/demo_base"), kitchen.home)
+    card = (kitchen.home.root / made.artifact / "card.md").read_text("utf-8")
+
+    for line in (
+        "| train | 24 | 18 | 6 | 6 |",
+        "| a.jsonl | CC BY 4.0 | 10 | 10 | 26 |",
+        "| problems with examples in several splits | 0 |",
+        "| B | 6 (100.0 %) | 6 (25.0 %) |",
+        "| parse | no such letter | 1 |",
+        "| reason | disagrees | 1 |",
+        "tokens of recipes/demo_base",
+    ):
+        assert line in card
+    assert "<title>logic: data card" in (kitchen.home.root / made.artifact / "card.html").read_text("utf-8")
+
+
+def test_another_licence_renews_the_card_and_not_the_snapshot(kitchen):
+    asked = [question(number) for number in range(4)]
+    receipts = kitchen.parsed(*asked), kitchen.reasoned(*map(told, asked))
+    first, _ = run_step(step(AssembleSpec(), *receipts), kitchen.home)
+    card = kitchen.home.root / first.artifact / "card.md"
+    before = card.read_text("utf-8")
+    second, did = run_step(step(AssembleSpec(license="MIT"), *receipts), kitchen.home)
+
+    assert (did, second.digest, second.artifact) == ("ran", first.digest, first.artifact)
+    assert "not stated" in before
+    assert "| MIT |" in card.read_text("utf-8")
+    assert run_step(step(AssembleSpec(license="MIT"), *receipts), kitchen.home)[1] == "cached"
+
+
+def test_a_group_on_two_sides_of_the_examples_is_counted_as_a_leak(tmp_path):
+    with duckdb.connect() as con:
+        con.execute("""
+            create table questions as select 'q' as id, 'g' as "group", 'train' as split, 'en' as language,
+              ['x', 'y'] as options, 'A' as answer, 'p-1' as source_id, 'f' as file;
+            create table examples as
+              select s as id, 'q' as question, 'g' as "group", s as split, 0 as shuffle,
+                [{'role': 'user', 'content': 'same'}] as prompt, [{'role': 'assistant', 'content': 'x'}] as completion
+              from (values ('train'), ('valid'), ('test')) t(s)
+        """).fetchall()
+        con.execute("update questions set split = 'test'").fetchall()
+        found = description.describe(con)["leaks"]
+
+    assert list(found.values()) == [1, 3, 2, 1, 0]

@@ -1,0 +1,91 @@
+"""The data card of a snapshot, gathered from its build and written beside it.
+
+card.md, card.html   sources, licences as given, counts, leak check, keys, lengths, drops, examples
+
+A card describes the build that wrote it last: builds that come to the same examples share a snapshot.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+
+from evals import card
+from storage.questions import REJECTS
+from storage.snapshots import Build, Counts
+from tasks import models
+
+MOST_TOKENIZED = 20_000  # examples: a second or two
+NOT_STATED = "not stated"
+
+
+def write(
+    folder: Path,
+    build: Build,
+    counts: Counts,
+    *,
+    name: str,
+    prompt: str,
+    license: str | Mapping[str, str],
+    base_model: str,
+    questions: Path,
+    shuffled: Mapping[str, int],
+    keys: Mapping[str, int],
+) -> None:
+    """Write the card of what `build` has written into `folder`.
+
+    `license` is for all sources or by source file; `keys` counts the letters of shuffled copies; `questions`
+    is the parse step's file, beside which its rejects lie. Tokens are counted where the tokenizer of
+    `base_model` is on this machine.
+    """
+    found = build.describe()
+    letters = {row["letter"]: row["asked"] for row in found["letters"]}
+    found["letters"] = [
+        {"letter": letter, "asked": letters.get(letter, 0), "taught": letters.get(letter, 0) + keys.get(letter, 0)}
+        for letter in sorted({*letters, *keys})
+    ]
+    facts: card.CardFacts = {
+        "name": name,
+        "snapshot": counts.identity[:16],
+        "prompt": prompt,
+        "licenses": {row["file"]: _license(license, row["file"]) for row in found["sources"]},
+        "description": found,
+        "tokens": _tokens(build, base_model),
+        "drops": _drops(questions.with_name(REJECTS), counts),
+        "shuffled": shuffled,
+    }
+    (folder / "card.md").write_text(card.markdown(facts), "utf-8")
+    (folder / "card.html").write_text(card.card(facts), "utf-8")
+
+
+def _license(given: str | Mapping[str, str], file: str) -> str:
+    return (given if isinstance(given, str) else given.get(file, "")) or NOT_STATED
+
+
+def _drops(rejects: Path, counts: Counts) -> list[tuple[str, str, int]]:
+    parsed = Counter(pl.read_parquet(rejects, columns=["reason"])["reason"].to_list()) if rejects.exists() else {}
+    steps: dict[str, Mapping[str, Any]] = {"parse": parsed, "reason": counts.rejections, "assemble": counts.dropped}
+    return [(step, reason, n) for step, reasons in steps.items() for reason, n in sorted(reasons.items())]
+
+
+def _tokens(build: Build, base_model: str) -> card.TokenFacts | None:
+    file = models.tokenizer(base_model) if base_model else None
+    if file is None:
+        return None
+    try:
+        from tokenizers import Tokenizer
+    except ImportError:
+        return None
+    encode = Tokenizer.from_file(str(file)).encode_batch
+    texts = build.texts(MOST_TOKENIZED)
+    lengths = [len(found.ids) for found in encode([asked + told for asked, told in texts], add_special_tokens=False)]
+    return {
+        "tokenizer": models.spelling(base_model),
+        "rows": len(lengths),
+        "quantiles": card.quantiles(lengths),
+        "bins": card.bins(lengths),
+    }
