@@ -133,6 +133,8 @@ def _anchor(content: dict[str, Any], folder: Path) -> None:
         one = isinstance(paths, str)
         anchored = [str(folder / p) for p in ([paths] if one else paths)]
         parse["path"] = anchored[0] if one else anchored
+    if isinstance(parse, dict) and isinstance(parse.get("against"), list):
+        parse["against"] = [str(folder / p) for p in parse["against"]]
 
 
 def resolved(recipe: Recipe) -> str:

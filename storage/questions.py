@@ -1,9 +1,11 @@
-"""Questions and rejects as parquet files of an artifact, and back as records.
+"""Questions, rejects and drops as parquet files of an artifact, and back as records.
 
     questions.parquet   id, group, split, language, problem, question, options, answer, source_id, file, line
     rejects.parquet     file, line, field, reason
+    drops.parquet       question, reason, file, line, and what it repeats: other, other_file, other_line, similarity,
+                        evidence
 
-One row a question id: the same question twice is one question, with the first key that a source gives.
+What stays is in the order of the sources: of several questions that say the same, the first with a key.
 """
 
 from __future__ import annotations
@@ -17,9 +19,11 @@ from typing import Any
 import duckdb
 import polars as pl
 
+from storage.cleaning.clean import RULES, Rules, clean, sign
 from storage.home import Home
-from storage.records import PonensError, Question, Receipt, Rejected, Split, digest
+from storage.records import PonensError, Question, Receipt, Rejected, Split
 
+DROPS = "drops.parquet"
 QUESTIONS = "questions.parquet"
 REJECTS = "rejects.parquet"
 _BATCH = 10_000
@@ -32,45 +36,59 @@ _QUESTION: dict[str, Any] = {
     "position": pl.Int64,
 }
 _FIELDS = ("problem", "question", "options", "answer", "source_id", "file", "line", "split")
-# A group that nobody can learn from or be marked on is out of the way in "test". Where some of its
-# questions have keys it stays whole: a question without a key never draws its group to another side.
-_DISTINCT = """
-copy (
-  select id, "group",
-    case when bool_or(answer is not null) over (partition by "group") then split else 'test' end as split,
-    language, problem, question, options, answer, source_id, file, line
-  from read_parquet('{parts}/questions-*.parquet')
-  qualify row_number() over (partition by id order by answer is null, position) = 1
-  order by position
-) to '{out}' (format parquet, compression zstd)
+_REJECTS = "copy (from read_parquet('{parts}/rejects-*.parquet')) to '{out}' (format parquet, compression zstd)"
+_DROPS = "copy drops to '{out}' (format parquet, compression zstd)"
+# what a reader of the artifact can see, whatever wrote its bytes; `id` stands for problem, question and options
+_CONTENT = """
+select sha256(coalesce(string_agg(line, chr(10) order by line), '')) from (
+  select to_json([id, split, answer, source_id, file, line::varchar])::varchar as line from read_parquet($questions)
+  union all select to_json([file, line::varchar, field, reason])::varchar from read_parquet($rejects)
+  union all select to_json([question, reason, file, line::varchar, other])::varchar from read_parquet($drops)
+)
 """
-_REJECTS = """
-copy (from read_parquet('{parts}/rejects-*.parquet')) to '{out}' (format parquet, compression zstd)
+_STATISTICS = """
+select language, count(*) as questions, count(distinct "group") as problems,
+  quantile_disc(characters, 0.5) as median, quantile_disc(characters, 0.95) as p95, max(characters) as longest
+from (
+  select language, "group", length(problem) + length(question) + length(array_to_string(options, '')) as characters
+  from read_parquet($questions)
+)
+group by language order by language
 """
 
 
 def write(
-    folder: Path, found: Iterable[Question | Rejected], split_of: Callable[[str], Split]
-) -> tuple[str, dict[str, int]]:
-    """Stream questions and rejects into the two files of `folder`; a group's split is `split_of(group)`.
+    folder: Path,
+    found: Iterable[Question | Rejected],
+    split_of: Callable[[str], Split],
+    rules: Rules = RULES,
+    against: Iterable[Question] = (),
+) -> tuple[str, dict[str, Any]]:
+    """Stream questions and rejects into the three files of `folder`; a group's split is `split_of(group)`.
 
-    Returns the digest of their logical content and the number of distinct questions in each split.
+    `against` are questions of evaluation sets, which nothing that stays may repeat. Returns the
+    digest of the files' logical content, and facts: `splits`, `dropped` by reason, and by language
+    `lengths` in characters.
     """
     parts = folder / "parts"
     shutil.rmtree(parts, ignore_errors=True)  # of a try that was killed
     parts.mkdir()
     for number, batch in enumerate(_batches(found)):
-        good = [_row(q, split_of, position) for position, q in batch if isinstance(q, Question)]
+        good = [(position, q) for position, q in batch if isinstance(q, Question)]
+        rows = [_row(q, split_of, position) for position, q in good]
+        same = sign(good, rules, parts, number)
         bad = [{name: getattr(r, name) for name in _REJECT} for _, r in batch if isinstance(r, Rejected)]
-        pl.DataFrame(good, _QUESTION).write_parquet(parts / f"questions-{number:06}.parquet")
+        frame = pl.DataFrame(rows, _QUESTION).with_columns(pl.Series("same", same, pl.String))
+        frame.write_parquet(parts / f"questions-{number:06}.parquet")
         pl.DataFrame(bad, _REJECT).write_parquet(parts / f"rejects-{number:06}.parquet")
-    out = folder / QUESTIONS
     with duckdb.connect() as con:
-        con.execute(_DISTINCT.format(parts=_quoted(parts), out=_quoted(out))).fetchall()
+        con.execute(f"create view rows as from read_parquet('{_quoted(parts)}/questions-*.parquet')").fetchall()
+        clean(con, parts, rules, against)
         con.execute(_REJECTS.format(parts=_quoted(parts), out=_quoted(folder / REJECTS))).fetchall()
-        splits = dict(con.execute("select split, count(*) from read_parquet(?) group by 1", [str(out)]).fetchall())
-    shutil.rmtree(parts)
-    return _content(folder), {name: splits.get(name, 0) for name in ("train", "valid", "test")}
+        con.execute(_DROPS.format(out=_quoted(folder / DROPS))).fetchall()
+        _stay(parts, con.sql("from kept").pl(), folder / QUESTIONS)
+        shutil.rmtree(parts)
+        return _told(con, folder)
 
 
 def load(home: Home, receipt: Receipt) -> list[Question]:
@@ -108,10 +126,26 @@ def _row(question: Question, split_of: Callable[[str], Split], position: int) ->
     }
 
 
-def _content(folder: Path) -> str:
-    # `id` already stands for problem, question and options
-    questions = pl.read_parquet(folder / QUESTIONS, columns=["id", "split", "answer", "source_id", "file", "line"])
-    return digest([sorted(map(repr, questions.rows())), pl.read_parquet(folder / REJECTS).rows()])
+def _stay(parts: Path, kept: pl.DataFrame, out: Path) -> None:
+    """The rows of the parts that are kept, in their order and with their split."""
+    rows = pl.scan_parquet(parts / "questions-*.parquet").drop("split")
+    stay = rows.join(kept.lazy(), on="position", maintain_order="left")
+    stay.select(name for name in _QUESTION if name != "position").sink_parquet(out)
+
+
+def _told(con: duckdb.DuckDBPyConnection, folder: Path) -> tuple[str, dict[str, Any]]:
+    questions = str(folder / QUESTIONS)
+    files = {"questions": questions, "rejects": str(folder / REJECTS), "drops": str(folder / DROPS)}
+    [[identity]] = con.execute(_CONTENT, files).fetchall()
+    splits = dict(con.execute("select split, count(*) from read_parquet(?) group by 1", [questions]).fetchall())
+    dropped = con.execute("select reason, count(*) from drops group by all order by all").fetchall()
+    lengths = con.execute(_STATISTICS, {"questions": questions}).fetchall()
+    names = ("questions", "problems", "median", "p95", "longest")
+    return identity, {
+        "splits": {name: splits.get(name, 0) for name in ("train", "valid", "test")},
+        "dropped": dict(dropped),
+        "lengths": {language: dict(zip(names, row, strict=True)) for language, *row in lengths},
+    }
 
 
 def _quoted(path: Path) -> str:

@@ -5,9 +5,11 @@ Standard library only, so that every room may import it.
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import json
 import re
+import unicodedata
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
@@ -15,6 +17,8 @@ from typing import Any, Literal
 Split = Literal["train", "valid", "test"]
 LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 _HAN = re.compile(r"[\u3400-\u9fff]")
+_APART = re.compile(r"(?<=\d)\s+(?=\d)")
+_NUMBERED = re.compile(r"(?:选择题)?\d{1,3}[.、:)](?!\d)")
 
 
 class PonensError(Exception):
@@ -55,6 +59,23 @@ def seed_of(*parts: object) -> int:
 def language_of(text: str) -> Literal["zh", "en"]:
     """Chinese if the text holds any Han character, else English."""
     return "zh" if _HAN.search(text) else "en"
+
+
+def normal(text: str) -> str:
+    """Text without what says nothing: Unicode form (NFKC), case, white space except between two digits, its number.
+
+    Its number is what an exam prints before it: "12.", "3、" or "选择题 1：".
+    """
+    if not text.isascii():
+        text = unicodedata.normalize("NFKC", text)
+    text = "".join(_APART.sub("\x00", text.casefold()).split())
+    return text[hit.end() :] if (hit := _NUMBERED.match(text)) else text
+
+
+@functools.lru_cache(maxsize=256)
+def group_of(problem: str) -> str:
+    """16 hex digits: the identity of a problem, the same however it is cased and spaced."""
+    return digest(normal(problem))[:16]
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +120,7 @@ class Question:
     @property
     def group(self) -> str:
         """16 hex digits: the problem's identity. Questions of one problem are never split apart."""
-        return digest(self.problem)[:16]
+        return group_of(self.problem)
 
     @property
     def id(self) -> str:

@@ -114,6 +114,7 @@ def test_what_a_killed_try_left_is_no_part_of_the_result(tmp_path, home):
     receipt, _ = run_step(step, home)
 
     assert {path.name for path in (home.root / receipt.artifact).iterdir()} == {
+        "drops.parquet",
         "manifest.json",
         "questions.parquet",
         "rejects.parquet",
