@@ -3,8 +3,8 @@
 -- adds   fell                   rows that are, or hold, an evaluation question
 -- needs  $overlap, $common
 
-create temp table grams as -- an evaluation question's n-grams; `at` is where the first of each stands in its words
-select item, n, hash(words[i : i + n - 1]) as gram, min(i) as at, any_value(problem) as problem
+create temp table grams as -- an evaluation question's n-grams; `start` is where the first of each stands in its words
+select item, n, hash(words[i : i + n - 1]) as gram, min(i) as start, any_value(problem) as problem
 from (select *, unnest(range(1, len(words) - n + 2)) as i from evaluation)
 group by item, n, gram;
 
@@ -16,16 +16,15 @@ where gram not in (select gram from grams group by gram having count(distinct pr
     select gram from hits join standing using (position) group by gram having count(distinct "group") > $common
   );
 
-create temp table overlaps as
-with shared as (
-  select h.position, t.item, t.n, count(*) as both, min(h.total) as own, min(t.at) as at
-  from hits h join telling t using (n, gram) group by all
-),
-measured as (
-  select *, both / least(own, (select count(*) from grams g where g.item = s.item)) as share from shared s
+create temp table leaks as
+with sizes as (select item, count(*) as total from grams group by item),
+shared as (
+  select h.position, t.item, count(*) as grams, min(h.total) as own, min(t.start) as start
+  from hits h join telling t using (n, gram) group by h.position, t.item
 )
-select position, e.id, e.file, e.line, least(share, 1) as share, array_to_string(e.words[at : at + e.n - 1], ' ') as words
-from measured join evaluation e using (item)
+select position, id, file, line,
+  least(grams / least(own, total), 1) as share, array_to_string(words[start : start + n - 1], ' ') as evidence
+from shared join sizes using (item) join evaluation using (item)
 where share >= $overlap
 qualify row_number() over (partition by position order by share desc, item) = 1;
 
@@ -34,5 +33,5 @@ select s.position, 'in an evaluation set', null, e.id, e.file, e.line, 1, 'the s
 from standing s join (from evaluation qualify row_number() over (partition by same order by item) = 1) e using (same);
 
 insert into fell
-select position, 'overlaps an evaluation set', null, id, file, line, share, words
-from overlaps where position not in (select position from fell);
+select position, 'overlaps an evaluation set', null, id, file, line, share, evidence
+from leaks where position not in (select position from fell);
