@@ -18,6 +18,7 @@ from typing import Any
 
 import duckdb
 import polars as pl
+import pyarrow as pa
 
 from storage.cleaning.clean import RULES, Rules, clean, sign
 from storage.home import Home
@@ -27,6 +28,7 @@ DROPS = "drops.parquet"
 QUESTIONS = "questions.parquet"
 REJECTS = "rejects.parquet"
 _BATCH = 10_000
+MEMORY = "600MB"  # what DuckDB may take before it spills to the folder of the parts
 _REJECT: dict[str, Any] = {"file": pl.String, "line": pl.Int64, "field": pl.String, "reason": pl.String}
 _QUESTION: dict[str, Any] = {
     **dict.fromkeys(("id", "group", "split", "language", "problem", "question"), pl.String),
@@ -75,13 +77,11 @@ def write(
     parts.mkdir()
     for number, batch in enumerate(_batches(found)):
         good = [(position, q) for position, q in batch if isinstance(q, Question)]
-        rows = [_row(q, split_of, position) for position, q in good]
-        same = sign(good, rules, parts, number)
         bad = [{name: getattr(r, name) for name in _REJECT} for _, r in batch if isinstance(r, Rejected)]
-        frame = pl.DataFrame(rows, _QUESTION).with_columns(pl.Series("same", same, pl.String))
-        frame.write_parquet(parts / f"questions-{number:06}.parquet")
+        frame = _frame(good, split_of, sign(good, rules, parts, number))
+        frame.write_parquet(parts / f"questions-{number:06}.parquet", compression="lz4")
         pl.DataFrame(bad, _REJECT).write_parquet(parts / f"rejects-{number:06}.parquet")
-    with duckdb.connect() as con:
+    with duckdb.connect(config={"memory_limit": MEMORY, "temp_directory": str(parts / "spilled")}) as con:
         con.execute(f"create view rows as from read_parquet('{_quoted(parts)}/questions-*.parquet')").fetchall()
         clean(con, parts, rules, against)
         con.execute(_REJECTS.format(parts=_quoted(parts), out=_quoted(folder / REJECTS))).fetchall()
@@ -108,22 +108,20 @@ def _batches(found: Iterable[Question | Rejected]) -> Iterator[list[tuple[int, Q
         yield batch
 
 
-def _row(question: Question, split_of: Callable[[str], Split], position: int) -> dict[str, Any]:
-    group = question.group
-    return {
-        "id": question.id,
-        "group": group,
-        "split": split_of(group),
-        "language": question.language,
-        "problem": question.problem,
-        "question": question.question,
-        "options": list(question.options),
-        "answer": question.answer,
-        "source_id": question.source_id,
-        "file": question.file,
-        "line": question.line,
-        "position": position,
+def _frame(batch: list[tuple[int, Question]], split_of: Callable[[str], Split], same: list[str]) -> pl.DataFrame:
+    asked = [question for _, question in batch]
+    groups = [question.group for question in asked]
+    columns = {
+        "id": [question.id for question in asked],
+        "group": groups,
+        "split": [split_of(group) for group in groups],
+        # polars takes lists of lists one by one, arrow does not
+        "options": pl.from_arrow(pa.array([question.options for question in asked], pa.list_(pa.large_string()))),
+        "position": [position for position, _ in batch],
+        "same": same,
     }
+    columns |= {name: [getattr(question, name) for question in asked] for name in _QUESTION if name not in columns}
+    return pl.DataFrame(columns, {**_QUESTION, "same": pl.String}).select(*_QUESTION, "same")
 
 
 def _stay(parts: Path, kept: pl.DataFrame, out: Path) -> None:

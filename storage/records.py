@@ -17,7 +17,9 @@ from typing import Any, Literal
 Split = Literal["train", "valid", "test"]
 LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 _HAN = re.compile(r"[\u3400-\u9fff]")
-_APART = re.compile(r"(?<=\d)\s+(?=\d)")
+_APART = re.compile(r"\d\s+(?=\d)")
+_REMEMBERED = 1 << 15  # texts: a question's identity is asked for several times while it passes by
+_canonical = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode
 _NUMBERED = re.compile(r"(?:选择题)?\d{1,3}[.、:)](?!\d)")
 
 
@@ -47,8 +49,7 @@ class UsageError(PonensError):
 
 def digest(content: object) -> str:
     """SHA-256 (64 hex digits) of a JSON-able value in canonical form: sorted keys, no spaces."""
-    text = json.dumps(content, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
-    return hashlib.sha256(text.encode()).hexdigest()
+    return hashlib.sha256(_canonical(content).encode()).hexdigest()
 
 
 def seed_of(*parts: object) -> int:
@@ -68,14 +69,22 @@ def normal(text: str) -> str:
     """
     if not text.isascii():
         text = unicodedata.normalize("NFKC", text)
-    text = "".join(_APART.sub("\x00", text.casefold()).split())
+    text = "".join(_APART.sub(lambda hit: f"{hit[0][0]}\x00", text.casefold()).split())
     return text[hit.end() :] if (hit := _NUMBERED.match(text)) else text
 
 
-@functools.lru_cache(maxsize=256)
+normal_problem = functools.lru_cache(maxsize=_REMEMBERED)(normal)
+
+
+@functools.lru_cache(maxsize=_REMEMBERED)
 def group_of(problem: str) -> str:
     """16 hex digits: the identity of a problem, the same however it is cased and spaced."""
-    return digest(normal(problem))[:16]
+    return digest(normal_problem(problem))[:16]
+
+
+@functools.lru_cache(maxsize=_REMEMBERED)
+def _id_of(problem: str, question: str, options: tuple[str, ...]) -> str:
+    return digest([problem, question, list(options)])[:16]
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,7 +134,7 @@ class Question:
     @property
     def id(self) -> str:
         """16 hex digits: the identity of problem, question and options in their order."""
-        return digest([self.problem, self.question, list(self.options)])[:16]
+        return _id_of(self.problem, self.question, self.options)
 
     @property
     def language(self) -> Literal["zh", "en"]:

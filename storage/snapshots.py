@@ -10,7 +10,8 @@ rationales arrived nor a kill on the way changes it.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import shutil
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,7 +20,7 @@ from typing import Any
 import duckdb
 import polars as pl
 
-from storage.records import PonensError, Question, digest
+from storage.records import PonensError, Question
 
 EXAMPLES, DROPS = "examples.parquet", "drops.parquet"
 _RENDERED: dict[str, Any] = {
@@ -27,7 +28,9 @@ _RENDERED: dict[str, Any] = {
     "prompt": pl.List(pl.Struct({"role": pl.String, "content": pl.String})),
     "answer_line": pl.String,
 }
+_RENDERED_EMPTY = pl.DataFrame(schema=_RENDERED)  # so that the view has its columns where nothing is rendered
 _BATCH = 5_000
+MEMORY = "600MB"  # what DuckDB may take before it spills to the folder that the snapshot is made in
 
 _WANTED = """
 select problem, question, options, answer, source_id, file, line, split
@@ -72,6 +75,9 @@ where split in ('train', 'valid') and answer is not null and not exists (
   select 1 from rationales r where r.question = q.id and r.kept
 )
 """
+_IDENTITY = """
+select sha256(coalesce(string_agg(concat_ws(' ', id, "group", split), chr(10) order by id), '')) from examples
+"""
 _TORN = """
 select "group" from (
   select "group", split from questions where answer is not null union all select "group", split from examples
@@ -103,35 +109,48 @@ class Build:
             named = (dict(zip(names, row, strict=True)) for row in rows)
             yield [Question(**{**row, "options": tuple(row["options"])}) for row in named]
 
-    def write(self, folder: Path, rendered: list[dict[str, Any]], *, most: int, bare: bool) -> Counts:
+    def write(self, folder: Path, rendered: Iterable[list[dict[str, Any]]], *, most: int, bare: bool) -> Counts:
         """Fill `folder` with a snapshot of at most `most` examples a question.
 
-        `rendered` has question, prompt and answer_line for each wanted question; with `bare` the
+        `rendered` has, in batches, question, prompt and answer_line for each wanted question; with `bare` the
         answer line is the whole completion. PonensError if a group stands on two sides.
         """
         con = self._con
-        con.register("rendered", pl.DataFrame(rendered, _RENDERED))
+        parts = folder / "parts"
+        self._render(parts, rendered)
         con.execute(_JUDGED, {"bare": bare}).fetchall()
         con.execute(_RANKED).fetchall()
         con.execute(_EXAMPLES, {"most": most}).fetchall()
         con.execute(_DROPS, {"most": most}).fetchall()
         self._whole_groups()
         columns = 'id, question, "group", split, prompt, completion'
-        for split in ("train", "valid"):
-            self._copy(
-                f"select {columns} from examples where split = '{split}' order by id", folder / f"{split}.parquet"
-            )
         self._copy("from examples order by id", folder / EXAMPLES)
+        for split in ("train", "valid"):  # in the order of what was just sorted
+            sorted_rows = f"select {columns} from read_parquet('{_quoted(folder / EXAMPLES)}') where split = '{split}'"
+            self._copy(sorted_rows, folder / f"{split}.parquet")
         self._copy("from drops order by all", folder / DROPS)
+        shutil.rmtree(parts)
         rows = self._count("select split, count(*) from examples group by all")
         return Counts(
-            identity=digest(con.execute('select id, "group", split from examples order by all').fetchall()),
+            identity=con.execute(_IDENTITY).fetchall()[0][0],
             rows={"train": rows.get("train", 0), "valid": rows.get("valid", 0)},
             rejections=self._count(
                 "select coalesce(reason, 'unknown'), count(*) from rationales where not kept group by all order by all"
             ),
             dropped=self._count("select reason, count(*) from drops group by all order by all"),
         )
+
+    def _render(self, parts: Path, rendered: Iterable[list[dict[str, Any]]]) -> None:
+        """A view `rendered` over files: a million prompts are more than memory should hold."""
+        shutil.rmtree(parts, ignore_errors=True)  # of a try that was killed
+        parts.mkdir()
+        _RENDERED_EMPTY.write_parquet(parts / "rendered-empty.parquet")
+        for number, batch in enumerate(rendered):
+            file = parts / f"rendered-{number:06}.parquet"
+            pl.DataFrame(batch, _RENDERED).write_parquet(file, compression="lz4")
+        place = _quoted(parts)
+        self._con.execute(f"set temp_directory = '{place}/spilled'; set memory_limit = '{MEMORY}'").fetchall()
+        self._con.execute(f"create view rendered as from read_parquet('{place}/rendered-*.parquet')").fetchall()
 
     def _whole_groups(self) -> None:
         if torn := self._con.execute(_TORN).fetchall():
@@ -143,8 +162,7 @@ class Build:
             )
 
     def _copy(self, select: str, file: Path) -> None:
-        path = str(file).replace("'", "''")
-        self._con.execute(f"copy ({select}) to '{path}' (format parquet, compression zstd)").fetchall()
+        self._con.execute(f"copy ({select}) to '{_quoted(file)}' (format parquet, compression zstd)").fetchall()
 
     def _count(self, sql: str) -> dict[str, int]:
         return dict(self._con.execute(sql).fetchall())
@@ -155,9 +173,12 @@ def build(questions: Path, rationales: Path) -> Iterator[Build]:
     """A build over two parquet files, in memory. PonensError if one of them is gone or damaged."""
     with duckdb.connect() as con:
         for name, file in (("questions", questions), ("rationales", rationales)):
-            path = str(file).replace("'", "''")
             try:
-                con.execute(f"create view {name} as from read_parquet('{path}')").fetchall()
+                con.execute(f"create view {name} as from read_parquet('{_quoted(file)}')").fetchall()
             except duckdb.Error as error:
                 raise PonensError(f"{file} cannot be read", seen=error, hint="run the recipe again") from None
         yield Build(con)
+
+
+def _quoted(path: Path) -> str:
+    return str(path).replace("'", "''")

@@ -8,6 +8,7 @@ Test questions stay out, copies are dropped, and no problem stands on two sides.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -58,12 +59,17 @@ def render(question: Question) -> dict[str, Any]:
     }
 
 
+def _rendered(shop: Workshop, build: snapshots.Build) -> Iterator[list[dict[str, Any]]]:
+    done = 0
+    for batch in build.wanted():
+        done += len(batch)
+        yield list(map(render, batch))
+        shop.progress(Tick(done, None, "questions"))
+
+
 def _work(shop: Workshop, spec: AssembleSpec, questions: Path, rationales: Path) -> Result:
     with snapshots.build(questions, rationales) as build:
-        rows: list[dict[str, Any]] = []
-        for batch in build.wanted():
-            rows += map(render, batch)
-            shop.progress(Tick(len(rows), None, "questions"))
+        rows = _rendered(shop, build)
         counts = build.write(shop.folder, rows, most=spec.max_rationales, bare=spec.bare)
     if not counts.rows["train"]:
         lost = {**counts.rejections, **counts.dropped}

@@ -17,7 +17,7 @@ import polars as pl
 from storage.cleaning import near, overlap
 from storage.cleaning.run import run
 from storage.cleaning.signs import bands, said
-from storage.records import Question, normal
+from storage.records import Question, normal_problem
 
 _FOUND = {"later": pl.Int64, "earlier": pl.Int64, "similarity": pl.Float64}
 _SIGNED = """
@@ -59,7 +59,7 @@ def sign(questions: Sequence[tuple[int, Question]], rules: Rules, folder: Path, 
         keys, slots = bands([w.text for w in words], ["\n".join(w.options) for w in words])
         _write(folder / f"signs-{number:06}.parquet", pl.Series("position", [p for p, _ in questions]), keys, slots)
         problems = {q.group: q.problem for _, q in questions if q.problem.strip()}
-        keys, slots = bands([normal(problem) for problem in problems.values()], [""] * len(problems))
+        keys, slots = bands([normal_problem(problem) for problem in problems.values()], [""] * len(problems))
         _write(folder / f"passages-{number:06}.parquet", pl.Series("group", [*problems], pl.String), keys, slots)
     return [w.digest for w in words]
 

@@ -1,4 +1,4 @@
-"""n-grams that a source shares with evaluation sets: tables `evaluation` and `hits` for sql/2_against.sql.
+"""n-grams that a source shares with evaluation sets: tables for sql/2_against.sql.
 
 13 words, after GPT-3 (arXiv 2005.14165, appendix C); 20 characters where a question is Chinese, which has about
 1.5 characters to a word. A row overlaps where the shared n-grams come to a share of the shorter of the two texts,
@@ -11,56 +11,47 @@ from collections.abc import Iterable
 from typing import Any
 
 import duckdb
+import numpy as np
 import polars as pl
 
-from storage.cleaning.signs import said
+from storage.cleaning.signs import runs, said
 from storage.records import Question
 
 WORDS, CHARACTERS = 13, 20
 COMMON = 10
 _BATCH = 10_000
 _WORD = r"\p{Han}|[\w--\p{Han}]+"
-_TEXTS = ("id", "same", "file", "problem", "text")
 _EVALUATION: dict[str, Any] = {
-    **dict.fromkeys(_TEXTS, pl.String),
-    **{"item": pl.Int64, "line": pl.Int64, "n": pl.Int32},
+    "item": pl.Int64,
+    **dict.fromkeys(("id", "same", "file", "problem", "text"), pl.String),
+    **{"line": pl.Int64, "n": pl.Int32},
 }
-_HITS = """
-insert into hits
-with own as (
-  select position, n, words, len(words) - n + 1 as total from batch, (select distinct n from evaluation)
-),
-every as (
-  select position, total, n, hash(words[i : i + n - 1]) as gram from (select *, unnest(range(1, total + 1)) as i from own)
-)
-select distinct position, total, n, gram from every semi join known using (n, gram)
-"""
-_KNOWN = """
-create temp table known as
-select distinct n, hash(words[i : i + n - 1]) as gram
-from (select *, unnest(range(1, len(words) - n + 2)) as i from evaluation)
+_HITS = "create temp table hits (position bigint, total bigint, n integer, gram ubigint)"
+_BATCHES = """
+select position, problem || ' ' || question as text from rows where position between $first and $last
 """
 
 
 def tables(con: duckdb.DuckDBPyConnection, against: Iterable[Question]) -> bool:
-    """Make `evaluation` of the questions of evaluation sets, `hits` of the view `rows`; False if there are none."""
-    frame = _words(pl.DataFrame([_row(number, q) for number, q in enumerate(against)], _EVALUATION))
-    if frame.is_empty():
+    """Make `evaluation` and `grams` of evaluation sets, `hits` of the view `rows`; False without any."""
+    asked = _words(pl.DataFrame([_row(number, q) for number, q in enumerate(against)], _EVALUATION))
+    if asked.is_empty():
         return False
-    con.register("asked", frame)
-    con.execute("create temp table evaluation as from asked").fetchall()
-    con.unregister("asked")
-    con.execute(_KNOWN).fetchall()
-    con.execute("create temp table hits (position bigint, total bigint, n integer, gram ubigint)").fetchall()
-    total = con.execute("select coalesce(max(position), -1) + 1 from standing").fetchall()[0][0]
-    for start in range(0, total, _BATCH):
-        batch = con.sql(
-            "select position, problem || ' ' || question as text from rows where position between $first and $last",
-            params={"first": start, "last": start + _BATCH - 1},
-        )
-        con.register("batch", _words(batch.pl()))
-        con.execute(_HITS).fetchall()
-        con.unregister("batch")
+    sizes = asked["n"].unique().to_list()
+    known = pl.concat(_grams(asked.filter(n=n), n) for n in sizes)
+    firsts = known.group_by("item", "n", "gram").agg(pl.min("start"))
+    _keep(con, "evaluation", asked)
+    _keep(con, "grams", firsts.join(asked.select("item", "problem"), on="item"))
+    con.execute(_HITS).fetchall()
+    [[last]] = con.execute("select coalesce(max(position), -1) from standing").fetchall()
+    for first in range(0, last + 1, _BATCH):
+        batch = _words(con.sql(_BATCHES, params={"first": first, "last": first + _BATCH - 1}).pl())
+        for n in sizes:
+            mine = _grams(batch, n).with_columns(total=pl.len().over("position"))
+            shared = mine.join(firsts.filter(n=n), on="gram", how="semi")
+            con.register("found", shared.select("position", "total", "n", "gram").unique())
+            con.execute("insert into hits by name from found").fetchall()
+            con.unregister("found")
     return True
 
 
@@ -81,3 +72,25 @@ def _words(frame: pl.DataFrame) -> pl.DataFrame:
     """Column `words` for `text`: words in lower case, Chinese ones character by character."""
     plain = pl.col("text").str.normalize("NFKC").str.to_lowercase()
     return frame.with_columns(words=plain.str.extract_all(_WORD)).drop("text")
+
+
+def _grams(frame: pl.DataFrame, n: int) -> pl.DataFrame:
+    """A row for each n-gram of `words`: its first column, `start` from 1, `n`, and the hash `gram`."""
+    lengths = frame["words"].list.len().cast(pl.Int64).to_numpy()
+    hashes = frame["words"].explode(empty_as_null=False).hash().to_numpy()
+    room = np.maximum(lengths - n + 1, 0)
+    start = np.arange(room.sum()) - np.repeat(np.cumsum(room) - room, room) + 1
+    return pl.DataFrame(
+        {
+            frame.columns[0]: np.repeat(frame[:, 0].to_numpy(), room),
+            "start": start,
+            "n": pl.Series([n], dtype=pl.Int32).new_from_index(0, len(start)),
+            "gram": runs(hashes, np.concatenate([[0], np.cumsum(lengths)]), n),
+        }
+    )
+
+
+def _keep(con: duckdb.DuckDBPyConnection, name: str, frame: pl.DataFrame) -> None:
+    con.register("frame", frame)
+    con.execute(f"create temp table {name} as from frame").fetchall()
+    con.unregister("frame")

@@ -8,7 +8,6 @@ are not compared at all, because one puzzle is not the copy of another with othe
 
 from __future__ import annotations
 
-import functools
 import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -18,7 +17,7 @@ import numpy as np
 import numpy.typing as npt
 from rensa import RMinHash
 
-from storage.records import normal
+from storage.records import normal, normal_problem
 
 SHINGLE = 5  # characters without white space: a Chinese phrase, an English word
 BANDS = 8
@@ -28,8 +27,7 @@ NUMERALS = "0123456789零〇一二三四五六七八九十百千万两"
 _SEED = 1
 _BETWEEN = "\u241f"  # a visible sign that no normal form changes
 _MULTIPLIER = np.uint64(0x9E3779B97F4A7C15)  # 2^64 / golden ratio, odd
-_Words = npt.NDArray[np.uint64]
-_normal = functools.lru_cache(maxsize=64)(normal)  # the questions of a problem come together
+Words = npt.NDArray[np.uint64]
 _IS_NUMERAL = np.zeros(0x110000, dtype=bool)
 _IS_NUMERAL[[ord(numeral) for numeral in NUMERALS]] = True
 
@@ -55,10 +53,10 @@ def said(problem: str, question: str, options: Sequence[str]) -> Said:
     """The words of a question of any kind; one without a problem or options gives "" or ()."""
     # a leading sign, so that no option counts as numbered, wherever it stands
     choices = normal("".join(_BETWEEN + option for option in options)).split(_BETWEEN)[1:]
-    return Said(_BETWEEN.join((_normal(problem), normal(question))), tuple(sorted(choices)))
+    return Said(_BETWEEN.join((normal_problem(problem), normal(question))), tuple(sorted(choices)))
 
 
-def bands(texts: Sequence[str], facts: Sequence[str]) -> tuple[_Words, npt.NDArray[np.uint16]]:
+def bands(texts: Sequence[str], facts: Sequence[str]) -> tuple[Words, npt.NDArray[np.uint16]]:
     """For each text `BANDS` keys, and its `SLOTS` min-hashes cut to 16 bits.
 
     Texts with other `facts` or other numbers have no key in common.
@@ -69,7 +67,7 @@ def bands(texts: Sequence[str], facts: Sequence[str]) -> tuple[_Words, npt.NDArr
     starts = np.concatenate([[0], np.cumsum([len(text) for text in padded])])
     letters = np.frombuffer("".join(padded).encode("utf-32-le"), np.uint32)
     counts = starts - np.arange(len(starts)) * (SHINGLE - 1)
-    matrix = RMinHash.digest_matrix_from_flat_token_hashes(_shingles(letters, starts), counts, SLOTS, _SEED)
+    matrix = RMinHash.digest_matrix_from_flat_token_hashes(runs(letters, starts, SHINGLE), counts, SLOTS, _SEED)
     slots = np.array(matrix.to_rows(), np.uint32)
     keys = (_numbers(letters, starts) ^ _hashes(facts))[:, None] + np.arange(BANDS, dtype=np.uint64)
     for row in range(ROWS):
@@ -82,19 +80,20 @@ def shingles(text: str) -> set[str]:
     return {text[start : start + SHINGLE] for start in range(max(1, len(text) - SHINGLE + 1))}
 
 
-def _shingles(letters: npt.NDArray[np.uint32], starts: npt.NDArray[np.int64]) -> _Words:
-    """One hash for each shingle, text after text; none reaches over the end of its text."""
-    last = len(letters) - SHINGLE + 1
+def runs(values: npt.NDArray[Any], starts: npt.NDArray[np.int64], size: int) -> Words:
+    """One hash for each `size` values in a row, sequence after sequence; none reaches over its sequence's end.
+
+    Sequence i is values[starts[i] : starts[i + 1]]. One shorter than `size` has none.
+    """
+    last = max(0, len(values) - size + 1)
     hashes = np.zeros(last, np.uint64)
-    for offset in range(SHINGLE):
-        hashes = hashes * _MULTIPLIER + letters[offset : last + offset]
-    inside = np.ones(len(letters), dtype=bool)
-    for offset in range(1, SHINGLE):
-        inside[starts[1:] - offset] = False
-    return _mixed(hashes[inside[:last]])
+    for offset in range(size):
+        hashes = hashes * _MULTIPLIER + values[offset : last + offset]
+    room = np.repeat(starts[1:], np.diff(starts)) - np.arange(len(values))
+    return _mixed(hashes[room[:last] >= size])
 
 
-def _numbers(letters: npt.NDArray[np.uint32], starts: npt.NDArray[np.int64]) -> _Words:
+def _numbers(letters: npt.NDArray[np.uint32], starts: npt.NDArray[np.int64]) -> Words:
     """One hash for the numerals of each text in their order."""
     numeral = _IS_NUMERAL[letters]
     before = np.concatenate([[0], np.cumsum(numeral)])[starts]
@@ -104,12 +103,12 @@ def _numbers(letters: npt.NDArray[np.uint32], starts: npt.NDArray[np.int64]) -> 
     return _mixed(sums[before[1:]] - sums[before[:-1]])
 
 
-def _hashes(texts: Sequence[str]) -> _Words:
+def _hashes(texts: Sequence[str]) -> Words:
     digests = (hashlib.blake2b(text.encode(), digest_size=8).digest() for text in texts)
     return np.frombuffer(b"".join(digests), np.uint64)
 
 
-def _mixed(words: _Words) -> _Words:
+def _mixed(words: Words) -> Words:
     """Spread every bit over all; overflow is meant."""
     words = (words ^ (words >> np.uint64(32))) * np.uint64(0xD6E8FEB86659FD93)
     found: Any = words ^ (words >> np.uint64(29))

@@ -1,12 +1,9 @@
--- reads  standing, evaluation   the questions of the evaluation sets: item, id, same, file, line, problem, words, n
---        hits                   rows' n-grams that an evaluation question has too: position, total (the row's), n, gram
+-- reads  standing
+--        evaluation   the questions of the evaluation sets: item, id, same, file, line, problem, words, n
+--        grams        their n-grams: item, problem, n, gram, start (where the first of each stands in the words)
+--        hits         rows' n-grams that are among these: position, total (of the row), n, gram
 -- adds   fell                   rows that are, or hold, an evaluation question
 -- needs  $overlap, $common
-
-create temp table grams as -- an evaluation question's n-grams; `start` is where the first of each stands in its words
-select item, n, hash(words[i : i + n - 1]) as gram, min(i) as start, any_value(problem) as problem
-from (select *, unnest(range(1, len(words) - n + 2)) as i from evaluation)
-group by item, n, gram;
 
 -- Boilerplate is no evidence: n-grams of many problems, on either side, do not count as shared.
 create temp table telling as
