@@ -45,7 +45,7 @@ class ParseSpec(BaseModel):
         [], description="Evaluation sets, in any format that is read: what they hold is not trained on."
     )
     overlap: float = Field(
-        0.6, gt=0, le=1, description="Share of common n-grams from which on a question overlaps an evaluation set."
+        0.8, gt=0, le=1, description="Share of common n-grams from which on a question overlaps an evaluation set."
     )
 
     @model_validator(mode="after")

@@ -46,7 +46,7 @@ class Rules:
     """From which similarity on a text repeats another (1: only the same words), and from which overlap on it leaks."""
 
     near: float = 0.95
-    overlap: float = 0.6
+    overlap: float = 0.8
 
 
 RULES = Rules()
@@ -75,10 +75,11 @@ def clean(con: duckdb.DuckDBPyConnection, parts: Path, rules: Rules, against: It
     run(con, "3_exact")
     if rules.near < 1:
         place = str(parts).replace("'", "''")
-        con.execute(_SIGNED.format(parts=place)).fetchall()
-        _fell(con, near.repeats(con, rules.near), "near-duplicate", "s.rank = l.rank")
+        # problems first: whoever repeats a question of one that leaves is no copy
         con.execute(_PASSAGES.format(parts=place)).fetchall()
         _fell(con, near.across(con, rules.near), "near-duplicate across splits", 's."group" = l."group"')
+        con.execute(_SIGNED.format(parts=place)).fetchall()
+        _fell(con, near.repeats(con, rules.near), "near-duplicate", "s.rank = l.rank")
     run(con, "5_kept")
 
 

@@ -1,8 +1,9 @@
 """n-grams that a source shares with evaluation sets: tables for sql/2_against.sql.
 
 13 words, after GPT-3 (arXiv 2005.14165, appendix C); 20 characters where a question is Chinese, which has about
-1.5 characters to a word. A row overlaps where the shared n-grams come to a share of the shorter of the two texts,
-as Qwen2 has it (arXiv 2407.10671, its share 0.6); n-grams of more than `COMMON` problems are boilerplate.
+1.5 characters to a word. A row overlaps where the shared n-grams come to a share of the shorter of the two texts, as
+in Qwen2 (arXiv 2407.10671), whose share of 0.6 takes two puzzles of one template for one; n-grams of more than
+`COMMON` problems are boilerplate.
 """
 
 from __future__ import annotations
