@@ -149,7 +149,7 @@ def test_each_copy_leaves_with_its_reason_and_what_it_repeats(tmp_path):
         asked(options=("Eve", "Bob", "Ann", "Tom"), answer="D", file="b.jsonl"),
         asked(beside(EN, VARIANTS)),
         asked(ZH),
-        asked(beside(ZH, [ZH.replace(*change) for change in (("满意，", "满意。"), ("打算", "计划"), ("的同", "同"))])),
+        asked(beside(ZH, [f"{ZH}{mark}" for mark in "。！？；、，"])),
     ]
     kept, drops = cleaned(tmp_path, [first, *copies])
 
