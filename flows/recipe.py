@@ -134,6 +134,8 @@ def _anchor(content: dict[str, Any], folder: Path) -> None:
         one = isinstance(paths, str)
         anchored = [p if is_url(p) else str(folder / p) for p in ([paths] if one else paths)]
         parse["path"] = anchored[0] if one else anchored
+    if isinstance(parse, dict) and isinstance(parse.get("against"), list):
+        parse["against"] = [p if is_url(p) else str(folder / p) for p in parse["against"]]
     reason = content.get("reason")
     if isinstance(reason, dict) and isinstance(reason.get("price_file"), str):
         reason["price_file"] = str(folder / reason["price_file"])

@@ -5,9 +5,11 @@ Standard library only, so that every room may import it.
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import json
 import re
+import unicodedata
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
@@ -15,6 +17,10 @@ from typing import Any, Literal
 Split = Literal["train", "valid", "test"]
 LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 _HAN = re.compile(r"[\u3400-\u9fff]")
+_APART = re.compile(r"\d\s+(?=\d)")
+_REMEMBERED = 1 << 15  # texts: a question's identity is asked for several times while it passes by
+_canonical = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode
+_NUMBERED = re.compile(r"(?:选择题)?\d{1,3}[.、:)](?!\d)")
 
 
 class PonensError(Exception):
@@ -43,8 +49,7 @@ class UsageError(PonensError):
 
 def digest(content: object) -> str:
     """SHA-256 (64 hex digits) of a JSON-able value in canonical form: sorted keys, no spaces."""
-    text = json.dumps(content, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
-    return hashlib.sha256(text.encode()).hexdigest()
+    return hashlib.sha256(_canonical(content).encode()).hexdigest()
 
 
 def seed_of(*parts: object) -> int:
@@ -55,6 +60,31 @@ def seed_of(*parts: object) -> int:
 def language_of(text: str) -> Literal["zh", "en"]:
     """Chinese if the text holds any Han character, else English."""
     return "zh" if _HAN.search(text) else "en"
+
+
+def normal(text: str) -> str:
+    """Text without what says nothing: Unicode form (NFKC), case, white space except between two digits, its number.
+
+    Its number is what an exam prints before it: "12.", "3、" or "选择题 1：".
+    """
+    if not text.isascii():
+        text = unicodedata.normalize("NFKC", text)
+    text = "".join(_APART.sub(lambda hit: f"{hit[0][0]}\x00", text.casefold()).split())
+    return text[hit.end() :] if (hit := _NUMBERED.match(text)) else text
+
+
+normal_problem = functools.lru_cache(maxsize=_REMEMBERED)(normal)
+
+
+@functools.lru_cache(maxsize=_REMEMBERED)
+def group_of(problem: str) -> str:
+    """16 hex digits: the identity of a problem, the same however it is cased and spaced."""
+    return digest(normal_problem(problem))[:16]
+
+
+@functools.lru_cache(maxsize=_REMEMBERED)
+def _id_of(problem: str, question: str, options: tuple[str, ...]) -> str:
+    return digest([problem, question, list(options)])[:16]
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,12 +129,12 @@ class Question:
     @property
     def group(self) -> str:
         """16 hex digits: the problem's identity. Questions of one problem are never split apart."""
-        return digest(self.problem)[:16]
+        return group_of(self.problem)
 
     @property
     def id(self) -> str:
         """16 hex digits: the identity of problem, question and options in their order."""
-        return digest([self.problem, self.question, list(self.options)])[:16]
+        return _id_of(self.problem, self.question, self.options)
 
     @property
     def language(self) -> Literal["zh", "en"]:

@@ -11,6 +11,7 @@ rationales arrived nor a kill on the way changes it.
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -21,7 +22,7 @@ import duckdb
 import polars as pl
 
 from storage import description, results
-from storage.records import PonensError, Question, digest
+from storage.records import PonensError, Question
 
 EXAMPLES, DROPS = "examples.parquet", "drops.parquet"
 _RENDERED: dict[str, Any] = {
@@ -29,11 +30,13 @@ _RENDERED: dict[str, Any] = {
     "prompt": pl.List(pl.Struct({"role": pl.String, "content": pl.String})),
     "answer_line": pl.String,
 }
+_RENDERED_EMPTY = pl.DataFrame(schema=_RENDERED)  # so that the view has its columns where nothing is rendered
 _BATCH = 5_000
 _COPY: dict[str, Any] = {
     **dict.fromkeys(("question", "group", "split"), pl.String),
     **{"prompt": _RENDERED["prompt"], "completion": _RENDERED["prompt"], "request": pl.String, "shuffle": pl.Int32},
 }
+MEMORY = "600MB"  # what DuckDB may take before it spills to the folder that the snapshot is made in
 
 _FIELDS = "problem, question, options, answer, source_id, file, line, split"
 _WANTED = f"""
@@ -54,20 +57,19 @@ select r.question, r.sample, r.request, q."group", q.split, p.prompt,
 from rationales r left join questions q on q.id = r.question left join rendered p on p.question = r.question
 where r.kept
 """
-# A copy says nothing new; of the different ones the first samples stay.
+# A copy says nothing new.
 _RANKED = """
 create temp table ranked as
 with named as (
   select *, left(sha256(to_json(prompt)::varchar || chr(10) || to_json(completion)::varchar), 16) as id,
   from judged where fault is null
-),
-copies as (select *, row_number() over (partition by id order by sample, request) as copy from named)
-select *, row_number() over (partition by question, copy = 1 order by sample, id) as place from copies
+)
+select *, row_number() over (partition by id order by sample, request) as copy from named
 """
 _EXAMPLES = """
 create temp table examples as
 select id, question, "group", split, prompt, completion, request, 0::integer as shuffle
-from ranked where copy = 1 and place <= $most
+from ranked where copy = 1
 """
 # By id, for the copies that are added meanwhile must not be met.
 _TO_COPY = """
@@ -83,12 +85,15 @@ _DROPS = """
 create temp table drops as
 select question, fault as reason from judged where fault is not null
 union all
-select question, if(copy > 1, 'duplicate', 'beyond max_rationales') from ranked where copy > 1 or place > $most
+select question, 'duplicate' from ranked where copy > 1
 union all
 select id, 'no kept rationale' from questions q
 where split in ('train', 'valid') and answer is not null and not exists (
   select 1 from rationales r where r.question = q.id and r.kept
 )
+"""
+_IDENTITY = """
+select sha256(coalesce(string_agg(concat_ws(' ', id, "group", split), chr(10) order by id), '')) from examples
 """
 _TORN = """
 select "group" from (
@@ -119,6 +124,7 @@ class Build:
 
     def __init__(self, con: duckdb.DuckDBPyConnection) -> None:
         self._con = con
+        self.parts: Path | None = None  # scratch inside the snapshot's folder
 
     def wanted(self) -> Iterator[list[Question]]:
         """The questions with a kept rationale, in batches: those whose prompt has to be rendered."""
@@ -128,33 +134,37 @@ class Build:
             yield [_question(dict(zip(names, row, strict=True))) for row in rows]
 
     def write(
-        self, folder: Path, rendered: list[dict[str, Any]], *, most: int, bare: bool, copies: Copies | None = None
+        self,
+        folder: Path,
+        rendered: Iterable[list[dict[str, Any]]],
+        *,
+        bare: bool,
+        copies: Copies | None = None,
     ) -> Counts:
-        """Fill `folder` with a snapshot of at most `most` examples a question.
+        """Fill `folder` with a snapshot: an example for each kept rationale.
 
-        `rendered` has question, prompt and answer_line for each wanted question; with `bare` the
+        `rendered` has, in batches, question, prompt and answer_line for each wanted question; with `bare` the
         answer line is the whole completion. `copies` gives further prompts and completions of a training
         example. PonensError if a group stands on two sides.
         """
         con = self._con
-        con.register("rendered", pl.DataFrame(rendered, _RENDERED))
+        self._render(folder / "parts", rendered)
         con.execute(_JUDGED, {"bare": bare}).fetchall()
         con.execute(_RANKED).fetchall()
-        con.execute(_EXAMPLES, {"most": most}).fetchall()
-        con.execute(_DROPS, {"most": most}).fetchall()
+        con.execute(_EXAMPLES).fetchall()
+        con.execute(_DROPS).fetchall()
         if copies:
             self._copies(copies)
         self._whole_groups()
         columns = 'id, question, "group", split, prompt, completion'
-        for split in ("train", "valid"):
-            self._copy(
-                f"select {columns} from examples where split = '{split}' order by id", folder / f"{split}.parquet"
-            )
         self._copy("from examples order by id", folder / EXAMPLES)
+        for split in ("train", "valid"):  # in the order of what was just sorted
+            sorted_rows = f"select {columns} from read_parquet('{_quoted(folder / EXAMPLES)}') where split = '{split}'"
+            self._copy(sorted_rows, folder / f"{split}.parquet")
         self._copy("from drops order by all", folder / DROPS)
         rows = self._count("select split, count(*) from examples group by all")
         return Counts(
-            identity=digest(con.execute('select id, "group", split from examples order by all').fetchall()),
+            identity=con.execute(_IDENTITY).fetchall()[0][0],
             rows={"train": rows.get("train", 0), "valid": rows.get("valid", 0)},
             rejections=self._count(
                 "select coalesce(reason, 'unknown'), count(*) from rationales where not kept group by all order by all"
@@ -186,6 +196,19 @@ class Build:
             self._con.register("copies", pl.DataFrame(made, _COPY))
             self._con.execute(_COPIES).fetchall()
 
+    def _render(self, parts: Path, rendered: Iterable[list[dict[str, Any]]]) -> None:
+        """A view `rendered` over files: a million prompts are more than memory should hold."""
+        shutil.rmtree(parts, ignore_errors=True)  # of a try that was killed
+        parts.mkdir()
+        self.parts = parts
+        _RENDERED_EMPTY.write_parquet(parts / "rendered-empty.parquet")
+        for number, batch in enumerate(rendered):
+            file = parts / f"rendered-{number:06}.parquet"
+            pl.DataFrame(batch, _RENDERED).write_parquet(file, compression="lz4")
+        place = _quoted(parts)
+        self._con.execute(f"set temp_directory = '{place}/spilled'; set memory_limit = '{MEMORY}'").fetchall()
+        self._con.execute(f"create view rendered as from read_parquet('{place}/rendered-*.parquet')").fetchall()
+
     def _whole_groups(self) -> None:
         if torn := self._con.execute(_TORN).fetchall():
             raise PonensError(
@@ -196,8 +219,7 @@ class Build:
             )
 
     def _copy(self, select: str, file: Path) -> None:
-        path = str(file).replace("'", "''")
-        self._con.execute(f"copy ({select}) to '{path}' (format parquet, compression zstd)").fetchall()
+        self._con.execute(f"copy ({select}) to '{_quoted(file)}' (format parquet, compression zstd)").fetchall()
 
     def _rows(self, sql: str, values: dict[str, Any]) -> list[dict[str, Any]]:
         self._con.execute(sql, values)
@@ -216,9 +238,15 @@ def build(questions: Path, rationales: Path) -> Iterator[Build]:
     """A build over two parquet files, in memory. PonensError if one of them is gone or damaged."""
     with duckdb.connect() as con:
         for name, file in (("questions", questions), ("rationales", rationales)):
-            path = str(file).replace("'", "''")
             try:
-                con.execute(f"create view {name} as from read_parquet('{path}')").fetchall()
+                con.execute(f"create view {name} as from read_parquet('{_quoted(file)}')").fetchall()
             except duckdb.Error as error:
                 raise PonensError(f"{file} cannot be read", seen=error, hint="run the recipe again") from None
-        yield Build(con)
+        build = Build(con)
+        yield build
+        if build.parts:
+            shutil.rmtree(build.parts)
+
+
+def _quoted(path: Path) -> str:
+    return str(path).replace("'", "''")

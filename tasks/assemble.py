@@ -36,7 +36,6 @@ class AssembleSpec(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    max_rationales: int = Field(1, ge=1, description="Most examples made of one question, each of another rationale.")
     bare: bool = Field(False, description="Teach the bare answer line instead of the rationale: the ablation.")
     shuffle: int = Field(
         0,
@@ -111,6 +110,14 @@ def render(question: Question) -> dict[str, Any]:
     }
 
 
+def _rendered(shop: Workshop, build: snapshots.Build) -> Iterator[list[dict[str, Any]]]:
+    done = 0
+    for batch in build.wanted():
+        done += len(batch)
+        yield list(map(render, batch))
+        shop.progress(Tick(done, None, "questions"))
+
+
 class Shuffler:
     """Makes copies of examples with their options in another order.
 
@@ -145,15 +152,10 @@ def _work(
     shop: Workshop, spec: AssembleSpec, recipe: str, base_model: str, questions: Path, rationales: Path
 ) -> Result:
     with snapshots.build(questions, rationales) as build:
-        rows: list[dict[str, Any]] = []
-        for batch in build.wanted():
-            rows += map(render, batch)
-            shop.progress(Tick(len(rows), None, "questions"))
         shuffler = Shuffler(spec.shuffle, bare=spec.bare)
         counts = build.write(
             shop.folder,
-            rows,
-            most=spec.max_rationales,
+            _rendered(shop, build),
             bare=spec.bare,
             copies=shuffler.copies if spec.shuffle else None,
         )

@@ -1,7 +1,8 @@
-"""Source files -> questions and rejects, each question's split with it.
+"""Source files -> clean questions, rejects and drops, each question's split with it.
 
 questions.parquet   one row a distinct question: train, valid or test by a hash of its problem
 rejects.parquet     one row a reject: file, line, field, reason
+drops.parquet       one row a question that repeats another, or one of an evaluation set: why, and which
 """
 
 from __future__ import annotations
@@ -16,6 +17,8 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from storage import competition, questions, remote
 from storage import source as sources
+from storage.cleaning.clean import Rules
+from storage.cleaning.run import VERSION
 from storage.oddities import Oddities
 from storage.records import Question, Receipt, Rejected, Split, UsageError, digest
 from tasks.step import Result, Step, Workshop, of
@@ -35,6 +38,15 @@ class ParseSpec(BaseModel):
     valid: float = Field(0.05, ge=0, lt=1, description="Share of problems to watch training with.")
     test: float = Field(0.2, ge=0, le=1, description="Share of problems to evaluate on.")
     salt: str = Field("", description="Another salt shares the problems out anew.")
+    near: float = Field(
+        0.95, ge=0.8, le=1, description="Similarity from which on a question repeats another; 1: only the same words."
+    )
+    against: list[str] = Field(
+        [], description="Evaluation sets, in any format that is read: what they hold is not trained on."
+    )
+    overlap: float = Field(
+        0.8, gt=0, le=1, description="Share of common n-grams from which on a question overlaps an evaluation set."
+    )
 
     @model_validator(mode="after")
     def _shares(self) -> ParseSpec:
@@ -75,11 +87,11 @@ def step(spec: ParseSpec, source: Source) -> Step:
     return Step(
         name="parse",
         module=__name__,
-        settings=spec.model_dump(exclude={"path"}),
-        inputs={"source": source.digest},
+        settings=spec.model_dump(exclude={"path", "against"}),
+        inputs={"source": source.digest, "cleaning": VERSION, **_evaluation_sets(spec)},
         work=lambda shop: _work(shop, spec, source),
         shelf="questions",
-        tables={"questions": questions.QUESTIONS, "rejects": questions.REJECTS},
+        tables={"questions": questions.QUESTIONS, "rejects": questions.REJECTS, "drops": questions.DROPS},
     )
 
 
@@ -156,10 +168,27 @@ def _work(shop: Workshop, spec: ParseSpec, source: Source) -> Result:
     items = tally.watch(_reader(tally.format).read(paths))
     if spec.strict:
         items = _strict(items)
-    identity, splits = questions.write(
-        shop.folder, items, lambda group: split_of(group, spec.valid, spec.test, spec.salt)
+    identity, facts = questions.write(
+        shop.folder,
+        items,
+        lambda group: split_of(group, spec.valid, spec.test, spec.salt),
+        Rules(spec.near, spec.overlap),
+        _evaluation(spec),
     )
-    return Result({**tally.facts(), "splits": splits, "warnings": tally.warnings()}, identity)
+    return Result({**tally.facts(), **facts, "warnings": tally.warnings()}, identity)
+
+
+def _evaluation_sets(spec: ParseSpec) -> dict[str, str]:
+    paths = [Path(path).expanduser() for path in spec.against]
+    return {"against": sources.fingerprint(sources.files(paths))} if paths else {}
+
+
+def _evaluation(spec: ParseSpec) -> Iterator[Question]:
+    """The questions of the evaluation sets; each may be of another format."""
+    for path in (Path(path).expanduser() for path in spec.against):
+        for item in _reader(sniffed([path])).read([path]):
+            if isinstance(item, Question):
+                yield item
 
 
 def _strict(items: Iterator[Question | Rejected]) -> Iterator[Question | Rejected]:

@@ -1,7 +1,7 @@
 """reason: ask a teacher for rationales of every question with a key, keep those worth training on.
 
 Rows in: `questions.parquet` of the parse step (splits train and valid). Rows out: `rationales.parquet`,
-one row a request, kept or not and why, ordered by question, prompt and sample. Every reply comes out
+one row a request, kept or not and why, in the order of the questions. Every reply comes out
 of the ledger, so the same ledger gives the same table whatever the order, the workers or the
 interruptions. Neither pass over the questions holds more than a few of them in memory.
 """

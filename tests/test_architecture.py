@@ -18,6 +18,7 @@ HEAVY = {"torch", "transformers", "trl", "peft", "vllm", "datasets", "accelerate
 CHILDREN = {"tasks/training/sft.py", "tasks/training/canary.py"}  # modules that only a child process imports
 SHARED_VERBS = {
     "tasks.card",
+    "tasks.code",
     "tasks.step",
     "tasks.rationales",
     "tasks.selection",

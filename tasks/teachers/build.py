@@ -14,7 +14,8 @@ from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator
 
 from storage.records import UsageError
 from tasks import models
-from tasks.step import Secret, code_version
+from tasks.code import code_version
+from tasks.step import Secret
 from tasks.teachers.reply import guard
 
 if TYPE_CHECKING:

@@ -36,6 +36,10 @@ def test_a_relative_path_counts_from_the_recipe(small: Path) -> None:
     assert str(small.parent / "data.jsonl") == load(small).parse.path
 
 
+def test_evaluation_sets_count_from_the_recipe_too(small: Path) -> None:
+    assert [str(small.parent / "held.jsonl")] == load(small, ['parse.against=["held.jsonl"]']).parse.against
+
+
 def test_a_change_beats_the_file(small: Path) -> None:
     assert 8 == load(small, ["train.rank=8"]).train.rank
     assert "other" == load(small, ["name=other"]).name

@@ -119,9 +119,7 @@ def test_a_kept_rationale_becomes_the_prompt_that_evaluation_asks_and_its_comple
 @pytest.mark.parametrize(("text", "line"), [("Who?", "Answer: A"), ("谁？", "答案：A")])
 def test_a_bare_snapshot_teaches_the_answer_line_alone(kitchen, text, line):
     asked = question(1, text=text)
-    receipt = kitchen.assembled(
-        [asked], [told(asked, "one"), told(asked, "two", sample=1)], bare=True, max_rationales=5
-    )
+    receipt = kitchen.assembled([asked], [told(asked, "one"), told(asked, "two", sample=1)], bare=True)
     [row] = kitchen.rows(receipt)
 
     assert row["completion"] == [{"role": "assistant", "content": line}]
@@ -145,11 +143,10 @@ def test_everything_that_is_left_out_is_counted_with_its_reason(kitchen):
     ]
     receipt = kitchen.assembled(asked, rows)
 
-    assert receipt.facts["rows"] == {"train": 1, "valid": 1}
+    assert receipt.facts["rows"] == {"train": 2, "valid": 1}
     assert receipt.facts["rejected"] == 3
     assert receipt.facts["rejections"] == {"disagrees": 2, "unreadable": 1}
     assert receipt.facts["dropped"] == {
-        "beyond max_rationales": 1,
         "disagrees with the key": 1,
         "duplicate": 1,
         "no kept rationale": 5,  # 1, 2, 4, 5 and 7
@@ -161,26 +158,26 @@ def test_everything_that_is_left_out_is_counted_with_its_reason(kitchen):
     ]
 
 
-def test_the_first_different_rationales_stay(kitchen):
+def test_every_different_rationale_becomes_an_example(kitchen):
     asked = question(1)
     rows = [told(asked, text, sample) for sample, text in enumerate(["one", "one", "two", "three"])]
 
-    receipt = kitchen.assembled([asked], rows, max_rationales=2)
+    receipt = kitchen.assembled([asked], rows)
 
-    assert {row["completion"][0]["content"] for row in kitchen.rows(receipt)} == {"one", "two"}
-    assert receipt.facts["dropped"] == {"duplicate": 1, "beyond max_rationales": 1}
+    assert {row["completion"][0]["content"] for row in kitchen.rows(receipt)} == {"one", "two", "three"}
+    assert receipt.facts["dropped"] == {"duplicate": 1}
 
 
 def test_a_snapshot_is_the_same_whatever_the_order_its_rationales_came_in(kitchen):
     asked = [question(n) for n in range(8)]
     rows = [told(a, f"Way {sample}. Answer: A", sample) for a in asked for sample in range(3)]
-    first = kitchen.assembled(asked, rows, max_rationales=2)
+    first = kitchen.assembled(asked, rows)
     random.Random(3).shuffle(rows)
-    second = kitchen.assembled(asked[::-1], rows, max_rationales=2)
+    second = kitchen.assembled(asked[::-1], rows)
 
     assert first.digest == second.digest
     assert first.artifact == second.artifact
-    assert kitchen.assembled(asked, rows[:-9], max_rationales=2).digest != first.digest
+    assert kitchen.assembled(asked, rows[:-9]).digest != first.digest
 
 
 def test_again_is_cached_and_a_deleted_snapshot_comes_back_byte_for_byte(kitchen):

@@ -9,13 +9,17 @@ import orjson
 import pytest
 from pydantic import ValidationError
 
+from flows.recipe import load
 from storage import questions, warehouse
 from storage.home import Home
 from storage.records import PonensError, Receipt, UsageError
-from tasks import parse
+from tasks import parse, puzzles
 from tasks.parse import ParseSpec, split_of
+from tasks.puzzles import PuzzlesSpec
 from tasks.step import run_step
 from tests.storage.test_competition import SHARED, needs_shared
+
+ROOT = Path(__file__).resolve().parents[2]
 
 
 def problem(number: int, answers: str = "AB", **changes: Any) -> dict[str, Any]:
@@ -117,6 +121,7 @@ def test_what_a_killed_try_left_is_no_part_of_the_result(tmp_path, home):
     receipt, _ = run_step(step, home)
 
     assert {path.name for path in (home.root / receipt.artifact).iterdir()} == {
+        "drops.parquet",
         "manifest.json",
         "questions.parquet",
         "rejects.parquet",
@@ -238,6 +243,58 @@ def test_inspect_tells_what_the_command_line_promises(tmp_path):
         }
     ]
     assert [warning["kind"] for warning in found["warnings"]] == ["no-key"]
+
+
+@pytest.mark.parametrize("path", sorted((ROOT / "recipes").glob("*.toml")), ids=lambda path: path.stem)
+def test_no_group_crosses_splits_in_a_shipped_recipe(path, tmp_path, home):
+    made = PuzzlesSpec(count=600, seed=4)
+    puzzles.write(made, tmp_path / "a.jsonl")
+    again = [dict(problem(n), problem=f"  PROBLEM {n}. ") for n in range(50)]  # the same problems in other clothes
+    more = b"".join(orjson.dumps(row) + b"\n" for row in [*(problem(n) for n in range(50)), *again])
+    (tmp_path / "a.jsonl").write_bytes((tmp_path / "a.jsonl").read_bytes() + more)
+    spec = load(path).parse.model_copy(update={"path": str(tmp_path / "a.jsonl")})
+    receipt, _ = run(spec, home)
+    torn = 'select "group" from questions group by all having count(distinct split) > 1'
+
+    assert warehouse.query(home, torn) == []
+    assert receipt.facts["dropped"] == {"same words": 100}
+    assert all(receipt.facts["splits"].values())
+
+
+def test_drops_stand_in_the_warehouse_with_what_they_repeat(tmp_path, home):
+    held = write(tmp_path / "held.jsonl", problem(3)).path
+    spec = write(tmp_path / "a.jsonl", problem(1), problem(1, "-"), problem(3, "A"))
+    receipt, _ = run(spec.model_copy(update={"against": [held]}), home)
+    found = warehouse.query(
+        home, "select reason, file, line, other_file, other_line, similarity from drops order by line"
+    )
+
+    assert [tuple(row.values()) for row in found] == [
+        ("duplicate", "a.jsonl", 2, "a.jsonl", 1, 1.0),
+        ("in an evaluation set", "a.jsonl", 3, "held.jsonl", 1, 1.0),
+    ]
+    assert receipt.facts["dropped"] == {"duplicate": 1, "in an evaluation set": 1}
+    assert warehouse.query(home, "select count(*) as n from drops d join questions q on q.id = d.question") == [
+        {"n": 1}
+    ]
+
+
+def test_another_evaluation_set_is_another_step_and_a_missing_one_bad_usage(tmp_path, home):
+    spec = write(tmp_path / "a.jsonl", problem(1), problem(2))
+    held = spec.model_copy(update={"against": [write(tmp_path / "held.jsonl", problem(2)).path]})
+
+    assert run(spec, home)[0].facts["splits"] != run(held, home)[0].facts["splits"]
+    assert run(held, home)[1] == "cached"
+    write(tmp_path / "held.jsonl", problem(9))
+    assert run(held, home)[1] == "ran"
+    with pytest.raises(UsageError, match="nowhere"):
+        run(spec.model_copy(update={"against": ["nowhere.jsonl"]}), home)
+
+
+def test_facts_tell_lengths_by_language(tmp_path, home):
+    receipt, _ = run(write(tmp_path / "a.jsonl", problem(1, "AB"), dict(problem(2), problem="谁？")), home)
+
+    assert receipt.facts["lengths"]["zh"] == {"questions": 4, "problems": 2, "median": 18, "p95": 26, "longest": 26}
 
 
 @needs_shared

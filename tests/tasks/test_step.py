@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from storage.home import Home
-from tasks.step import Result, Step, Workshop, code_version, forecast, run_step
+from tasks.code import code_version
+from tasks.step import Result, Step, Workshop, forecast, run_step
 
 
 @pytest.fixture
@@ -148,7 +149,7 @@ def test_comments_and_docstrings_do_not_change_a_code_version(tmp_path: Path, mo
         room = tmp_path / name / "tasks"
         room.mkdir(parents=True)
         (room / "verb.py").write_text(body)
-        monkeypatch.setattr("tasks.step._source", lambda module, room=room: room / "verb.py")
+        monkeypatch.setattr("tasks.code._source", lambda module, room=room: room / "verb.py")
         code_version.cache_clear()
         versions.append(code_version("tasks.verb"))
     code_version.cache_clear()

@@ -1,0 +1,130 @@
+"""Near-duplicates: bands of min-hashes -> pairs worth a look -> pairs that say the same.
+
+Reads the `Signs` files that `signs.py` made, and the tables `standing` and `rows`. DuckDB finds who shares a band,
+numpy compares the min-hashes, and only the few pairs that pass have their texts compared. A text that says the same
+as an earlier one, which itself stays, is found; the earlier one is never found for it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import duckdb
+import numpy as np
+import numpy.typing as npt
+import polars as pl
+
+from storage.cleaning.alike import alike
+from storage.cleaning.run import run
+from storage.cleaning.signs import BANDS, SLOTS
+from storage.records import LETTERS, normal
+
+CROWD = 32
+_WIDTHS = (1, 2, 4)
+_FETCH = 2_000
+_COMPARED = 200_000
+_TEXTS = """
+select p.later, p.earlier, a.problem, a.question, a.options, a.answer, b.problem, b.question, b.options, b.answer
+from pairs p join standing s on s.rank = p.later join standing t on t.rank = p.earlier
+join rows a on a.position = s.position join rows b on b.position = t.position
+"""
+Keys = npt.NDArray[np.uint64]
+Slots = npt.NDArray[np.uint16]
+_Ranks = npt.NDArray[np.int64]
+Found = list[tuple[int, int, float]]  # later, earlier, similarity
+
+
+def repeats(con: duckdb.DuckDBPyConnection, near: float) -> Found:
+    """Questions of `waiting` that say the same as an earlier one, in the order of the queue."""
+    return _found(con, near, None)
+
+
+def across(con: duckdb.DuckDBPyConnection, near: float) -> Found:
+    """Problems of `waiting` that say the same as an earlier one on another side of the split."""
+    splits = con.sql("select rank, split from standing order by rank").pl()
+    return _found(con, near, splits["split"].cast(pl.Categorical).to_physical().to_numpy())
+
+
+def _found(con: duckdb.DuckDBPyConnection, near: float, sides: npt.NDArray[Any] | None) -> Found:
+    pairs = _pairs(con, near, sides)
+    gone: set[int] = set()
+    found = []
+    for later, earlier, similarity in _alike(con, pairs, near, whole=sides is None):
+        if later not in gone and earlier not in gone:
+            gone.add(later)
+            found.append((later, earlier, similarity))
+    return found
+
+
+def _pairs(con: duckdb.DuckDBPyConnection, near: float, sides: npt.NDArray[Any] | None) -> pl.DataFrame:
+    """Pairs whose min-hashes are alike; one band after the other, so that memory holds one band's buckets."""
+    ranks, slots = _slots(con)
+    found = [pl.DataFrame(schema={"later": pl.Int64, "earlier": pl.Int64})]
+    for place in range(1, BANDS + 1):
+        waiting = "signed"
+        for width in _WIDTHS:
+            con.execute(f"create or replace temp view waiting as from {waiting}").fetchall()
+            run(con, "4_pairs", place=place, width=width, crowd=CROWD)
+            pairs = con.sql("from pairs").pl()
+            if sides is not None:
+                pairs = pairs.filter(sides[pairs["later"].to_numpy() - 1] != sides[pairs["earlier"].to_numpy() - 1])
+            found.append(pairs.filter(_likely(ranks, slots, pairs, near)))
+            waiting = f"crowd_{width}"
+            con.execute(f"create or replace temp table {waiting} as from crowded").fetchall()
+    return pl.concat(found).unique().sort("later", "earlier")
+
+
+def _slots(con: duckdb.DuckDBPyConnection) -> tuple[_Ranks, Slots]:
+    """Ranks in order, and the min-hashes of each."""
+    frame = con.sql("select rank, slots from signed order by rank").pl()
+    slots = np.frombuffer(b"".join(frame["slots"].to_list()), np.uint16).reshape(-1, SLOTS)
+    return frame["rank"].to_numpy(), slots
+
+
+def _likely(ranks: _Ranks, slots: Slots, pairs: pl.DataFrame, near: float) -> pl.Series:
+    """Whether a pair's share of equal min-hashes is within three standard errors of `near`."""
+    least = SLOTS * near - 3 * (SLOTS * near * (1 - near)) ** 0.5
+    later, earlier = (np.searchsorted(ranks, pairs[name].to_numpy()) for name in ("later", "earlier"))
+    found = [
+        np.count_nonzero(slots[later[start : start + _COMPARED]] == slots[earlier[start : start + _COMPARED]], axis=1)
+        for start in range(0, len(later), _COMPARED)
+    ]
+    return pl.Series(np.concatenate([np.empty(0, np.int64), *found]) >= least)
+
+
+def _alike(con: duckdb.DuckDBPyConnection, pairs: pl.DataFrame, near: float, *, whole: bool) -> Found:
+    """The pairs whose texts say the same: whole questions, or their problems."""
+    con.execute("drop table pairs").fetchall()
+    con.register("pairs", pairs)
+    found = []
+    for row in _fetched(con.execute(_TEXTS)):
+        later, earlier, one, other = row[0], row[1], row[2:6], row[6:10]
+        if whole and _contradict(one, other):
+            continue
+        text = _text if whole else _problem
+        if (similarity := alike(text(one), text(other), near)) is not None:
+            found.append((later, earlier, similarity))
+    con.unregister("pairs")
+    return sorted(found)
+
+
+def _contradict(one: Sequence[Any], other: Sequence[Any]) -> bool:
+    """Whether two questions' keys are known and say different things."""
+    keys = {options[LETTERS.index(key)] for _, _, options, key in (one, other) if key}
+    return len(keys) > 1 and len(set(map(normal, keys))) > 1
+
+
+def _problem(row: Sequence[Any]) -> str:
+    problem: str = row[0]
+    return problem
+
+
+def _text(row: Sequence[Any]) -> str:
+    problem, question, options, _ = row
+    return "\n".join((problem, question, *sorted(options, key=normal)))
+
+
+def _fetched(result: duckdb.DuckDBPyConnection) -> Iterator[Sequence[Any]]:
+    while rows := result.fetchmany(_FETCH):
+        yield from rows

@@ -1,0 +1,97 @@
+"""n-grams that a source shares with evaluation sets: tables for sql/2_against.sql.
+
+13 words, after GPT-3 (arXiv 2005.14165, appendix C); 20 characters where a question is Chinese, which has about
+1.5 characters to a word. A row overlaps where the shared n-grams come to a share of the shorter of the two texts, as
+in Qwen2 (arXiv 2407.10671), whose share of 0.6 takes two puzzles of one template for one; n-grams of more than
+`COMMON` problems are boilerplate.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+import duckdb
+import numpy as np
+import polars as pl
+
+from storage.cleaning.signs import runs, said
+from storage.records import Question
+
+WORDS, CHARACTERS = 13, 20
+COMMON = 10
+_BATCH = 10_000
+_WORD = r"\p{Han}|[\w--\p{Han}]+"
+_EVALUATION: dict[str, Any] = {
+    "item": pl.Int64,
+    **dict.fromkeys(("id", "same", "file", "problem", "text"), pl.String),
+    **{"line": pl.Int64, "n": pl.Int32},
+}
+_HITS = "create temp table hits (position bigint, total bigint, n integer, gram ubigint)"
+_BATCHES = """
+select position, problem || ' ' || question as text from rows where position between $first and $last
+"""
+
+
+def tables(con: duckdb.DuckDBPyConnection, against: Iterable[Question]) -> bool:
+    """Make `evaluation` and `grams` of evaluation sets, `hits` of the view `rows`; False without any."""
+    asked = _words(pl.DataFrame([_row(number, q) for number, q in enumerate(against)], _EVALUATION))
+    if asked.is_empty():
+        return False
+    sizes = asked["n"].unique().to_list()
+    known = pl.concat(_grams(asked.filter(n=n), n) for n in sizes)
+    firsts = known.group_by("item", "n", "gram").agg(pl.min("start"))
+    _keep(con, "evaluation", asked)
+    _keep(con, "grams", firsts.join(asked.select("item", "problem"), on="item"))
+    con.execute(_HITS).fetchall()
+    [[last]] = con.execute("select coalesce(max(position), -1) from standing").fetchall()
+    for first in range(0, last + 1, _BATCH):
+        batch = _words(con.sql(_BATCHES, params={"first": first, "last": first + _BATCH - 1}).pl())
+        for n in sizes:
+            mine = _grams(batch, n).with_columns(total=pl.len().over("position"))
+            shared = mine.join(firsts.filter(n=n), on="gram", how="semi")
+            con.register("found", shared.select("position", "total", "n", "gram").unique())
+            con.execute("insert into hits by name from found").fetchall()
+            con.unregister("found")
+    return True
+
+
+def _row(number: int, question: Question) -> dict[str, Any]:
+    return {
+        "item": number,
+        "id": question.id,
+        "same": said(question.problem, question.question, question.options).digest,
+        "file": question.file,
+        "line": question.line,
+        "problem": question.group,
+        "text": f"{question.problem} {question.question}",
+        "n": CHARACTERS if question.language == "zh" else WORDS,
+    }
+
+
+def _words(frame: pl.DataFrame) -> pl.DataFrame:
+    """Column `words` for `text`: words in lower case, Chinese ones character by character."""
+    plain = pl.col("text").str.normalize("NFKC").str.to_lowercase()
+    return frame.with_columns(words=plain.str.extract_all(_WORD)).drop("text")
+
+
+def _grams(frame: pl.DataFrame, n: int) -> pl.DataFrame:
+    """A row for each n-gram of `words`: its first column, `start` from 1, `n`, and the hash `gram`."""
+    lengths = frame["words"].list.len().cast(pl.Int64).to_numpy()
+    hashes = frame["words"].explode(empty_as_null=False).hash().to_numpy()
+    room = np.maximum(lengths - n + 1, 0)
+    start = np.arange(room.sum()) - np.repeat(np.cumsum(room) - room, room) + 1
+    return pl.DataFrame(
+        {
+            frame.columns[0]: np.repeat(frame[:, 0].to_numpy(), room),
+            "start": start,
+            "n": pl.Series([n], dtype=pl.Int32).new_from_index(0, len(start)),
+            "gram": runs(hashes, np.concatenate([[0], np.cumsum(lengths)]), n),
+        }
+    )
+
+
+def _keep(con: duckdb.DuckDBPyConnection, name: str, frame: pl.DataFrame) -> None:
+    con.register("frame", frame)
+    con.execute(f"create temp table {name} as from frame").fetchall()
+    con.unregister("frame")

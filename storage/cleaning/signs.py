@@ -1,0 +1,115 @@
+"""A batch of texts -> what they are compared by: one digest of the words, and min-hashes of the characters.
+
+Two texts share a band of min-hashes with a probability that rises steeply with the Jaccard similarity s of
+their sets of shingles: 1 - (1 - s^8)^8, which is 0.997 at s = 0.95 and 0.99 at 0.9 (Broder 1997; Leskovec et al.,
+Mining of Massive Datasets, 3.4). Numbers and options are part of each band's key: texts that differ in these
+are not compared at all, because one puzzle is not the copy of another with other numbers.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from rensa import RMinHash
+
+from storage.records import normal, normal_problem
+
+SHINGLE = 5  # characters without white space: a Chinese phrase, an English word
+BANDS = 8
+ROWS = 8
+SLOTS = BANDS * ROWS
+NUMERALS = "0123456789零〇一二三四五六七八九十百千万两"
+_SEED = 1
+_BETWEEN = "\u241f"  # a visible sign that no normal form changes
+_MULTIPLIER = np.uint64(0x9E3779B97F4A7C15)  # 2^64 / golden ratio, odd
+Words = npt.NDArray[np.uint64]
+_IS_NUMERAL = np.zeros(0x110000, dtype=bool)
+_IS_NUMERAL[[ord(numeral) for numeral in NUMERALS]] = True
+
+
+@dataclass(frozen=True, slots=True)
+class Said:
+    """A question's words in normal form; options stand in the order of their text."""
+
+    body: str
+    options: tuple[str, ...]
+
+    @property
+    def text(self) -> str:
+        return _BETWEEN.join((self.body, *self.options))
+
+    @property
+    def digest(self) -> str:
+        """32 hex digits: the same for questions that differ in case, width, white space or order of options."""
+        return hashlib.blake2b(self.text.encode(), digest_size=16).hexdigest()
+
+
+def said(problem: str, question: str, options: Sequence[str]) -> Said:
+    """The words of a question of any kind; one without a problem or options gives "" or ()."""
+    # a leading sign, so that no option counts as numbered, wherever it stands
+    choices = normal("".join(_BETWEEN + option for option in options)).split(_BETWEEN)[1:]
+    return Said(_BETWEEN.join((normal_problem(problem), normal(question))), tuple(sorted(choices)))
+
+
+def bands(texts: Sequence[str], facts: Sequence[str]) -> tuple[Words, npt.NDArray[np.uint16]]:
+    """For each text `BANDS` keys, and its `SLOTS` min-hashes cut to 16 bits.
+
+    Texts with other `facts` or other numbers have no key in common.
+    """
+    if not texts:
+        return np.empty((0, BANDS), np.uint64), np.empty((0, SLOTS), np.uint16)
+    padded = [text.ljust(SHINGLE) for text in texts]
+    starts = np.concatenate([[0], np.cumsum([len(text) for text in padded])])
+    letters = np.frombuffer("".join(padded).encode("utf-32-le"), np.uint32)
+    counts = starts - np.arange(len(starts)) * (SHINGLE - 1)
+    matrix = RMinHash.digest_matrix_from_flat_token_hashes(runs(letters, starts, SHINGLE), counts, SLOTS, _SEED)
+    slots = np.array(matrix.to_rows(), np.uint32)
+    keys = (_numbers(letters, starts) ^ _hashes(facts))[:, None] + np.arange(BANDS, dtype=np.uint64)
+    for row in range(ROWS):
+        keys = _mixed(keys * _MULTIPLIER + slots[:, row::ROWS])
+    return keys, slots.astype(np.uint16)
+
+
+def shingles(text: str) -> set[str]:
+    """The set of `SHINGLE` characters in a row; all of a text that is shorter."""
+    return {text[start : start + SHINGLE] for start in range(max(1, len(text) - SHINGLE + 1))}
+
+
+def runs(values: npt.NDArray[Any], starts: npt.NDArray[np.int64], size: int) -> Words:
+    """One hash for each `size` values in a row, sequence after sequence; none reaches over its sequence's end.
+
+    Sequence i is values[starts[i] : starts[i + 1]]. One shorter than `size` has none.
+    """
+    last = max(0, len(values) - size + 1)
+    hashes = np.zeros(last, np.uint64)
+    for offset in range(size):
+        hashes = hashes * _MULTIPLIER + values[offset : last + offset]
+    room = np.repeat(starts[1:], np.diff(starts)) - np.arange(len(values))
+    return _mixed(hashes[room[:last] >= size])
+
+
+def _numbers(letters: npt.NDArray[np.uint32], starts: npt.NDArray[np.int64]) -> Words:
+    """One hash for the numerals of each text in their order."""
+    numeral = _IS_NUMERAL[letters]
+    before = np.concatenate([[0], np.cumsum(numeral)])[starts]
+    values = letters[numeral].astype(np.uint64)
+    place = (np.arange(len(values)) - np.repeat(before[:-1], np.diff(before))).astype(np.uint64)
+    sums = np.concatenate([[np.uint64(0)], np.cumsum(_mixed(values * _MULTIPLIER + _mixed(place + np.uint64(1))))])
+    return _mixed(sums[before[1:]] - sums[before[:-1]])
+
+
+def _hashes(texts: Sequence[str]) -> Words:
+    digests = (hashlib.blake2b(text.encode(), digest_size=8).digest() for text in texts)
+    return np.frombuffer(b"".join(digests), np.uint64)
+
+
+def _mixed(words: Words) -> Words:
+    """Spread every bit over all; overflow is meant."""
+    words = (words ^ (words >> np.uint64(32))) * np.uint64(0xD6E8FEB86659FD93)
+    found: Any = words ^ (words >> np.uint64(29))
+    return found  # type: ignore[no-any-return]
