@@ -13,6 +13,10 @@ from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
 
 Split = Literal["train", "valid", "test"]
+Role = Literal["system", "user", "assistant", "tool"]
+Task = Literal[
+    "instruction", "chat", "sql", "statement", "translation", "classification", "summary", "tagging", "triples"
+]
 LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 _HAN = re.compile(r"[\u3400-\u9fff]")
 
@@ -59,10 +63,11 @@ def language_of(text: str) -> Literal["zh", "en"]:
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """One chat message."""
+    """One chat message; `train` is whether an assistant's words are to be learnt."""
 
-    role: Literal["system", "user", "assistant"]
+    role: Role
     content: str
+    train: bool = True
 
     def dict(self) -> dict[str, str]:
         return {"role": self.role, "content": self.content}
@@ -73,7 +78,8 @@ class Question:
     """One multiple-choice question; the letter of an option is its position.
 
     `source_id`, `file` and `line` are for people; identity is `id`, made of content alone.
-    `answer` is None where the source has no key.
+    `answer` is None where the source has no key. `notes` are what its reader found odd, by the
+    kinds of `storage.oddities`.
     """
 
     problem: str
@@ -84,6 +90,7 @@ class Question:
     file: str = ""
     line: int = 0
     split: Split = "train"
+    notes: tuple[str, ...] = field(default=(), compare=False)
 
     def __post_init__(self) -> None:
         if not 2 <= len(self.options) <= len(LETTERS):
@@ -112,8 +119,111 @@ class Question:
 
 
 @dataclass(frozen=True, slots=True)
+class Dialogue:
+    """Messages that end in an assistant's answer, be it one instruction or a long chat.
+
+    `about` is what a scorer needs beside the words (schema, labels, a proof); it is no part of the
+    identity. `topic` names what must not be split apart (a database, a passage); the first user
+    message where it is empty.
+    """
+
+    messages: tuple[Message, ...]
+    task: Task = "chat"
+    about: Mapping[str, Any] = field(default_factory=dict, hash=False)
+    topic: str = ""
+    source_id: str = ""
+    file: str = ""
+    line: int = 0
+    split: Split = "train"
+    notes: tuple[str, ...] = field(default=(), compare=False)
+
+    def __post_init__(self) -> None:
+        roles = [message.role for message in self.messages]
+        if "user" not in roles or roles[-1] != "assistant" or "system" in roles[1:]:
+            raise ValueError(f"roles {roles}; expected a user's turn, the answer last, a system turn only first")
+
+    @property
+    def group(self) -> str:
+        """16 hex digits: the topic's identity. Dialogues of one topic are never split apart."""
+        return digest(self.topic or next(m.content for m in self.messages if m.role == "user"))[:16]
+
+    @property
+    def id(self) -> str:
+        """16 hex digits: the identity of roles and words in their order."""
+        return digest([[m.role, m.content] for m in self.messages])[:16]
+
+    @property
+    def language(self) -> Literal["zh", "en"]:
+        return language_of("".join(m.content for m in self.messages))
+
+
+@dataclass(frozen=True, slots=True)
+class Preference:
+    """Two answers to the same messages, the better one first; they differ."""
+
+    prompt: tuple[Message, ...]
+    chosen: str
+    rejected: str
+    source_id: str = ""
+    file: str = ""
+    line: int = 0
+    split: Split = "train"
+    notes: tuple[str, ...] = field(default=(), compare=False)
+
+    def __post_init__(self) -> None:
+        if not any(message.role == "user" for message in self.prompt):
+            raise ValueError("the prompt has no user's turn")
+        if self.chosen == self.rejected:
+            raise ValueError("chosen and rejected are the same")
+
+    @property
+    def group(self) -> str:
+        """16 hex digits: the first user message. Answers to one prompt are never split apart."""
+        return digest(next(m.content for m in self.prompt if m.role == "user"))[:16]
+
+    @property
+    def id(self) -> str:
+        """16 hex digits: the identity of prompt and both answers."""
+        return digest([[[m.role, m.content] for m in self.prompt], self.chosen, self.rejected])[:16]
+
+    @property
+    def language(self) -> Literal["zh", "en"]:
+        return language_of("".join(m.content for m in self.prompt) + self.chosen + self.rejected)
+
+
+@dataclass(frozen=True, slots=True)
+class Text:
+    """Plain text to go on training with. `topic` as in a dialogue; the text itself where it is empty."""
+
+    text: str
+    topic: str = ""
+    source_id: str = ""
+    file: str = ""
+    line: int = 0
+    split: Split = "train"
+    notes: tuple[str, ...] = field(default=(), compare=False)
+
+    @property
+    def group(self) -> str:
+        """16 hex digits: the topic's identity. Texts of one topic are never split apart."""
+        return digest(self.topic or self.text)[:16]
+
+    @property
+    def id(self) -> str:
+        """16 hex digits: the identity of the text."""
+        return digest(self.text)[:16]
+
+    @property
+    def language(self) -> Literal["zh", "en"]:
+        return language_of(self.text)
+
+
+Record = Question | Dialogue | Preference | Text
+
+
+@dataclass(frozen=True, slots=True)
 class Rejected:
-    """A source line that is no question: where, which field, why. `line` counts from 1."""
+    """A source row that is no record: where, which field, why. `line` counts from 1."""
 
     file: str
     line: int

@@ -1,0 +1,73 @@
+"""Alpaca's instructions, with or without a history.
+
+    {"instruction": "…", "input": "", "output": "…", "history": [["…", "…"], …], "system": "…"}
+
+The user says the instruction and, below it, the input. `history` holds the pairs of turns that came
+before; `input`, `history` and `system` may be absent or null. Odd turns: see `conversation`.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import Any
+
+from storage.formats.base import At, Cells, Fault, Format, listed, named, optional, said, text
+from storage.formats.conversation import settled
+from storage.records import Dialogue, Message
+
+_ECHO = re.compile(r"\s*(?:输入|[Ii]nput)\s*[:：]")
+
+
+def sniff(row: Cells) -> bool:
+    """An instruction and an output."""
+    return {"instruction", "output"} <= set(row)
+
+
+def records(row: Cells, at: At) -> Iterator[Dialogue]:
+    """The dialogue of a row."""
+    input, system = optional(row, "input"), optional(row, "system")
+    asked = text(row, "instruction", empty=bool(input.strip()))
+    answer = Message("assistant", text(row, "output"))
+    before = [turn for pair in _history(row) for turn in pair]
+    asks = Message("user", "\n\n".join(part for part in (asked, input) if part.strip()))
+    opening = [Message("system", system)] if system else []
+    messages, notes = settled([*opening, *before, asks, answer], "history")
+    yield Dialogue(
+        messages,
+        "chat" if before else "instruction",
+        source_id=named(row, "id"),
+        file=at.file,
+        line=at.line,
+        notes=(*notes, *(("echoed-label",) if _ECHO.match(input) else ())),
+    )
+
+
+def row(dialogue: Dialogue) -> dict[str, Any]:
+    """The row of a dialogue. Fault if it has tools, an answer not to be learnt, or turns out of turn."""
+    system, *rest = dialogue.messages if dialogue.messages[0].role == "system" else (None, *dialogue.messages)
+    asked, answered = rest[0::2], rest[1::2]
+    if len(asked) != len(answered) or {m.role for m in asked} != {"user"} or {m.role for m in answered} != {"assistant"}:
+        raise Fault("messages", "turns other than user and assistant, one after the other, have no place in alpaca")
+    if not all(message.train for message in dialogue.messages):
+        raise Fault("messages", "an answer that is not to be learnt has no place in alpaca")
+    *history, (last, answer) = zip(asked, answered, strict=True)
+    return {
+        "instruction": last.content,
+        "input": "",
+        "output": answer.content,
+        **({"system": system.content} if system else {}),
+        **({"history": [[one.content, other.content] for one, other in history]} if history else {}),
+    }
+
+
+def _history(row: Cells) -> Iterator[tuple[Message, Message]]:
+    pairs = [] if row.get("history") is None else listed(row, "history")
+    for n, pair in enumerate(pairs):
+        if not isinstance(pair, list) or len(pair) != 2:
+            raise Fault(f"history[{n}]", "not a pair of turns")
+        asked, answer = (said(turn, f"history[{n}][{side}]", empty=True) for side, turn in enumerate(pair))
+        yield Message("user", asked), Message("assistant", answer)
+
+
+FORMAT = Format("alpaca", sniff, records, row)
