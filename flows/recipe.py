@@ -131,7 +131,7 @@ def _anchor(content: dict[str, Any], folder: Path) -> None:
     if isinstance(parse, dict) and parse.get("path"):
         paths = parse["path"]
         one = isinstance(paths, str)
-        anchored = [str(folder / p) for p in ([paths] if one else paths)]
+        anchored = [p if "://" in p else str(folder / p) for p in ([paths] if one else paths)]
         parse["path"] = anchored[0] if one else anchored
 
 

@@ -1,10 +1,10 @@
-"""The values of a JSON array, one after the other, each with the line it begins on.
+"""The values of a JSON array, one after the other.
 
-    values(file)   b'[{"a": 1},\\n {"b": 2}]'  ->  (1, b'{"a": 1}'), (2, b'{"b": 2}')
+    values(file)   [{"a": 1}, {"b": 2}]  ->  b'{"a": 1}', b'{"b": 2}'
 
 Only strings and brackets are looked at; what stands between two commas is cut out unread. So a broken
-row costs that row and no other, its line can be told, and memory does not grow with the file: things
-that an event parser such as ijson does not give.
+row costs that row and no other, where an event parser such as ijson would end at it, and memory does
+not grow with the file.
 """
 
 from __future__ import annotations
@@ -22,20 +22,16 @@ _TOKEN = re.compile(rb'\{[^][{}"]*+(?:%b[^][{}"]*+)*+\}|%b|[][{},"]' % (_STRING,
 
 
 class Torn(Exception):
-    """The array does not go on as one from this line on; what came before it stands."""
-
-    def __init__(self, line: int, reason: str) -> None:
-        self.line, self.reason = line, reason
-        super().__init__(reason)
+    """The array does not go on as one; what came before stands."""
 
 
-def values(file: BinaryIO) -> Iterator[tuple[int, bytes]]:
-    """Lines, counted from 1, and bytes of the values in the array that `file` holds.
+def values(file: BinaryIO) -> Iterator[bytes]:
+    """The bytes of each value in the array that `file` holds, without the space around them.
 
     A gap between two commas is passed over. Torn if the array does not end, if something stands after
     it, or at a value of more than MAX_ROW bytes.
     """
-    line, depth, start, at = 1, 0, 0, 0
+    depth, start, at = 0, 0, 0
     buffer = b""
     while chunk := file.read(max(_CHUNK, len(buffer) - start)):
         buffer, at, start = buffer[start:] + chunk, at - start, 0
@@ -50,26 +46,17 @@ def values(file: BinaryIO) -> Iterator[tuple[int, bytes]]:
             elif depth > 1 and token in (b"]", b"}"):
                 depth -= 1
             elif depth == 1 and token in (b",", b"]"):
-                raw = buffer[start : hit.start()]
-                if raw.strip():
-                    yield line + _lead(raw), raw.strip()
-                line, start = line + raw.count(b"\n"), at
+                if value := buffer[start : hit.start()].strip():
+                    yield value
+                start = at
                 if token == b"]":
-                    return _end(buffer[at:] + file.read(_CHUNK), line)
+                    if (buffer[at:] + file.read(_CHUNK)).strip():
+                        raise Torn("something stands after the end of the array")
+                    return
         else:
             at = len(buffer)
         if len(buffer) - start > MAX_ROW:
-            raise Torn(line, f"a row of more than {MAX_ROW >> 20} MiB")
-    left = buffer[start:]
-    if left.strip():
-        yield line + _lead(left), left.strip()
-    raise Torn(line + left.count(b"\n"), "the file ends before its array does")
-
-
-def _end(left: bytes, line: int) -> None:
-    if left.strip():
-        raise Torn(line + _lead(left), "something stands after the end of the array")
-
-
-def _lead(raw: bytes) -> int:
-    return raw[: len(raw) - len(raw.lstrip())].count(b"\n")
+            raise Torn(f"a row of more than {MAX_ROW >> 20} MiB")
+    if value := buffer[start:].strip():
+        yield value
+    raise Torn("the file ends before its array does")

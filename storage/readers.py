@@ -94,14 +94,15 @@ def known(format: str) -> Format:
 
 
 def read(
-    files: Sequence[Named], format: str | None = None, columns: Columns | None = None
+    files: Sequence[Named], formats: Sequence[Format] | None = None, columns: Columns | None = None
 ) -> Iterator[Record | Rejected]:
     """Every record of `files`, in order, and every reject in its place.
 
-    `columns` names the columns to read instead of a format's own, such as {"prompt": "ask.text"}.
-    Memory does not grow with the files; no content makes it raise. UsageError as in `formats_of`.
+    `formats` is what `formats_of` says of the files. `columns` names the columns to read instead of a
+    format's own, such as {"prompt": "ask.text"}. Memory does not grow with the files; no content makes
+    it raise. UsageError as in `formats_of`.
     """
-    for (name, path), one in zip(files, formats_of(files, format, columns), strict=True):
+    for (name, path), one in zip(files, formats or formats_of(files, columns=columns), strict=True):
         for item in rows(name, path):
             yield from [item] if isinstance(item, Rejected) else _records(item, one, name, path, columns or {})
 

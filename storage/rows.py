@@ -2,7 +2,7 @@
 
     rows("data.jsonl.gz", path)   Row(1, {"id": …}), Row(3, {…}), Rejected("data.jsonl.gz", 4, "line", "broken JSON: …")
 
-A row's line is where it begins; in parquet and Arrow, which have no lines, it is the row's number.
+A row's line is where it begins; in a JSON array, parquet and Arrow it is the row's number, from 1.
 What a file is, its name says; a name that says nothing, or `.json` and `.txt`, is looked into. Plain
 text is a row {"text": …} a paragraph, or a line where a paragraph has more than a thousand of them.
 Memory does not grow with the file, and no content raises.
@@ -89,7 +89,9 @@ def _looked_into(path: Path) -> _Items:
 
 def _opened(path: Path) -> BinaryIO:
     packing = _PACKED.get(path.suffix.lower())
-    return cast(BinaryIO, io.BufferedReader(pa.input_stream(str(path), compression=packing))) if packing else path.open("rb")
+    if packing is None:
+        return path.open("rb")
+    return cast(BinaryIO, io.BufferedReader(pa.input_stream(str(path), compression=packing)))
 
 
 def _raw_lines(path: Path) -> Iterator[tuple[int, bytes]]:
@@ -106,12 +108,13 @@ def _json_lines(path: Path) -> _Items:
 
 
 def _array(path: Path) -> _Items:
+    number = 0
     with _opened(path) as file:
         try:
-            for line, value in arrays.values(file):
-                yield _decoded(line, value)
+            for number, value in enumerate(arrays.values(file), start=1):
+                yield _decoded(number, value)
         except arrays.Torn as torn:
-            yield _Broken(torn.line, torn.reason, "file")
+            yield _Broken(number + 1, str(torn), "file")
 
 
 def _decoded(line: int, value: bytes) -> Row | _Broken:
@@ -218,7 +221,8 @@ def _batches(batches: Iterator[pa.RecordBatch]) -> _Items:
 
 def _plain(batch: pa.RecordBatch) -> list[Any]:
     try:
-        return batch.to_pylist()
+        found: list[Any] = batch.to_pylist()
+        return found
     except (ValueError, pa.ArrowException) as error:  # such as text that is not UTF-8: find the row
         if batch.num_rows == 1:
             return [error]

@@ -103,7 +103,8 @@ def _inside(folder: Path) -> list[Path]:
     entries = sorted(entry for entry in folder.iterdir() if not entry.name.startswith("."))
     here = [e for e in entries if e.is_file() and e.name.endswith(SUFFIXES) and e.name not in (*_SAVED, *COMPANIONS)]
     rows = [file for file in here if not file.name.endswith(_PLAIN_TEXT)]
-    return rows or here or [file for entry in entries if entry.is_dir() and not entry.is_symlink() for file in _inside(entry)]
+    folders = [entry for entry in entries if entry.is_dir() and not entry.is_symlink()]
+    return rows or here or [file for below in folders for file in _inside(below)]
 
 
 def _saved(folder: Path) -> list[Path]:

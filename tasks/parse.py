@@ -1,26 +1,27 @@
 """Source files -> questions and rejects, each question's split with it.
 
+Every kind of record can be inspected; the step takes multiple choice.
+
 questions.parquet   one row a distinct question: train, valid or test by a hash of its problem
 rejects.parquet     one row a reject: file, line, field, reason
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from storage import competition, questions
+from storage import questions, readers
 from storage import source as sources
 from storage.oddities import Oddities
-from storage.records import Question, Receipt, Rejected, Split, UsageError, digest
+from storage.records import Dialogue, Preference, Question, Receipt, Record, Rejected, Split, UsageError, digest
 from tasks.step import Result, Step, Workshop, of
 
-READERS: dict[str, ModuleType] = {competition.NAME: competition}
 _TOLD = 5  # rejects that a strict run's error names
 
 
@@ -29,8 +30,13 @@ class ParseSpec(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    path: str | list[str] | None = Field(None, description="File, folder or list of them, relative to the recipe.")
-    format: str | None = Field(None, description="Format of the files; by default they are looked at.")
+    path: str | list[str] | None = Field(
+        None, description="File, folder, hf://ORG/NAME or list of them, relative to the recipe."
+    )
+    format: str | None = Field(None, description="Format of the files; by default each is looked at.")
+    columns: dict[str, str] = Field(
+        {}, description='Your names for a format\'s columns, such as {prompt = "ask", completion = "reply.text"}.'
+    )
     strict: bool = Field(False, description="Fail if any row is rejected.")
     valid: float = Field(0.05, ge=0, lt=1, description="Share of problems to watch training with.")
     test: float = Field(0.2, ge=0, le=1, description="Share of problems to evaluate on.")
@@ -40,8 +46,8 @@ class ParseSpec(BaseModel):
     def _shares(self) -> ParseSpec:
         if self.valid + self.test > 1:
             raise ValueError(f"valid + test is {self.valid + self.test:g}; expected at most 1")
-        if self.format is not None and self.format not in READERS:
-            raise ValueError(f"format {self.format!r}; expected one of {', '.join(READERS)}")
+        if self.format is not None and self.format not in readers.FORMATS:
+            raise ValueError(f"format {self.format!r}; expected one of {', '.join(readers.FORMATS)}")
         return self
 
 
@@ -56,7 +62,7 @@ class Source:
 def source(spec: ParseSpec, base: Path = Path()) -> Source:
     """The source that `spec.path` names, relative to `base`. UsageError if it is missing."""
     named = [spec.path] if isinstance(spec.path, str) else spec.path or []
-    paths = tuple(base / Path(path).expanduser() for path in named)
+    paths = tuple(base / sources.local(path).expanduser() for path in named)
     return Source(paths, sources.fingerprint(sources.files(paths)))
 
 
@@ -78,32 +84,18 @@ def step(spec: ParseSpec, source: Source) -> Step:
     )
 
 
-def inspect(path: Path | list[Path], format: str | None = None) -> dict[str, Any]:
+def inspect(
+    path: str | Path | Sequence[Path], format: str | None = None, columns: Mapping[str, str] | None = None
+) -> dict[str, Any]:
     """What is in the files at `path`, nothing written: counts, every reject, warnings.
 
     UsageError if a path is missing, or no reader knows the format.
     """
-    paths = [path] if isinstance(path, Path) else path
-    name = format or sniffed(paths)
-    tally = _Tally(name)
-    rejects = [item for item in tally.watch(_reader(name).read(paths)) if isinstance(item, Rejected)]
+    paths = [sources.local(path)] if isinstance(path, str) else [path] if isinstance(path, Path) else path
+    tally = _Tally(sources.files(paths), format, columns or {})
+    rejects = [item for item in tally.items() if isinstance(item, Rejected)]
     told = [{"file": r.file, "line": r.line, "field": r.field, "reason": r.reason} for r in rejects]
     return {**tally.facts(), "rejects": told, "warnings": tally.warnings()}
-
-
-def sniffed(paths: list[Path]) -> str:
-    """The format of the first file that a reader knows. UsageError if none does."""
-    named = sources.files(paths)
-    for _, file in named:
-        for name, reader in READERS.items():
-            if reader.sniff(file):
-                return name
-    raise UsageError(
-        "no reader knows this format",
-        seen=", ".join(name for name, _ in named[:5]),
-        expected=f"one of {', '.join(READERS)}",
-        hint="name it with --format, or parse.format in the recipe, to see what is wrong with each line",
-    )
 
 
 def split_of(group: str, valid: float, test: float, salt: str = "") -> Split:
@@ -115,46 +107,73 @@ def split_of(group: str, valid: float, test: float, salt: str = "") -> Split:
 
 
 class _Tally:
-    """Counts over a stream of questions and rejects that passes by."""
+    """Counts over the records and rejects of a source, as they pass by."""
 
-    def __init__(self, format: str) -> None:
-        self.format = format
-        self.questions = self.answered = self.rejected = 0
-        self._oddities = Oddities(number=_reader(format).number)
+    def __init__(self, files: Sequence[sources.Named], format: str | None, columns: Mapping[str, str]) -> None:
+        self._files, self._columns = files, columns
+        self._formats = readers.formats_of(files, format, columns)
+        self._kinds: Counter[str] = Counter()
+        self._answered = self._rejected = 0
+        by_file = {name: format for (name, _), format in zip(files, self._formats, strict=True)}
+        self._oddities = Oddities(number=lambda question: by_file[question.file].number(question))
 
-    def watch(self, items: Iterator[Question | Rejected]) -> Iterator[Question | Rejected]:
-        for item in items:
+    def items(self) -> Iterator[Record | Rejected]:
+        for item in readers.read(self._files, self._formats, self._columns):
             self._oddities.see(item)
             if isinstance(item, Rejected):
-                self.rejected += 1
+                self._rejected += 1
             else:
-                self.questions += 1
-                self.answered += item.answer is not None
+                self._kinds[kind(item)] += 1
+                self._answered += _answered(item)
             yield item
 
     def facts(self) -> dict[str, Any]:
         return {
-            "format": self.format,
+            "format": ", ".join(dict.fromkeys(format.name for format in self._formats)),
+            "kinds": dict(self._kinds),
             "groups": self._oddities.groups,
-            "questions": self.questions,
-            "answered": self.answered,
-            "rejected": self.rejected,
+            "questions": self._kinds.total(),
+            "answered": self._answered,
+            "rejected": self._rejected,
         }
 
     def warnings(self) -> list[dict[str, Any]]:
         return self._oddities.warnings()
 
 
+def kind(record: Record) -> str:
+    """What a record is to learn from: "choice", a dialogue's task, "preference" or "text"."""
+    if isinstance(record, Dialogue):
+        return record.task
+    return "choice" if isinstance(record, Question) else "preference" if isinstance(record, Preference) else "text"
+
+
+def _answered(record: Record) -> bool:
+    return record.answer is not None if isinstance(record, Question) else isinstance(record, Dialogue | Preference)
+
+
 def _work(shop: Workshop, spec: ParseSpec, source: Source) -> Result:
-    paths = list(source.paths)
-    tally = _Tally(spec.format or sniffed(paths))
-    items = tally.watch(_reader(tally.format).read(paths))
+    tally = _Tally(sources.files(source.paths), spec.format, spec.columns)
+    items = _choice(tally.items())
     if spec.strict:
         items = _strict(items)
     identity, splits = questions.write(
         shop.folder, items, lambda group: split_of(group, spec.valid, spec.test, spec.salt)
     )
     return Result({**tally.facts(), "splits": splits, "warnings": tally.warnings()}, identity)
+
+
+def _choice(items: Iterator[Record | Rejected]) -> Iterator[Question | Rejected]:
+    """Pass questions and rejects on. UsageError at the first record of another kind."""
+    for item in items:
+        if not isinstance(item, Question | Rejected):
+            raise UsageError(
+                "this release trains on multiple choice",
+                seen=f"{item.file}:{item.line} is for {kind(item)}",
+                expected="questions with options",
+                hint="`ponens parse` reads and checks every format",
+            )
+        yield item
 
 
 def _strict(items: Iterator[Question | Rejected]) -> Iterator[Question | Rejected]:
@@ -174,9 +193,3 @@ def _strict(items: Iterator[Question | Rejected]) -> Iterator[Question | Rejecte
             seen="\n            ".join(told + more),
             hint="mend these rows, or leave --strict out: they are then counted and kept apart",
         )
-
-
-def _reader(format: str) -> ModuleType:
-    if format not in READERS:
-        raise UsageError("there is no such format", seen=format, expected=f"one of {', '.join(READERS)}")
-    return READERS[format]

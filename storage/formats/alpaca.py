@@ -33,31 +33,36 @@ def records(row: Cells, at: At) -> Iterator[Dialogue]:
     asks = Message("user", "\n\n".join(part for part in (asked, input) if part.strip()))
     opening = [Message("system", system)] if system else []
     messages, notes = settled([*opening, *before, asks, answer], "history")
+    parts = (asked, input, answer.content)
     yield Dialogue(
         messages,
         "chat" if before else "instruction",
         source_id=named(row, "id"),
         file=at.file,
         line=at.line,
-        notes=(*notes, *(("echoed-label",) if _ECHO.match(input) else ())),
+        notes=(
+            *notes,
+            *(("echoed-label",) if _ECHO.match(input) else ()),
+            *(("stray-spaces",) if any(part != part.strip() for part in parts) else ()),
+        ),
     )
 
 
 def row(dialogue: Dialogue) -> dict[str, Any]:
     """The row of a dialogue. Fault if it has tools, an answer not to be learnt, or turns out of turn."""
-    system, *rest = dialogue.messages if dialogue.messages[0].role == "system" else (None, *dialogue.messages)
-    asked, answered = rest[0::2], rest[1::2]
-    if len(asked) != len(answered) or {m.role for m in asked} != {"user"} or {m.role for m in answered} != {"assistant"}:
+    opens = dialogue.messages[0].role == "system"
+    turns = dialogue.messages[opens:]
+    if any(message.role != ("user", "assistant")[n % 2] for n, message in enumerate(turns)):
         raise Fault("messages", "turns other than user and assistant, one after the other, have no place in alpaca")
-    if not all(message.train for message in dialogue.messages):
+    if not all(message.train for message in turns):
         raise Fault("messages", "an answer that is not to be learnt has no place in alpaca")
-    *history, (last, answer) = zip(asked, answered, strict=True)
+    said_before = [message.content for message in turns[:-2]]
     return {
-        "instruction": last.content,
+        "instruction": turns[-2].content,
         "input": "",
-        "output": answer.content,
-        **({"system": system.content} if system else {}),
-        **({"history": [[one.content, other.content] for one, other in history]} if history else {}),
+        "output": turns[-1].content,
+        **({"system": dialogue.messages[0].content} if opens else {}),
+        **({"history": [said_before[n : n + 2] for n in range(0, len(said_before), 2)]} if said_before else {}),
     }
 
 

@@ -94,12 +94,12 @@ def texts(row: Cells, field: str, *, empty: bool = False) -> list[str]:
 
 def named(row: Cells, *fields: str) -> str:
     """The source's own id, for people: the first of `fields` that is there, text or whole number."""
-    for field in fields:
-        value = row.get(field)
+    for name in fields:
+        value = row.get(name)
         if isinstance(value, int) and not isinstance(value, bool):
             return str(value)
         if value is not None:
-            return said(value, field, empty=True)
+            return said(value, name, empty=True)
     return ""
 
 

@@ -1,6 +1,6 @@
-"""Knights and knaves with worked steps: the answer is an assignment, not a letter.
+r"""Knights and knaves with worked steps: the answer is an assignment, not a letter.
 
-    {"quiz": "…", "names": ["…", …], "solution": [true, …], "solution_text_format": "(1) … is a knight\\n…",
+    {"quiz": "…", "names": ["…", …], "solution": [true, …], "solution_text_format": "(1) … is a knight\n…",
      "cot_head": "…", "cot_repeat_steps": ["…", …], "cot_foot": "…"}
 
 The assistant works through the steps and then says the solution.
@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from storage.formats.base import At, Cells, Fault, Format, listed, named, text, texts
+from storage.formats.base import At, Cells, Fault, Format, listed, text, texts
 from storage.records import Dialogue, Message
 
 
@@ -30,7 +30,6 @@ def records(row: Cells, at: At) -> Iterator[Dialogue]:
         (Message("user", text(row, "quiz")), Message("assistant", answer)),
         "instruction",
         {"names": names, "solution": solution},
-        source_id=named(row, "index"),
         file=at.file,
         line=at.line,
     )

@@ -1,6 +1,8 @@
 """ProntoQA, ProofWriter and LogicalDeduction as Logic-LLM gives them: options carry their letter.
 
-    {"id": "ProntoQA_1", "context": "…", "question": "…", "options": ["A) True", "B) False"], "answer": "B"}
+{"id": "ProntoQA_1", "context": "…", "question": "…", "options": ["A) True", "B) False"], "answer": "B"}
+
+ProntoQA's rows also hold an `explanation`, which is passed over.
 """
 
 from __future__ import annotations

@@ -9,7 +9,6 @@ with is the prompt. Two equal answers are rejected: nothing is preferred.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from itertools import takewhile
 
 from storage.formats import messages
 from storage.formats.base import At, Cells, Fault, Format, named, optional, text
@@ -27,8 +26,8 @@ def records(row: Cells, at: At) -> Iterator[Preference]:
     prompt = [Message("system", system)] if system else []
     prompt += _turns(row, "prompt", "user") if row.get("prompt") is not None else []
     chosen, rejected = (_turns(row, field, "assistant") for field in ("chosen", "rejected"))
-    if len(chosen) > 1 or len(rejected) > 1:
-        shared = [one for one, _ in takewhile(lambda both: both[0] == both[1], zip(chosen[:-1], rejected[:-1], strict=False))]
+    shared = [one for one, other in zip(chosen[:-1], rejected[:-1], strict=False) if one == other]
+    if chosen[: len(shared)] == rejected[: len(shared)]:
         prompt += shared if prompt != shared else []
         chosen, rejected = chosen[len(shared) :], rejected[len(shared) :]
     for field, answer in (("chosen", chosen), ("rejected", rejected)):

@@ -1,6 +1,7 @@
 """ProofNet: a theorem in words becomes its formal statement.
 
-    {"id": "Rudin|exercise_1_1b", "nl_statement": "…", "formal_statement": "theorem …", "src_header": "…", "nl_proof": "…"}
+    {"id": "Rudin|exercise_1_1b", "nl_statement": "…", "formal_statement": "theorem …",
+     "src_header": "…", "nl_proof": "…"}
 
 Header and proof go along for a scorer; a proof may be empty (warning `no-proof`).
 """

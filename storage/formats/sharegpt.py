@@ -68,9 +68,7 @@ def _message(item: object, where: str) -> Message:
     role = item.get("from")
     if not isinstance(role, str) or role.lower() not in ROLES:
         raise Fault(f"{where}.from", f"role {str(role)[:40]!r} is none of {', '.join(ROLES)}")
-    return Message(
-        ROLES[role.lower()], said(item.get("value"), f"{where}.value", empty=True), learnt(item, where)
-    )
+    return Message(ROLES[role.lower()], said(item.get("value"), f"{where}.value", empty=True), learnt(item, where))
 
 
 def _turn(message: Message) -> dict[str, Any]:

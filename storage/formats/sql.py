@@ -1,8 +1,8 @@
-"""Text to SQL, three ways to write it down.
+r"""Text to SQL, three ways to write it down.
 
     {"question": "…", "context": "CREATE TABLE …", "answer": "SELECT …"}      sql
     {"db_id": "…", "question": "…", "query": "SELECT …"}                      spider: `tables.json` lies beside it
-    {"text": "table: …\\ncolumns: …\\nQ: …\\nA: SELECT …"}                       wikisql-text
+    {"text": "table: …\ncolumns: …\nQ: …\nA: SELECT …"}                       wikisql-text
 
 The user says the schema and, below it, the question; the assistant says the query as the source has it.
 Questions of one database (`db_id`, else the schema) are never split apart. Spider's `tables.json`

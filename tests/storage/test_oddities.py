@@ -2,10 +2,10 @@
 
 from typing import Any
 
-from storage import competition
+from storage.formats import competition
 from storage.oddities import Oddities
-from storage.records import Question, Rejected
-from tests.storage.test_competition import TRAIN, needs_shared
+from storage.records import Question, Record, Rejected
+from tests.storage.test_competition import TRAIN, needs_shared, taken
 
 
 def question(line: int = 1, text: str = "选择题 1：\nWho?", **changes: Any) -> Question:
@@ -13,7 +13,7 @@ def question(line: int = 1, text: str = "选择题 1：\nWho?", **changes: Any) 
     return Question(question=text, file="data.jsonl", line=line, **{**values, **changes})
 
 
-def warnings(*items: Question | Rejected) -> dict[str, dict[str, Any]]:
+def warnings(*items: Record | Rejected) -> dict[str, dict[str, Any]]:
     oddities = Oddities(competition.number)
     for item in items:
         oddities.see(item)
@@ -88,7 +88,7 @@ def test_letters_as_options_empty_options_and_missing_keys_are_told():
 
 @needs_shared
 def test_the_competition_s_oddities_are_those_that_are_known():
-    found = warnings(*competition.read(TRAIN))
+    found = warnings(*taken(TRAIN))
 
     assert found["identical-options"]["examples"] == [
         "round1_train_data_000: B = D, key D",
