@@ -39,7 +39,7 @@ KINDS = {
     "unequal-premises": "problems have more or fewer premises in words than in logic",
     "repeated-row": "rows occur again word for word",
     "several-answers": "prompts have more than one answer: they stay on one side of the split",
-    "repeated-query": "queries occur again for another question",
+    "repeated-query": "queries of a database occur again for another wording",
     "repeated-id": "rows have an id that another row has: it names neither",
     "stray-spaces": "rows have texts with white space around them",
     "short-answer": f"answers have at most {_SHORT} characters",
@@ -130,9 +130,10 @@ class Oddities:
         if item.task in ("instruction", "chat") and len(answer.strip()) <= _SHORT:
             self._note("short-answer", f"{_name(item)}: {answer.strip()}")
         if item.task == "sql":
-            if hash(answer) in self._queries:
+            query = hash((item.group, answer))
+            if query in self._queries:
                 self._note("repeated-query", _name(item))
-            self._queries.add(hash(answer))
+            self._queries.add(query)
         prompt = hash(tuple((m.role, m.content) for m in item.messages[:-1]))
         if self._answers.setdefault(prompt, identity) not in (None, identity):
             self._answers[prompt] = None

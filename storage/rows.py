@@ -208,9 +208,11 @@ def _arrow(path: Path) -> _Items:
 def _batches(batches: Iterator[pa.RecordBatch]) -> _Items:
     number = 0
     for batch in batches:
-        for start in range(0, batch.num_rows, _BATCH):
-            part = batch.slice(start, _BATCH)
-            for value in _plain(part):
+        step = _BATCH if _fault(batch) is None else 1
+        for start in range(0, batch.num_rows, step):
+            part = batch.slice(start, step)
+            fault = _fault(part) if step == 1 else None
+            for value in [fault] if fault else _values(part):
                 number += 1
                 if isinstance(value, Exception):
                     yield _Broken(number, _first_line(value))
@@ -219,14 +221,23 @@ def _batches(batches: Iterator[pa.RecordBatch]) -> _Items:
                     yield Row(number, {name: item for name, item in value.items() if item is not None})
 
 
-def _plain(batch: pa.RecordBatch) -> list[Any]:
+def _fault(batch: pa.RecordBatch) -> Exception | None:
+    """What is damaged in a batch. Without this look a damaged offset is followed wherever it leads."""
+    try:
+        batch.validate(full=True)
+    except pa.ArrowException as error:
+        return cast(Exception, error)
+    return None
+
+
+def _values(batch: pa.RecordBatch) -> list[Any]:
     try:
         found: list[Any] = batch.to_pylist()
         return found
-    except (ValueError, pa.ArrowException) as error:  # such as text that is not UTF-8: find the row
+    except (ValueError, OverflowError, LookupError) as error:  # such as a date beyond Python's
         if batch.num_rows == 1:
             return [error]
-        return [value for n in range(batch.num_rows) for value in _plain(batch.slice(n, 1))]
+        return [value for n in range(batch.num_rows) for value in _values(batch.slice(n, 1))]
 
 
 def _first_line(error: Exception) -> str:
