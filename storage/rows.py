@@ -29,6 +29,7 @@ _BOM = b"\xef\xbb\xbf"
 _BLANK = b" \t\r\n"
 _PACKED = {".gz": "gzip", ".zst": "zstd"}
 _ARROW_FILE = b"ARROW1"
+_HEAD = 1 << 16
 _BATCH = 500
 _PARAGRAPH = 1_000  # lines; a longer one is a list of lines
 
@@ -81,10 +82,11 @@ def _reader(path: Path) -> Callable[[Path], _Items]:
 
 
 def _looked_into(path: Path) -> _Items:
-    first = next((line for _, line in lines(path)), b"")
-    if first.startswith(b"["):
+    with _opened(path) as file:  # not by lines: an array may be one
+        first = file.read(_HEAD).removeprefix(_BOM).lstrip(_BLANK)[:1]
+    if first == b"[":
         return _array(path)
-    return _json_lines(path) if first.startswith(b"{") else _text(path)
+    return _json_lines(path) if first == b"{" else _text(path)
 
 
 def _opened(path: Path) -> BinaryIO:
@@ -191,12 +193,12 @@ def _stray(cells: list[str]) -> bool:
 
 
 def _parquet(path: Path) -> _Items:
-    with pq.ParquetFile(path) as file:
+    with pq.ParquetFile(path, pre_buffer=False, buffer_size=1 << 16) as file:
         yield from _batches(file.iter_batches(_BATCH))
 
 
 def _arrow(path: Path) -> _Items:
-    with pa.memory_map(str(path)) as file:
+    with pa.OSFile(str(path)) as file:  # not mapped: its pages would count as memory
         if file.read(len(_ARROW_FILE)) == _ARROW_FILE:
             opened = pa.ipc.open_file(file)
             yield from _batches(opened.get_batch(n) for n in range(opened.num_record_batches))
