@@ -78,12 +78,22 @@ def formats_of(files: Sequence[Named], format: str | None = None, columns: Colum
     if some is None:
         raise UsageError(
             "no reader knows this format",
-            seen=", ".join(name for name, _ in files[:5]),
+            seen=_glimpse(*files[0]),
             expected=f"one of {', '.join(FORMATS)}",
             hint="map your columns with parse.columns, or name the format with --format to see what is wrong "
             "with each row",
         )
     return [one or some for one in found]
+
+
+def _glimpse(name: str, path: Path) -> str:
+    first = next(rows(name, path), None)
+    if first is None:
+        return f"{name} is empty"
+    if isinstance(first, Rejected):
+        return f"{name}:{first.line} {first.reason}"
+    held = f"columns {', '.join(map(str, first.value))}" if isinstance(first.value, dict) else kind(first.value)
+    return f"{name} with {held[:200]}"
 
 
 def known(format: str) -> Format:

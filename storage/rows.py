@@ -30,6 +30,8 @@ _BLANK = b" \t\r\n"
 _PACKED = {".gz": "gzip", ".zst": "zstd"}
 _ARROW_FILE = b"ARROW1"
 _HEAD = 1 << 16
+# what reading a damaged container raises; the last four are of damaged names and numbers in parquet
+_TORN = (OSError, pa.ArrowException, ValueError, OverflowError, LookupError, SystemError)
 _BATCH = 500
 _PARAGRAPH = 1_000  # lines; a longer one is a list of lines
 
@@ -57,7 +59,7 @@ def rows(name: str, path: Path) -> Iterator[Row | Rejected]:
         for item in _reader(path)(path):
             last = item.line
             yield item if isinstance(item, Row) else Rejected(name, item.line, item.field, item.reason)
-    except (OSError, pa.ArrowException) as error:  # the container is torn: what came before it stands
+    except _TORN as error:  # what came before it stands
         yield Rejected(name, last + 1, "file", f"cannot be read on: {_first_line(error)}")
 
 

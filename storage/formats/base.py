@@ -6,7 +6,6 @@ items yields what it can and a reject for each of the others.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -15,7 +14,7 @@ from typing import Any
 from storage.records import LETTERS, Dialogue, Question, Record, Rejected
 
 Cells = Mapping[str, Any]
-_DAMAGED = re.compile("[\x00\ufffd]")
+_MARKS = {"\x00": "a NUL", "\ufffd": "U+FFFD, the mark of lost characters,"}
 
 
 class Fault(Exception):
@@ -69,9 +68,9 @@ def said(value: object, field: str, *, empty: bool = False) -> str:
     """`value` as text. Fault if it is no text, damaged, or blank unless `empty`."""
     if not isinstance(value, str):
         raise Fault(field, f"expected text, found {kind(value)}")
-    if hit := _DAMAGED.search(value):
-        name = "a NUL" if hit.group() == "\x00" else "U+FFFD, the mark of lost characters,"
-        raise Fault(field, f"holds {name} at character {hit.start() + 1}")
+    for mark, name in _MARKS.items():
+        if mark in value:
+            raise Fault(field, f"holds {name} at character {value.index(mark) + 1}")
     if not empty and not value.strip():
         raise Fault(field, f"empty {field.rpartition('.')[2]}")
     return value

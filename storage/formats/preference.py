@@ -28,7 +28,7 @@ def records(row: Cells, at: At) -> Iterator[Preference]:
     chosen, rejected = (_turns(row, field, "assistant") for field in ("chosen", "rejected"))
     shared = [one for one, other in zip(chosen[:-1], rejected[:-1], strict=False) if one == other]
     if chosen[: len(shared)] == rejected[: len(shared)]:
-        prompt += shared if prompt != shared else []
+        prompt += shared if prompt[len(prompt) - len(shared) :] != shared else []
         chosen, rejected = chosen[len(shared) :], rejected[len(shared) :]
     for field, answer in (("chosen", chosen), ("rejected", rejected)):
         if [message.role for message in answer] != ["assistant"] or not answer[0].content.strip():

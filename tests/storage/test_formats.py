@@ -291,6 +291,10 @@ def test_prompt_and_answers_may_be_messages(tmp_path):
     assert isinstance(found, Preference)
     assert ([m.content for m in found.prompt], found.chosen, found.rejected) == (["Hi", "Ho", "Hi"], "yes", "no")
     assert found == only({**both, "prompt": both["chosen"][:3]}, "preference", tmp_path)
+    assert found == only({**both, "prompt": both["chosen"][:3], "system": ""}, "preference", tmp_path)
+    with_system = only({**both, "prompt": both["chosen"][:3], "system": "Be brief."}, "preference", tmp_path)
+    assert isinstance(with_system, Preference)
+    assert [m.content for m in with_system.prompt] == ["Be brief.", "Hi", "Ho", "Hi"]
     assert summary(only(row, "prompt-completion", tmp_path))[2] == ("assistant", "Ho", False)
 
 
@@ -324,6 +328,22 @@ def test_images_are_refused_with_a_clear_word(tmp_path):
 
     with pytest.raises(UsageError, match="this release is text only"):
         list(readers.read(source.files([file])))
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        (b'{"ask": 1, "reply": 2}', "a.jsonl with columns ask, reply"),
+        (b"[1]", "a.jsonl with a list"),
+        (b"{broken", "a.jsonl:1 broken JSON"),
+        (b"\n", "a.jsonl is empty"),
+    ],
+)
+def test_a_file_that_no_format_knows_is_shown(tmp_path, content, said):
+    (tmp_path / "a.jsonl").write_bytes(content)
+
+    with pytest.raises(UsageError, match=said):
+        list(readers.read(source.files([tmp_path])))
 
 
 def test_a_folder_may_hold_several_formats_and_a_file_of_rejects(tmp_path):

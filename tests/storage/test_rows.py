@@ -220,6 +220,14 @@ def test_a_cell_that_is_no_text_or_no_date_costs_its_row(tmp_path):
         assert [item.line for item in found] == [1, 2, 3]
 
 
+@pytest.mark.parametrize("name", ["a.parquet", "stream.arrow", "file.arrow"])
+def test_a_column_whose_name_is_no_text_is_a_torn_file(tmp_path, name):
+    content = CONTAINERS[name]([{"é": "x"}]).replace("é".encode(), b"\xfb\xfb")
+    (found,) = taken(tmp_path, name, content)
+
+    assert isinstance(found, Rejected) and "utf-8" in found.reason.lower()
+
+
 def test_a_file_that_is_gone_or_forbidden_is_a_reject(tmp_path):
     (found,) = rows("a.jsonl", tmp_path / "a.jsonl")
 
