@@ -204,20 +204,29 @@ def test_a_null_cell_of_a_column_is_no_cell(tmp_path):
     assert [item.value for item in found if isinstance(item, Row)] == [{"a": "x"}, {"b": "y"}]
 
 
-def test_a_cell_that_is_no_text_or_no_date_costs_its_row(tmp_path):
-    texts = pa.StringArray.from_buffers(
-        3, pa.py_buffer(bytes(pa.array([0, 1, 2, 3], pa.int32()).buffers()[1])), pa.py_buffer(b"x\xffy")
-    )
-    dates = pa.array([0, 2**61, 0], pa.timestamp("s"))
-    for name, column in (("text", texts), ("date", dates)):
-        out = pa.BufferOutputStream()
-        batch = pa.RecordBatch.from_arrays([column], [name])
-        with pa.ipc.new_stream(out, batch.schema) as writer:
-            writer.write_batch(batch)
-        found = taken(tmp_path, f"{name}.arrow", bytes(out.getvalue()))
+def text_column(content: bytes, *offsets: int) -> pa.Array:
+    ends = pa.array(offsets, pa.int32()).buffers()[1]
+    return pa.StringArray.from_buffers(len(offsets) - 1, ends, pa.py_buffer(content))
 
-        assert [type(item) for item in found] == [Row, Rejected, Row]
-        assert [item.line for item in found] == [1, 2, 3]
+
+@pytest.mark.parametrize(
+    "column",
+    [
+        text_column(b"x\xffy", 0, 1, 2, 3),
+        text_column(b"xxyyy", 0, 2, -9, 5),  # an offset that leads out of the buffer: never to be followed
+        pa.array([0, 2**61, 0], pa.timestamp("s")),
+    ],
+    ids=["text", "offset", "date"],
+)
+def test_a_damaged_cell_costs_its_row(tmp_path, column):
+    out = pa.BufferOutputStream()
+    batch = pa.RecordBatch.from_arrays([column], ["a"])
+    with pa.ipc.new_stream(out, batch.schema) as writer:
+        writer.write_batch(batch)
+    found = taken(tmp_path, "a.arrow", bytes(out.getvalue()))
+
+    assert (type(found[0]), type(found[1])) == (Row, Rejected)
+    assert [item.line for item in found] == [1, 2, 3]
 
 
 @pytest.mark.parametrize("name", ["a.parquet", "stream.arrow", "file.arrow"])
