@@ -19,7 +19,7 @@ Do = Callable[[Step], Receipt]
 
 def chain(recipe: Recipe, do: Do, home: Path) -> None:
     """From a file of questions to a verdict on an adapter."""
-    questions = do(parse.step(recipe.parse, _source(recipe, do, home)))
+    questions = do(parse.step(recipe.parse, _source(recipe, do, home), home / "fetched"))
     rationales = do(reason.step(recipe.reason, questions))
     named = {"recipe": recipe.name, "base_model": recipe.train.base_model}
     snapshot = do(assemble.step(recipe.assemble, questions, rationales, **named))
@@ -30,7 +30,7 @@ def chain(recipe: Recipe, do: Do, home: Path) -> None:
 
 def compare(recipe: Recipe, do: Do, home: Path, adapters: Sequence[str]) -> None:
     """A verdict on adapters that are there already: "NAME/N" or "NAME@latest"."""
-    questions = do(parse.step(recipe.parse, _source(recipe, do, home)))
+    questions = do(parse.step(recipe.parse, _source(recipe, do, home), home / "fetched"))
     do(evaluate.step(recipe.evaluate, recipe.train, questions, *evaluate.candidates(home, adapters)))
 
 

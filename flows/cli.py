@@ -36,6 +36,9 @@ Change = Annotated[list[str], typer.Option("--set", metavar="KEY=VALUE", help="C
 Refresh = Annotated[list[str], typer.Option("--refresh", metavar="STEP", help="Do this step even if it is cached.")]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object on stdout.")]
 Strict = Annotated[bool, typer.Option("--strict", help="A rejected row is an error.")]
+Columns = Annotated[
+    list[str], typer.Option(metavar="NAME=COLUMN", help="Your column for a format's, such as prompt=ask.text.")
+]
 
 
 @app.callback()
@@ -65,13 +68,37 @@ def plan(recipe: RecipePath, changes: Change = [], refresh: Refresh = [], json: 
 
 @app.command()
 def parse(
-    path: Annotated[Path, typer.Argument(help="A file or folder of questions.", show_default=False)],
-    format: Annotated[str | None, typer.Option(help="The file's format; guessed by default.")] = None,
+    path: Annotated[str, typer.Argument(help="A file, a folder, or hf://ORG/NAME.", show_default=False)],
+    format: Annotated[str | None, typer.Option(help="The files' format; each is looked at by default.")] = None,
+    column: Columns = [],
     strict: Strict = False,
     json: Json = False,
 ) -> None:
-    """Read a file of questions; say what is in it and what is wrong with it."""
-    commands.parse(path, format, strict=strict, json=json)
+    """Read a file of any format; say what is in it and what is wrong with it."""
+    commands.parse(path, format, column, strict=strict, json=json)
+
+
+@app.command()
+def export(
+    given: Annotated[
+        str, typer.Argument(metavar="SNAPSHOT", help="A snapshot's id or folder, or a file.", show_default=False)
+    ],
+    form: Annotated[
+        str,
+        typer.Option(
+            "--as",
+            metavar="FORM",
+            help="messages, sharegpt, alpaca, prompt-completion, parquet or datasets.",
+            show_default=False,
+        ),
+    ],
+    out: Annotated[Path | None, typer.Option(help="The folder to make; SNAPSHOT-FORM here by default.")] = None,
+    recipe: Annotated[Path | None, typer.Option(help="The recipe whose home is meant.")] = None,
+    column: Columns = [],
+    json: Json = False,
+) -> None:
+    """Write a snapshot, or a file of dialogues, for other tools."""
+    commands.export(given, form, out, recipe, column, json=json)
 
 
 @app.command()

@@ -61,29 +61,30 @@ def plan(path: Path, changes: Sequence[str], refresh: Sequence[str], *, json: bo
         stdout.print(f"{mark} {f.name:<9} {escape(f.why)}", soft_wrap=True)
 
 
-def parse(path: Path, format: str | None, *, strict: bool, json: bool) -> None:
+def parse(path: str, format: str | None, columns: Sequence[str], *, strict: bool, json: bool) -> None:
     """Read a file and say what is in it."""
     from tasks.parse import inspect
 
-    found = inspect(path, format)
+    found = inspect(path, format, _mapped(columns), Home.beside().root / "fetched")
     if json:
         show.emit(found)
     else:
-        stdout.print(
-            f"{found['questions']:,} questions in {found['groups']:,} problems ({found['format']}), "
-            f"{found['answered']:,} with answers, {found['rejected']:,} rejected"
-        )
-        for reject in found["rejects"][:20]:
-            stdout.print(
-                f"  [red]✗[/] {reject['file']}:{reject['line']} {reject['field']}: {escape(reject['reason'])}",
-                soft_wrap=True,
-            )
-        if found["rejected"] > 20:
-            stdout.print(f"  … and {found['rejected'] - 20:,} more; --json lists all")
-        for warning in found["warnings"]:
-            stdout.print(f"  [yellow]![/] {escape(show.sentence(warning))}", soft_wrap=True)
+        show.source(found)
     if strict and found["rejected"]:
         raise UsageError(f"{found['rejected']} rows of {path} are rejected", expected="none, with --strict")
+
+
+def export(given: str, form: str, out: Path | None, recipe: Path | None, columns: Sequence[str], *, json: bool) -> None:
+    """Write a snapshot or a source for other tools."""
+    from tasks.export import export as write
+
+    written = write(given, form, out, _home(recipe) if recipe else Home.beside(), _mapped(columns))
+    if json:
+        show.emit(written)
+    else:
+        rows = ", ".join(f"{count:,} {name}" for name, count in written["rows"].items())
+        lost = f", {written['rejected']:,} rejected" if written["rejected"] else ""
+        stdout.print(f"{rows} rows of {form} in {escape(written['out'])}{lost}", soft_wrap=True)
 
 
 def puzzles(out: Path, count: int, seed: int, families: Sequence[str], *, json: bool) -> None:
@@ -273,6 +274,13 @@ def _known_steps(names: Iterable[str]) -> None:
     for name in names:
         if name not in known:
             raise UsageError("no such step", seen=name, expected=f"one of {', '.join(known)}")
+
+
+def _mapped(columns: Sequence[str]) -> dict[str, str]:
+    mapped = dict(column.partition("=")[::2] for column in columns)
+    if not all(mapped.values()):
+        raise UsageError("--column", seen=", ".join(columns), expected="NAME=COLUMN, such as prompt=ask.text")
+    return mapped
 
 
 def _rows(path: Path) -> list[dict[str, Any]]:

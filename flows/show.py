@@ -15,6 +15,7 @@ from evals.rationales import told
 
 stdout = Console(highlight=False)
 stderr = Console(stderr=True, highlight=False)
+REJECTS = 20  # of them, on a screen
 
 
 def emit(content: Mapping[str, Any]) -> None:
@@ -26,6 +27,24 @@ def emit(content: Mapping[str, Any]) -> None:
 def sentence(warning: object) -> str:
     """A warning in words."""
     return str(warning.get("message", warning)) if isinstance(warning, Mapping) else str(warning)
+
+
+def source(found: Mapping[str, Any]) -> None:
+    """Print what a source holds, its first rejects and its warnings."""
+    kinds = found["kinds"]
+    what = "questions" if set(kinds) <= {"choice"} else f"rows for {', '.join(kinds)}"
+    stdout.print(
+        f"{found['questions']:,} {what} in {found['groups']:,} {'problems' if what == 'questions' else 'groups'} "
+        f"({found['format']}), {found['answered']:,} with answers, {found['rejected']:,} rejected",
+        soft_wrap=True,
+    )
+    for reject in found["rejects"][:REJECTS]:
+        said = f"{reject['file']}:{reject['line']} {reject['field']}: {reject['reason']}"
+        stdout.print(f"  [red]✗[/] {escape(said)}", soft_wrap=True)
+    if found["rejected"] > REJECTS:
+        stdout.print(f"  … and {found['rejected'] - REJECTS:,} more; --json lists all")
+    for warning in found["warnings"]:
+        stdout.print(f"  [yellow]![/] {escape(sentence(warning))}", soft_wrap=True)
 
 
 def facts(found: Mapping[str, Any]) -> None:

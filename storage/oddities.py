@@ -1,10 +1,10 @@
 """What is odd about a source without being wrong: warnings as values, counted, with examples.
 
     oddities = Oddities(competition.number)
-    for item in competition.read(path): oddities.see(item)
+    for item in readers.read(files): oddities.see(item)
     oddities.warnings()   [{"kind": "identical-options", "count": 4, "message": "…", "examples": ["p_0: B = D, key D"]}]
 
-A warning never drops a row; whoever reads it decides.
+A warning never drops a row; whoever reads it decides. Some are seen here, others a reader has noted.
 """
 
 from __future__ import annotations
@@ -14,11 +14,13 @@ from collections import Counter, defaultdict
 from collections.abc import Callable
 from typing import Any
 
+from storage.dialogues import Dialogue, Preference, Record
 from storage.records import LETTERS, Question, Rejected
 
 EXAMPLES = 10
 SAID = 3  # of them, in a message
 _FEW = 30  # below this many keys a skew is chance
+_SHORT = 2  # characters of an answer
 _LETTER = re.compile(r"[A-Z]")
 
 KINDS = {
@@ -32,26 +34,48 @@ KINDS = {
     "numbering": "problems number their questions otherwise than 1, 2, 3: a number is no index",
     "no-key": "questions have no answer: they can be neither learnt from nor marked",
     "answer-skew": "keys are one and the same letter, far more than chance",
+    "stray-label": "questions have an option whose letter is not in front: it takes the letter left over",
+    "exam-number": "problems begin with a number of the exam they are from",
+    "empty-premise": "problems have a blank premise: it is left out",
+    "unequal-premises": "problems have more or fewer premises in words than in logic",
+    "repeated-row": "rows occur again word for word",
+    "several-answers": "prompts have more than one answer: they stay on one side of the split",
+    "repeated-query": "queries of a database occur again for another wording",
+    "repeated-id": "rows have an id that another row has: it names neither",
+    "stray-spaces": "rows have texts with white space around them",
+    "short-answer": f"answers have at most {_SHORT} characters",
+    "echoed-label": "inputs begin with the name of their field, such as '输入：'",
+    "no-proof": "statements have no proof",
+    "inexact-sql": "queries leave names unquoted: no database runs them, compare them as text",
+    "blank-turn": "dialogues have a blank turn: it is left out",
+    "answer-first": "dialogues begin before the first turn of a user: these turns are left out",
+    "joined-turns": "dialogues have several turns of one role in a row: they become one",
+    "no-last-answer": "dialogues do not end in an answer: what stands after the last one is left out",
 }
 
 
 class Oddities:
-    """Counts oddities over a stream; memory grows with distinct questions by a few bytes each."""
+    """Counts oddities over a stream; memory grows with distinct rows by a few hundred bytes each."""
 
     def __init__(self, number: Callable[[Question], int | None] = lambda question: None) -> None:
         self._number = number  # a format's own numbering of a question, None if it has none
         self._count: Counter[str] = Counter()
         self._examples: dict[str, list[str]] = defaultdict(list)
         self._keys: dict[str, str | None] = {}
+        self._groups: set[str] = set()
         self._line: dict[str, tuple[str, int, str]] = {}
         self._shared: dict[str, list[str]] = {}
+        self._ids: dict[int, int] = {}  # hash of a source's id -> hash of its place
+        self._seen: set[int] = set()
+        self._answers: dict[int, int | None] = {}  # hash of a prompt -> hash of its answer, None once told
+        self._queries: set[int] = set()
         self._asked: list[Question] = []
         self._broken = False  # of the present line: a reject makes its numbering unknowable
         self._here = ("", 0)
         self._letters: Counter[str] = Counter()
         self._fair: dict[str, float] = defaultdict(float)
 
-    def see(self, item: Question | Rejected) -> None:
+    def see(self, item: Record | Rejected) -> None:
         """Take the next item, in the order of the source."""
         if (item.file, item.line) != self._here:
             self._turn()
@@ -59,20 +83,19 @@ class Oddities:
         if isinstance(item, Rejected):
             self._broken = True
             return
-        self._asked.append(item)
-        self._options(item)
-        self._repeats(item)
-        if item.answer is None:
-            self._note("no-key", _name(item))
+        self._groups.add(item.group)
+        for kind in item.notes:
+            self._note(kind, _name(item))
+        self._any(item)
+        if isinstance(item, Question):
+            self._question(item)
         else:
-            self._letters[item.answer] += 1
-            for letter in item.letters:
-                self._fair[letter] += 1 / len(item.letters)
+            self._row(item)
 
     @property
     def groups(self) -> int:
-        """How many different problems there were."""
-        return len(self._line)
+        """How many different problems, prompts or topics there were."""
+        return len(self._groups)
 
     def warnings(self) -> list[dict[str, Any]]:
         """One dict for each kind that occurred: kind, count, message, up to ten examples."""
@@ -87,6 +110,46 @@ class Oddities:
         said = f"{count:,} {KINDS[kind]}: {'; '.join(examples[:SAID])}"
         message = said + ("; …" if count > SAID and kind != "answer-skew" else "")
         return {"kind": kind, "count": count, "message": message, "examples": examples}
+
+    def _any(self, item: Record) -> None:
+        if "stray-spaces" not in item.notes and any(text != text.strip() for text in _texts(item)):
+            self._note("stray-spaces", _name(item))
+        if item.source_id:
+            here = hash(self._here)
+            if self._ids.setdefault(hash(item.source_id), here) != here:
+                self._note("repeated-id", f"{item.source_id} at {item.file}:{item.line}")
+
+    def _row(self, item: Record) -> None:
+        identity = hash(item.id)
+        if identity in self._seen:
+            self._note("repeated-row", _name(item))
+            return
+        self._seen.add(identity)
+        if not isinstance(item, Dialogue):
+            return
+        answer = item.messages[-1].content
+        if item.task in ("instruction", "chat") and len(answer.strip()) <= _SHORT:
+            self._note("short-answer", f"{_name(item)}: {answer.strip()}")
+        if item.task == "sql":
+            query = hash((item.group, answer))
+            if query in self._queries:
+                self._note("repeated-query", _name(item))
+            self._queries.add(query)
+        prompt = hash(tuple((m.role, m.content) for m in item.messages[:-1]))
+        if self._answers.setdefault(prompt, identity) not in (None, identity):
+            self._answers[prompt] = None
+            self._note("several-answers", _name(item))
+
+    def _question(self, question: Question) -> None:
+        self._asked.append(question)
+        self._options(question)
+        self._repeats(question)
+        if question.answer is None:
+            self._note("no-key", _name(question))
+        else:
+            self._letters[question.answer] += 1
+            for letter in question.letters:
+                self._fair[letter] += 1 / len(question.letters)
 
     def _options(self, question: Question) -> None:
         same: dict[str, str] = defaultdict(str)
@@ -146,5 +209,15 @@ class Oddities:
             self._examples[kind].append(example)
 
 
-def _name(question: Question) -> str:
-    return question.source_id or f"{question.file}:{question.line}"
+def _name(item: Record) -> str:
+    return item.source_id or f"{item.file}:{item.line}"
+
+
+def _texts(item: Record) -> tuple[str, ...]:
+    if isinstance(item, Question):
+        return (item.problem, item.question, *item.options)
+    if isinstance(item, Dialogue):
+        return tuple(message.content for message in item.messages)
+    if isinstance(item, Preference):
+        return (*(message.content for message in item.prompt), item.chosen, item.rejected)
+    return ()  # a text is as it is

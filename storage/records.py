@@ -15,6 +15,7 @@ from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
 
 Split = Literal["train", "valid", "test"]
+Role = Literal["system", "user", "assistant", "tool"]
 LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 _HAN = re.compile(r"[\u3400-\u9fff]")
 _APART = re.compile(r"\d\s+(?=\d)")
@@ -89,10 +90,11 @@ def _id_of(problem: str, question: str, options: tuple[str, ...]) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """One chat message."""
+    """One chat message; `train` is whether an assistant's words are to be learnt."""
 
-    role: Literal["system", "user", "assistant"]
+    role: Role
     content: str
+    train: bool = True
 
     def dict(self) -> dict[str, str]:
         return {"role": self.role, "content": self.content}
@@ -103,7 +105,8 @@ class Question:
     """One multiple-choice question; the letter of an option is its position.
 
     `source_id`, `file` and `line` are for people; identity is `id`, made of content alone.
-    `answer` is None where the source has no key.
+    `answer` is None where the source has no key. `notes` are what its reader found odd, by the
+    kinds of `storage.oddities`.
     """
 
     problem: str
@@ -114,6 +117,7 @@ class Question:
     file: str = ""
     line: int = 0
     split: Split = "train"
+    notes: tuple[str, ...] = field(default=(), compare=False)
 
     def __post_init__(self) -> None:
         if not 2 <= len(self.options) <= len(LETTERS):
@@ -143,7 +147,7 @@ class Question:
 
 @dataclass(frozen=True, slots=True)
 class Rejected:
-    """A source line that is no question: where, which field, why. `line` counts from 1."""
+    """A source row that is no record: where, which field, why. `line` counts from 1."""
 
     file: str
     line: int

@@ -1,61 +1,119 @@
-"""Source files as they come: which they are, what they hold, and their lines.
+"""Source files as they come: which they are, and what they hold.
 
-files([Path("data")])    data/ -> every *.jsonl in it, named relative to their common folder
-fingerprint(files)       one digest of names and bytes
-lines(path)              (1, b'{"id": …}'), (3, …): blank lines are passed over but counted
+files([Path("data")])         data/ -> every data file in it, named relative to their common folder
+fingerprint(files)            one digest of names and bytes
+local("s3://…", cache)        what is elsewhere, brought here
 """
 
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Sequence
+import re
+from collections.abc import Sequence
 from pathlib import Path
 
+import orjson
+
+from storage import remote
 from storage.artifacts import sha256
 from storage.records import UsageError, digest
 
 Named = tuple[str, Path]
-_BOM = b"\xef\xbb\xbf"
+TEXT = (".jsonl", ".ndjson", ".json", ".csv", ".tsv", ".txt")
+SUFFIXES = (*TEXT, *(f"{suffix}{packed}" for suffix in TEXT for packed in (".gz", ".zst")), ".parquet", ".arrow")
+COMPANIONS = ("tables.json",)  # read along with the rows beside them
+_PLAIN_TEXT = (".txt", ".txt.gz", ".txt.zst")
+_SAVED = ("dataset_dict.json", "dataset_info.json", "state.json")  # what `datasets` writes beside its rows
+_HUB = re.compile(r"hf://(?:datasets/)?(?P<name>[\w.-]+/[\w.-]+)(?:@(?P<revision>[^/]+))?(?:/(?P<below>.+))?")
 
 
-def files(paths: Sequence[Path], suffix: str = ".jsonl") -> list[Named]:
-    """The files at `paths`, each once, as (name, path); a folder stands for its files with `suffix`.
+def local(name: str, cache: Path) -> Path:
+    """Where `name` lies on this machine: a path is itself, a URL is fetched below `cache`.
 
-    A name is relative to the folder that all of them share, so that it holds on another machine.
-    UsageError if a path is missing, cannot be read, or is a folder without such a file.
+    A hub's dataset, `hf://ORG/NAME[@REVISION][/PATH]`, goes to the hub client's own cache, and is found
+    there again without a network. UsageError where it cannot be had.
     """
-    found: dict[Path, None] = {}
+    if not remote.is_url(name):
+        return Path(name)
+    if not name.startswith("hf://"):
+        return remote.here(name, cache)
+    hit = _HUB.fullmatch(name)
+    if not hit:
+        raise UsageError("no such hub dataset", seen=name, expected="hf://ORG/NAME or hf://ORG/NAME@REVISION/PATH")
+    try:
+        import huggingface_hub
+    except ImportError:
+        raise UsageError(f"{name} needs the hub's client", hint="pip install huggingface_hub") from None
+    below = (hit["below"] or "").rstrip("/")
+    wanted = [below, f"{below}/*"] if below else [f"*{suffix}" for suffix in SUFFIXES]
+    try:
+        folder = huggingface_hub.snapshot_download(
+            hit["name"], repo_type="dataset", revision=hit["revision"], allow_patterns=wanted
+        )
+    except Exception as error:  # of the client, of HTTP, of the disk: all mean that it is not here
+        raise UsageError(
+            f"{name} was not to be had",
+            seen=f"{type(error).__name__}: {str(error).splitlines()[0]}",
+            hint="check the name, the network, and HF_TOKEN if it is private",
+        ) from None
+    return Path(folder) / below
+
+
+def files(paths: Sequence[Path]) -> list[Named]:
+    """The files at `paths`, each once, as (name, path); a folder stands for the data files in it.
+
+    Of a folder count: the parts of a saved `datasets` folder; else what ends in one of SUFFIXES, plain
+    text only where nothing else does; else what its subfolders hold. A name is relative to the folder
+    that all files share, so that it holds on another machine. UsageError if a path is missing, cannot
+    be read, or is a folder without data.
+    """
+    found: dict[Path, Path] = {}
     for path in paths:
-        for file in _below(path.expanduser(), suffix):
-            found[file.resolve()] = None
+        for file in _below(path.expanduser()):
+            # links lose their name when resolved, and the hub's cache is made of them
+            found.setdefault(file.resolve(), Path(os.path.abspath(file)))
     if not found:
         raise UsageError("no source is named", expected="a file, a folder or a list of them", hint="set parse.path")
-    common = Path(os.path.commonpath([file.parent for file in found]))
-    return [(file.relative_to(common).as_posix(), file) for file in found]
+    common = Path(os.path.commonpath([file.parent for file in found.values()]))
+    return [(file.relative_to(common).as_posix(), file) for file in found.values()]
 
 
 def fingerprint(named: Sequence[Named]) -> str:
-    """64 hex digits over the files' names and bytes; the order they were given in does not matter."""
-    return digest(sorted([name, sha256(path)] for name, path in named))
+    """64 hex digits over names and bytes of files and their companions; their order does not matter."""
+    beside = {path.parent / name for _, path in named for name in COMPANIONS} - {path for _, path in named}
+    said = [[name, sha256(path)] for name, path in named]
+    return digest(sorted(said) + sorted(["", sha256(path)] for path in beside if path.is_file()))
 
 
-def lines(path: Path) -> Iterator[tuple[int, bytes]]:
-    """Lines with something on them, numbered from 1, without a byte order mark or line ending."""
-    with path.open("rb") as file:
-        for number, line in enumerate(file, start=1):
-            text = line.removeprefix(_BOM) if number == 1 else line
-            if text := text.strip(b" \t\r\n"):
-                yield number, text
-
-
-def _below(path: Path, suffix: str) -> list[Path]:
-    if path.is_dir():
-        inside = sorted(file for file in path.iterdir() if file.is_file() and file.suffix == suffix)
-        if not inside:
-            raise UsageError("a source folder has nothing to read", seen=path, expected=f"files that end in {suffix}")
-        return inside
+def _below(path: Path) -> list[Path]:
     if not path.exists():
         raise UsageError("a source file is missing", seen=path, hint="check parse.path; it is relative to the recipe")
-    if not os.access(path, os.R_OK):
-        raise UsageError("a source file cannot be read", seen=path, hint="check its permissions")
-    return [path]
+    inside = _inside(path) if path.is_dir() else [path]
+    if not inside:
+        raise UsageError(
+            "a source folder has nothing to read", seen=path, expected=f"files that end in {', '.join(SUFFIXES)}"
+        )
+    for file in inside:
+        if not os.access(file, os.R_OK):
+            raise UsageError("a source file cannot be read", seen=file, hint="is it there, and are you permitted?")
+    return inside
+
+
+def _inside(folder: Path) -> list[Path]:
+    if (folder / "state.json").exists():
+        return _saved(folder)
+    entries = sorted(entry for entry in folder.iterdir() if not entry.name.startswith("."))
+    here = [e for e in entries if e.is_file() and e.name.endswith(SUFFIXES) and e.name not in (*_SAVED, *COMPANIONS)]
+    rows = [file for file in here if not file.name.endswith(_PLAIN_TEXT)]
+    folders = [entry for entry in entries if entry.is_dir() and not entry.is_symlink()]
+    return rows or here or [file for below in folders for file in _inside(below)]
+
+
+def _saved(folder: Path) -> list[Path]:
+    """The parts that a saved dataset's state names, in its order."""
+    try:
+        return [folder / part["filename"] for part in orjson.loads((folder / "state.json").read_bytes())["_data_files"]]
+    except (orjson.JSONDecodeError, KeyError, TypeError) as error:
+        raise UsageError(
+            "a datasets folder is damaged", seen=f"{folder / 'state.json'}: {error}", expected="what save_to_disk wrote"
+        ) from None

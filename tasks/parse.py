@@ -1,5 +1,7 @@
 """Source files -> clean questions, rejects and drops, each question's split with it.
 
+Every kind of record can be inspected; the step takes multiple choice.
+
 questions.parquet   one row a distinct question: train, valid or test by a hash of its problem
 rejects.parquet     one row a reject: file, line, field, reason
 drops.parquet       one row a question that repeats another, or one of an evaluation set: why, and which
@@ -7,23 +9,23 @@ drops.parquet       one row a question that repeats another, or one of an evalua
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from storage import competition, questions, remote
+from storage import questions, readers
 from storage import source as sources
 from storage.cleaning.clean import Rules
 from storage.cleaning.run import VERSION
+from storage.dialogues import Dialogue, Preference, Record
 from storage.oddities import Oddities
 from storage.records import Question, Receipt, Rejected, Split, UsageError, digest
 from tasks.step import Result, Step, Workshop, of
 
-READERS: dict[str, ModuleType] = {competition.NAME: competition}
 _TOLD = 5  # rejects that a strict run's error names
 
 
@@ -32,8 +34,13 @@ class ParseSpec(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    path: str | list[str] | None = Field(None, description="File, folder or list of them, relative to the recipe.")
-    format: str | None = Field(None, description="Format of the files; by default they are looked at.")
+    path: str | list[str] | None = Field(
+        None, description="File, folder, hf://ORG/NAME or list of them, relative to the recipe."
+    )
+    format: str | None = Field(None, description="Format of the files; by default each is looked at.")
+    columns: dict[str, str] = Field(
+        {}, description='Your names for a format\'s columns, such as {prompt = "ask", completion = "reply.text"}.'
+    )
     strict: bool = Field(False, description="Fail if any row is rejected.")
     valid: float = Field(0.05, ge=0, lt=1, description="Share of problems to watch training with.")
     test: float = Field(0.2, ge=0, le=1, description="Share of problems to evaluate on.")
@@ -52,8 +59,8 @@ class ParseSpec(BaseModel):
     def _shares(self) -> ParseSpec:
         if self.valid + self.test > 1:
             raise ValueError(f"valid + test is {self.valid + self.test:g}; expected at most 1")
-        if self.format is not None and self.format not in READERS:
-            raise ValueError(f"format {self.format!r}; expected one of {', '.join(READERS)}")
+        if self.format is not None and self.format not in readers.FORMATS:
+            raise ValueError(f"format {self.format!r}; expected one of {', '.join(readers.FORMATS)}")
         return self
 
 
@@ -71,9 +78,7 @@ def source(spec: ParseSpec, base: Path = Path(), fetched: Path = Path()) -> Sour
     UsageError if it is missing.
     """
     named = [spec.path] if isinstance(spec.path, str) else spec.path or []
-    paths = tuple(
-        remote.here(path, fetched) if remote.is_url(path) else base / Path(path).expanduser() for path in named
-    )
+    paths = tuple(base / sources.local(path, fetched).expanduser() for path in named)
     return Source(paths, sources.fingerprint(sources.files(paths)))
 
 
@@ -82,45 +87,39 @@ def generated(receipt: Receipt, home: Path) -> Source:
     return Source((home / receipt.artifact,), of(receipt))
 
 
-def step(spec: ParseSpec, source: Source) -> Step:
-    """The step that reads `source`. The files' content is in the key, their place is not."""
+def step(spec: ParseSpec, source: Source, fetched: Path = Path()) -> Step:
+    """The step that reads `source`. The files' content is in the key, their place is not.
+
+    Evaluation sets at a URL are fetched below `fetched`.
+    """
+    sets = [sources.local(path, fetched).expanduser() for path in spec.against]
+    against = {"against": sources.fingerprint(sources.files(sets))} if sets else {}
     return Step(
         name="parse",
         module=__name__,
         settings=spec.model_dump(exclude={"path", "against"}),
-        inputs={"source": source.digest, "cleaning": VERSION, **_evaluation_sets(spec)},
-        work=lambda shop: _work(shop, spec, source),
+        inputs={"source": source.digest, "cleaning": VERSION, **against},
+        work=lambda shop: _work(shop, spec, source, sets),
         shelf="questions",
         tables={"questions": questions.QUESTIONS, "rejects": questions.REJECTS, "drops": questions.DROPS},
     )
 
 
-def inspect(path: Path | list[Path], format: str | None = None) -> dict[str, Any]:
-    """What is in the files at `path`, nothing written: counts, every reject, warnings.
+def inspect(
+    path: str | Path | Sequence[Path],
+    format: str | None = None,
+    columns: Mapping[str, str] | None = None,
+    fetched: Path = Path(),
+) -> dict[str, Any]:
+    """What is in the files at `path`: counts, every reject, warnings. A URL is fetched below `fetched`.
 
     UsageError if a path is missing, or no reader knows the format.
     """
-    paths = [path] if isinstance(path, Path) else path
-    name = format or sniffed(paths)
-    tally = _Tally(name)
-    rejects = [item for item in tally.watch(_reader(name).read(paths)) if isinstance(item, Rejected)]
+    paths = [sources.local(path, fetched)] if isinstance(path, str) else [path] if isinstance(path, Path) else path
+    tally = _Tally(sources.files(paths), format, columns or {})
+    rejects = [item for item in tally.items() if isinstance(item, Rejected)]
     told = [{"file": r.file, "line": r.line, "field": r.field, "reason": r.reason} for r in rejects]
     return {**tally.facts(), "rejects": told, "warnings": tally.warnings()}
-
-
-def sniffed(paths: list[Path]) -> str:
-    """The format of the first file that a reader knows. UsageError if none does."""
-    named = sources.files(paths)
-    for _, file in named:
-        for name, reader in READERS.items():
-            if reader.sniff(file):
-                return name
-    raise UsageError(
-        "no reader knows this format",
-        seen=", ".join(name for name, _ in named[:5]),
-        expected=f"one of {', '.join(READERS)}",
-        hint="name it with --format, or parse.format in the recipe, to see what is wrong with each line",
-    )
 
 
 def split_of(group: str, valid: float, test: float, salt: str = "") -> Split:
@@ -132,40 +131,54 @@ def split_of(group: str, valid: float, test: float, salt: str = "") -> Split:
 
 
 class _Tally:
-    """Counts over a stream of questions and rejects that passes by."""
+    """Counts over the records and rejects of a source, as they pass by."""
 
-    def __init__(self, format: str) -> None:
-        self.format = format
-        self.questions = self.answered = self.rejected = 0
-        self._oddities = Oddities(number=_reader(format).number)
+    def __init__(self, files: Sequence[sources.Named], format: str | None, columns: Mapping[str, str]) -> None:
+        self._files, self._columns = files, columns
+        self._formats = readers.formats_of(files, format, columns)
+        self._kinds: Counter[str] = Counter()
+        self._answered = self._rejected = 0
+        by_file = {name: format for (name, _), format in zip(files, self._formats, strict=True)}
+        self._oddities = Oddities(number=lambda question: by_file[question.file].number(question))
 
-    def watch(self, items: Iterator[Question | Rejected]) -> Iterator[Question | Rejected]:
-        for item in items:
+    def items(self) -> Iterator[Record | Rejected]:
+        for item in readers.read(self._files, self._formats, self._columns):
             self._oddities.see(item)
             if isinstance(item, Rejected):
-                self.rejected += 1
+                self._rejected += 1
             else:
-                self.questions += 1
-                self.answered += item.answer is not None
+                self._kinds[kind(item)] += 1
+                self._answered += _answered(item)
             yield item
 
     def facts(self) -> dict[str, Any]:
         return {
-            "format": self.format,
+            "format": ", ".join(dict.fromkeys(format.name for format in self._formats)),
+            "kinds": dict(self._kinds),
             "groups": self._oddities.groups,
-            "questions": self.questions,
-            "answered": self.answered,
-            "rejected": self.rejected,
+            "questions": self._kinds.total(),
+            "answered": self._answered,
+            "rejected": self._rejected,
         }
 
     def warnings(self) -> list[dict[str, Any]]:
         return self._oddities.warnings()
 
 
-def _work(shop: Workshop, spec: ParseSpec, source: Source) -> Result:
-    paths = list(source.paths)
-    tally = _Tally(spec.format or sniffed(paths))
-    items = tally.watch(_reader(tally.format).read(paths))
+def kind(record: Record) -> str:
+    """What a record is to learn from: "choice", a dialogue's task, "preference" or "text"."""
+    if isinstance(record, Dialogue):
+        return record.task
+    return "choice" if isinstance(record, Question) else "preference" if isinstance(record, Preference) else "text"
+
+
+def _answered(record: Record) -> bool:
+    return record.answer is not None if isinstance(record, Question) else isinstance(record, Dialogue | Preference)
+
+
+def _work(shop: Workshop, spec: ParseSpec, source: Source, against: Sequence[Path]) -> Result:
+    tally = _Tally(sources.files(source.paths), spec.format, spec.columns)
+    items = _choice(tally.items())
     if spec.strict:
         items = _strict(items)
     identity, facts = questions.write(
@@ -173,22 +186,30 @@ def _work(shop: Workshop, spec: ParseSpec, source: Source) -> Result:
         items,
         lambda group: split_of(group, spec.valid, spec.test, spec.salt),
         Rules(spec.near, spec.overlap),
-        _evaluation(spec),
+        _evaluation(against),
     )
     return Result({**tally.facts(), **facts, "warnings": tally.warnings()}, identity)
 
 
-def _evaluation_sets(spec: ParseSpec) -> dict[str, str]:
-    paths = [Path(path).expanduser() for path in spec.against]
-    return {"against": sources.fingerprint(sources.files(paths))} if paths else {}
-
-
-def _evaluation(spec: ParseSpec) -> Iterator[Question]:
+def _evaluation(sets: Sequence[Path]) -> Iterator[Question]:
     """The questions of the evaluation sets; each may be of another format."""
-    for path in (Path(path).expanduser() for path in spec.against):
-        for item in _reader(sniffed([path])).read([path]):
+    for path in sets:
+        for item in readers.read(sources.files([path])):
             if isinstance(item, Question):
                 yield item
+
+
+def _choice(items: Iterator[Record | Rejected]) -> Iterator[Question | Rejected]:
+    """Pass questions and rejects on. UsageError at the first record of another kind."""
+    for item in items:
+        if not isinstance(item, Question | Rejected):
+            raise UsageError(
+                "this release trains on multiple choice",
+                seen=f"{item.file}:{item.line} is for {kind(item)}",
+                expected="questions with options",
+                hint="`ponens parse` reads and checks every format",
+            )
+        yield item
 
 
 def _strict(items: Iterator[Question | Rejected]) -> Iterator[Question | Rejected]:
@@ -208,9 +229,3 @@ def _strict(items: Iterator[Question | Rejected]) -> Iterator[Question | Rejecte
             seen="\n            ".join(told + more),
             hint="mend these rows, or leave --strict out: they are then counted and kept apart",
         )
-
-
-def _reader(format: str) -> ModuleType:
-    if format not in READERS:
-        raise UsageError("there is no such format", seen=format, expected=f"one of {', '.join(READERS)}")
-    return READERS[format]

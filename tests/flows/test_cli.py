@@ -67,6 +67,32 @@ def test_a_bad_line_is_a_reject_and_fatal_only_with_strict(puzzles: Path, tmp_pa
     assert "1 rows" in strict.stderr
 
 
+def test_a_file_of_chats_is_parsed_and_exported(tmp_path: Path) -> None:
+    rows = [{"frage": "Hi", "antwort": "Ho"}, {"frage": "Hi"}]
+    (tmp_path / "chats.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    mapped = ["--column", "prompt=frage", "--column", "completion=antwort"]
+    parsed = ponens("parse", "chats.jsonl", *mapped, cwd=tmp_path)
+    exported = only_object(ponens("export", "chats.jsonl", "--as", "messages", *mapped, "--json", cwd=tmp_path))
+    again = ponens("export", "chats.jsonl", "--as", "messages", *mapped, cwd=tmp_path)
+
+    assert "1 rows for instruction in 1 groups (prompt-completion), 1 with answers, 1 rejected" in parsed.stdout
+    assert "chats.jsonl:2 antwort: missing field" in parsed.stdout
+    assert {"form": "messages", "out": "chats-messages", "rows": {"data": 1}, "rejected": 1} == exported
+    assert (tmp_path / "chats-messages" / "data.jsonl").exists()
+    assert 2 == again.returncode
+    assert "is there already" in again.stderr
+
+
+def test_a_file_of_no_known_format_is_bad_usage(tmp_path: Path) -> None:
+    (tmp_path / "a.jsonl").write_text('{"image": "a.png", "caption": "x"}\n')
+    (tmp_path / "b.jsonl").write_text('{"x": 1}\n')
+    images, unknown = (ponens("parse", name, cwd=tmp_path) for name in ("a.jsonl", "b.jsonl"))
+
+    assert (2, 2) == (images.returncode, unknown.returncode)
+    assert "this release is text only" in images.stderr
+    assert "no reader knows this format" in unknown.stderr
+
+
 def test_a_plan_of_an_empty_home_runs_every_step(puzzles: Path, tmp_path: Path) -> None:
     recipe = tmp_path / "r.toml"
     recipe.write_text(

@@ -13,10 +13,11 @@ from typing import Any
 
 import pytest
 
-from storage.competition import read
 from storage.home import Home
 from storage.journal import rows
+from storage.readers import read
 from storage.records import Question
+from storage.source import files
 from tests.fakes import TeacherServer, gold_of, mix
 from tests.flows.conftest import ROOT, environment
 
@@ -263,7 +264,7 @@ def test_competition_problems_run_to_the_report_against_a_faulty_teacher(
     data = tmp_path / "twenty.jsonl"
     data.write_text("".join(COMPETITION.read_text("utf-8").splitlines(keepends=True)[:20]), "utf-8")
     recipe = tmp_path / "twenty.toml"
-    questions = [q for q in read([data]) if isinstance(q, Question)]
+    questions = [q for q in read(files([data])) if isinstance(q, Question)]
     script = mix({"wrong": 0.15, "unreadable": 0.1, "429": 0.15, "500": 0.1})
     with TeacherServer(script, gold=gold_of(questions)) as server:
         recipe.write_text(

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from puzzles.generate import generate
-from storage import competition, questions
+from storage import questions, readers, source
 from storage.cleaning.alike import alike
 from storage.cleaning.clean import RULES, Rules
 from storage.cleaning.signs import bands, said, shingles
@@ -237,7 +237,7 @@ def test_generated_puzzles_lose_nothing(tmp_path):
 
 @needs_shared
 def test_the_competition_loses_only_what_it_asks_twice(tmp_path):
-    found = [item for item in competition.read(SHARED) if isinstance(item, Question)]
+    found = [item for item in readers.read(source.files([SHARED])) if isinstance(item, Question)]
     _, drops = cleaned(tmp_path, found)
     words = {q.id: said(q.problem, q.question, q.options).text for q in found}
 

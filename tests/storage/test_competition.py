@@ -7,9 +7,12 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from storage import competition, source
+from storage import readers, source
+from storage.dialogues import Record
+from storage.formats import competition
 from storage.oddities import Oddities
 from storage.records import Question, Rejected, UsageError
+from storage.rows import lines
 
 SHARED = Path(__file__).resolve().parents[2] / ".." / "shared" / "data" / "competition_logic"
 TRAIN, TEST = SHARED / "round1_train_data_dev400.jsonl", SHARED / "round1_test_data.jsonl"
@@ -28,10 +31,15 @@ def item(**changes: object) -> bytes:
     return line(questions=[ITEM, changed])
 
 
+def taken(*paths: Path) -> list[Record | Rejected]:
+    files = source.files(paths)
+    return list(readers.read(files, [competition.FORMAT] * len(files)))
+
+
 def read(tmp_path: Path, content: bytes) -> tuple[list[Question], list[Rejected]]:
     file = tmp_path / "data.jsonl"
     file.write_bytes(content)
-    found = list(competition.read(file))
+    found = taken(file)
     return [f for f in found if isinstance(f, Question)], [f for f in found if isinstance(f, Rejected)]
 
 
@@ -167,14 +175,13 @@ def test_no_bytes_make_the_reader_fall_over_and_every_line_is_accounted_for(tmp_
     content = b"\n".join(chunks)
     questions, rejects = read(tmp_path, content)
     oddities = Oddities(competition.number)
-    for found in competition.read(tmp_path / "data.jsonl"):
+    for found in taken(tmp_path / "data.jsonl"):
         oddities.see(found)
     oddities.warnings()
 
-    written = [number for number, _ in source.lines(tmp_path / "data.jsonl")]
+    written = [number for number, _ in lines(tmp_path / "data.jsonl")]
 
     assert sorted({f.line for f in [*questions, *rejects]}) == written
-    assert competition.sniff(tmp_path / "data.jsonl") in (True, False)
 
 
 def test_sniffing_looks_past_broken_lines(tmp_path):
@@ -183,7 +190,9 @@ def test_sniffing_looks_past_broken_lines(tmp_path):
     other = tmp_path / "y"
     other.write_bytes(b'{"instruction": "x", "output": "y"}\n')
 
-    assert (competition.sniff(file), competition.sniff(other)) == (True, False)
+    known = readers.formats_of([("x", file), ("y", other)])
+
+    assert [format.name for format in known] == ["competition", "alpaca"]
 
 
 def test_a_folder_is_its_jsonl_files_and_a_list_is_all_of_them_once(tmp_path):
@@ -192,8 +201,8 @@ def test_a_folder_is_its_jsonl_files_and_a_list_is_all_of_them_once(tmp_path):
     (tmp_path / "more").mkdir()
     (tmp_path / "more" / "a.jsonl").write_bytes(line())
 
-    folder = [q.file for q in competition.read(tmp_path)]
-    both = [q.file for q in competition.read([tmp_path / "more", tmp_path / "a.jsonl", tmp_path / "more" / "a.jsonl"])]
+    folder = [q.file for q in taken(tmp_path)]
+    both = [q.file for q in taken(tmp_path / "more", tmp_path / "a.jsonl", tmp_path / "more" / "a.jsonl")]
 
     assert folder == ["a.jsonl", "b.jsonl"]
     assert both == ["more/a.jsonl", "a.jsonl"]
@@ -202,7 +211,7 @@ def test_a_folder_is_its_jsonl_files_and_a_list_is_all_of_them_once(tmp_path):
 @pytest.mark.parametrize("path", ["missing.jsonl", "."])
 def test_a_path_with_nothing_to_read_is_named(tmp_path, path):
     with pytest.raises(UsageError, match=str(tmp_path)):
-        list(competition.read(tmp_path / path))
+        taken(tmp_path / path)
 
 
 def test_a_fingerprint_is_of_names_and_bytes_not_of_places(tmp_path):
@@ -223,7 +232,7 @@ def test_a_fingerprint_is_of_names_and_bytes_not_of_places(tmp_path):
 
 @needs_shared
 def test_the_competition_s_training_problems_are_read_whole():
-    found = list(competition.read(TRAIN))
+    found = taken(TRAIN)
     keys = [f.answer for f in found if isinstance(f, Question)]
 
     assert len(found) == len(keys) == 1163
@@ -232,7 +241,7 @@ def test_the_competition_s_training_problems_are_read_whole():
 
 @needs_shared
 def test_the_competition_s_test_problems_are_read_but_for_three_lines():
-    found = list(competition.read(TEST))
+    found = taken(TEST)
     rejects = [f for f in found if isinstance(f, Rejected)]
 
     assert len(found) == 1328

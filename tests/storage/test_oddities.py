@@ -2,10 +2,11 @@
 
 from typing import Any
 
-from storage import competition
+from storage.dialogues import Dialogue, Record
+from storage.formats import competition
 from storage.oddities import Oddities
-from storage.records import Question, Rejected
-from tests.storage.test_competition import TRAIN, needs_shared
+from storage.records import Message, Question, Rejected
+from tests.storage.test_competition import TRAIN, needs_shared, taken
 
 
 def question(line: int = 1, text: str = "选择题 1：\nWho?", **changes: Any) -> Question:
@@ -13,7 +14,7 @@ def question(line: int = 1, text: str = "选择题 1：\nWho?", **changes: Any) 
     return Question(question=text, file="data.jsonl", line=line, **{**values, **changes})
 
 
-def warnings(*items: Question | Rejected) -> dict[str, dict[str, Any]]:
+def warnings(*items: Record | Rejected) -> dict[str, dict[str, Any]]:
     oddities = Oddities(competition.number)
     for item in items:
         oddities.see(item)
@@ -88,7 +89,7 @@ def test_letters_as_options_empty_options_and_missing_keys_are_told():
 
 @needs_shared
 def test_the_competition_s_oddities_are_those_that_are_known():
-    found = warnings(*competition.read(TRAIN))
+    found = warnings(*taken(TRAIN))
 
     assert found["identical-options"]["examples"] == [
         "round1_train_data_000: B = D, key D",
@@ -102,3 +103,38 @@ def test_the_competition_s_oddities_are_those_that_are_known():
     assert 'always "B" would be right 43.1%' in found["answer-skew"]["message"]
     assert (found["numbering"]["count"], found["repeated-text"]["count"]) == (9, 10)
     assert {"round1_train_data_128: 1, 3", "round1_train_data_323: 2, 3, 4"} <= set(found["numbering"]["examples"])
+
+
+def dialogue(line: int, asked: str, answer: str, **changes: Any) -> Dialogue:
+    said = (Message("user", asked), Message("assistant", answer))
+    return Dialogue(said, file="data.jsonl", line=line, **{"task": "instruction", **changes})
+
+
+def test_oddities_of_dialogues_are_told():
+    found = warnings(
+        dialogue(1, "Hi?", "Hello.", source_id="x"),
+        dialogue(2, "Hi?", "Hello.", source_id="x"),
+        dialogue(3, "Hi?", "Good day."),
+        dialogue(4, " Hi?", "No"),
+        dialogue(5, "How many?", "select 1", task="sql", topic="dogs"),
+        dialogue(6, "What number?", "select 1", task="sql", topic="dogs"),
+        dialogue(7, "What number?", "select 1", task="sql", topic="cats", notes=("inexact-sql",)),
+    )
+
+    assert {kind: warning["examples"] for kind, warning in found.items()} == {
+        "repeated-row": ["x", "data.jsonl:7"],
+        "several-answers": ["data.jsonl:3"],
+        "repeated-query": ["data.jsonl:6"],
+        "repeated-id": ["x at data.jsonl:2"],
+        "stray-spaces": ["data.jsonl:4"],
+        "short-answer": ["data.jsonl:4: No"],
+        "inexact-sql": ["data.jsonl:7"],
+    }
+
+
+def test_every_note_of_a_reader_has_its_words():
+    notes = {"stray-label", "exam-number", "empty-premise", "unequal-premises", "no-proof", "echoed-label"}
+    notes |= {"blank-turn", "answer-first", "joined-turns", "no-last-answer"}
+    found = warnings(*(question(line, notes=(note,)) for line, note in enumerate(sorted(notes))))
+
+    assert notes <= set(found)

@@ -193,7 +193,7 @@ def test_a_source_without_a_good_row_is_two_empty_tables(tmp_path, home):
 
 
 def test_a_missing_path_or_an_unknown_format_is_bad_usage(tmp_path):
-    spec = write(tmp_path / "a.jsonl", {"instruction": "x"})
+    spec = write(tmp_path / "a.jsonl", {"instructions": "x"})
 
     with pytest.raises(UsageError, match="nowhere"):
         parse.source(ParseSpec(path="nowhere.jsonl"), tmp_path)
@@ -232,7 +232,7 @@ def test_inspect_tells_what_the_command_line_promises(tmp_path):
     spec = write(tmp_path / "a.jsonl", problem(1, "A-"), problem(2, "Z"))
     found = parse.inspect(Path(str(spec.path)))
 
-    assert list(found) == ["format", "groups", "questions", "answered", "rejected", "rejects", "warnings"]
+    assert list(found) == ["format", "kinds", "groups", "questions", "answered", "rejected", "rejects", "warnings"]
     assert (found["groups"], found["questions"], found["answered"], found["rejected"]) == (1, 2, 1, 1)
     assert found["rejects"] == [
         {

@@ -7,7 +7,7 @@ import polars as pl
 import pytest
 
 from prompts import choice
-from storage import competition, suspects
+from storage import readers, source, suspects
 from storage.records import Question
 from tests.fakes import TeacherServer, gold_of, share_of
 from tests.tasks.asking import plant, run, spec_for
@@ -56,7 +56,8 @@ def test_the_list_holds_the_planted_keys_and_no_others(tmp_path: Path) -> None:
 @pytest.mark.skipif(not DATA.exists(), reason=f"the competition's data is not at {DATA}")
 def test_the_competition_s_planted_keys_are_found_all_of_them_and_no_others(tmp_path: Path) -> None:
     asked = sorted(
-        {q.id: q for q in competition.read([DATA]) if isinstance(q, Question) and q.answer}.values(), key=lambda q: q.id
+        {q.id: q for q in readers.read(source.files([DATA])) if isinstance(q, Question) and q.answer}.values(),
+        key=lambda q: q.id,
     )
     planted = asked[::60]
     found, _ = doubted(asked, planted, tmp_path)

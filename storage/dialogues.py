@@ -1,0 +1,116 @@
+"""Records other than multiple choice: dialogues of every kind, preferences, texts."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from storage.records import Message, Question, Split, digest, language_of
+
+Task = Literal[
+    "instruction", "chat", "sql", "statement", "translation", "classification", "summary", "tagging", "triples"
+]
+
+
+@dataclass(frozen=True, slots=True)
+class Dialogue:
+    """Messages that end in an assistant's answer, be it one instruction or a long chat.
+
+    `about` is what a scorer needs beside the words (schema, labels, a proof); it is no part of the
+    identity. `topic` names what must not be split apart (a database, a passage); the first user
+    message where it is empty.
+    """
+
+    messages: tuple[Message, ...]
+    task: Task = "chat"
+    about: Mapping[str, Any] = field(default_factory=dict, hash=False)
+    topic: str = ""
+    source_id: str = ""
+    file: str = ""
+    line: int = 0
+    split: Split = "train"
+    notes: tuple[str, ...] = field(default=(), compare=False)
+
+    def __post_init__(self) -> None:
+        roles = [message.role for message in self.messages]
+        if "user" not in roles or roles[-1] != "assistant" or "system" in roles[1:]:
+            raise ValueError(f"roles {roles}; expected a user's turn, the answer last, a system turn only first")
+
+    @property
+    def group(self) -> str:
+        """16 hex digits: the topic's identity. Dialogues of one topic are never split apart."""
+        return digest(self.topic or next(m.content for m in self.messages if m.role == "user"))[:16]
+
+    @property
+    def id(self) -> str:
+        """16 hex digits: the identity of roles and words in their order."""
+        return digest([[m.role, m.content] for m in self.messages])[:16]
+
+    @property
+    def language(self) -> Literal["zh", "en"]:
+        return language_of("".join(m.content for m in self.messages))
+
+
+@dataclass(frozen=True, slots=True)
+class Preference:
+    """Two answers to the same messages, the better one first; they differ."""
+
+    prompt: tuple[Message, ...]
+    chosen: str
+    rejected: str
+    source_id: str = ""
+    file: str = ""
+    line: int = 0
+    split: Split = "train"
+    notes: tuple[str, ...] = field(default=(), compare=False)
+
+    def __post_init__(self) -> None:
+        if not any(message.role == "user" for message in self.prompt):
+            raise ValueError("the prompt has no user's turn")
+        if self.chosen == self.rejected:
+            raise ValueError("chosen and rejected are the same")
+
+    @property
+    def group(self) -> str:
+        """16 hex digits: the first user message. Answers to one prompt are never split apart."""
+        return digest(next(m.content for m in self.prompt if m.role == "user"))[:16]
+
+    @property
+    def id(self) -> str:
+        """16 hex digits: the identity of prompt and both answers."""
+        return digest([[[m.role, m.content] for m in self.prompt], self.chosen, self.rejected])[:16]
+
+    @property
+    def language(self) -> Literal["zh", "en"]:
+        return language_of("".join(m.content for m in self.prompt) + self.chosen + self.rejected)
+
+
+@dataclass(frozen=True, slots=True)
+class Text:
+    """Plain text to go on training with. `topic` as in a dialogue; the text itself where it is empty."""
+
+    text: str
+    topic: str = ""
+    source_id: str = ""
+    file: str = ""
+    line: int = 0
+    split: Split = "train"
+    notes: tuple[str, ...] = field(default=(), compare=False)
+
+    @property
+    def group(self) -> str:
+        """16 hex digits: the topic's identity. Texts of one topic are never split apart."""
+        return digest(self.topic or self.text)[:16]
+
+    @property
+    def id(self) -> str:
+        """16 hex digits: the identity of the text."""
+        return digest(self.text)[:16]
+
+    @property
+    def language(self) -> Literal["zh", "en"]:
+        return language_of(self.text)
+
+
+Record = Question | Dialogue | Preference | Text

@@ -1,0 +1,138 @@
+"""What a format is, and the checks that all formats share.
+
+A format turns one row into records. It raises Fault for a row that is none; a row that holds several
+items yields what it can and a reject for each of the others.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from storage.dialogues import Dialogue, Record
+from storage.records import LETTERS, Question, Rejected
+
+Cells = Mapping[str, Any]
+_MARKS = {"\x00": "a NUL", "\ufffd": "U+FFFD, the mark of lost characters,"}
+
+
+class Fault(Exception):
+    """Why a row, or an item of it, is no record."""
+
+    def __init__(self, field: str, reason: str) -> None:
+        self.field, self.reason = field, reason
+        super().__init__(f"{field}: {reason}")
+
+
+@dataclass(frozen=True, slots=True)
+class At:
+    """Where a row stands: the file's name and its folder, and the line, counted from 1."""
+
+    file: str
+    line: int
+    folder: Path = field(default_factory=Path)
+
+    def reject(self, fault: Fault) -> Rejected:
+        return Rejected(self.file, self.line, fault.field, fault.reason)
+
+
+@dataclass(frozen=True, slots=True)
+class Format:
+    """A format: `sniff(row)` is True for its rows and no other's; `records` reads one of them.
+
+    `row` is the way back, for formats that are exported; Fault where a dialogue does not fit.
+    `number` is the number that a question's own text begins with, if it does.
+    """
+
+    name: str
+    sniff: Callable[[Cells], bool]
+    records: Callable[[Cells, At], Iterator[Record | Rejected]]
+    row: Callable[[Dialogue], dict[str, Any]] | None = None
+    number: Callable[[Question], int | None] = lambda question: None
+
+
+def text(row: Cells, field: str, *, empty: bool = False) -> str:
+    """The text at `field`, as it is. Fault if it is missing, no text, damaged, or blank unless `empty`."""
+    if field not in row:
+        raise Fault(field, "missing field")
+    return said(row[field], field, empty=empty)
+
+
+def optional(row: Cells, field: str) -> str:
+    """The text at `field`; "" where it is absent or null."""
+    return "" if row.get(field) is None else text(row, field, empty=True)
+
+
+def said(value: object, field: str, *, empty: bool = False) -> str:
+    """`value` as text. Fault if it is no text, damaged, or blank unless `empty`."""
+    if not isinstance(value, str):
+        raise Fault(field, f"expected text, found {kind(value)}")
+    for mark, name in _MARKS.items():
+        if mark in value:
+            raise Fault(field, f"holds {name} at character {value.index(mark) + 1}")
+    if not empty and not value.strip():
+        raise Fault(field, f"empty {field.rpartition('.')[2]}")
+    return value
+
+
+def listed(row: Cells, field: str) -> list[Any]:
+    """The list at `field`. Fault if it is missing or none."""
+    if field not in row:
+        raise Fault(field, "missing field")
+    if not isinstance(row[field], list):
+        raise Fault(field, f"expected a list, found {kind(row[field])}")
+    found: list[Any] = row[field]
+    return found
+
+
+def texts(row: Cells, field: str, *, empty: bool = False) -> list[str]:
+    """The list of texts at `field`. Fault names the one that is none."""
+    return [said(value, f"{field}[{n}]", empty=empty) for n, value in enumerate(listed(row, field))]
+
+
+def named(row: Cells, *fields: str) -> str:
+    """The source's own id, for people: the first of `fields` that is there, text or whole number."""
+    for name in fields:
+        value = row.get(name)
+        if isinstance(value, int) and not isinstance(value, bool):
+            return str(value)
+        if value is not None:
+            return said(value, name, empty=True)
+    return ""
+
+
+def options(row: Cells) -> tuple[str, ...]:
+    """The texts at `options`, which may be empty. Fault unless there are 2 to 26."""
+    found = listed(row, "options")
+    if len(found) < 2:
+        raise Fault("options", f"{len(found)} options, expected at least two")
+    if len(found) > len(LETTERS):
+        raise Fault("options", f"{len(found)} options, expected at most {len(LETTERS)}")
+    return tuple(texts(row, "options", empty=True))
+
+
+def letter(row: Cells, field: str, count: int) -> str | None:
+    """The key at `field`, one of the first `count` letters; None where it is absent or null."""
+    if row.get(field) is None:
+        return None
+    value, letters = said(row[field], field, empty=True), LETTERS[:count]
+    if len(value) != 1 or value not in letters:
+        raise Fault(field, f"answer {value[:40]!r} is none of the letters {letters}")
+    return value
+
+
+def kind(value: object) -> str:
+    """What a value is, in words."""
+    names: dict[type, str] = {
+        dict: "an object",
+        list: "a list",
+        str: "text",
+        bool: "true or false",
+        type(None): "null",
+        int: "a number",
+        float: "a number",
+        bytes: "bytes",
+    }
+    return names.get(type(value), type(value).__name__)

@@ -1,0 +1,167 @@
+"""Which format a file has, and its records: the one door to `storage.formats`.
+
+    read(files([Path("data")]))    Question(…), Dialogue(…), Rejected("a.jsonl", 3, "output", "empty output"), …
+
+Each file of a source is looked at by itself, so that one source may hold several formats. A file is of
+the first format that knows one of its first rows. Where none does it is read as the source's other
+files are, so that each of its rows is told; if there is no other, that is an error.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from storage.dialogues import Record
+from storage.formats import (
+    alpaca,
+    ar_lsat,
+    competition,
+    folio,
+    knights,
+    logic_llm,
+    logiqa,
+    logiqa2,
+    messages,
+    pairs,
+    plain,
+    preference,
+    proofnet,
+    sharegpt,
+    sql,
+    tagging,
+    triples,
+)
+from storage.formats.base import At, Fault, Format, kind
+from storage.records import Rejected, UsageError
+from storage.rows import Row, rows
+from storage.source import Named
+
+FORMATS: dict[str, Format] = {
+    format.name: format
+    for format in (
+        competition.FORMAT,
+        ar_lsat.FORMAT,
+        logiqa.FORMAT,
+        logiqa2.FORMAT,
+        logic_llm.FORMAT,
+        folio.FORMAT,
+        messages.FORMAT,
+        sharegpt.FORMAT,
+        alpaca.FORMAT,
+        preference.FORMAT,
+        proofnet.FORMAT,
+        knights.FORMAT,
+        *sql.FORMATS,
+        tagging.FORMAT,
+        triples.FORMAT,
+        *pairs.FORMATS,
+        plain.FORMAT,  # last: a text may stand in rows of others
+    )
+}
+_LOOK = 20  # rows that are looked at before a file is given up
+_IMAGES = ("image", "images", "image_path", "image_url", "image_id", "pixel_values")
+
+Columns = Mapping[str, str]
+
+
+def formats_of(files: Sequence[Named], format: str | None = None, columns: Columns | None = None) -> list[Format]:
+    """The format of each file: the one named, or what its first rows look like.
+
+    UsageError if there is no such format, if no file's rows are known, or if they hold images.
+    """
+    if format is not None:
+        return [known(format)] * len(files)
+    found = [_sniffed(name, path, columns or {}) for name, path in files]
+    some = next((one for one in found if one), None)
+    if some is None:
+        raise UsageError(
+            "no reader knows this format",
+            seen=_glimpse(*files[0]),
+            expected=f"one of {', '.join(FORMATS)}",
+            hint="map your columns with parse.columns, or name the format with --format to see what is wrong "
+            "with each row",
+        )
+    return [one or some for one in found]
+
+
+def _glimpse(name: str, path: Path) -> str:
+    first = next(rows(name, path), None)
+    if first is None:
+        return f"{name} is empty"
+    if isinstance(first, Rejected):
+        return f"{name}:{first.line} {first.reason}"
+    held = f"columns {', '.join(map(str, first.value))}" if isinstance(first.value, dict) else kind(first.value)
+    return f"{name} with {held[:200]}"
+
+
+def known(format: str) -> Format:
+    """The format of that name. UsageError if there is none."""
+    if format not in FORMATS:
+        raise UsageError("there is no such format", seen=format, expected=f"one of {', '.join(FORMATS)}")
+    return FORMATS[format]
+
+
+def read(
+    files: Sequence[Named], formats: Sequence[Format] | None = None, columns: Columns | None = None
+) -> Iterator[Record | Rejected]:
+    """Every record of `files`, in order, and every reject in its place.
+
+    `formats` is what `formats_of` says of the files. `columns` names the columns to read instead of a
+    format's own, such as {"prompt": "ask.text"}. Memory does not grow with the files; no content makes
+    it raise. UsageError as in `formats_of`.
+    """
+    for (name, path), one in zip(files, formats or formats_of(files, columns=columns), strict=True):
+        for item in rows(name, path):
+            yield from [item] if isinstance(item, Rejected) else _records(item, one, name, path, columns or {})
+
+
+def _records(item: Row, format: Format, name: str, path: Path, columns: Columns) -> Iterator[Record | Rejected]:
+    at = At(name, item.line, path.parent)
+    try:
+        yield from format.records(_cells(item.value, columns), at)
+    except Fault as fault:
+        yield at.reject(fault)
+
+
+def _cells(value: Any, columns: Columns) -> dict[str, Any]:
+    if isinstance(value, list) and value and all(isinstance(turn, dict) and "from" in turn for turn in value):
+        value = {"conversations": value}  # a row that is the conversation itself
+    if not isinstance(value, dict):
+        raise Fault("line", f"not an object but {kind(value)}")
+    return {name: _at(value, column) for name, column in columns.items()} if columns else value
+
+
+def _at(row: dict[str, Any], column: str) -> Any:
+    """The cell at a column's name, or at a way into nested ones such as "translation.en"."""
+    value: Any = row
+    if column in row:
+        return row[column]
+    for part in column.split("."):
+        if not isinstance(value, dict) or part not in value:
+            raise Fault(column, "missing field")
+        value = value[part]
+    return value
+
+
+def _sniffed(name: str, path: Path, columns: Columns) -> Format | None:
+    for item in itertools.islice(rows(name, path), _LOOK):
+        if isinstance(item, Rejected):
+            continue
+        try:
+            cells = _cells(item.value, columns)
+        except Fault:
+            continue
+        if image := next((field for field in _IMAGES if field in cells), None):
+            raise UsageError(
+                f"{name} holds images",
+                seen=f"a column {image!r}",
+                expected="text: this release is text only",
+                hint="map the columns of text with parse.columns to read these alone",
+            )
+        for format in FORMATS.values():
+            if format.sniff(cells):
+                return format
+    return None

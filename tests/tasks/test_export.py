@@ -1,0 +1,93 @@
+"""export: a snapshot by any of its names, a file in any format, and what is refused."""
+
+from pathlib import Path
+
+import orjson
+import polars as pl
+import pytest
+
+from storage import readers, source
+from storage.dialogues import Dialogue
+from storage.home import Home
+from storage.records import PonensError, UsageError
+from tasks.export import export
+from tests.samples import summary
+from tests.storage.test_formats import ROWS
+
+
+def example(number: int) -> dict[str, object]:
+    """A row of a snapshot, as the assemble step writes it."""
+    return {
+        **{"id": f"{number:016x}", "question": "q", "group": "g", "split": "train"},
+        "prompt": [{"role": "user", "content": f"Question {number}?"}],
+        "completion": [{"role": "assistant", "content": f"Because.\n\nAnswer: {'AB'[number % 2]}"}],
+    }
+
+
+@pytest.fixture
+def home(tmp_path):
+    home = Home(tmp_path / "home")
+    folder = home.root / "artifacts" / "snapshots" / "abc123"
+    folder.mkdir(parents=True)
+    pl.DataFrame([example(n) for n in range(3)]).write_parquet(folder / "train.parquet")
+    pl.DataFrame([example(9)]).clear().write_parquet(folder / "valid.parquet")
+    return home
+
+
+@pytest.mark.parametrize("given", ["abc123", "ab", "{home}/artifacts/snapshots/abc123"])
+@pytest.mark.parametrize("form", ["messages", "alpaca", "sharegpt", "prompt-completion", "parquet"])
+def test_a_snapshot_is_written_with_both_its_parts(tmp_path, home, given, form):
+    written = export(given.format(home=home.root), form, tmp_path / "out", home)
+    found = list(readers.read(source.files([tmp_path / "out"])))
+
+    assert written == {"form": form, "out": str(tmp_path / "out"), "rows": {"train": 3, "valid": 0}, "rejected": 0}
+    assert [summary(item)[1] for item in found if isinstance(item, Dialogue)] == [
+        ("user", f"Question {n}?", True) for n in range(3)
+    ]
+
+
+def test_the_place_is_named_after_the_snapshot_by_default(tmp_path, home, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+
+    assert export("abc", "messages", None, home)["out"] == "abc123-messages"
+    assert {path.name for path in Path("abc123-messages").iterdir()} == {"train.jsonl", "valid.jsonl"}
+
+
+def test_a_file_is_turned_into_another_form_and_its_rejects_are_counted(tmp_path, home):
+    file = tmp_path / "chats.json"
+    file.write_bytes(orjson.dumps([ROWS["sharegpt"], {"conversations": []}, ROWS["sharegpt"]]))
+    written = export(str(file), "alpaca", tmp_path / "out", home)
+
+    assert (written["rows"], written["rejected"]) == ({"data": 2}, 1)
+    assert orjson.loads((tmp_path / "out" / "data.jsonl").read_bytes().splitlines()[0]) == {
+        "instruction": "Hi",
+        "input": "",
+        "output": "Ho",
+    }
+
+
+@pytest.mark.parametrize(
+    ("given", "form", "said"),
+    [
+        ("nowhere", "messages", "no such snapshot or file"),
+        ("a", "messages", "several"),
+        ("abc", "excel", "no such form"),
+    ],
+)
+def test_what_is_not_there_is_named(tmp_path, home, given, form, said):
+    (home.root / "artifacts" / "snapshots" / "a99").mkdir()
+
+    with pytest.raises(UsageError, match=said):
+        export(given, form, tmp_path / "out", home)
+
+
+def test_questions_are_no_dialogues_and_a_damaged_snapshot_is_told(tmp_path, home):
+    file = tmp_path / "q.jsonl"
+    file.write_bytes(orjson.dumps(ROWS["competition"]))
+    (home.root / "artifacts" / "snapshots" / "abc123" / "valid.parquet").write_bytes(b"torn")
+
+    with pytest.raises(UsageError, match="only dialogues"):
+        export(str(file), "messages", tmp_path / "out", home)
+    with pytest.raises(PonensError, match=r"valid\.parquet is damaged"):
+        export("abc", "messages", tmp_path / "out", home)
+    assert not (tmp_path / "out").exists()
