@@ -69,8 +69,6 @@ def page(facts: Facts) -> str:
                 "votes": plots.vote_curve(evaluation),
                 "flips": plots.flips(evaluation),
                 "loss": plots.loss(facts["loss"]),
-                "yields": plots.yields(facts["rationales"]["yields"]),
-                "lengths": plots.lengths(facts["rationales"]["lengths"]),
                 "slices": [(name, plots.slices(parts, name)) for name, parts in _slices(facts)],
             },
             table=table,

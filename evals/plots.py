@@ -15,7 +15,7 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, ParamSpec
 from xml.sax.saxutils import quoteattr
 
-from evals.facts import EvaluationFacts, LengthFacts, LossFacts, Measure, SliceFacts
+from evals.facts import EvaluationFacts, LossFacts, Measure, SliceFacts
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -165,41 +165,6 @@ def loss(points: Sequence[LossFacts]) -> str:
     axes.grid(axis="y")
     axes.locator_params(axis="y", nbins=4)
     return _svg(figure, "loss", f"Training loss from {points[0]['loss']:.3g} to {points[-1]['loss']:.3g}")
-
-
-@_styled
-def yields(counts: Sequence[int]) -> str:
-    """How many questions have 0, 1, 2 … kept rationales, as bars. Empty without questions."""
-    if not any(counts):
-        return ""
-    figure, axes = _figure(2.2)
-    bars = axes.bar(range(len(counts)), counts, color=[BROKEN, *[ADAPTER] * (len(counts) - 1)], width=0.72)
-    if len(counts) <= 12:
-        axes.bar_label(bars, [f"{n:,}".replace(",", "\u202f") for n in counts], padding=3, color=INK, weight="bold")
-    axes.set(xlabel="rationales kept", xlim=(-0.7, max(len(counts), 3) - 0.3), yticks=[], ylim=(0, 1.16 * max(counts)))
-    axes.set_xticks(range(0, len(counts), max(1, len(counts) // 8)))
-    return _svg(figure, "yields", "Questions by the number of rationales kept")
-
-
-@_styled
-def lengths(facts: LengthFacts | None) -> str:
-    """Kept rationales by length on a logarithmic axis, the median as a line. Empty without any."""
-    if facts is None:
-        return ""
-    figure, axes = _figure(2.2)
-    low, high, counts = (list(column) for column in zip(*facts["bins"], strict=True))
-    axes.bar(low, counts, [b - a for a, b in zip(low, high, strict=True)], align="edge", color=ADAPTER, linewidth=0)
-    axes.plot([facts["p50"]] * 2, [0, max(counts)], color=INK, linewidth=1.2)
-    axes.annotate(f"median {facts['p50']}", (facts["p50"], max(counts)), (0, 5), textcoords="offset points",
-                  ha="center", va="bottom", color=INK, annotation_clip=False)  # fmt: skip
-    axes.set(xscale="log", xlabel="characters", yticks=[], ylim=(0, 1.16 * max(counts)))
-    ends = (low[0] / 1.05, high[-1] * 1.05)
-    ticks = [t * 10**power for power in range(8) for t in (1, 2, 5) if ends[0] <= t * 10**power <= ends[1]]
-    ticks = ticks if len(ticks) <= 7 else [t for t in ticks if str(t)[0] == "1"]
-    axes.set_xticks(ticks, [f"{t:,}".replace(",", "\u202f") for t in ticks])
-    axes.set_xticks([], minor=True)
-    axes.set_xlim(*ends)
-    return _svg(figure, "lengths", f"Lengths of kept rationales, median {facts['p50']} characters")
 
 
 def _figure(height: float) -> tuple[Figure, Axes]:

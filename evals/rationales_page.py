@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from evals import plots
 from evals.facts import AgreementFacts, RationaleFacts, SuspectFacts
 from evals.page import amount, cell, environment, interval, percent
 from evals.rationales import told
@@ -20,15 +19,7 @@ _LISTED_IN_MARKDOWN = 20
 
 def page(facts: RationaleFacts, suspects: Sequence[SuspectFacts]) -> str:
     """The rationales as one HTML document, with the strongest suspects folded."""
-    return (
-        environment()
-        .get_template("rationales.html.j2")
-        .render(
-            told=facts,
-            suspects=suspects[:_LISTED],
-            plots={"yields": plots.yields(facts["yields"]), "lengths": plots.lengths(facts["lengths"])},
-        )
-    )
+    return environment().get_template("rationales.html.j2").render(told=facts, suspects=suspects[:_LISTED])
 
 
 def markdown(facts: RationaleFacts, suspects: Sequence[SuspectFacts]) -> str:

@@ -99,13 +99,13 @@ class Asker:
         except Exception as error:  # a client may raise anything; `fault` raises again what is no fault of a call
             why = fault(error)
             seconds = time.monotonic() - start
-            self.pace.finished(turned_away=why.load)
+            self.pace.finished(answered=False, turned_away=why.load)
             if why.stop:
                 self.stop.set()  # here, not where the error is read: no worker may begin another meanwhile
                 raise self._stopped(why) from None
         else:
             seconds = time.monotonic() - start
-            self.pace.finished(turned_away=False)
+            self.pace.finished(answered=True)
             self._billed(call, reply)
             self._record(call, reply, seconds=seconds)
             if reply.outcome != "empty":
@@ -167,7 +167,9 @@ class Asker:
         )
 
     def _wait(self, call: Call, why: Fault) -> float:
-        ceiling = min(self.spec.longest_wait, self.spec.first_wait * 2.0 ** (call.attempts - 1))
+        # Waits grow while nobody is answered. Where others are, the server is up, and the fault was this call's.
+        doublings = min(call.attempts - 1, self.pace.in_vain)
+        ceiling = min(self.spec.longest_wait, self.spec.first_wait * 2.0**doublings)
         jitter = random.uniform(0, ceiling)
         if why.retry_after is not None:
             return why.retry_after + min(jitter, 1.0)  # all workers were told the same moment

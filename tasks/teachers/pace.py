@@ -67,6 +67,7 @@ class Pace:
         self._requests = Limit(requests_per_minute, clock) if requests_per_minute else None
         self._lock = threading.Lock()
         self._finished = self._away = 0
+        self.in_vain = 0  # calls since the last that was answered
 
     @classmethod
     def of(cls, spec: AskSpec) -> Self:
@@ -95,9 +96,10 @@ class Pace:
         with self._lock:
             self._take(-1, -reserved)
 
-    def finished(self, turned_away: bool) -> None:
-        """A call came back; was it turned away for load?"""
+    def finished(self, *, answered: bool, turned_away: bool = False) -> None:
+        """A call came back: with an answer, or not, be it turned away for load or otherwise."""
         with self._lock:
+            self.in_vain = 0 if answered else self.in_vain + 1
             self._finished += 1
             self._away += turned_away
             if self._finished >= max(_SHORTEST, int(self.width)):

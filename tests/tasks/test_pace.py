@@ -116,7 +116,7 @@ def serve(workers: int, *, places: int | None = None, at_random: float = 0.0, aw
         served -= not turned_away
         if now > 50:
             finished, away, area = finished + 1, away + turned_away, area + (now - max(before, 50)) * pace.width
-        pace.finished(turned_away)
+        pace.finished(answered=not turned_away, turned_away=turned_away)
     room = min(workers, places or workers) / math.exp(0.045)  # the mean of a lognormal reply
     return {"away": away / finished, "use": (finished - away) / 100 / room, "width": area / 100}
 
@@ -138,7 +138,7 @@ def test_a_server_that_turns_away_at_random_keeps_the_full_width(workers: int) -
 def test_a_server_that_turns_all_away_is_asked_by_one_at_a_time_and_no_less() -> None:
     pace = Pace(512)
     for _ in range(5000):
-        pace.finished(turned_away=True)
+        pace.finished(answered=False, turned_away=True)
 
     assert (pace.width, pace.admit(0), pace.admit(1)) == (1.0, 0.0, math.inf)
 
