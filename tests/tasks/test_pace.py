@@ -3,15 +3,21 @@
 import heapq
 import math
 import random
+import threading
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from storage.records import Question
+from storage.home import Home
+from storage.ledger import Ledger
+from storage.records import Message, Question
 from tasks.step import Tick
+from tasks.teachers.asker import Asker, Call
 from tasks.teachers.pace import Limit, Pace
+from tasks.teachers.reply import Fault
+from tasks.teachers.terms import AskSpec, request
 from tests.fakes import TeacherServer, gold_of
 from tests.tasks.asking import plant, run, spec_for
 from tests.tasks.runs import questions
@@ -175,3 +181,19 @@ def test_tokens_a_minute_hold_requests_back(tmp_path: Path) -> None:
 
     assert facts["kept"] == 30
     assert server.times[-1] - server.times[0] > 1.0
+
+
+@pytest.mark.parametrize(("in_vain", "shortest", "longest"), [(0, 0.0, 0.5), (2, 0.5, 2.0), (50, 16.0, 30.0)])
+def test_waits_grow_only_while_nobody_is_answered(
+    tmp_path: Path, in_vain: int, shortest: float, longest: float
+) -> None:
+    spec = AskSpec(model="m")
+    pace = Pace(8)
+    for answered in (False, True, *[False] * in_vain):
+        pace.finished(answered=answered)
+    with Ledger(Home(tmp_path)) as ledger:
+        asker = Asker(spec, None, ledger, threading.Event(), pace)  # type: ignore[arg-type]  # asks nothing
+        seventh = Call(request(spec, [Message("user", "?")], 0), attempts=7)
+        waits = [asker._wait(seventh, Fault("http 500", "", retry=True)) for _ in range(400)]
+
+    assert shortest < max(waits) <= longest

@@ -215,16 +215,3 @@ def test_a_letter_is_a_letter_even_where_an_options_text_is_one(tmp_path: Path) 
 
     assert facts["kept"] == 1
     assert table(tmp_path)["answer"].to_list() == ["A"]
-
-
-def test_waits_stay_short_while_others_are_answered(tmp_path: Path) -> None:
-    """Six faults in a row wait half a minute by doubling alone; a server that answers others is up."""
-    asked = questions(40)
-    unlucky = choice.body(asked[0])
-    with TeacherServer(gold=gold_of(asked), delay=0.02) as server:
-        server.script = lambda prompt, before: "500" if unlucky in prompt and before < 6 else "right"
-        facts = run(tmp_path, spec_for(server, workers=1, first_wait=0.001, longest_wait=1000.0), asked).facts
-    waits = [row for row in rows(Home(tmp_path).ledger) if row["attempts"] == 7]
-
-    assert facts["kept"] == 40
-    assert len(waits) == 1
