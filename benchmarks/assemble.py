@@ -7,7 +7,7 @@ Each way is a process of its own over the same files, and must come to the same 
 another case, spacing or order of options, near copies and the questions of an evaluation set are out, splits go by
 problem, prompts are rendered. The other ways do what their tutorials do: `map` and `filter` with the same rules as
 Python functions, `drop_duplicates`, datasketch for near-duplicates. They leave out the check of problems across
-splits, which here finds nothing. Prints a Markdown table.
+splits, which here takes only copies that they drop as such. Prints a Markdown table.
 """
 
 from __future__ import annotations

@@ -77,9 +77,14 @@ def _pairs(con: duckdb.DuckDBPyConnection, near: float, sides: npt.NDArray[Any] 
 
 def _slots(con: duckdb.DuckDBPyConnection) -> tuple[_Ranks, Slots]:
     """Ranks in order, and the min-hashes of each."""
-    frame = con.sql("select rank, slots from signed order by rank").pl()
-    slots = np.frombuffer(b"".join(frame["slots"].to_list()), np.uint16).reshape(-1, SLOTS)
-    return frame["rank"].to_numpy(), slots
+    ranks = con.sql("select rank from signed order by rank").pl()["rank"].to_numpy()
+    slots = np.empty((len(ranks), SLOTS), np.uint16)
+    asked, row = con.execute("select slots from signed order by rank"), 0
+    while batch := asked.fetchmany(_FETCH):
+        packed = b"".join(one for (one,) in batch)
+        slots[row : row + len(batch)] = np.frombuffer(packed, np.uint16).reshape(-1, SLOTS)
+        row += len(batch)
+    return ranks, slots
 
 
 def _likely(ranks: _Ranks, slots: Slots, pairs: pl.DataFrame, near: float) -> pl.Series:

@@ -154,7 +154,7 @@ def test_a_query_waits_for_a_writer_and_sees_what_it_wrote(tmp_path):
 
     def write() -> None:
         with warehouse.connect(home) as con:
-            con.execute("insert into drops values ('a', 'q', 'held')").fetchall()
+            con.execute("insert into drops (artifact, question, reason) values ('a', 'q', 'held')").fetchall()
             writing.set()
             time.sleep(0.3)
 
@@ -184,7 +184,7 @@ def test_whoever_waits_in_vain_is_told_who_holds_it(tmp_path):
 def test_a_block_that_raises_leaves_nothing(tmp_path):
     home = Home(tmp_path)
     with pytest.raises(RuntimeError), warehouse.connect(home) as con:
-        con.execute("insert into drops values ('a', 'q', 'r')").fetchall()
+        con.execute("insert into drops (artifact, question, reason) values ('a', 'q', 'r')").fetchall()
         raise RuntimeError
 
     assert count(home) == 0
