@@ -7,5 +7,5 @@
     clean.py     all of it in order: tables `kept` and `drops`
     sql/         plain DuckDB; each file says what tables it reads and makes
 
-`docs/decisions/0008-duplicates.md` says what counts as the same, and why.
+`docs/decisions/0010-duplicates.md` says what counts as the same, and why.
 """

@@ -309,7 +309,7 @@ def test_a_writer_does_not_wait_for_a_long_query(tmp_path):
             assert time.monotonic() < until
             time.sleep(0.01)
         with warehouse.connect(home, wait_s=30) as con:
-            con.execute("insert into drops values ('a', 'q', 'r')").fetchall()
+            con.execute("insert into drops (artifact, question, reason) values ('a', 'q', 'r')").fetchall()
 
         assert reader.poll() is None
         assert count(home) == 3
@@ -323,7 +323,7 @@ def test_a_reader_sees_what_a_killed_writer_had_written(tmp_path):
     warehouse.register(home, artifact(home, 1), TABLES)
     write = (
         "import duckdb, os, sys; con = duckdb.connect(sys.argv[1]); "
-        "con.execute(\"insert into drops values ('a', 'q', 'r')\").fetchall(); os.kill(os.getpid(), 9)"
+        "con.execute(\"insert into drops (artifact, question, reason) values ('a', 'q', 'r')\").fetchall(); os.kill(os.getpid(), 9)"
     )
     subprocess.run([sys.executable, "-c", write, str(home.warehouse)])
 

@@ -3,7 +3,6 @@
 from pathlib import Path
 
 import orjson
-import polars as pl
 import pytest
 
 from storage import readers, source
@@ -12,45 +11,38 @@ from storage.home import Home
 from storage.records import PonensError, UsageError
 from tasks.export import export
 from tests.samples import summary
+from tests.snapshots import example, snapshot
 from tests.storage.test_formats import ROWS
-
-
-def example(number: int) -> dict[str, object]:
-    """A row of a snapshot, as the assemble step writes it."""
-    return {
-        **{"id": f"{number:016x}", "question": "q", "group": "g", "split": "train"},
-        "prompt": [{"role": "user", "content": f"Question {number}?"}],
-        "completion": [{"role": "assistant", "content": f"Because.\n\nAnswer: {'AB'[number % 2]}"}],
-    }
 
 
 @pytest.fixture
 def home(tmp_path):
-    home = Home(tmp_path / "home")
-    folder = home.root / "artifacts" / "snapshots" / "abc123"
-    folder.mkdir(parents=True)
-    pl.DataFrame([example(n) for n in range(3)]).write_parquet(folder / "train.parquet")
-    pl.DataFrame([example(9)]).clear().write_parquet(folder / "valid.parquet")
-    return home
+    return Home(tmp_path / "home")
 
 
-@pytest.mark.parametrize("given", ["abc123", "ab", "{home}/artifacts/snapshots/abc123"])
+@pytest.fixture
+def made(home):
+    """A snapshot of three examples, the latest of a recipe."""
+    return snapshot(home, *(example(f"Question {n}", "Because.\n\nAnswer: A") for n in range(3)), recipe="logic")
+
+
+@pytest.mark.parametrize("given", ["{made.id}", "{made.id:.4}", "logic@latest", "{made.path}"])
 @pytest.mark.parametrize("form", ["messages", "alpaca", "sharegpt", "prompt-completion", "parquet"])
-def test_a_snapshot_is_written_with_both_its_parts(tmp_path, home, given, form):
-    written = export(given.format(home=home.root), form, tmp_path / "out", home)
+def test_a_snapshot_is_written_with_both_its_parts(tmp_path, home, made, given, form):
+    written = export(given.format(made=made), form, tmp_path / "out", home)
     found = list(readers.read(source.files([tmp_path / "out"])))
 
     assert written == {"form": form, "out": str(tmp_path / "out"), "rows": {"train": 3, "valid": 0}, "rejected": 0}
-    assert [summary(item)[1] for item in found if isinstance(item, Dialogue)] == [
+    assert {summary(item)[1] for item in found if isinstance(item, Dialogue)} == {
         ("user", f"Question {n}?", True) for n in range(3)
-    ]
+    }
 
 
-def test_the_place_is_named_after_the_snapshot_by_default(tmp_path, home, monkeypatch):
+def test_the_place_is_named_after_the_snapshot_by_default(tmp_path, home, made, monkeypatch):
     monkeypatch.chdir(tmp_path)
 
-    assert export("abc", "messages", None, home)["out"] == "abc123-messages"
-    assert {path.name for path in Path("abc123-messages").iterdir()} == {"train.jsonl", "valid.jsonl"}
+    assert export("logic@latest", "messages", None, home)["out"] == f"{made.id}-messages"
+    assert {path.name for path in Path(f"{made.id}-messages").iterdir()} == {"train.jsonl", "valid.jsonl"}
 
 
 def test_a_file_is_turned_into_another_form_and_its_rejects_are_counted(tmp_path, home):
@@ -69,25 +61,22 @@ def test_a_file_is_turned_into_another_form_and_its_rejects_are_counted(tmp_path
 @pytest.mark.parametrize(
     ("given", "form", "said"),
     [
-        ("nowhere", "messages", "no such snapshot or file"),
-        ("a", "messages", "several"),
-        ("abc", "excel", "no such form"),
+        ("nowhere", "messages", "no snapshot 'nowhere'"),
+        ("logic@latest", "excel", "no such form"),
     ],
 )
-def test_what_is_not_there_is_named(tmp_path, home, given, form, said):
-    (home.root / "artifacts" / "snapshots" / "a99").mkdir()
-
+def test_what_is_not_there_is_named(tmp_path, home, made, given, form, said):
     with pytest.raises(UsageError, match=said):
         export(given, form, tmp_path / "out", home)
 
 
-def test_questions_are_no_dialogues_and_a_damaged_snapshot_is_told(tmp_path, home):
+def test_questions_are_no_dialogues_and_a_damaged_snapshot_is_told(tmp_path, home, made):
     file = tmp_path / "q.jsonl"
     file.write_bytes(orjson.dumps(ROWS["competition"]))
-    (home.root / "artifacts" / "snapshots" / "abc123" / "valid.parquet").write_bytes(b"torn")
+    (made.path / "valid.parquet").write_bytes(b"torn")
 
     with pytest.raises(UsageError, match="only dialogues"):
         export(str(file), "messages", tmp_path / "out", home)
     with pytest.raises(PonensError, match=r"valid\.parquet is damaged"):
-        export("abc", "messages", tmp_path / "out", home)
+        export(made.id, "messages", tmp_path / "out", home)
     assert not (tmp_path / "out").exists()
