@@ -88,8 +88,9 @@ def write(
         con.execute(_REJECTS.format(parts=_quoted(parts), out=_quoted(folder / REJECTS))).fetchall()
         con.execute(_DROPS.format(out=_quoted(folder / DROPS))).fetchall()
         _stay(parts, con.sql("from kept").pl(), folder / QUESTIONS)
-        shutil.rmtree(parts)
-        return _told(con, folder)
+        told = _told(con, folder)
+    shutil.rmtree(parts)  # last: until then DuckDB may spill into it
+    return told
 
 
 class Stored:
