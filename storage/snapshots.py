@@ -37,6 +37,7 @@ _COPY: dict[str, Any] = {
     **{"prompt": _RENDERED["prompt"], "completion": _RENDERED["prompt"], "request": pl.String, "shuffle": pl.Int32},
 }
 MEMORY = "600MB"  # what DuckDB may take before it spills to the folder that the snapshot is made in
+_GROUP = 4096  # rows that a writer holds until it writes them; a million of a thousand characters need little more
 
 _FIELDS = "problem, question, options, answer, source_id, file, line, split"
 _WANTED = f"""
@@ -226,7 +227,9 @@ class Build:
         self._con.execute(f"create view {name} as from read_parquet('{_quoted(files)}', {options})").fetchall()
 
     def _copy(self, select: str, file: Path) -> None:
-        self._con.execute(f"copy ({select}) to '{_quoted(file)}' (format parquet, compression zstd)").fetchall()
+        self._con.execute(
+            f"copy ({select}) to '{_quoted(file)}' (format parquet, compression zstd, row_group_size {_GROUP})"
+        ).fetchall()
 
     def _rows(self, sql: str, values: dict[str, Any]) -> list[dict[str, Any]]:
         self._con.execute(sql, values)
