@@ -15,7 +15,7 @@ from typing import Any
 import polars as pl
 
 from evals import card
-from storage.questions import REJECTS
+from storage.parsed import REJECTS
 from storage.snapshots import Build, Counts
 from tasks import models
 
