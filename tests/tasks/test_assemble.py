@@ -423,7 +423,7 @@ def test_wide_prompts_spill_rather_than_fill_memory(tmp_path, monkeypatch):
     def rendered():
         for start in range(0, count, 5_000):
             yield [
-                {"question": id, "prompt": [wide[0] | {"content": f"{id} " * 40}], "answer_line": "Answer: A"}
+                {"question": id, "prompt": [wide[0] | {"content": f"{id} " * 40}], "answer": "Answer: A"}
                 for id in ids[start : start + 5_000]
             ]
 
