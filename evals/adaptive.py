@@ -78,8 +78,7 @@ class Exact:
         for rival in race.letters:
             lead = most - tally[rival]
             if rival != ahead and (
-                lead < race.left
-                or (lead == race.left and majority(race.question, {ahead: most, rival: most}) != ahead)
+                lead < race.left or (lead == race.left and majority(race.question, {ahead: most, rival: most}) != ahead)
             ):
                 return False
         return True
