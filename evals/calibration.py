@@ -1,4 +1,4 @@
-"""Does the share of votes say how sure to be? And does the answer stay when the options change places?
+"""How far an answer can be trusted: by its share of the votes, and when the options change places.
 
 ballots ──calibration──▶ reliability table, expected calibration error, Brier score
 answers under several orders of the options ──consistency──▶ who stays, and which place is favoured
