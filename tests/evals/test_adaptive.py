@@ -144,9 +144,7 @@ def test_the_winner_after_a_window_is_that_of_all_votes():
 
 
 def test_the_first_round_is_the_fewest_votes_that_could_settle():
-    assert [5, 3, 4, 3, 4] == [
-        further(race(""), r) for r in (Exact(), Beta(0.9), Beta(0.95), Window(3), Window(4))
-    ]
+    assert [5, 3, 4, 3, 4] == [further(race(""), r) for r in (Exact(), Beta(0.9), Beta(0.95), Window(3), Window(4))]
     assert 1 == further(race("", letters="A", most=9), Exact())
 
 
@@ -183,7 +181,7 @@ def test_what_is_no_race_and_no_rule_is_refused():
         race("AAA", most=2)
     with pytest.raises(ValueError, match="'E'"):
         race("E")
-    with pytest.raises(ValueError, match="confidence 0.5"):
+    with pytest.raises(ValueError, match=r"confidence 0\.5"):
         Beta(0.5)
     with pytest.raises(ValueError, match="window of 1"):
         Window(1)
