@@ -24,6 +24,7 @@ ACCURACIES, ALIKE = (0.7, 0.8, 0.9), (0.5, 1, 3)
 LETTERS = "ABCD"
 RULES: dict[str, Rule] = {
     "exact": Exact(),
+    "beta 0.87": Beta(0.87),
     "beta 0.89": Beta(0.89),
     "beta 0.95": Beta(0.95),
     "window 3": Window(3),

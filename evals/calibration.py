@@ -44,7 +44,7 @@ class Calibration:
 
 @dataclass(frozen=True, slots=True)
 class Consistency:
-    """Questions whose options were shown in several orders.
+    """Questions whose options, no two alike, were shown in several orders.
 
     `same` is the share answered alike, and readably, in every order, with its interval by problem; `pairs` the mean
     share of pairs of orders that agree. `places[i]` counts answers that stood in place i.
@@ -84,7 +84,7 @@ def calibration(ballots: Iterable[Ballot]) -> Calibration:
     keyed = [b for b in ballots if b.gold is not None]
     known = [(b.tally[b.winner] / len(b.votes), b.right) for b in keyed if b.winner is not None]
     found = []
-    for number, members in itertools.groupby(sorted(known), key=lambda pair: _bin_of(pair[0])):
+    for number, members in itertools.groupby(sorted(known), key=lambda pair: max(0, math.ceil(pair[0] * BINS) - 1)):
         shares, rights = zip(*members, strict=True)
         n, right = len(shares), sum(rights)
         edges = number / BINS, (number + 1) / BINS
@@ -94,11 +94,6 @@ def calibration(ballots: Iterable[Ballot]) -> Calibration:
     ece = math.fsum(b.n * abs(b.accuracy - b.share) for b in found) / len(known)
     brier = math.fsum((share - right) ** 2 for share, right in known) / len(known)
     return Calibration(tuple(found), len(known), len(keyed) - len(known), ece, brier)
-
-
-def _bin_of(share: float) -> int:
-    # A share of 0.3 is a quotient of whole numbers and may lie a rounding error above the edge it is on.
-    return max(0, math.ceil(share * BINS - 1e-9) - 1)
 
 
 def consistency(showings: Mapping[str, Sequence[Shown]], groups: Mapping[str, str]) -> Consistency | None:

@@ -43,6 +43,14 @@ def test_abstentions_and_votes_without_a_weight_never_win():
     assert weighted_majority("q", ["A"], [-math.inf]) is None
 
 
+def test_sums_that_differ_by_rounding_alone_are_a_tie():
+    logprobs = [math.log(0.1), math.log(0.2), math.log(0.3)]
+    winners = [weighted_majority(str(i), ["A", "A", "B"], logprobs) for i in range(20)]
+
+    assert math.exp(logprobs[0]) + math.exp(logprobs[1]) != math.exp(logprobs[2])
+    assert [majority(str(i), {"A": 1, "B": 1}) for i in range(20)] == winners
+
+
 def test_weights_that_are_none_are_refused():
     with pytest.raises(ValueError, match="2 votes, 1 log"):
         weighted_majority("q", ["A", "B"], [-1.0])
