@@ -15,7 +15,7 @@ _NOUN = r"(?:(?i:(?:the\s+)?(?:option|choice|letter|answer)\b)|选项|字母)?"
 _REST = r"(?P<rest>.{0,400})"
 _VERB = (
     r"[\s*_`\"'”】]*+(?:(?:is\s+not\s[^.\n]{0,40}\sbut(?:\s+rather)?|is|=|would\s+be|must\s+be|should\s+be"
-    r"|has\s+to\s+be|->|→)(?!\w)|不是[^。\n]{0,40}而是|就是|显然是|只能是|应该?是|应当是|应为|应该?选|的?是|为"
+    r"|has\s+to\s+be|->|→)(?!\w)|不是[^。\n]{0,40}而是|就是|显然是|只能是|应该?是|应当是|应当?为|应该?选|的?是|为"
     r"|选择?(?!项))?[\s*_]*+(?:(?:therefore|thus|clearly|indeed|hence|then|definitely|simply|actually)\b\s*,?)?\s*:?"
 ) + _REST
 
@@ -38,18 +38,19 @@ _LINE = _form(
     "answer-line",
     r"^[ \t*_`#>|\"“【《「-]*+(?:\d{1,2}[.)]\s+)?[*_]*"
     r"(?:(?:so|the|my|final|correct|right|revised|corrected|updated)\s+)*(?:最终|正确|参考)?的?",
-    r"(?:(?:ans(?:wer)?|solution|答案)[\s*_`\"”】》」]*+(?:is|是|为)?[\s*_]*+(?:->|[:=→–—|]|-(?=\s))|ans\.)" + _REST,
+    r"(?:(?:ans(?:wer)?|solution|final|答案)[\s*_`\"”】》」]*+(?:is|是|为)?[\s*_]*+(?:->|[:=→–—|]|-(?=\s))|ans\.)"
+    + _REST,
 )
 _TAG = _form("answer-tag", "<", r"answer>(?P<rest>[^<]{0,400})")
 _CUE = _form(
     "cue",
     "",
-    r"(?<![a-z0-9_])answers?(?![a-z])(?:\s+(?:key|choice|option|letter)\b)?(?:\s+to\s+(?:the|this)\s+\w{1,20})?"
+    r"(?<![a-z0-9_])(?:answers?|solution)(?![a-z])(?:\s+(?:key|choice|option|letter|that\s+\w{1,20})\b)?(?:\s+to\s+(?:the|this)\s+\w{1,20})?"
     + _VERB,
 )
 _NAMED = _form(
     "cue",
-    r"\b(?:correct|right|best|final)\s+",
+    r"\b(?:correct|right|best|final|selected|chosen)\s+",
     r"(?:option|choice|letter)(?=\W+(?:is\b|would|must|should)|[\s*_]*+:)" + _VERB,
 )
 _CHOSEN = _form(
@@ -60,7 +61,8 @@ _CHOSEN = _form(
 FORMS = {
     "box": (_BOXED,),
     "ans": (_LINE, _TAG, _CUE),
-    "solution": (_LINE,),
+    "solution": (_LINE, _CUE),
+    "final": (_LINE,),
     **dict.fromkeys(("option", "choice", "letter"), (_NAMED,)),
     **dict.fromkeys(("choos", "pick", "select", "go with", "going with"), (_CHOSEN,)),
     "答案": (_LINE, _form("cue", "", "答案" + _VERB)),
@@ -81,7 +83,7 @@ SMALL = re.compile(r"[\s*_`(\[]*+([a-z])[\s*_`)\].]*")
 # A capital followed by a word is an article or a name ("A dog", "B的父亲") unless the word is one of these.
 ENDS = re.compile(
     rf"\s*[)\]}}】》」]|{_CLOSE}(?:$|[^\w\s]|because\b|since\b|as\b|but\b|for\b|by\b|with\b|given\b|so\b|and\s+not\b"
-    r"|(?:is|as)\s+(?:the\s+)?(?:only\s+)?(?:correct|right|best)\b|因为|由于|选?项|是?正确|是对|这|所以|而|不选)"
+    r"|(?:is|as)\s+(?:the\s+)?(?:only\s+)?(?:correct|right|best)\b|因为|由于|选?项|是?正确|是对|这|所以|而|不选|了|作为)"
 )
 SEVERAL = re.compile(
     rf"{_CLOSE}(?:,?\s*(?:or|and)\b|[,/、&]|或者?|和|与|及)\s*{_NOUN}{_OPEN}(?P<letter>[A-Z]){_CLOSE}"
@@ -107,10 +109,11 @@ ALONE = re.compile(
 _RIGHT = r"(?:(?i:correct|right)\b|正确|对(?:$|[,。;]))"
 JUDGED = re.compile(
     rf"(?:\b(?i:option|choice|answer)\s+|选项\s*){_OPEN}(?P<a>[A-Z]){_CLOSE}(?:is\s+(?:the\s+)?(?:only\s+)?(?:correct|right)\b"
-    r"|是?(?:唯一)?(?:正确|对的)|符合(?:所有|全部|题意))"
+    r"|是?(?:唯一)?(?:正确|对的)|符合(?:所有|全部|题意|条件(?!\s*[0-9一二三四五六])))"
     rf"|(?<![A-Za-z0-9])(?P<b>[A-Z]){_CLOSE}(?:is\s+the\s+(?:only\s+)?(?:correct|right)?\s*"
-    r"(?:answer|option|choice)\b|是(?:正确|唯一)?(?:答案|选项)|选?项\s*(?:是?正确|符合(?:所有|全部|题意)))"
-    rf"|\b(?:(?i:which|that|this|it)\s+(?:is|must\s+be|matches|corresponds\s+to)\s+(?i:option|choice)|即(?:为|是)?\s*选项)"
+    r"(?:answer|option|choice)\b|是(?:正确|唯一)?(?:答案|选项)|选?项\s*(?:是?正确|符合(?:所有|全部|题意|条件(?!\s*[0-9一二三四五六]))))"
+    rf"|\b(?:(?i:which|that|this|it)\s+(?:is|must\s+be|matches|corresponds\s+to|leaves)\s+(?i:option|choice)"
+    r"|left\s+with\s+(?i:option|choice)|(?i:only)\s+(?i:option|choice)(?=\s+\W?[A-Z]\W?\s+(?:remains|fits|works|is\s+left))|即(?:为|是)?\s*选项)"
     rf"\s*{_OPEN}(?P<c>[A-Z])(?![A-Za-z0-9])|即(?:为|是)?\s*(?P<d>[A-Z])\s*选?项",
     re.MULTILINE,
 )
@@ -118,10 +121,11 @@ JUDGED = re.compile(
 CALLED = re.compile(
     rf"(?<![A-Za-z0-9])(?P<a>[A-Z]){_CLOSE}(?:is\s+(?:correct|right)(?=\s*(?:[.!,;\n]|$|because\b))|it\s+is\b|正确)"
     rf"|\b(?i:it|that|this)(?:'s|\s+is|\s+must\s+be)\s+{_OPEN}(?P<b>[A-Z]){_CLOSE}(?=[.!\n]|$)"
+    rf"|(?:\bleaves\s|应该是|只剩下?)\s*{_OPEN}(?P<d>[A-Z]){_CLOSE}(?=[.。!,\n]|$)"
+    rf"|\b(?i:so|therefore|thus|hence),?\s+{_OPEN}(?P<e>[A-Z]){_CLOSE}\.?[ \t]*$"
     rf"|^[ \t*_>#-]*+(?:(?i:option|choice)\s+|选项\s*)?{_OPEN}(?P<c>[A-Z]){_CLOSE}[.:,]{_CLOSE}{_RIGHT}",
     re.MULTILINE,
 )
-JUDGING = ("correct", "right", "answer", "option", "choice", "正确", "对", "符合", "即", "答案", "选", "it")
 THINKS = re.compile(r"[<\[◁](?P<close>/?)think(?:ing)?[>\]▷]", re.IGNORECASE)
 DANGLING = re.compile(
     r"(?:(?:answer|option|choice|答案|选项)[\s*_`\"”】]*+(?:is|是|为|:)|\\boxed\s*\{[^{}]*|选择?)[\s*_:$\"“(\[]*\Z",
@@ -130,11 +134,12 @@ DANGLING = re.compile(
 REFUSED = re.compile(
     r"\b(?:i|we)\s*(?:cannot|can't|can\s+not|could\s+not|couldn't|won't|will\s+not|(?:am|are|'m|'re)\s+(?:not\s+able|unable)\s+to)"
     r"\s+(?:answer|help|assist|determine|decide|tell|say|provide|choose|pick|comply|see|solve)\b"
+    r"|\bi(?:'d|\s+would)\s+rather\s+not\b|\bimpossible\s+to\s+(?:answer|determine|decide|tell)\b"
     r"|\bi(?:'m|\s+am)\s+(?:sorry|unable)\b|\bi\s+(?:do\s+not|don't)\s+(?:know\b|have\s+enough\b)"
     r"|\b(?:not\s+enough|insufficient)\s+(?:information|data|context)\b"
     r"|\bnone\s+of\s+the\s+(?:\w{1,12}\s+)?(?:options|choices|answers|above)\b"
     r"|\b(?:cannot|can't|can\s+not)\s+be\s+(?:determined|answered|decided)\b"
-    r"|抱歉|对不起|(?:无法|不能|不便|难以|拒绝)(?:回答|作答|确定|判断|得出|提供|给出|帮助|选择|解答)|(?:信息|条件)不足"
+    r"|抱歉|对不起|(?:无法|不能|不便|难以|拒绝)(?:回答|作答|确定|判断|得出|提供|给出|帮助|选择|解答)|(?:信息|条件)不足|此?题无解|没有(?:给出|提供)?足够"
     r"|(?:没有|无)(?:一个)?正确的?(?:选项|答案)|我也?不知道|(?:选项|以上)[都均全](?:不对|不正确|错|不成立|不符合)",
     re.IGNORECASE,
 )

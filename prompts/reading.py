@@ -209,12 +209,11 @@ def _capital(rest: str, match: re.Match[str], options: _Options, name: str) -> _
 
 def _implied(text: str, question: Question, options: _Options) -> _Hit | None:
     """What lone letters and judged options agree on."""
-    found, at, lines = [], 0, text.splitlines(keepends=True)
-    for line in lines:
+    found, at = [*_judged(text, question, options)], 0
+    for line in text.splitlines(keepends=True):
         if lone := _lone(line, options, "bare"):
             found.append(lone.shifted(at))
         at += len(line)
-    found += _judged(text, question, options)
     if not found:
         return _whole(text, options)
     if len({options.under.get(hit.answer or "") for hit in found}) > 1:
@@ -237,9 +236,6 @@ def _lone(line: str, options: _Options, name: str) -> _Hit | None:
 
 def _judged(text: str, question: Question, options: _Options) -> Iterator[_Hit]:
     """Options that a sentence calls right."""
-    low = text.lower()
-    if not any(word in low for word in phrases.JUDGING):
-        return
     for pattern in (phrases.JUDGED, phrases.CALLED):
         for match in pattern.finditer(text):
             letter = match[match.lastgroup or 0]
