@@ -106,25 +106,34 @@ ALONE = re.compile(
     rf"{_CLOSE}[.。:,、)]*(?P<text>.*)",
     re.IGNORECASE,
 )
-_RIGHT = r"(?:(?i:correct|right)\b|正确|对(?:$|[,。;]))"
-JUDGED = re.compile(
-    rf"(?:\b(?i:option|choice|answer)\s+|选项\s*){_OPEN}(?P<a>[A-Z]){_CLOSE}(?:is\s+(?:the\s+)?(?:only\s+)?(?:correct|right)\b"
-    r"|是?(?:唯一)?(?:正确|对的)|符合(?:所有|全部|题意|条件(?!\s*[0-9一二三四五六])))"
-    rf"|(?<![A-Za-z0-9])(?P<b>[A-Z]){_CLOSE}(?:is\s+the\s+(?:only\s+)?(?:correct|right)?\s*"
-    r"(?:answer|option|choice)\b|是(?:正确|唯一)?(?:答案|选项)|选?项\s*(?:是?正确|符合(?:所有|全部|题意|条件(?!\s*[0-9一二三四五六]))))"
-    rf"|\b(?:(?i:which|that|this|it)\s+(?:is|must\s+be|matches|corresponds\s+to|leaves)\s+(?i:option|choice)"
-    r"|left\s+with\s+(?i:option|choice)|(?i:only)\s+(?i:option|choice)(?=\s+\W?[A-Z]\W?\s+(?:remains|fits|works|is\s+left))|即(?:为|是)?\s*选项)"
-    rf"\s*{_OPEN}(?P<c>[A-Z])(?![A-Za-z0-9])|即(?:为|是)?\s*(?P<d>[A-Z])\s*选?项",
-    re.MULTILINE,
+_FITS = r"符合(?:所有|全部|题意|条件(?!\s*[0-9一二三四五六]))"
+_OPTION = r"(?:\b(?:option|choice|answer)\s+|选项\s*)"
+CAPITAL = re.compile(r"(?<![A-Za-z0-9])[A-Z](?![A-Za-z0-9])")
+# What stands before and after an option's letter where it is called right.
+JUDGED = tuple(
+    _form("judged", before and f"(?:{before}){_OPEN}", _CLOSE + after)
+    for before, after in (
+        (_OPTION, rf"(?:is\s+(?:the\s+)?(?:only\s+)?(?:correct|right)\b|是?(?:唯一)?(?:正确|对的)|{_FITS})"),
+        (
+            "",
+            r"(?:is\s+the\s+(?:only\s+)?(?:correct|right)?\s*(?:answer|option|choice)\b|是(?:正确|唯一)?(?:答案|选项))",
+        ),
+        ("", rf"选?项\s*(?:是?正确|{_FITS})"),
+        (r"\bonly\s+(?:option|choice)\s+", r"(?:remains|fits|works|is\s+left)\b"),
+        (r"\b(?:which|that|this|it)\s+(?:is|must\s+be|matches|corresponds\s+to|leaves)\s+(?:option|choice)\s+", ""),
+        (r"\bleft\s+with\s+(?:option|choice)\s+|即(?:为|是)?\s*选项\s*", ""),
+        (r"即(?:为|是)?\s*", r"选?项"),
+    )
 )
 # The same said of a letter alone, which may be a person, a box or a city of the problem.
-CALLED = re.compile(
-    rf"(?<![A-Za-z0-9])(?P<a>[A-Z]){_CLOSE}(?:is\s+(?:correct|right)(?=\s*(?:[.!,;\n]|$|because\b))|it\s+is\b|正确)"
-    rf"|\b(?i:it|that|this)(?:'s|\s+is|\s+must\s+be)\s+{_OPEN}(?P<b>[A-Z]){_CLOSE}(?=[.!\n]|$)"
-    rf"|(?:\bleaves\s|应该是|只剩下?)\s*{_OPEN}(?P<d>[A-Z]){_CLOSE}(?=[.。!,\n]|$)"
-    rf"|\b(?i:so|therefore|thus|hence),?\s+{_OPEN}(?P<e>[A-Z]){_CLOSE}\.?[ \t]*$"
-    rf"|^[ \t*_>#-]*+(?:(?i:option|choice)\s+|选项\s*)?{_OPEN}(?P<c>[A-Z]){_CLOSE}[.:,]{_CLOSE}{_RIGHT}",
-    re.MULTILINE,
+CALLED = tuple(
+    _form("judged", before and f"(?:{before}){_OPEN}", _CLOSE + after)
+    for before, after in (
+        ("", r"(?:is\s+(?:correct|right)(?=\s*(?:[.!,;\n]|$|because\b))|it\s+is\b|正确)"),
+        (r"\b(?:it|that|this)(?:'s|\s+is|\s+must\s+be)\s+|\bleaves\s+|应该是|只剩下?", r"(?=[.。!,\n]|$)"),
+        (r"\b(?:so|therefore|thus|hence),?\s+", r"\.?[ \t]*$"),
+        (rf"^[ \t*_>#-]*+{_OPTION}?", rf"[.:,]{_CLOSE}(?:(?:correct|right)\b|正确|对(?:$|[,。;]))"),
+    )
 )
 THINKS = re.compile(r"[<\[◁](?P<close>/?)think(?:ing)?[>\]▷]", re.IGNORECASE)
 DANGLING = re.compile(

@@ -22,6 +22,7 @@ from storage.records import LETTERS, Question, Reading
 EXTRACTORS = ("boxed", "answer-line", "answer-tag", "cue", "option-text", "bare", "judged")
 CLASSES = ("outside", "several", "refused", "truncated", "unreadable")
 _BEFORE, _BACK = 48, 24  # characters: what may stand before the word of a statement, and what may take it back
+_NARROW = [("\u3000", " "), *((chr(0xFEE0 + code), chr(code)) for code in range(0x21, 0x7F))]
 _EDGES = 160, 240  # characters: a refusal opens or closes a reply; in between it is said of a clue
 
 
@@ -38,7 +39,7 @@ def read(reply: str, question: Question, *, cut: bool = False) -> Reading:
     only statements count, and one that the limit may have cut short counts only as an answer line's letter.
     """
     start, end, thinking = _spoken(reply)
-    spoken = reply[start:end]
+    spoken = _narrow(reply[start:end])
     text = unicodedata.normalize("NFKC", spoken)
     options = _options(question.options)
     hit = _stated(text, options)
@@ -47,8 +48,9 @@ def read(reply: str, question: Question, *, cut: bool = False) -> Reading:
     hit = hit or (None if cut else _implied(text, question, options)) or _class(text, cut or thinking)
     if hit is None:
         return Reading(None, "unreadable")
-    at = start + _origin(spoken, text, hit.start), start + _origin(spoken, text, hit.end)
-    return Reading(hit.answer, hit.extractor, at)
+    return Reading(
+        hit.answer, hit.extractor, (start + _origin(spoken, text, hit.start), start + _origin(spoken, text, hit.end))
+    )
 
 
 class _Hit(NamedTuple):
@@ -109,6 +111,14 @@ def _spoken(reply: str) -> tuple[int, int, bool]:
         elif end == len(reply):
             end = mark.start()
     return start, end, end < len(reply)
+
+
+def _narrow(text: str) -> str:
+    """The text with ASCII in place of full-width forms, as NFKC has it: after that NFKC mostly need only look."""
+    if not text.isascii():
+        for wide, narrow in _NARROW:
+            text = text.replace(wide, narrow)
+    return text
 
 
 def _origin(reply: str, text: str, place: int) -> int:
@@ -236,13 +246,24 @@ def _lone(line: str, options: _Options, name: str) -> _Hit | None:
 
 def _judged(text: str, question: Question, options: _Options) -> Iterator[_Hit]:
     """Options that a sentence calls right."""
-    for pattern in (phrases.JUDGED, phrases.CALLED):
-        for match in pattern.finditer(text):
-            letter = match[match.lastgroup or 0]
-            if pattern is phrases.CALLED and _spoken_of(letter, question):
+    for letter in phrases.CAPITAL.finditer(text):
+        for form in phrases.JUDGED + phrases.CALLED:
+            if not (span := _around(text, letter, form)) or (
+                form in phrases.CALLED and _spoken_of(letter[0], question)
+            ):
                 continue
-            if not phrases.TAKEN_BACK.search(text, max(0, match.start() - _BACK), match.start()):
-                yield options.lettered(letter, "judged", match.start(), match.end())
+            if not phrases.TAKEN_BACK.search(text, max(0, span[0] - _BACK), span[0]):
+                yield options.lettered(letter[0], form.name, *span)
+                break
+
+
+def _around(text: str, letter: re.Match[str], form: phrases.Form) -> tuple[int, int] | None:
+    """From where to where the form's words stand around the letter; None if they do not."""
+    start, after = letter.start(), form.after.match(text, letter.end())
+    before = after and form.before and form.before.search(text, max(0, start - _BEFORE), start)
+    if not after or (form.before and not before):
+        return None
+    return before.start() if before else start, after.end()
 
 
 def _spoken_of(letter: str, question: Question) -> bool:

@@ -54,7 +54,6 @@ def test_where_the_extractor_fired_is_what_it_read(row):
         assert " ".join(option.casefold().strip(".").split()) in said.replace("*", "")
     elif found.answer:
         assert found.answer.casefold() in said
-    assert row["reply"].count(said) <= 1 or found.extractor != "unreadable"
     if "open" in row:
         pytest.fail(row["open"])
 
