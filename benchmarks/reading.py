@@ -39,7 +39,7 @@ class Case(NamedTuple):
 
 def last_capital(reply: str, question: Question) -> Reading:
     """Of the capital letters that are options', the last that stands alone."""
-    found = re.findall(rf"\b[{question.letters}]\b", reply)
+    found = re.findall(rf"(?<![A-Za-z])[{question.letters}](?![A-Za-z])", reply)
     return Reading(found[-1] if found else None, "")
 
 
@@ -96,10 +96,10 @@ def by_extractor(table: Iterable[Case]) -> list[str]:
         counts["due"][case.extractor] += 1
         counts["met"][case.extractor] += good
     lines = ["| Extractor or class | Precision | Recall |", "|---|---:|---:|"]
-    return lines + [
-        f"| {name} | {share(counts['right'][name], counts['fired'][name])} | {share(counts['met'][name], counts['due'][name])} |"
-        for name in EXTRACTORS + CLASSES
-    ]
+    for name in EXTRACTORS + CLASSES:
+        precise = share(counts["right"][name], counts["fired"][name])
+        lines.append(f"| {name} | {precise} | {share(counts['met'][name], counts['due'][name])} |")
+    return lines
 
 
 def cost() -> list[str]:

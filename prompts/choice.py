@@ -1,9 +1,9 @@
 """Multiple choice: ask for reasoning that ends in an answer line, and read the letter back.
 
 `solve` is the one prompt of training, evaluation and serving; `explain` asks a teacher for a
-rationale and shows it the key; `read` turns any reply into a letter or an abstention; `betrays` finds
-the words with which a rationale shows that it was told the key.
-A change of wording or of reading raises VERSION, which is part of every key that depends on it.
+rationale and shows it the key; `read`, of `prompts.reading`, turns any reply into a letter or an abstention.
+A change of wording raises VERSION, which is part of every key that depends on it; a change of reading
+changes those keys by itself, for they hold the code's own digest.
 """
 
 from __future__ import annotations

@@ -45,7 +45,7 @@ _TAG = _form("answer-tag", "<", r"answer>(?P<rest>[^<]{0,400})")
 _CUE = _form(
     "cue",
     "",
-    r"(?<![a-z0-9_])(?:answers?|solution)(?![a-z])(?:\s+(?:key|choice|option|letter|that\s+\w{1,20})\b)?(?:\s+to\s+(?:the|this)\s+\w{1,20})?"
+    r"(?<![a-z0-9_])(?:answers?|solution)(?-i:(?![a-z]))(?:\s+(?:key|choice|option|letter|that\s+\w{1,20})\b)?(?:\s+to\s+(?:the|this)\s+\w{1,20})?"
     + _VERB,
 )
 _NAMED = _form(

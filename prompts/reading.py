@@ -48,9 +48,8 @@ def read(reply: str, question: Question, *, cut: bool = False) -> Reading:
     hit = hit or (None if cut else _implied(text, question, options)) or _class(text, cut or thinking)
     if hit is None:
         return Reading(None, "unreadable")
-    return Reading(
-        hit.answer, hit.extractor, (start + _origin(spoken, text, hit.start), start + _origin(spoken, text, hit.end))
-    )
+    at = start + _origin(spoken, text, hit.start), start + _origin(spoken, text, hit.end)
+    return Reading(hit.answer, hit.extractor, at)
 
 
 class _Hit(NamedTuple):

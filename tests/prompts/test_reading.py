@@ -71,9 +71,9 @@ def test_the_table_is_large_hard_and_of_both_languages():
     ("reply", "said"),
     [
         ("Rik turns. Answer: B, east.", "Answer: B"),
-        ("Answer: A\nNo. **Final answer:** (B).", "**Final answer:** (B"),
+        ("Answer: A\nNo.\n**Final answer:** (B).", "**Final answer:** (B"),
         ("<think>Answer: A</think> So the correct option is **B**.", "correct option is **B"),
-        ("The answer:\n\n  B) east\n", "answer:\n\n  B) east"),
+        ("The answer:\n\n  B) east\n", "The answer:\n\n  B) east"),
         ("Answer: east (B), not west.", "Answer: east (B)"),
         ("Answer: A or B, I cannot say.", "Answer: A or B"),
         ("Option A is wrong. Option B is correct.", "Option B is correct"),
@@ -163,12 +163,9 @@ HOSTILE = [
 def test_no_reply_takes_more_than_in_proportion_to_its_length(piece):
     def cost(size: int) -> float:
         reply = (piece * size)[:size]
-        runs = []
-        for _ in range(3):
-            start = time.process_time()
-            read(reply, EAST)
-            runs.append(time.process_time() - start)
-        return min(runs)
+        start = time.process_time()
+        read(reply, EAST)
+        return time.process_time() - start
 
     # a quadratic pattern would take 64 times as long; the constant is what a clock cannot tell from nothing
-    assert cost(100_000) < 24 * cost(12_500) + 0.1
+    assert cost(100_000) < 24 * cost(12_500) + 0.5
