@@ -18,7 +18,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, Protocol, Self
 
-import orjson
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from evals.adaptive import Beta, Exact, Rule, Window
@@ -31,17 +30,20 @@ from storage.questions import Stored
 from storage.records import Ballot, PonensError, Question, Receipt, Sample, UsageError, digest
 from storage.samples import BALLOTS, SAMPLES, write_tables
 from tasks import models
-from tasks.engines.base import choose
+from tasks.engines.base import choose, renders
+from tasks.engines.server import KEY, ServerSpec
 from tasks.sampling.elections import Electorate
 from tasks.sampling.order import Adaptive, Decoding, Order, Subject
+from tasks.sampling.subjects import of_adapter, served
 from tasks.step import Result, Step, Workshop, of
+from tasks.teachers.build import key_of
 
 log = logging.getLogger("ponens")
 
 EVALUATION = "evaluation.json"
 SCRATCH = "scratch"
 # of the spec, what leaves the answers as they are
-_SHAPELESS = {"gpu_memory_utilization", "tensor_parallel", "adapters"}
+_SHAPELESS = {"gpu_memory_utilization", "tensor_parallel", "data_parallel", "adapters", "server"}
 
 
 class EvaluateSpec(BaseModel):
@@ -83,6 +85,10 @@ class EvaluateSpec(BaseModel):
         None, gt=0, le=1, description="Share of the device's memory for vLLM; by default 0.85, on a CPU 0.3."
     )
     tensor_parallel: int = Field(1, ge=1, description="GPUs that share one copy of the model (vLLM).")
+    data_parallel: int = Field(
+        1, ge=1, le=64, description="Copies of the model, each on GPUs of its own, that share the questions."
+    )
+    server: ServerSpec = Field(default_factory=ServerSpec, description='The server of engine = "openai".')
 
     @model_validator(mode="after")
     def _weights_need_all_votes(self) -> Self:
@@ -129,13 +135,18 @@ def step(spec: EvaluateSpec, model: Model, questions: Receipt, *adapters: Receip
     candidates = [a if isinstance(a, Candidate) else trained(a) for a in adapters]
     if not candidates:
         raise UsageError("nothing to evaluate", expected="an adapter such as logic/1", hint="ponens train RECIPE")
-    engine = _engine(spec.engine)
+    if len({c.name for c in candidates}) < len(candidates):
+        raise UsageError("an adapter is named twice", seen=", ".join(c.name for c in candidates), expected="each once")
+    engine = choose(spec.engine)
     base = models.identity(model.base_model, model.revision)
     names = ["adapter", *(f"adapter {c.name}" for c in candidates[1:])]
+    settings = spec.model_dump(exclude=_SHAPELESS) | {"engine": engine}
+    if renders(engine):
+        settings["server"] = {"base_url": spec.server.address, "models": spec.server.models}
     return Step(
         name="evaluate",
         module=__name__,
-        settings=spec.model_dump(exclude=_SHAPELESS) | {"engine": engine},
+        settings=settings,
         inputs={
             "questions": of(questions),
             "base_model": base,
@@ -145,15 +156,6 @@ def step(spec: EvaluateSpec, model: Model, questions: Receipt, *adapters: Receip
         shelf="evaluations",
         tables={"samples": SAMPLES, "ballots": BALLOTS},
     )
-
-
-def _engine(name: str) -> str:
-    chosen = choose(name)
-    if chosen == "openai":
-        raise UsageError(
-            '[evaluate] engine = "openai" is not there yet', expected="auto, vllm or transformers", hint="leave it out"
-        )
-    return chosen
 
 
 def chosen(questions: Sequence[Question], limit: int | None) -> list[Question]:
@@ -179,11 +181,20 @@ def _work(
     shop: Workshop,
 ) -> Result:
     asked = chosen(list(Stored(shop.home, questions)), spec.limit)
-    voters = Electorate(asked, spec.shuffles, spec.weighting)
-    subjects = [Subject("base", base), *(_subject(c, base, shop) for c in candidates)]
+    voters = Electorate(asked, spec.shuffles, spec.weighting, forced=not renders(engine))
+    subjects = [
+        Subject("base", base),
+        *(of_adapter(c.name, shop.home.root / c.artifact, c.digest, base) for c in candidates),
+    ]
+    loading, secrets = _loading(spec, model), dict[str, str]()
+    if renders(engine):
+        subjects, loading["server"] = served(
+            spec.server, subjects, model.base_model, logprobs=spec.weighting == "logprob"
+        )
+        secrets[KEY] = key_of(KEY, '[evaluate] engine = "openai"', shop.secret).get_secret_value()
     scratch = shop.folder / SCRATCH
     decoding = Decoding(**spec.model_dump(include=set(Decoding.__slots__)))
-    drawn = Order(engine, _loading(spec, model), subjects, voters.asks, decoding).draw(scratch, shop)
+    drawn = Order(engine, loading, subjects, voters.asks, decoding, secrets).draw(scratch, shop)
     shutil.rmtree(scratch)
     samples = voters.samples(drawn.replies)
     ballots = {name: voters.ballots(found) for name, found in samples.items()}
@@ -196,23 +207,6 @@ def _work(
     return Result(facts, identity=digest(sorted(said)))
 
 
-def _subject(candidate: Candidate, base: str, shop: Workshop) -> Subject:
-    folder = shop.home.root / candidate.artifact
-    try:
-        about = orjson.loads((folder / "adapter.json").read_bytes())
-    except OSError:
-        raise PonensError(f"adapter {candidate.name} is gone", seen=folder, hint="run the recipe again") from None
-    if about.get("base_identity", base) != base:
-        raise PonensError(
-            f"adapter {candidate.name} was trained on another base model",
-            seen=f"identity {base[:16]} of the base to compare with",
-            expected=f"{about['base_identity'][:16]}, as adapter.json says ({about.get('base_model')})",
-            hint="evaluate with the base model and revision it was trained on, or train again",
-        )
-    template = about.get("template") or about.get("facts", {}).get("template")
-    return Subject(candidate.name, digest([base, candidate.digest]), str(folder), template)
-
-
 def _loading(spec: EvaluateSpec, model: Model) -> dict[str, Any]:
     return {
         "model": str(models.folder(model.base_model) or model.base_model),
@@ -221,6 +215,7 @@ def _loading(spec: EvaluateSpec, model: Model) -> dict[str, Any]:
         "max_model_len": spec.max_model_len,
         "gpu_memory_utilization": spec.gpu_memory_utilization,
         "tensor_parallel": spec.tensor_parallel,
+        "data_parallel": spec.data_parallel,
         "applied": None if spec.adapters == "auto" else spec.adapters,
     }
 
