@@ -30,6 +30,7 @@ SHARED_VERBS = {
     "tasks.teachers",
     "tasks.trainer",
     "tasks.sampler",
+    "tasks.sampling",
     "tasks.training",
 }
 

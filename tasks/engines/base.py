@@ -17,9 +17,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal, Protocol
 
-from storage.records import PonensError
+from storage.records import Message, PonensError
 
-Finish = Literal["stop", "length", "overflow"]
+Finish = Literal["stop", "length", "overflow", "refused"]
 Applied = Literal["merged", "on_the_fly"]
 SMALL_BYTES = 256 << 20  # below this, a second thread waits more than it works
 
@@ -29,7 +29,7 @@ class Request:
     """One reply wanted of one subject.
 
     `letters` are the only continuations allowed, such as (" A", " B"); the reply is then one of them.
-    Temperature 0 is greedy, and `seed` is not used.
+    Temperature 0 is greedy, and `seed` is not used. A server that renders prompts by itself is sent `messages`.
     """
 
     key: str
@@ -40,21 +40,30 @@ class Request:
     top_p: float = 1.0
     seed: int = 0
     letters: tuple[str, ...] | None = None
+    messages: tuple[Message, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class Completion:
-    """The reply to a request. `overflow` means the prompt left no room in the context: no reply."""
+    """The reply to a request. "overflow" (the prompt left no room in the context) and "refused" are no reply.
+
+    `logprob` is the mean log-probability of its tokens, the one that ends it among them, at temperature 1, in
+    nats; None where the engine gives none, and for a forced letter.
+    """
 
     key: str
     text: str
     finish: Finish
     tokens: int
+    logprob: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Loading:
-    """What to load and how: None is the engine's own choice. `adapters` maps a subject to its PEFT folder."""
+    """What to load and how: None is the engine's own choice. `adapters` maps a subject to its PEFT folder.
+
+    `data_parallel` copies of the engine share the requests. `server` is what a server's engine is told of it.
+    """
 
     model: str
     adapters: Mapping[str, Path] = field(default_factory=dict)
@@ -63,8 +72,10 @@ class Loading:
     max_model_len: int | None = None
     gpu_memory_utilization: float | None = None
     tensor_parallel: int = 1
+    data_parallel: int = 1
     applied: Applied | None = None
     scratch: Path = Path(".")
+    server: Mapping[str, Any] | None = None
 
     @property
     def small(self) -> bool:
@@ -125,14 +136,16 @@ class Reader:
             encoded.append(Encoded(request, prompt, room, allowed))
         return encoded
 
-    def completion(self, encoded: Encoded, ids: Sequence[int]) -> Completion:
-        """The text of the generated tokens, which may end in a stop token."""
+    def completion(self, encoded: Encoded, ids: Sequence[int], total: float | None = None) -> Completion:
+        """The text of the generated tokens, which may end in a stop token; `total` is their log-probability."""
         key, count = encoded.request.key, len(ids)
         if encoded.allowed is not None:
             return Completion(key, encoded.allowed[ids[0]], "stop", count)
         finish: Finish = "stop" if ids and ids[-1] in self.stops else "length"
         body = ids[:-1] if finish == "stop" else ids
-        return Completion(key, self.tokenizer.decode(body, skip_special_tokens=True), finish, count)
+        return Completion(
+            key, self.tokenizer.decode(body, skip_special_tokens=True), finish, count, _mean(total, count)
+        )
 
     def _ids(self, texts: list[str]) -> list[list[int]]:
         if not texts:
@@ -140,6 +153,11 @@ class Reader:
         # the template has written the special tokens already
         ids: list[list[int]] = self.tokenizer(texts, add_special_tokens=False, return_attention_mask=False)["input_ids"]
         return ids
+
+
+def _mean(total: float | None, count: int) -> float | None:
+    # numbers of half precision may add up to a little more than certainty
+    return None if total is None or not count else min(0.0, total / count)
 
 
 def overflow(encoded: Encoded) -> Completion:
@@ -179,8 +197,21 @@ def choose(engine: str) -> str:
     return "vllm" if importlib.util.find_spec("vllm") else "transformers"
 
 
+def renders(engine: str) -> bool:
+    """True of an engine that is sent messages and renders the prompt by itself; it cannot be forced to a letter."""
+    return engine == "openai"
+
+
 def open_engine(name: str, loading: Loading) -> Engine:
     """Load an engine; its libraries are imported now."""
+    if name == "openai":
+        from tasks.engines.openai import OpenAIEngine
+
+        return OpenAIEngine(loading)
+    if loading.data_parallel > 1:
+        from tasks.engines.parallel import ParallelEngine
+
+        return ParallelEngine(name, loading)
     if name == "vllm":
         from tasks.engines.vllm import VllmEngine
 
