@@ -16,7 +16,7 @@ from rich.console import Console
 from rich.markup import escape
 
 import flows.offline  # noqa: F401  sets switches that Prefect reads when a command imports it
-from flows import commands, datasets
+from flows import adapters, commands, datasets
 from storage.records import PonensError
 
 app = typer.Typer(
@@ -30,6 +30,7 @@ INTERRUPTED = 128 + signal.SIGINT
 state = {"debug": False}
 stderr = Console(stderr=True, highlight=False)
 
+app.add_typer(adapters.app, name="adapters")
 app.add_typer(datasets.app, name="datasets")
 RecipePath = Annotated[Path, typer.Argument(help="A recipe, such as recipes/demo.toml.", show_default=False)]
 Change = Annotated[list[str], typer.Option("--set", metavar="KEY=VALUE", help="Change a value of the recipe.")]

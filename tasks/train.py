@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import orjson
 from pydantic import BaseModel, ConfigDict, Field
 
-from storage.adapters import check_name
+from storage.adapters import ABOUT, SERVABLE_RANKS, check_name
 from storage.artifacts import read_manifest, sha256, write_json
 from storage.records import Receipt, UsageError, digest
 from tasks import child, models
@@ -31,9 +31,6 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("ponens")
 
-# the ranks that vllm takes as max_lora_rank (vllm.config.lora.MaxLoRARanks)
-SERVABLE_RANKS = (1, 8, 16, 32, 64, 128, 256, 320, 512)
-ABOUT = "adapter.json"
 SCRATCH = "scratch"
 # of the spec, what leaves the adapter as it is
 _SHAPELESS = {"save_steps", "gradient_checkpointing", "max_truncated_share"}
