@@ -35,7 +35,7 @@ _PROBES = 32
 def train(order: dict[str, Any]) -> None:
     """Train as the order says and leave a whole adapter in its folder; adapter.json is written last."""
     spec, folder, start = order["spec"], Path(order["folder"]), time.monotonic()
-    tokenizer, model = load(order["base_folder"] or spec["base_model"], spec["revision"], spec["dtype"])
+    tokenizer, model = _load(order)
     rows = _rows(order["train"])
     if not rows:
         raise PonensError("the snapshot has no row to train on", seen=order["train"], hint="see what assemble dropped")
@@ -56,7 +56,7 @@ def train(order: dict[str, Any]) -> None:
     valid_loss = trainer.evaluate()["eval_loss"] if valid.ids else None
     if not trainer.is_world_process_zero():
         return
-    changed = canary.save_and_check(trainer.model, tokenizer, probes, folder, spec)
+    changed = canary.save_and_check(trainer.model, tokenizer, probes, folder, spec, lambda quantised: _load(order)[1])
     state = trainer.state
     trained = round(encoded.trained * state.epoch)
     facts = {
@@ -80,6 +80,11 @@ def train(order: dict[str, Any]) -> None:
     }
     libraries = {name: version(name) for name in ("torch", "transformers", "trl", "peft", "accelerate")}
     write_json(folder / "adapter.json", {**order["about"], "facts": facts, "libraries": libraries})
+
+
+def _load(order: dict[str, Any]) -> tuple[Any, Any]:
+    spec = order["spec"]
+    return load(order["base_folder"] or spec["base_model"], spec["revision"], spec["dtype"])
 
 
 def load(place: str, revision: str | None, dtype: str) -> tuple[Any, Any]:
