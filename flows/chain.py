@@ -23,7 +23,7 @@ def chain(recipe: Recipe, do: Do, home: Path) -> None:
     rationales = do(reason.step(recipe.reason, questions))
     named = {"recipe": recipe.name, "base_model": recipe.train.base_model}
     snapshot = do(assemble.step(recipe.assemble, questions, rationales, **named))
-    adapter = do(train.step(recipe.train, recipe.name, snapshot))
+    adapter = do(train.step(recipe.train, recipe.name, snapshot, resolved(recipe)))
     ballots = do(evaluate.step(recipe.evaluate, recipe.train, questions, adapter))
     do(report.step(recipe.report, resolved(recipe), (questions, rationales, snapshot, adapter, ballots)))
 

@@ -186,6 +186,17 @@ def deploy(
 
 
 @app.command()
+def mlflow(
+    recipe: Annotated[Path | None, typer.Option(help="The recipe whose home is meant.")] = None,
+    port: Annotated[int, typer.Option(min=1, max=65535, help="The port on 127.0.0.1.")] = 5000,
+) -> None:
+    """Open MLflow's page over the trainings of a home; Ctrl-C ends it."""
+    from flows import tracking
+
+    tracking.mlflow(recipe, port)
+
+
+@app.command()
 def doctor(json: Json = False) -> None:
     """Say what this machine can do: engine, GPU, keys, Prefect."""
     commands.doctor(json=json)

@@ -190,5 +190,6 @@ def _work(
         "dropped": counts.dropped,
         "shuffled": shuffled,
         "prompt": choice.VERSION,
+        "question_template": choice.TEMPLATE,
     }
     return Result(facts, counts.identity)

@@ -23,7 +23,7 @@ from trl.trainer.sft_trainer import SFTTrainer
 from storage.artifacts import write_json
 from storage.records import PonensError
 from tasks import lifeline
-from tasks.training import canary, checkpoints, tokens
+from tasks.training import canary, checkpoints, history, tokens
 
 # below this a second thread costs more than it does, and one thread makes a CPU run repeatable
 _TINY = 20_000_000
@@ -79,7 +79,8 @@ def train(order: dict[str, Any]) -> None:
         "device": str(trainer.args.device),
     }
     libraries = {name: version(name) for name in ("torch", "transformers", "trl", "peft", "accelerate")}
-    write_json(folder / "adapter.json", {**order["about"], "facts": facts, "libraries": libraries})
+    told = {**order["about"], "facts": facts, "history": history.rows(state), "libraries": libraries}
+    write_json(folder / "adapter.json", told)
 
 
 def _load(order: dict[str, Any]) -> tuple[Any, Any]:
@@ -230,7 +231,7 @@ def _trainer(
         eval_dataset=Dataset.from_dict({"input_ids": valid.ids, "labels": valid.labels}) if valid.ids else None,
         processing_class=tokenizer,
         peft_config=lora,
-        callbacks=[Telling()],
+        callbacks=[Telling(), *history.callbacks(spec, folder / "scratch" / history.FILE, encoded.trained)],
     )
 
 
