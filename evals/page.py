@@ -74,11 +74,7 @@ def page(facts: Facts) -> str:
                 "accuracy": plots.accuracy(evaluation),
                 "votes": plots.vote_curve(evaluation),
                 "flips": plots.flips(evaluation),
-                "training": [
-                    (label, plot)
-                    for key, label in _COURSES
-                    if (plot := plots.course(facts["training"]["rows"], key, label))
-                ],
+                "training": _courses(facts),
                 "slices": [(name, plots.slices(parts, name)) for name, parts in _slices(facts)],
             },
             table=table,
@@ -208,6 +204,11 @@ def environment() -> Environment:
     made.filters |= {f.__name__: f for f in (percent, points, interval, duration, moment, amount, cut, rationales.told)}
     made.globals |= {"language": language_of, "measures": MEASURES, "letters": "ABCDEFGHIJKLMNOPQRSTUVWXYZ"}
     return made
+
+
+def _courses(facts: Facts) -> list[tuple[str, str]]:
+    rows = facts["training"]["rows"]
+    return [(label, plot) for key, label in _COURSES if (plot := plots.course(rows, key, label))]
 
 
 def _slices(facts: Facts) -> list[tuple[str, list[SliceFacts]]]:

@@ -156,9 +156,9 @@ def slices(parts: Sequence[SliceFacts], name: str) -> str:
 
 @_styled
 def course(rows: Sequence[StepRow], key: CourseKey, label: str) -> str:
-    """One quantity of a training over its steps; beside the loss, the validation loss as dots. Empty without two points.
+    """One quantity of a training over its steps, memory in GiB; beside the loss, the validation loss as dots.
 
-    Memory is shown in GiB.
+    Empty without two points.
     """
     points = [(row["step"], _scaled(key, row[key])) for row in rows if key in row]
     if len(points) < 2:
