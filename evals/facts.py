@@ -9,7 +9,7 @@ options under one letter). Every text may be hostile: the page escapes it all.
 
 from __future__ import annotations
 
-from typing import Literal, NotRequired, TypedDict
+from typing import Literal, NotRequired, Required, TypedDict
 
 Change = Literal["fixed", "broken", "both right", "both wrong"]
 Measure = Literal["single_accuracy", "greedy_accuracy", "forced_accuracy", "unreadable"]
@@ -225,11 +225,32 @@ class SuspectFacts(TypedDict):
     evidence: list[str]
 
 
-class LossFacts(TypedDict):
-    """A point of the training loss."""
+CourseKey = Literal["loss", "learning_rate", "tokens_per_second", "memory"]
 
-    step: int
+
+class StepRow(TypedDict, total=False):
+    """What a training told of itself at a step; `memory` in bytes, the highest so far."""
+
+    step: Required[int]
     loss: float
+    valid_loss: float
+    learning_rate: float
+    grad_norm: float
+    tokens_per_second: float
+    memory: float
+
+
+class TrainingFacts(TypedDict):
+    """The training in numbers, None where a step did not say; `rows` may be empty."""
+
+    rows: list[StepRow]
+    steps: int | None
+    trainable: int | None
+    parameters: int
+    trained_tokens: int | None
+    tokens_per_second: int | None
+    seconds: float | None
+    device: str | None
 
 
 class OriginFacts(TypedDict):
@@ -260,7 +281,7 @@ class Facts(TypedDict):
     costs: CostFacts
     rationales: RationaleFacts
     suspects: list[SuspectFacts]
-    loss: list[LossFacts]
+    training: TrainingFacts
     lineage: list[OriginFacts]
 
 

@@ -19,7 +19,7 @@ from itertools import groupby, islice
 from typing import TYPE_CHECKING, Any
 
 from evals import plots, rationales
-from evals.facts import Facts, Measure, QuestionFacts, ReplyFacts, SliceFacts
+from evals.facts import CourseKey, Facts, Measure, QuestionFacts, ReplyFacts, SliceFacts
 from storage.records import language_of
 
 if TYPE_CHECKING:
@@ -40,6 +40,12 @@ _WITHOUT: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("", ()),
     ("sampled replies of questions that both sides got right", ("both right",)),
     ("sampled replies", CHANGES),
+)
+_COURSES: tuple[tuple[CourseKey, str], ...] = (
+    ("loss", "Loss on the tokens that are learnt"),
+    ("learning_rate", "Learning rate"),
+    ("tokens_per_second", "Trained tokens a second"),
+    ("memory", "Most memory so far, GiB"),
 )
 _LISTED = 60
 _LONGEST_TEXT = 4_000
@@ -68,7 +74,7 @@ def page(facts: Facts) -> str:
                 "accuracy": plots.accuracy(evaluation),
                 "votes": plots.vote_curve(evaluation),
                 "flips": plots.flips(evaluation),
-                "loss": plots.loss(facts["loss"]),
+                "training": _courses(facts),
                 "slices": [(name, plots.slices(parts, name)) for name, parts in _slices(facts)],
             },
             table=table,
@@ -198,6 +204,11 @@ def environment() -> Environment:
     made.filters |= {f.__name__: f for f in (percent, points, interval, duration, moment, amount, cut, rationales.told)}
     made.globals |= {"language": language_of, "measures": MEASURES, "letters": "ABCDEFGHIJKLMNOPQRSTUVWXYZ"}
     return made
+
+
+def _courses(facts: Facts) -> list[tuple[str, str]]:
+    rows = facts["training"]["rows"]
+    return [(label, plot) for key, label in _COURSES if (plot := plots.course(rows, key, label))]
 
 
 def _slices(facts: Facts) -> list[tuple[str, list[SliceFacts]]]:

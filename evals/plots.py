@@ -15,7 +15,7 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, ParamSpec
 from xml.sax.saxutils import quoteattr
 
-from evals.facts import EvaluationFacts, LossFacts, Measure, SliceFacts
+from evals.facts import CourseKey, EvaluationFacts, Measure, SliceFacts, StepRow
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -155,16 +155,28 @@ def slices(parts: Sequence[SliceFacts], name: str) -> str:
 
 
 @_styled
-def loss(points: Sequence[LossFacts]) -> str:
-    """The training loss over steps. Empty without two points."""
+def course(rows: Sequence[StepRow], key: CourseKey, label: str) -> str:
+    """One quantity of a training over its steps, memory in GiB; beside the loss, the validation loss as dots.
+
+    Empty without two points.
+    """
+    points = [(row["step"], _scaled(key, row[key])) for row in rows if key in row]
     if len(points) < 2:
         return ""
     figure, axes = _figure(2.2)
-    axes.plot([p["step"] for p in points], [p["loss"] for p in points], color=ADAPTER, linewidth=1.8)
+    axes.plot(*zip(*points, strict=True), color=ADAPTER, linewidth=1.8)
+    if key == "loss" and (valid := [(row["step"], row["valid_loss"]) for row in rows if "valid_loss" in row]):
+        axes.plot(*zip(*valid, strict=True), "o-", color=BASE, markersize=5, linewidth=1.4)
+        axes.annotate("validation", valid[-1], (-7, 7), textcoords="offset points", ha="right", color=BASE)
     axes.set(xlabel="step", ylim=(0, None))
     axes.grid(axis="y")
     axes.locator_params(axis="y", nbins=4)
-    return _svg(figure, "loss", f"Training loss from {points[0]['loss']:.3g} to {points[-1]['loss']:.3g}")
+    first, last = points[0][1], points[-1][1]
+    return _svg(figure, f"course-{key}", f"{label} by step, from {first:.3g} to {last:.3g}")
+
+
+def _scaled(key: CourseKey, value: float) -> float:
+    return value / 2**30 if key == "memory" else value
 
 
 def _figure(height: float) -> tuple[Figure, Axes]:

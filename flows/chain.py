@@ -23,7 +23,7 @@ def chain(recipe: Recipe, do: Do, home: Path) -> None:
     rationales = do(reason.step(recipe.reason, parsed)) if recipe.kind == "choice" else None
     about = {"recipe": recipe.name, "base_model": recipe.train.base_model}
     snapshot = do(assemble.step(recipe.assemble, parsed, rationales, recipe.kind, **about))
-    adapter = do(train.step(recipe.train, recipe.name, snapshot))
+    adapter = do(train.step(recipe.train, recipe.name, snapshot, resolved(recipe)))
     if rationales is None:
         return  # replies to dialogues are not scored yet (Recipe.steps): what scores them is done here
     ballots = do(evaluate.step(recipe.evaluate, recipe.train, parsed, adapter))

@@ -16,7 +16,7 @@ from rich.console import Console
 from rich.markup import escape
 
 import flows.offline  # noqa: F401  sets switches that Prefect reads when a command imports it
-from flows import commands, datasets
+from flows import adapters, commands, datasets
 from flows import results as evaluated
 from storage.records import PonensError
 
@@ -31,6 +31,7 @@ INTERRUPTED = 128 + signal.SIGINT
 state = {"debug": False}
 stderr = Console(stderr=True, highlight=False)
 
+app.add_typer(adapters.app, name="adapters")
 app.add_typer(datasets.app, name="datasets")
 RecipePath = Annotated[Path, typer.Argument(help="A recipe, such as recipes/demo.toml.", show_default=False)]
 Change = Annotated[list[str], typer.Option("--set", metavar="KEY=VALUE", help="Change a value of the recipe.")]
@@ -205,6 +206,17 @@ def deploy(
 ) -> None:
     """Create the work pool and the deployments on the Prefect server; safe to repeat."""
     commands.deploy(serve=serve)
+
+
+@app.command()
+def mlflow(
+    recipe: Annotated[Path | None, typer.Option(help="The recipe whose home is meant.")] = None,
+    port: Annotated[int, typer.Option(min=1, max=65535, help="The port on 127.0.0.1.")] = 5000,
+) -> None:
+    """Open MLflow's page over the trainings of a home; Ctrl-C ends it."""
+    from flows import tracking
+
+    tracking.mlflow(recipe, port)
 
 
 @app.command()

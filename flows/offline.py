@@ -12,6 +12,7 @@ SWITCHES = {
     "PREFECT_LOGGING_EXTRA_LOGGERS": "ponens",
     "PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS": "180",  # 20 by default, too few on a busy machine
     "LANGSMITH_TRACING": "false",
+    "MLFLOW_DISABLE_TELEMETRY": "true",
     "VLLM_NO_USAGE_STATS": "1",
     "HF_HUB_DISABLE_TELEMETRY": "1",
 }

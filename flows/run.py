@@ -25,10 +25,11 @@ from prefect.states import Completed
 from flows.chain import Do, chain
 from flows.recipe import Recipe, resolved
 from flows.screen import Screen
-from storage import warehouse
+from storage import adapters, warehouse
 from storage.artifacts import write_json
 from storage.home import Home
 from storage.records import PonensError, Receipt
+from tasks import model_card
 from tasks.rationales import PAGE
 from tasks.step import Progress, Step, Tick, log, run_step
 
@@ -103,6 +104,7 @@ class Run:
             raise
         receipt, status = made[0]
         self.receipts[step.name] = receipt
+        _card(self.home, step.name, receipt)
         self._note(step.name, status, time.monotonic() - start, receipt.key, receipt.facts)
         if step.name == self.until:
             raise _Reached
@@ -144,6 +146,16 @@ class Run:
             facts |= {"asked": 0, "from_ledger": facts["requests"], "cost": 0.0, "seconds": 0.0}
             facts["tokens"] = dict.fromkeys(facts["tokens"], 0)
         return facts
+
+
+def _card(home: Home, step: str, receipt: Receipt) -> None:
+    """Bring the model card of what was trained or evaluated up to date; a disk that is full costs the card alone."""
+    if step in ("train", "evaluate"):
+        name = receipt.artifact.removeprefix("adapters/") if step == "train" else receipt.facts["adapter_name"]
+        try:
+            model_card.write(home, adapters.resolve(home, name))
+        except (PonensError, OSError) as error:
+            log.warning("%s: no model card: %s", step, error)
 
 
 def secret(variable: str) -> str | None:

@@ -19,6 +19,8 @@ _SOLVE = {
     "en": 'Take whatever is not stated as false. Reason step by step and end with the line "Answer: X".',
     "zh": "未说明的一律视为假。逐步推理，最后一行写“答案：X”。",
 }
+# what is asked of a whole text, question and options: solve() without its parts
+TEMPLATE = {language: f"{{question}}\n\n{words}" for language, words in _SOLVE.items()}
 _EXPLAIN = {
     "en": (
         "Take whatever is not stated as false. Reason step by step from the text alone, test each option, "

@@ -11,6 +11,7 @@ from prompts.turns import Conversation, asked, spoken
 from storage.records import Message
 
 VERSION = "instruction/1"
+TEMPLATE: Mapping[str, str] = {}
 _TRIPLES = "triples"
 _ASK: Mapping[str, Mapping[str, str]] = {
     "translation": {

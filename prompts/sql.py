@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 
-from prompts.turns import Conversation, asked, unwrapped
+from prompts.turns import Conversation, asked, template, unwrapped
 from storage.records import Message
 
 VERSION = "sql/1"
@@ -15,6 +15,7 @@ _ASK = {
     "en": "Answer with one SQL query over these tables and nothing else.",
     "zh": "只回答一条针对这些表的 SQL 查询，不要写别的内容。",
 }
+TEMPLATE = template(_ASK)
 _QUERY = re.compile(r"^\s*(?:select|with)\b.*?(?=;|\n\s*\n|\Z)", re.IGNORECASE | re.MULTILINE | re.DOTALL)
 
 

@@ -38,6 +38,11 @@ def asked(conversation: Conversation, words: Mapping[str, str] | None) -> list[M
     return before
 
 
+def template(words: Mapping[str, str]) -> dict[str, str]:
+    """How a lone question is asked, by language: the words below "{question}"."""
+    return {language: f"{{question}}\n\n{text}" for language, text in words.items()}
+
+
 def spoken(reply: str) -> str:
     """A reply without what was thought before it."""
     return _THINK.sub("", reply).strip()

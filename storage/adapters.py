@@ -1,7 +1,7 @@
 """Adapter versions: `NAME/N` is an immutable folder `adapters/NAME/N` of the home.
 
 versions(home, "logic")              [1, 2]
-resolve(home, "logic/2")             the folder; also "logic@latest"
+resolve(home, "logic/2")             the folder; also "logic@latest", "logic@champion"
 about(folder)                        what its manifest and adapter.json say
 """
 
@@ -14,12 +14,16 @@ from typing import Any
 
 import orjson
 
+from storage import aliases
 from storage.artifacts import MANIFEST, read_manifest
 from storage.home import Home
 from storage.records import UsageError
 
 _NAME = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._-]{0,62}[A-Za-z0-9])?")
-_REFERENCE = re.compile(r"(?P<name>[^/@]+)(?:/(?P<number>[1-9][0-9]{0,8})|@(?P<alias>latest))")
+_REFERENCE = re.compile(r"(?P<name>[^/@]+)(?:/(?P<number>[1-9][0-9]{0,8})|@(?P<alias>[a-z][a-z0-9_-]*))")
+ABOUT = "adapter.json"
+# the ranks that vllm takes as max_lora_rank (vllm.config.lora.MaxLoRARanks)
+SERVABLE_RANKS = (1, 8, 16, 32, 64, 128, 256, 320, 512)
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,10 +62,10 @@ def versions(home: Home, name: str) -> list[int]:
 
 
 def resolve(home: Home, reference: str) -> Adapter:
-    """The adapter that "NAME/N" or "NAME@latest" names. UsageError if it is badly spelled or not there."""
+    """The adapter that "NAME/N", "NAME@latest" or "NAME@ALIAS" names. UsageError if badly spelled or not there."""
     match = _REFERENCE.fullmatch(reference)
     if match is None:
-        raise UsageError("this names no adapter", seen=repr(reference), expected="NAME/N or NAME@latest")
+        raise UsageError("this names no adapter", seen=repr(reference), expected="NAME/N, NAME@latest or NAME@ALIAS")
     name = check_name(match["name"])
     there = versions(home, name)
     if not there:
@@ -71,7 +75,7 @@ def resolve(home: Home, reference: str) -> Adapter:
             expected=f"one of {', '.join(names(home)) or '(none was trained yet)'}",
             hint="ponens train RECIPE",
         )
-    number = there[-1] if match["alias"] else int(match["number"])
+    number = _pointed_at(home, name, match["alias"], there) if match["alias"] else int(match["number"])
     if number not in there:
         raise UsageError(
             f"adapter {name!r} has no version {number}", seen=reference, expected=f"one of {', '.join(map(str, there))}"
@@ -83,10 +87,21 @@ def about(adapter: Adapter) -> dict[str, Any]:
     """What people ask of an adapter: adapter.json, with the manifest's digest. PonensError if it is damaged."""
     manifest = read_manifest(adapter.folder)
     try:
-        found: dict[str, Any] = orjson.loads((adapter.folder / "adapter.json").read_bytes())
+        found: dict[str, Any] = orjson.loads((adapter.folder / ABOUT).read_bytes())
     except (OSError, orjson.JSONDecodeError):
         found = {"facts": manifest.get("facts", {})}
     return found | {"adapter": str(adapter), "digest": manifest["digest"]}
+
+
+def _pointed_at(home: Home, name: str, alias: str, there: list[int]) -> int:
+    known = {aliases.LATEST: there[-1], **aliases.current(home, name)}
+    if alias not in known:
+        raise UsageError(
+            f"adapter {name!r} has no alias {alias!r}",
+            expected=f"one of {', '.join(known)}",
+            hint=f"set it with `ponens adapters alias {name}/{there[-1]} {alias}`",
+        )
+    return known[alias]
 
 
 def _numbers(folder: Path) -> list[int]:

@@ -5,7 +5,8 @@ ledger/*.jsonl             one line a request to a teacher, appended as the repl
 samples/*.jsonl            one line a sampled reply, appended as it finishes
 receipts/STEP/KEY.json     what each finished step left behind
 artifacts/SHELF/DIGEST/    immutable files named by content, manifest.json last
-adapters/NAME/N/           immutable adapter versions
+adapters/NAME/N/           immutable adapter versions; aliases.json beside them says where aliases point
+mlflow/                    MLflow's runs, metrics and models, unless MLFLOW_TRACKING_URI names another place
 work/STEP-KEY/             a step's unfinished files: a killed step goes on from here
 lineage/RECIPE/*.jsonl     which snapshot followed which
 fetched/                   sources and snapshots from elsewhere, as they were fetched
@@ -50,6 +51,10 @@ class Home:
     @property
     def adapters(self) -> Path:
         return self.root / "adapters"
+
+    @property
+    def mlflow(self) -> Path:
+        return self.root / "mlflow"
 
     def receipt(self, step: str, key: str) -> Path:
         return self.root / "receipts" / step / f"{key}.json"

@@ -9,6 +9,7 @@ fsspec and its drivers come with the extra `cloud`; keys and endpoints are their
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -33,7 +34,7 @@ def here(url: str, cache: Path) -> Path:
     folder = cache / digest(url.rstrip("/"))[:16]
     try:
         if not store.exists(root):
-            raise UsageError("a source is missing", seen=_public(url), hint="check the URL and your access to it")
+            raise UsageError("a source is missing", seen=public(url), hint="check the URL and your access to it")
         alone = store.isfile(root)
         names = [root] if alone else sorted(i["name"] for i in store.ls(root, detail=True) if i["type"] == "file")
         place = folder / root.rstrip("/").rpartition("/")[2]
@@ -44,27 +45,26 @@ def here(url: str, cache: Path) -> Path:
     return place
 
 
-def push(folder: Path, url: str) -> bool:
+def push(folder: Path, url: str, notes: Sequence[str] = ()) -> bool:
     """Copy an artifact's folder to `url`; the manifest goes last, so that what is torn is not whole.
 
+    `notes` are files for people that no manifest names; they are brought up to date in any case.
     False if the same artifact is there already. PonensError if another one is, or the store cannot be reached.
     """
     store, root = _open(url)
     mine, there = read_manifest(folder), f"{root.rstrip('/')}/{MANIFEST}"
     try:
-        if store.exists(there):
-            found = orjson.loads(store.cat_file(there)).get("digest")
-            if found == mine["digest"]:
-                return False
+        found = orjson.loads(store.cat_file(there)).get("digest") if store.exists(there) else None
+        if found not in (None, mine["digest"]):
             raise PonensError(
-                f"{_public(url)} holds another artifact", seen=found, expected=mine["digest"], hint="choose another URL"
+                f"{public(url)} holds another artifact", seen=found, expected=mine["digest"], hint="choose another URL"
             )
         store.makedirs(root, exist_ok=True)
-        for file in (*mine["files"], MANIFEST):
+        for file in (*notes, *(() if found else (*mine["files"], MANIFEST))):
             store.put_file(str(folder / file), f"{root.rstrip('/')}/{file}")
     except (OSError, orjson.JSONDecodeError) as error:
         raise _unreachable(url, error) from None
-    return True
+    return found is None
 
 
 def _open(url: str) -> tuple[Any, str]:
@@ -92,13 +92,14 @@ def _fetch(store: Any, name: str, file: Path, notes: Path) -> None:
     write_json(note, said)
 
 
-def _public(url: str) -> str:
+def public(url: str) -> str:
+    """A URL without the name and password in it."""
     return re.sub(r"//[^/@]*@", "//…@", url)
 
 
 def _driverless(url: str, error: object) -> UsageError:
     return UsageError(
-        f"{_public(url)} cannot be opened",
+        f"{public(url)} cannot be opened",
         seen=error,
         expected="a URL that an installed fsspec driver knows",
         hint="pip install 'ponens[cloud]' brings s3:// and hf://",
@@ -107,5 +108,5 @@ def _driverless(url: str, error: object) -> UsageError:
 
 def _unreachable(url: str, error: Exception) -> PonensError:
     return PonensError(
-        f"{_public(url)} cannot be reached", seen=error, hint="check the URL, your access and the network"
+        f"{public(url)} cannot be reached", seen=error, hint="check the URL, your access and the network"
     )

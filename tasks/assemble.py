@@ -28,7 +28,7 @@ from storage.home import Home
 from storage.questions import QUESTIONS
 from storage.records import PonensError, Question, Receipt
 from tasks import card
-from tasks.kinds import PROMPTS
+from tasks.kinds import PROMPTS, Wording
 from tasks.step import Result, Step, Tick, Workshop, of
 
 RATIONALES = "rationales.parquet"
@@ -208,7 +208,7 @@ def _questions(
     return _result(
         counts,
         shuffled,
-        choice.VERSION,
+        choice,
         "no question has a key",
         expected="at least one kept rationale of a training question",
         hint='look at `ponens sql "select reason, text from rationales where not kept limit 3"`, '
@@ -217,7 +217,6 @@ def _questions(
 
 
 def _dialogues(shop: Workshop, spec: AssembleSpec, recipe: str, base_model: str, parsed: Receipt, kind: Kind) -> Result:
-    version = PROMPTS[kind].VERSION
     dialogues = shop.home.root / parsed.artifact / DIALOGUES
     with snapshots.of_dialogues(dialogues) as build:
         counts = build.write(shop.folder, _taught(shop, Dialogues(shop.home, parsed), kind))
@@ -227,7 +226,7 @@ def _dialogues(shop: Workshop, spec: AssembleSpec, recipe: str, base_model: str,
                 build,
                 counts,
                 name=recipe or "snapshot",
-                prompt=version,
+                prompt=PROMPTS[kind].VERSION,
                 license=spec.license,
                 base_model=base_model,
                 questions=dialogues,
@@ -238,7 +237,7 @@ def _dialogues(shop: Workshop, spec: AssembleSpec, recipe: str, base_model: str,
     return _result(
         counts,
         {},
-        version,
+        PROMPTS[kind],
         "no row is on the side of training",
         expected="at least one row to train on",
         hint="smaller shares of [parse] valid and test, or another [parse] salt, give training more groups",
@@ -246,7 +245,7 @@ def _dialogues(shop: Workshop, spec: AssembleSpec, recipe: str, base_model: str,
 
 
 def _result(
-    counts: snapshots.Counts, shuffled: dict[str, int], prompt: str, nothing: str, *, expected: str, hint: str
+    counts: snapshots.Counts, shuffled: dict[str, int], prompt: Wording, nothing: str, *, expected: str, hint: str
 ) -> Result:
     """What came of it. PonensError if there is nothing to train on."""
     if not counts.rows["train"]:
@@ -260,6 +259,7 @@ def _result(
         "rejections": counts.rejections,
         "dropped": counts.dropped,
         "shuffled": shuffled,
-        "prompt": prompt,
+        "prompt": prompt.VERSION,
+        "question_template": prompt.TEMPLATE,
     }
     return Result(facts, counts.identity)

@@ -80,6 +80,7 @@ def surroundings(more: Mapping[str, str]) -> dict[str, str]:
         "HF_HUB_DISABLE_TELEMETRY": "1",
         "HF_HUB_DISABLE_PROGRESS_BARS": "1",
         "DO_NOT_TRACK": "1",
+        "MLFLOW_DISABLE_TELEMETRY": "true",
         # threads that spin while they wait make shared cores many times slower
         "OMP_WAIT_POLICY": "PASSIVE",
     }

@@ -11,10 +11,18 @@ from storage.dialogues import Kind
 from storage.records import Message
 
 
-class Prompt(Protocol):
-    """A prompt of the house beside its parser; `VERSION` is part of every key that depends on it."""
+class Wording(Protocol):
+    """How a prompt is worded: `VERSION` is part of every key that depends on it.
+
+    `TEMPLATE` holds by language the words around a lone "{question}"; without a language it stands as it is.
+    """
 
     VERSION: str
+    TEMPLATE: Mapping[str, str]
+
+
+class Prompt(Wording, Protocol):
+    """A prompt of the house beside its parser."""
 
     def ask(self, conversation: Conversation) -> list[Message]:
         """Messages that ask for the last answer of a conversation; it is not in them."""

@@ -25,16 +25,17 @@ from evals import page
 from evals.facts import (
     CostFacts,
     Facts,
-    LossFacts,
     OriginFacts,
     QuestionFacts,
     ReplyFacts,
     StepFacts,
     ThrownFacts,
+    TrainingFacts,
     change_of,
 )
 from prompts import choice
 from storage import suspects
+from storage.adapters import ABOUT
 from storage.home import Home
 from storage.parsed import REJECTS
 from storage.questions import Stored
@@ -43,7 +44,7 @@ from storage.samples import BALLOTS, SAMPLES
 from tasks.step import Result, Step, Workshop, of
 
 TOY_PARAMETERS = 10_000_000
-_LONG = ("canary", "template", "rationales")  # facts that no column has room for
+_LONG = ("canary", "template", "question_template", "rationales")  # facts that no column has room for
 _SUSPECTS = 10
 Row = dict[str, Any]
 
@@ -103,7 +104,7 @@ def gather(home: Home, spec: ReportSpec, recipe: str, receipts: Mapping[str, Rec
         "rationales": reason.facts["rationales"],
         # written by the reason step in this very form
         "suspects": suspects.load(home.root / reason.artifact, _SUSPECTS),  # type: ignore[typeddict-item]
-        "loss": [LossFacts(step=point["step"], loss=point["loss"]) for point in train.facts["loss"]],
+        "training": _training(home.root, train),
         "lineage": _lineage(content, receipts),
     }
 
@@ -150,6 +151,23 @@ def _costs(reason: Receipt) -> CostFacts:
         "tokens_out": total["tokens"]["out"],
         "money": total["cost"],
         "currency": "",
+    }
+
+
+def _training(root: Path, train: Receipt) -> TrainingFacts:
+    try:
+        rows = orjson.loads((root / train.artifact / ABOUT).read_bytes())["history"]
+    except OSError:  # removed since; the numbers of the receipt are still there
+        rows = []
+    return {
+        "rows": rows,
+        "steps": train.facts.get("steps"),
+        "trainable": train.facts.get("trainable"),
+        "parameters": train.facts["parameters"],
+        "trained_tokens": train.facts.get("trained_tokens"),
+        "tokens_per_second": train.facts.get("tokens_per_second"),
+        "seconds": train.facts.get("seconds"),
+        "device": train.facts.get("device"),
     }
 
 

@@ -20,23 +20,21 @@ from typing import TYPE_CHECKING, Any, Literal
 import orjson
 from pydantic import BaseModel, ConfigDict, Field
 
-from storage.adapters import check_name
+from storage.adapters import ABOUT, SERVABLE_RANKS, check_name
 from storage.artifacts import read_manifest, sha256, write_json
 from storage.records import Receipt, UsageError, digest
 from tasks import child, models
 from tasks.step import Result, Step, Tick, Workshop, of
+from tasks.training import tracking
 
 if TYPE_CHECKING:
     from tasks import trainer as _  # noqa: F401  # never imported here, but its code is part of the step's key
 
 log = logging.getLogger("ponens")
 
-# the ranks that vllm takes as max_lora_rank (vllm.config.lora.MaxLoRARanks)
-SERVABLE_RANKS = (1, 8, 16, 32, 64, 128, 256, 320, 512)
-ABOUT = "adapter.json"
 SCRATCH = "scratch"
 # of the spec, what leaves the adapter as it is
-_SHAPELESS = {"save_steps", "gradient_checkpointing", "max_truncated_share"}
+_SHAPELESS = {"save_steps", "gradient_checkpointing", "max_truncated_share", "report_to"}
 
 
 class TrainSpec(BaseModel):
@@ -77,10 +75,13 @@ class TrainSpec(BaseModel):
     seed: int = Field(0, ge=0, description="Seed of the adapter's start, the order of rows and dropout.")
     save_steps: int = Field(200, ge=1, description="Steps between checkpoints.")
     processes: int = Field(1, ge=1, description="Processes of accelerate launch, one a device.")
+    report_to: list[tracking.Tracker] = Field(
+        ["mlflow"], description="Who is told of the training: mlflow, wandb, tensorboard; none tells nobody."
+    )
 
 
-def step(spec: TrainSpec, name: str, snapshot: Receipt) -> Step:
-    """The step that makes the next version of adapter `name`.
+def step(spec: TrainSpec, name: str, snapshot: Receipt, recipe: str = "") -> Step:
+    """The step that makes the next version of adapter `name`; `recipe`, resolved, is what trackers are told of it.
 
     UsageError, before anything is loaded, for a name or rank that cannot be served, or a base model that is not there.
     """
@@ -102,16 +103,26 @@ def step(spec: TrainSpec, name: str, snapshot: Receipt) -> Step:
         module=__name__,
         settings=settings,
         inputs={"snapshot": of(snapshot), "base_model": base},
-        work=lambda shop: _work(spec, settings, base, snapshot, shop),
+        work=lambda shop: _work(spec, settings, base, snapshot, recipe, shop),
         shelf=f"adapters/{name}",
         numbered=True,
     )
 
 
-def _work(spec: TrainSpec, settings: Mapping[str, Any], base: str, snapshot: Receipt, shop: Workshop) -> Result:
+def _work(
+    spec: TrainSpec, settings: Mapping[str, Any], base: str, snapshot: Receipt, recipe: str, shop: Workshop
+) -> Result:
+    tracking.check(spec.report_to)
     about = shop.folder / ABOUT
-    if not about.exists():  # else a kill came between the training's end and the publishing
-        _train(spec, settings, base, snapshot, shop)
+    order = _order(spec, settings, base, snapshot, shop)
+    followed = _followed(order, snapshot, recipe, shop)
+    with tracking.following(spec.report_to, followed, shop.folder / SCRATCH / "mlflow", shop.home) as told:
+        if not about.exists():  # else a kill came between the training's end and the publishing
+            _train(spec, order, shop)
+    if run := told.get("run_id"):
+        write_json(
+            about, orjson.loads(about.read_bytes()) | {"mlflow": {"run_id": run, "uri": tracking.store(shop.home)}}
+        )
     shutil.rmtree(shop.folder / SCRATCH, ignore_errors=True)
     facts: dict[str, Any] = orjson.loads(about.read_bytes())["facts"]
     return Result(facts, identity=content(shop.folder))
@@ -123,10 +134,12 @@ def content(adapter: Path) -> str:
     return digest({p.name: sha256(p) for p in sorted(adapter.iterdir()) if p.is_file() and p.name not in apart})
 
 
-def _train(spec: TrainSpec, settings: Mapping[str, Any], base: str, snapshot: Receipt, shop: Workshop) -> None:
-    scratch = shop.folder / SCRATCH
+def _order(
+    spec: TrainSpec, settings: Mapping[str, Any], base: str, snapshot: Receipt, shop: Workshop
+) -> dict[str, Any]:
     source = shop.home.root / snapshot.artifact
-    order = {
+    told = read_manifest(source).get("facts", {})
+    return {
         "spec": spec.model_dump() | {"alpha": settings["alpha"], "base_model": settings["base_model"]},
         "base_folder": str(models.folder(spec.base_model) or ""),
         "train": str(source / "train.parquet"),
@@ -137,15 +150,47 @@ def _train(spec: TrainSpec, settings: Mapping[str, Any], base: str, snapshot: Re
             "revision": spec.revision,
             "base_identity": base,
             "snapshot": snapshot.digest,
-            "prompt": read_manifest(source).get("facts", {}).get("prompt"),
+            "prompt": told.get("prompt"),
             "settings": dict(settings),
+            # greedy, and no longer than anything that was learnt
+            "inference": {
+                "question": told.get("question_template"),
+                "temperature": 0.0,
+                "top_p": 1.0,
+                "max_new_tokens": spec.max_length,
+                "seed": 0,
+            },
         },
     }
+
+
+def _followed(order: Mapping[str, Any], snapshot: Receipt, recipe: str, shop: Workshop) -> dict[str, Any]:
+    about = order["about"]
+    name = about["settings"]["name"]
+    key = shop.folder.name.rpartition("-")[2]
+    rows = (snapshot.facts.get("rows") or {}).get("train", 0)
+    return {
+        "experiment": name,
+        "run_name": f"{name}-{key[:8]}",
+        "key": key,
+        "params": tracking.public(about["settings"]) | {"base_identity": about["base_identity"]},
+        "recipe": tracking.public(orjson.loads(recipe)) if recipe else None,
+        "dataset": {"name": name, "digest": snapshot.digest, "path": str(Path(order["train"]).parent), "rows": rows},
+        "history": str(shop.folder / SCRATCH / "history.json"),
+        "adapter": str(shop.folder),
+        "base_folder": order["base_folder"],
+    }
+
+
+def _train(spec: TrainSpec, order: Mapping[str, Any], shop: Workshop) -> None:
+    scratch = shop.folder / SCRATCH
     write_json(scratch / "order.json", order)
 
     def hear(message: dict[str, Any]) -> None:
         if text := message.get("say"):
             log.info("train: %s", text)
+        if text := message.get("warn"):
+            log.warning("train: %s", text)
         if "step" in message:
             loss = message.get("loss")
             note = f"loss {loss:.3f}" if isinstance(loss, float) and math.isfinite(loss) else ""
@@ -157,7 +202,8 @@ def _train(spec: TrainSpec, settings: Mapping[str, Any], base: str, snapshot: Re
         hear=hear,
         what="training",
         relief="set a smaller batch_size or max_length, or gradient_checkpointing",
-        environment={"HF_HUB_OFFLINE": "1"} if order["base_folder"] else {},
+        environment=({"HF_HUB_OFFLINE": "1"} if order["base_folder"] else {})
+        | tracking.surroundings(shop.home, order["about"]["settings"]["name"], shop.folder.name.rpartition("-")[2]),
     )
 
 

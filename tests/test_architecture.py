@@ -15,7 +15,11 @@ MAY_IMPORT = {
     "storage": set(),
 }
 HEAVY = {"torch", "transformers", "trl", "peft", "vllm", "datasets", "accelerate", "bitsandbytes"}
-CHILDREN = {"tasks/training/sft.py", "tasks/training/canary.py"}  # modules that only a child process imports
+CHILDREN = {
+    "tasks/training/sft.py",
+    "tasks/training/canary.py",
+    "tasks/training/history.py",
+}  # modules that only a child process imports
 SHARED_VERBS = {
     "tasks.card",
     "tasks.code",

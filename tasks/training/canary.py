@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 import torch
+from peft import PeftModel
+from safetensors.torch import load_file
 from tokenizers import Tokenizer
 from transformers import AutoTokenizer
 
 from storage.artifacts import write_json
+from storage.peft_folder import WEIGHTS
 from storage.records import PonensError
 from tasks.training import tokens
 
@@ -19,6 +22,8 @@ _HERE = {"is_local", "local_files_only", "name_or_path"}  # what a tokenizer not
 # largest difference between the logits of the trained and of the saved or merged adapter, as a share of the
 # largest logit: sums taken in another order differ, and bfloat16 has eight bits of precision
 _TOLERANCE = {torch.float32: 1e-4, torch.bfloat16: 5e-2}
+# the same between an adapter on a base in 4 bits and that adapter merged into the whole base: NF4 keeps 16 levels
+_QUANTISED = 0.5
 
 
 def texts(rows: Sequence[tokens.Row], tokenizer: Any) -> list[str]:
@@ -37,42 +42,86 @@ def check_tokenizer(tokenizer: Any, folder: str | Path, probes: Sequence[str], w
 
 
 def save_and_check(
-    model: Any, tokenizer: Any, probes: Sequence[str], folder: Path, spec: dict[str, Any]
+    model: Any,
+    tokenizer: Any,
+    probes: Sequence[str],
+    folder: Path,
+    spec: dict[str, Any],
+    base: Callable[[bool], Any],
 ) -> dict[str, float]:
-    """Save a PEFT folder, load it again, merge it, compare. PonensError if it changes nothing or was saved wrong.
+    """Save a PEFT folder and check it as an engine meets it: put on the untouched base, then merged into it.
 
-    Returns the largest change of a logit against the base, and the largest differences after reload and merge.
+    `base(quantised)` loads that base anew: as it was trained on, or, where that was quantised, as it is merged
+    into, evaluated and served: whole, in main memory, and `_QUANTISED` says how far the two may lie apart.
+    PonensError if a tensor that was trained is not in the
+    folder, if the adapter changes no logit, or if what is loaded or merged is not what was trained. Returns the
+    largest change of a logit against the base and the largest differences after reload and merge. The trained
+    model is moved to main memory on the way, so that the accelerator holds one model at a time.
     """
     save(model, tokenizer, folder, spec)
+    check_saved(model, folder)
     check_tokenizer(tokenizer, folder, probes, "that was saved with the adapter")
     tokens.check_same_ids(probes, tokenizer, AutoTokenizer.from_pretrained(folder), "that is loaded with the adapter")
     batch = tokenizer(
         list(probes[:4]), add_special_tokens=False, return_tensors="pt", padding=True, truncation=True, max_length=256
     )
-    batch = batch.to(model.device)
+    device, quantised = model.device, _quantised(model)
+    batch = batch.to(device)
     trained = _logits(model, batch)
-    with model.disable_adapter():
-        base = _logits(model, batch)
-    model.load_adapter(str(folder), adapter_name="saved")
-    model.set_adapter("saved")
-    saved = _logits(model, batch)
-    model.merge_adapter(["saved"])
-    merged = _logits(model, batch)
-    model.unmerge_adapter()
-    allowed = _TOLERANCE.get(model.dtype, 2e-2) * float(trained.abs().max())
-    change = float((trained - base).abs().max())
-    if not change > 0:
-        raise PonensError("the adapter changes no logit: it would score as the base does", seen=f"change {change}")
-    found = {"changes": change}
-    for name, logits in (("reload", saved), ("merge", merged)):
-        found[f"{name}_error"] = error = float((trained - logits).abs().max())
-        if not error <= allowed:
-            raise PonensError(
-                f"the adapter after {name} is not the trained one",
-                seen=f"logits differ by {error:.3g}",
-                expected=f"at most {allowed:.3g}",
-            )
+    if not quantised:  # 4-bit weights stay where they are
+        model.to("cpu")
+    loaded = PeftModel.from_pretrained(_at(base(quantised), device), str(folder))
+    reloaded = _logits(loaded, batch)
+    with loaded.disable_adapter():
+        untouched = _logits(loaded, batch)
+    found = {"changes": float((trained - untouched).abs().max())}
+    if not found["changes"] > 0:
+        raise PonensError("the adapter changes no logit: it would score as the base does", seen="change 0.0")
+    largest = float(trained.abs().max())
+    # 4-bit layers compute in bfloat16, whatever numbers stand around them
+    share = _TOLERANCE.get(torch.bfloat16 if quantised else loaded.dtype, 2e-2)
+    found["reload_error"] = _compare("reload", trained, reloaded, share * largest)
+    if quantised:
+        loaded = PeftModel.from_pretrained(base(False), str(folder))
+        batch, trained, share = batch.to("cpu"), trained.to("cpu"), _QUANTISED
+    found["merge_error"] = _compare("merge", trained, _logits(loaded.merge_and_unload(), batch), share * largest)
+    _at(model, device)
     return found
+
+
+def _at(model: Any, device: Any) -> Any:
+    return model if _quantised(model) else model.to(device)
+
+
+def check_saved(model: Any, folder: Path) -> None:
+    """PonensError if the folder's weights are not all the numbers that were trained, each of them finite."""
+    trained = sum(p.numel() for p in model.parameters() if p.requires_grad)
+    tensors = load_file(folder / WEIGHTS)
+    if (saved := sum(t.numel() for t in tensors.values())) < trained:
+        raise PonensError(
+            "not all that was trained was saved", seen=f"{saved:,} numbers in {WEIGHTS}", expected=f"{trained:,}"
+        )
+    if odd := next((name for name, tensor in tensors.items() if not bool(torch.isfinite(tensor).all())), None):
+        raise PonensError(
+            "the adapter holds numbers that are none",
+            seen=odd,
+            hint="set [train] learning_rate lower, or warmup longer",
+        )
+
+
+def _compare(what: str, trained: torch.Tensor, logits: torch.Tensor, allowed: float) -> float:
+    error = float((trained - logits).abs().max())
+    if not error <= allowed:
+        raise PonensError(
+            f"the adapter after {what} is not the trained one",
+            seen=f"logits differ by {error:.3g}",
+            expected=f"at most {allowed:.3g}",
+        )
+    return error
+
+
+def _quantised(model: Any) -> bool:
+    return bool(getattr(model, "quantization_method", None))
 
 
 def save(model: Any, tokenizer: Any, folder: Path, spec: dict[str, Any]) -> None:

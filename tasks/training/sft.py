@@ -23,7 +23,7 @@ from trl.trainer.sft_trainer import SFTTrainer
 from storage.artifacts import write_json
 from storage.records import PonensError
 from tasks import lifeline
-from tasks.training import canary, checkpoints, tokens
+from tasks.training import canary, checkpoints, history, tokens
 
 # below this a second thread costs more than it does, and one thread makes a CPU run repeatable
 _TINY = 20_000_000
@@ -35,7 +35,7 @@ _PROBES = 32
 def train(order: dict[str, Any]) -> None:
     """Train as the order says and leave a whole adapter in its folder; adapter.json is written last."""
     spec, folder, start = order["spec"], Path(order["folder"]), time.monotonic()
-    tokenizer, model = load(order["base_folder"] or spec["base_model"], spec["revision"], spec["dtype"])
+    tokenizer, model = _load(order)
     rows = _rows(order["train"])
     if not rows:
         raise PonensError("the snapshot has no row to train on", seen=order["train"], hint="see what assemble dropped")
@@ -56,7 +56,7 @@ def train(order: dict[str, Any]) -> None:
     valid_loss = trainer.evaluate()["eval_loss"] if valid.ids else None
     if not trainer.is_world_process_zero():
         return
-    changed = canary.save_and_check(trainer.model, tokenizer, probes, folder, spec)
+    changed = canary.save_and_check(trainer.model, tokenizer, probes, folder, spec, lambda quantised: _load(order)[1])
     state = trainer.state
     trained = round(encoded.trained * state.epoch)
     facts = {
@@ -79,7 +79,13 @@ def train(order: dict[str, Any]) -> None:
         "device": str(trainer.args.device),
     }
     libraries = {name: version(name) for name in ("torch", "transformers", "trl", "peft", "accelerate")}
-    write_json(folder / "adapter.json", {**order["about"], "facts": facts, "libraries": libraries})
+    told = {**order["about"], "facts": facts, "history": history.rows(state), "libraries": libraries}
+    write_json(folder / "adapter.json", told)
+
+
+def _load(order: dict[str, Any]) -> tuple[Any, Any]:
+    spec = order["spec"]
+    return load(order["base_folder"] or spec["base_model"], spec["revision"], spec["dtype"])
 
 
 def load(place: str, revision: str | None, dtype: str) -> tuple[Any, Any]:
@@ -225,7 +231,7 @@ def _trainer(
         eval_dataset=Dataset.from_dict({"input_ids": valid.ids, "labels": valid.labels}) if valid.ids else None,
         processing_class=tokenizer,
         peft_config=lora,
-        callbacks=[Telling()],
+        callbacks=[Telling(), *history.callbacks(spec, folder / "scratch" / history.FILE, encoded.trained)],
     )
 
 

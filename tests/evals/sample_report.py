@@ -9,7 +9,7 @@ import random
 import sys
 from collections.abc import Iterator
 
-from evals.facts import Facts, LossFacts, QuestionFacts, ReplyFacts, change_of
+from evals.facts import Facts, QuestionFacts, ReplyFacts, change_of
 from evals.page import page
 from evals.slices import labels_of, slices
 from evals.verdict import verdict
@@ -137,7 +137,16 @@ def sample_facts(n: int = 300, word: str = "better", toy: bool = True) -> Facts:
         costs={"requests": 1200, "from_ledger": 0, "tokens_in": 312_400, "tokens_out": 188_211, "money": None,
                "currency": ""},
         rationales=told.facts(), suspects=told.suspects()[:10],
-        loss=[LossFacts(step=s, loss=2.4 * 0.985 ** (s / 2) + 0.03 + 0.02 * draw.random()) for s in range(0, 600, 10)],
+        training={
+            "rows": [
+                {"step": s, "loss": 2.4 * 0.985 ** (s / 2) + 0.03 + 0.02 * draw.random(),
+                 "learning_rate": 2e-4 * (1 - s / 600), "tokens_per_second": 900 + 100 * draw.random(),
+                 "memory": 2**30 + s * 2**18} | ({"valid_loss": 2.2 * 0.985 ** (s / 2) + 0.1} if s % 100 == 0 else {})
+                for s in range(0, 600, 10)
+            ],
+            "steps": 600, "trainable": 12_400, "parameters": 412_160, "trained_tokens": 61_000,
+            "tokens_per_second": 940, "seconds": 143.0, "device": "cpu",
+        },
         lineage=[
             {"what": "source file", "name": "puzzles.jsonl", "digest": digest("source")},
             {"what": "prompt", "name": "choice/2", "digest": ""},

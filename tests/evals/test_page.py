@@ -200,7 +200,8 @@ def test_plots_take_their_colours_and_font_from_the_page(html):
 
 def test_nothing_to_show_still_makes_a_page(facts):
     bare = copy.deepcopy(facts)
-    bare |= {"questions": [], "steps": [], "thrown_away": [], "loss": [], "lineage": []}
+    bare |= {"questions": [], "steps": [], "thrown_away": [], "lineage": []}
+    bare["training"] |= {"rows": [], "steps": None, "trainable": None, "trained_tokens": None, "device": None}
     bare["evaluation"] |= {"slices": [], "curves": {"base": [], "adapter": []}}
     bare["evaluation"]["paired"] |= {"fixed": 0, "broken": 0, "detectable": None, "mcnemar_p": 1.0}
     for side in ("base", "adapter"):
@@ -276,3 +277,13 @@ def test_amounts_and_moments_read_as_people_say_them():
     assert moment("2026-11-22T01:45:00+00:00") == "22 November 2026, 01:45 UTC"
     assert moment("yesterday") == "yesterday"
     assert (points(-0.0321), points(0.5), points(-0.0)) == ("−3.2", "+50.0", "0.0")
+
+
+def test_the_training_shows_loss_rate_speed_and_memory(facts, html):
+    text = Outline(html).text
+
+    for words in ("How did it train?", "Learning rate", "Trained tokens a second", "Most memory so far, GiB", "3.0 %"):
+        assert words in text
+    for key in ("loss", "learning_rate", "tokens_per_second", "memory"):
+        assert f"course-{key}-" in html
+    assert "validation" in text, "its line is named"

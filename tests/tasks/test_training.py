@@ -62,6 +62,7 @@ def spec(base: Path, **changes: Any) -> TrainSpec:
         "epochs": 3,
         "save_steps": 5,
         "max_length": 128,
+        "report_to": ["none"],
     }
     return TrainSpec.model_validate(settings | changes)
 
@@ -104,6 +105,9 @@ def test_it_leaves_a_numbered_adapter_that_says_what_it_is_made_of(
     assert about["facts"]["loss_last"] < 0.8 * about["facts"]["loss_first"]
     assert about["facts"]["valid_loss"] < 0.8 * about["facts"]["loss_first"]
     assert about["facts"]["loss"][-1]["step"] == STEPS
+    assert [row["step"] for row in about["history"]] == list(range(1, STEPS + 1))
+    assert all(row["memory"] > 1 << 20 and row["tokens_per_second"] > 0 for row in about["history"])
+    assert about["history"][-1]["valid_loss"] == about["facts"]["valid_loss"]
     assert about["facts"]["canary"]["changes"] > 0.1
     assert ticks[-1].done == ticks[-1].total == STEPS
     assert ticks[-1].note.startswith("loss ")
@@ -154,6 +158,8 @@ def test_killed_in_the_middle_it_goes_on_and_ends_with_the_same_adapter(
     assert "going on from checkpoint-" in caplog.text
     assert receipt.digest == trained[1].digest
     assert receipt.facts["loss"] == trained[1].facts["loss"]
+    about = adapters.about(adapters.resolve(home, "demo/1"))
+    assert [row["step"] for row in about["history"]] == list(range(1, STEPS + 1)), "no step is missing or told twice"
 
 
 def test_why_it_cannot_train_comes_from_the_child_in_words(base: Path, tmp_path: Path) -> None:
