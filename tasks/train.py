@@ -12,19 +12,19 @@ from __future__ import annotations
 import logging
 import math
 import shutil
-import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 import orjson
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from storage.adapters import check_name
 from storage.artifacts import read_manifest, sha256, write_json
 from storage.records import Receipt, UsageError, digest
 from tasks import child, models
 from tasks.step import Result, Step, Tick, Workshop, of
+from tasks.training import launch, presets
 
 if TYPE_CHECKING:
     from tasks import trainer as _  # noqa: F401  # never imported here, but its code is part of the step's key
@@ -36,27 +36,43 @@ SERVABLE_RANKS = (1, 8, 16, 32, 64, 128, 256, 320, 512)
 ABOUT = "adapter.json"
 SCRATCH = "scratch"
 # of the spec, what leaves the adapter as it is
-_SHAPELESS = {"save_steps", "gradient_checkpointing", "max_truncated_share"}
+_SHAPELESS = {"preset", "save_steps", "gradient_checkpointing", "max_truncated_share", "packing", "offload"}
 
 
 class TrainSpec(BaseModel):
-    """Settings of a training run; the defaults suit a 7B model on one 24 GB GPU."""
+    """Settings of a training run; the defaults suit a 7B model on one 24 GB GPU.
+
+    What the user leaves out is filled in by the preset, then by the method (`tasks.training.presets`), so that the
+    resolved recipe shows every value that was used.
+    """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
+    preset: Literal["8gb", "24gb", "80gb"] | None = Field(
+        None, description="Memory of one GPU: sets what you leave out, for a model of 7B parameters."
+    )
+
     base_model: str = Field(description="Folder or hub name of the base model, spelled as it will be served.")
     revision: str | None = Field(None, description="Commit or tag of a hub's model; pin it to be sure of the weights.")
-    method: Literal["lora"] = Field("lora", description="How the weights are adapted.")
+    method: Literal["lora", "qlora", "full"] = Field(
+        "lora", description="How: an adapter, an adapter on a base held in 4 bits, or all weights."
+    )
     rank: int = Field(16, ge=1, description="Rank of the adapter's matrices; one of those that vLLM serves.")
     alpha: float | None = Field(None, gt=0, description="Scale of the adapter, over rank; twice the rank if not given.")
     dropout: float = Field(0.0, ge=0, lt=1, description="Dropout before the adapter's matrices.")
+    use_rslora: bool = Field(False, description="Scale by alpha over the root of the rank (rsLoRA).")
+    use_dora: bool = Field(False, description="Learn the columns' lengths apart from their directions (DoRA).")
     target_modules: Literal["all-linear"] | list[str] = Field(
         "all-linear", description="Layers to adapt: all linear ones but the head, or names such as q_proj."
     )
+    modules_to_save: list[str] = Field(
+        [], description="Modules trained whole and saved with the adapter, such as lm_head."
+    )
+    neftune_alpha: float | None = Field(None, gt=0, description="Noise on the embeddings while training (NEFTune).")
     loss: Literal["completion"] = Field("completion", description="Which tokens teach: those of the completion.")
     epochs: float = Field(3, gt=0, description="Passes over the snapshot.")
     max_steps: int | None = Field(None, ge=1, description="Stop after so many optimizer steps, whatever the epochs.")
-    learning_rate: float = Field(2e-4, gt=0, description="Highest learning rate.")
+    learning_rate: float = Field(2e-4, gt=0, description="Highest learning rate; 2e-5 by default for all weights.")
     scheduler: Literal["cosine", "linear", "constant", "constant_with_warmup"] = Field(
         "cosine", description="Course of the learning rate after the warm-up."
     )
@@ -71,12 +87,41 @@ class TrainSpec(BaseModel):
     dtype: Literal["auto", "float32", "bfloat16"] = Field(
         "auto", description="Numbers of the base model; auto is bfloat16 on a GPU that has it, else float32."
     )
+    attn_implementation: Literal["auto", "flash_attention_2", "sdpa", "eager"] = Field(
+        "auto", description="Attention; auto is FlashAttention where it is installed, else the model's default."
+    )
+    packing: bool = Field(
+        True, description="Lay a step's rows side by side instead of padding them; each still sees itself alone."
+    )
+    optimizer: Literal["auto", "adamw_torch", "adamw_torch_fused", "adamw_8bit", "paged_adamw_8bit"] = Field(
+        "auto", description="AdamW; auto is paged and in 8 bits for qlora on a GPU, else plain."
+    )
     gradient_checkpointing: bool | None = Field(
-        None, description="Less memory for more time; if not given, on from a billion parameters."
+        None, description="Less memory for more time; if not given, on where the estimate says that it must be."
     )
     seed: int = Field(0, ge=0, description="Seed of the adapter's start, the order of rows and dropout.")
     save_steps: int = Field(200, ge=1, description="Steps between checkpoints.")
+    eval_steps: int | None = Field(None, ge=1, description="Steps between looks at the validation loss; none if unset.")
+    keep_best: bool = Field(False, description="Keep the weights of the lowest validation loss, not the last ones.")
+    patience: int | None = Field(
+        None, ge=1, description="Stop after so many looks at the validation loss without a lower one."
+    )
     processes: int = Field(1, ge=1, description="Processes of accelerate launch, one a device.")
+    strategy: Literal["ddp", "fsdp2", "zero2", "zero3"] = Field(
+        "ddp", description="What several processes share: nothing, or (fsdp2, zero3) weights and optimizer."
+    )
+    offload: bool = Field(False, description="Keep shards in main memory: slower, for models that fit no other way.")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _filled(cls, given: Any) -> Any:
+        return presets.fill(given) if isinstance(given, dict) else given
+
+    @model_validator(mode="after")
+    def _fitting(self) -> TrainSpec:
+        if wrong := presets.conflict(self):
+            raise ValueError(wrong)
+        return self
 
 
 def step(spec: TrainSpec, name: str, snapshot: Receipt) -> Step:
@@ -85,7 +130,7 @@ def step(spec: TrainSpec, name: str, snapshot: Receipt) -> Step:
     UsageError, before anything is loaded, for a name or rank that cannot be served, or a base model that is not there.
     """
     check_name(name)
-    if spec.rank not in SERVABLE_RANKS:
+    if spec.method != "full" and spec.rank not in SERVABLE_RANKS:
         raise UsageError(
             "[train] rank cannot be served by vLLM",
             seen=spec.rank,
@@ -152,22 +197,10 @@ def _train(spec: TrainSpec, settings: Mapping[str, Any], base: str, snapshot: Re
             shop.progress(Tick(message["step"], message["total"], "steps", note))
 
     child.run(
-        _command(spec, scratch / "order.json"),
+        launch.command(spec, scratch / "order.json"),
         log=scratch / "train.log",
         hear=hear,
         what="training",
         relief="set a smaller batch_size or max_length, or gradient_checkpointing",
         environment={"HF_HUB_OFFLINE": "1"} if order["base_folder"] else {},
     )
-
-
-def _command(spec: TrainSpec, order: Path) -> list[str]:
-    flags = {
-        "num_processes": spec.processes,
-        "num_machines": 1,
-        "mixed_precision": "no",  # the base model's own numbers decide
-        "dynamo_backend": "no",
-        "num_cpu_threads_per_process": 1,
-    }
-    given = [word for flag, value in flags.items() for word in (f"--{flag}", str(value))]
-    return [sys.executable, "-m", "accelerate.commands.launch", *given, "-m", "tasks.trainer", str(order)]

@@ -15,7 +15,9 @@ MAY_IMPORT = {
     "storage": set(),
 }
 HEAVY = {"torch", "transformers", "trl", "peft", "vllm", "datasets", "accelerate", "bitsandbytes"}
-CHILDREN = {"tasks/training/sft.py", "tasks/training/canary.py"}  # modules that only a child process imports
+CHILDREN = {
+    f"tasks/training/{name}.py" for name in ("canary", "loading", "loop", "settings", "sft", "whole")
+}  # modules that only a child process imports
 SHARED_VERBS = {
     "tasks.card",
     "tasks.code",
