@@ -17,14 +17,18 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 import orjson
+import polars as pl
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from storage import adapters as registry
 from storage.adapters import check_name
 from storage.artifacts import read_manifest, sha256, write_json
+from storage.home import Home
 from storage.records import Receipt, UsageError, digest
 from tasks import child, models
 from tasks.step import Result, Step, Tick, Workshop, of
-from tasks.training import launch, presets
+from tasks.training import estimate as sizes
+from tasks.training import launch, presets, tokens
 
 if TYPE_CHECKING:
     from tasks import trainer as _  # noqa: F401  # never imported here, but its code is part of the step's key
@@ -151,6 +155,44 @@ def step(spec: TrainSpec, name: str, snapshot: Receipt) -> Step:
         shelf=f"adapters/{name}",
         numbered=True,
     )
+
+
+def estimate(spec: TrainSpec, home: Home, snapshot: Receipt) -> dict[str, Any]:
+    """What training would take; only the tokenizer is loaded. UsageError if the base is not on this machine."""
+    place = models.snapshot(spec.base_model, spec.revision)
+    values = spec.model_dump()
+    rows = pl.read_parquet(home.root / snapshot.artifact / "train.parquet", columns=["id", "prompt", "completion"])
+    encoded = tokens.encode(rows.to_dicts(), models.load_tokenizer(place), spec.max_length)
+    lengths = [len(ids) for ids in encoded.ids]
+    told, shape, (device, room) = sizes.steps(lengths, values), sizes.read(place), sizes.device()
+    cells = told.pop("cells")
+    largest = sizes.Pass(cells, math.ceil(cells * encoded.trained / sum(lengths)), device != "CPU")
+    twice = spec.gradient_checkpointing
+    if twice is None:
+        twice = room is not None and sizes.needs_checkpointing(shape, values, largest, room)
+    memory = sizes.memory(shape, values, largest, checkpointing=twice)
+    learnt = round(encoded.trained * told["steps"] * told["rows_a_step"] / len(lengths))
+    earlier = [f"{name}/{number}" for name in registry.names(home) for number in registry.versions(home, name)]
+    past = [registry.about(registry.resolve(home, reference)) for reference in earlier]
+    known = sizes.speed(past, models.identity(spec.base_model, spec.revision), values)
+    return {
+        "base_model": models.spelling(spec.base_model),
+        "method": spec.method,
+        "device": device,
+        "room": room,
+        "fits": None if room is None else memory["total"] <= room,
+        "memory": memory,
+        "parameters": shape.parameters,
+        "trainable": shape.parameters if spec.method == "full" else sizes.adapter(shape, values),
+        "gradient_checkpointing": twice,
+        **told,
+        "rows": len(lengths),
+        "truncated": encoded.truncated,
+        "tokens": sum(lengths),
+        "trained_tokens": learnt,
+        "seconds": round(learnt / known[0]) if known else None,
+        "measured_by": known[1] if known else None,
+    }
 
 
 def _work(spec: TrainSpec, settings: Mapping[str, Any], base: str, snapshot: Receipt, shop: Workshop) -> Result:

@@ -1,7 +1,7 @@
 """What a training will take, before anything is loaded: memory, steps, tokens, and time where it was measured before.
 
-    memory(read(folder), spec, cells=4 * 2048, taught=900, cuda=True)    bytes by part
-    steps(lengths, spec)                                                 forward passes and steps
+    memory(read(folder), spec, Pass(4 * 2048, 900, cuda=True), checkpointing=False)    bytes by part
+    steps(lengths, spec)                                                               steps, passes, cells
 
 Read are config.json, the headers of the safetensors files and the snapshot's rows; the tokenizer alone is loaded.
 """
@@ -9,7 +9,11 @@ Read are config.json, the headers of the safetensors files and the snapshot's ro
 from __future__ import annotations
 
 import math
+import os
+import platform
+import shutil
 import struct
+import subprocess
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,7 +21,7 @@ from typing import Any
 
 import orjson
 
-from storage.records import PonensError
+from storage.records import PonensError, digest
 from tasks.training import packing
 
 # NF4 with double quantisation: 4 bits, 8 bits a block of 64, 32 bits a block of 256 of those (arXiv 2305.14314, 3)
@@ -52,6 +56,15 @@ class Shape:
         }
 
 
+@dataclass(frozen=True, slots=True)
+class Pass:
+    """The largest forward pass on a device: tokens, padding included, those with a loss; and whether on a GPU."""
+
+    cells: int
+    taught: int
+    cuda: bool
+
+
 def shape(config: Mapping[str, Any], weights: Iterable[tuple[str, Sequence[int]]]) -> Shape:
     """A shape from a config.json's values and the names and dimensions of weights. PonensError for no decoder."""
     text = {**config, **config.get("text_config", {})}
@@ -80,17 +93,15 @@ def read(folder: Path) -> Shape:
     return shape(orjson.loads((folder / "config.json").read_bytes()), found)
 
 
-def memory(
-    shape: Shape, spec: Mapping[str, Any], *, cells: int, taught: int, cuda: bool, checkpointing: bool
-) -> dict[str, int]:
+def memory(shape: Shape, spec: Mapping[str, Any], largest: Pass, *, checkpointing: bool) -> dict[str, int]:
     """Bytes by part at the peak of a step, on one device.
 
-    `cells` are the tokens of the largest forward pass, padding included, `taught` those with a loss. Weights and
-    optimizer: 16 bytes a trained parameter in mixed precision (Rajbhandari et al., arXiv 1910.02054, 3.1).
-    Activations: what autograd keeps of a gated decoder layer, by the count of Korthikanti et al. (arXiv 2205.05198,
+    Weights and optimizer: 16 bytes a trained parameter in mixed precision (Rajbhandari et al., arXiv 1910.02054, 3.1).
+    Activations: what autograd keeps of a gated decoder layer, counted as Korthikanti et al. do (arXiv 2205.05198,
     4.1) without the attention matrix, which sdpa and FlashAttention do not keep, and with what adapters add; with
     checkpointing one input a layer, and one layer's at a time (same, 5). Shards are even shares.
     """
+    cells, cuda = largest.cells, largest.cuda
     full, half = spec["method"] == "full", spec["dtype"] == "bfloat16" or (spec["dtype"] == "auto" and cuda)
     number = 2 if half and (not full or spec["dtype"] == "bfloat16") else 4
     trained = shape.parameters if full else adapter(shape, spec)
@@ -103,6 +114,7 @@ def memory(
     own = number if full else 4
     layer = cells * _per_layer(shape, spec, 2 if half else 4)
     kept = shape.layers * cells * shape.hidden * (2 if half else 4) + layer if checkpointing else shape.layers * layer
+    kept += (8 if full else 4) * cells * shape.hidden  # the last norm, in float32
     if spec["use_dora"]:
         kept += (1 if checkpointing else shape.layers) * 4 * linear / shape.layers
     share = 1 / spec["processes"]
@@ -114,7 +126,7 @@ def memory(
         "gradients": own * trained * (share if zero2 or zero3 else 1),
         "optimizer": moments * trained * (share * away if zero2 or zero3 else 1),
         "activations": kept,
-        "logits": _logits(shape, cells, taught, cuda),
+        "logits": _logits(shape, largest),
     }
     whole = {name: round(value) for name, value in parts.items()}
     return {**whole, "total": sum(whole.values())}
@@ -127,10 +139,42 @@ def adapter(shape: Shape, spec: Mapping[str, Any]) -> int:
         for name, dims in shape.linear.items()
         if spec["target_modules"] == "all-linear" or _named(name, spec["target_modules"])
     }
-    low = sum(spec["rank"] * sum(dims) for dims in chosen.values())
+    low: int = sum(spec["rank"] * sum(dims) for dims in chosen.values())
     lengths = sum(dims[0] for dims in chosen.values()) if spec["use_dora"] else 0
     whole = sum(math.prod(dims) for name, dims in shape.weights.items() if _named(name, spec["modules_to_save"]))
     return low + lengths + whole
+
+
+def device() -> tuple[str, int | None]:
+    """What would train here, and its bytes of memory: a GPU by its name, else the CPU. None if it does not say."""
+    if tool := shutil.which("nvidia-smi"):
+        query = [tool, "--query-gpu=name,memory.total", "--format=csv,noheader,nounits"]
+        try:
+            said = subprocess.run(query, capture_output=True, text=True, timeout=20, check=True).stdout
+            name, mebibytes = said.splitlines()[0].rsplit(",", 1)
+            return name.strip(), int(mebibytes) << 20
+        except (subprocess.SubprocessError, OSError, ValueError, IndexError):
+            return "GPU", None
+    return "CPU", os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+
+
+def machine() -> str:
+    """Which machine this is, without its name: times are compared on the same one only."""
+    return digest(platform.node())[:12]
+
+
+def speed(past: Iterable[Mapping[str, Any]], base: str, spec: Mapping[str, Any]) -> tuple[float, str] | None:
+    """Tokens learnt a second, and which adapter's training showed it: of the same base, method and machine, else None.
+
+    `past` are the adapter.json of earlier trainings, the latest last.
+    """
+    alike = ("method", "max_length", "processes")
+    for about in reversed(list(past)):
+        facts, settings = about.get("facts", {}), about.get("settings", {})
+        here = facts.get("machine") == machine() and about.get("base_identity") == base
+        if here and all(settings.get(name) == spec[name] for name in alike) and facts.get("tokens_per_second"):
+            return float(facts["tokens_per_second"]), str(about.get("adapter", "an earlier training"))
+    return None
 
 
 def steps(lengths: Sequence[int], spec: Mapping[str, Any]) -> dict[str, int]:
@@ -140,7 +184,7 @@ def steps(lengths: Sequence[int], spec: Mapping[str, Any]) -> dict[str, int]:
         rows, passes = packing.fold(lengths, rows, passes, spec["max_length"])
     longest = sorted(lengths, reverse=True)[:rows]
     lines = len(packing.lines(longest, longest[0])) if spec["packing"] else len(longest)
-    every = rows * passes * spec["processes"]
+    every: int = rows * passes * spec["processes"]
     return {
         "steps": spec["max_steps"] or math.ceil(math.ceil(len(lengths) / every) * spec["epochs"]),
         "rows_a_step": every,
@@ -149,9 +193,9 @@ def steps(lengths: Sequence[int], spec: Mapping[str, Any]) -> dict[str, int]:
     }
 
 
-def needs_checkpointing(shape: Shape, spec: Mapping[str, Any], room: int, **pass_: Any) -> bool:
+def needs_checkpointing(shape: Shape, spec: Mapping[str, Any], largest: Pass, room: int) -> bool:
     """Whether the step fits `room` bytes only if activations are computed twice; a tenth is left for the rest."""
-    return memory(shape, spec, checkpointing=False, **pass_)["total"] > 0.9 * room
+    return memory(shape, spec, largest, checkpointing=False)["total"] > 0.9 * room
 
 
 def _per_layer(shape: Shape, spec: Mapping[str, Any], number: int) -> float:
@@ -162,15 +206,16 @@ def _per_layer(shape: Shape, spec: Mapping[str, Any], number: int) -> float:
     if spec["use_dora"]:  # each matrix's output, and its scaled copies
         return number * (9.5 * shape.intermediate + 2 * shape.key_value) + (64 if number == 4 else 50) * shape.hidden
     dropped = (6 * shape.hidden + shape.intermediate) * (number + 2) if spec["dropout"] else 0  # inputs, masks
-    return number * (wide + 7 * spec["rank"]) + 24 * shape.hidden + dropped
+    kept: float = number * (wide + 7 * spec["rank"]) + 24 * shape.hidden + dropped
+    return kept
 
 
-def _logits(shape: Shape, cells: int, taught: int, cuda: bool) -> int:
-    small = taught * shape.vocabulary * 4
-    if not cuda and small <= _SMALL_LOGITS:
+def _logits(shape: Shape, largest: Pass) -> int:
+    small = largest.taught * shape.vocabulary * 4
+    if not largest.cuda and small <= _SMALL_LOGITS:
         return 3 * small  # logits, log-probabilities, gradient
     tokens, vocabulary = _TILE
-    return 2 * 4 * min(cells, tokens) * min(shape.vocabulary, vocabulary)
+    return 2 * 4 * min(largest.cells, tokens) * min(shape.vocabulary, vocabulary)
 
 
 def _eight_bits(spec: Mapping[str, Any], cuda: bool) -> bool:

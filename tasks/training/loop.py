@@ -74,6 +74,7 @@ class PackedTrainer(SFTTrainer):  # type: ignore[misc]
     def __init__(self, *, packed: Any, **settings: Any) -> None:
         super().__init__(**settings)
         self.packed = packed
+        self.data_collator: Any
         base = self.model.get_base_model() if hasattr(self.model, "get_base_model") else self.model
         text = base.config.get_text_config()
         self.vocabulary = text.vocab_size
@@ -82,7 +83,8 @@ class PackedTrainer(SFTTrainer):  # type: ignore[misc]
             base.forward = MethodType(_taught_alone(base.forward), base)
 
     def get_train_dataloader(self) -> Any:
-        padded, self.data_collator = self.data_collator, self.packed
+        padded = self.data_collator
+        self.data_collator = self.packed
         try:
             return super().get_train_dataloader()
         finally:

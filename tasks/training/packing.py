@@ -54,7 +54,9 @@ def lay(rows: Sequence[dict[str, Any]], pad: int, *, together: bool) -> Laid:
     shared = lines(lengths, room) if together else [[row] for row in range(len(rows))]
     laid = Laid([], [], [])
     for line in shared:
-        ids, labels, positions = [], [], []
+        ids: list[int] = []
+        labels: list[int] = []
+        positions: list[int] = []
         for row in line:
             ids += rows[row]["input_ids"]
             labels += [IGNORED, *rows[row]["labels"][1:]]

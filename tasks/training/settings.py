@@ -37,9 +37,9 @@ def plan(spec: dict[str, Any], model: Any, lengths: Sequence[int], taught: float
     told = estimate.steps(lengths, spec)
     checkpointing = spec["gradient_checkpointing"]
     if checkpointing is None:
-        pass_ = {"cells": told["cells"], "taught": math.ceil(taught * told["cells"]), "cuda": torch.cuda.is_available()}
+        largest = estimate.Pass(told["cells"], math.ceil(taught * told["cells"]), torch.cuda.is_available())
         try:
-            checkpointing = estimate.needs_checkpointing(_shape(model), spec, room(), **pass_)
+            checkpointing = estimate.needs_checkpointing(_shape(model), spec, largest, room())
         except PonensError:  # a family that the estimate does not know
             checkpointing = model.num_parameters() >= _LARGE
         if checkpointing:

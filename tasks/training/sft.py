@@ -5,7 +5,6 @@ order (tasks.train) -> rows -> tokens -> trainer -> canary -> PEFT folder or mod
 
 from __future__ import annotations
 
-import platform
 import time
 from importlib.metadata import version
 from pathlib import Path
@@ -18,9 +17,9 @@ from safetensors import SafetensorError
 from trl.trainer.sft_trainer import DataCollatorForLanguageModeling
 
 from storage.artifacts import write_json
-from storage.records import PonensError, digest
+from storage.records import PonensError
 from tasks import lifeline
-from tasks.training import canary, checkpoints, launch, loading, loop, settings, tokens, whole
+from tasks.training import canary, checkpoints, estimate, launch, loading, loop, settings, tokens, whole
 
 _PROBES = 32
 
@@ -74,7 +73,7 @@ def train(order: dict[str, Any]) -> None:
         "peak_memory": torch.cuda.max_memory_allocated() if torch.cuda.is_available() else None,
         "seconds": round(time.monotonic() - start, 1),
         "device": str(trainer.args.device),
-        "machine": machine(),
+        "machine": estimate.machine(),
     }
     libraries = {name: version(name) for name in ("torch", "transformers", "trl", "peft", "accelerate")}
     write_json(folder / "adapter.json", {**order["about"], "facts": facts, "libraries": libraries})
@@ -106,11 +105,6 @@ def make(
             if weights.requires_grad:  # TRL halves them; small updates would round away
                 weights.data = weights.data.float()
     return trainer
-
-
-def machine() -> str:
-    """Which machine this is, without its name: times are compared on the same one only."""
-    return digest(platform.node())[:12]
 
 
 def _collator(spec: dict[str, Any], model: Any, tokenizer: Any) -> Any:
