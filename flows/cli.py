@@ -138,9 +138,17 @@ def assemble(recipe: RecipePath, changes: Change = [], refresh: Refresh = [], js
 
 
 @app.command()
-def train(recipe: RecipePath, changes: Change = [], refresh: Refresh = [], json: Json = False) -> None:
+def train(
+    recipe: RecipePath,
+    changes: Change = [],
+    refresh: Refresh = [],
+    estimate: Annotated[
+        bool, typer.Option("--estimate", help="Say memory, steps, tokens and time; load no model.")
+    ] = False,
+    json: Json = False,
+) -> None:
     """Train the adapter."""
-    commands.step("train", recipe, changes, refresh, json=json)
+    commands.train(recipe, changes, refresh, estimate=estimate, json=json)
 
 
 @app.command()

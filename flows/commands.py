@@ -15,7 +15,7 @@ from rich.markup import escape
 from flows import server, show
 from flows.show import stdout
 from storage.home import Home
-from storage.records import PonensError, Receipt, UsageError
+from storage.records import PonensError, UsageError
 
 if TYPE_CHECKING:
     from flows import recipe as recipes
@@ -39,6 +39,20 @@ def run(
         show.emit(summary)
     else:
         show.comparison(summary)
+
+
+def train(path: Path, changes: Sequence[str], refresh: Sequence[str], *, estimate: bool, json: bool) -> None:
+    """Train the adapter, or say what training would take."""
+    if not estimate:
+        run(path, changes, refresh, "train", json=json)
+        return
+    from flows import estimates
+
+    facts = estimates.train(_load(path, changes), _home(path))
+    if json:
+        show.emit(facts)
+    else:
+        show.training(facts)
 
 
 def step(until: str, path: Path, changes: Sequence[str], refresh: Sequence[str], *, json: bool) -> None:
@@ -101,7 +115,9 @@ def reason(path: Path, changes: Sequence[str], refresh: Sequence[str], *, estima
     """Ask the teacher, or say what asking would cost."""
     chosen, home = _load(path, changes), _home(path)
     if estimate:
-        facts = _estimate(chosen, home)
+        from flows import estimates
+
+        facts = estimates.reason(chosen, home)
     else:
         summary = _flow(chosen, home, refresh, "reason")
         facts = summary["reason"]
@@ -218,32 +234,6 @@ def _prefect() -> Iterator[None]:
         if own_server:
             server.start()
         yield
-
-
-def _estimate(chosen: recipes.Recipe, home: Home) -> dict[str, Any]:
-    """Parse if that is not done, then count; no Prefect, nothing is sent."""
-    from flows.chain import chain
-    from storage.ledger import Ledger
-    from storage.questions import Stored
-    from tasks.reason import estimate
-    from tasks.step import Step, run_step
-
-    class Parsed(Exception):
-        pass
-
-    chosen.require("reason")
-    found: list[Receipt] = []
-
-    def do(step: Step) -> Receipt:
-        if step.name == "reason":
-            raise Parsed
-        found.append(run_step(step, home)[0])
-        return found[-1]
-
-    with contextlib.suppress(Parsed):
-        chain(chosen, do, home.root)
-    with Ledger(home) as ledger:
-        return estimate(chosen.reason, Stored(home, found[-1]), ledger)
 
 
 def _load(path: Path, changes: Sequence[str]) -> recipes.Recipe:

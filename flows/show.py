@@ -53,6 +53,28 @@ def facts(found: Mapping[str, Any]) -> None:
         stdout.print(f"[dim]{name:<14}[/] {escape(str(value))}", soft_wrap=True)
 
 
+def training(found: Mapping[str, Any]) -> None:
+    """Print what a training would take: memory by part, steps, tokens, time."""
+    table = Table(title=f"{found['base_model']}, {found['method']}: memory on each {found['device']}")
+    table.add_column("part")
+    table.add_column("GiB", justify="right")
+    for part, size in found["memory"].items():
+        table.add_row(part, f"{size / 2**30:,.3f}", style="bold" if part == "total" else "")
+    stdout.print(table)
+    room = found["room"]
+    said = f"of {room / 2**30:,.1f} GiB here" if room else "; how much there is here is not known"
+    twice = ", activations computed twice" if found["gradient_checkpointing"] else ""
+    stdout.print(f"fits:   {'yes' if found['fits'] else 'no' if room else '?'} {said}{twice}", soft_wrap=True)
+    stdout.print(
+        f"steps:  {found['steps']:,} of {found['rows_a_step']} rows in {found['passes_a_step']} passes a device\n"
+        f"tokens: {found['tokens']:,} in {found['rows']:,} rows, {found['trained_tokens']:,} learnt in all, "
+        f"{found['truncated']:,} rows cut",
+        soft_wrap=True,
+    )
+    time = f"{found['seconds']:,.0f} s, by {found['measured_by']}" if found["seconds"] else "unknown: nothing like it"
+    stdout.print(f"time:   {time}{'' if found['seconds'] else ' was trained on this machine'}", soft_wrap=True)
+
+
 def rationales(found: Mapping[str, Any]) -> None:
     """Print what asking brought: kept and refused, cost, keys in doubt, the page's path."""
     cost = "unknown, no price is given" if found["total"]["cost"] is None else f"{found['total']['cost']:,.4f}"

@@ -11,6 +11,7 @@ import json
 import re
 import struct
 from pathlib import Path
+from typing import Any
 
 import tasks
 from storage.artifacts import sha256
@@ -74,11 +75,37 @@ def tokenizer(base_model: str, revision: str | None = None) -> Path | None:
     place = folder(base_model)
     if place is not None:
         return file if (file := place / "tokenizer.json").exists() else None
+    return _cached(base_model, "tokenizer.json", revision)
+
+
+def snapshot(base_model: str, revision: str | None = None) -> Path:
+    """The folder with the base model's files on this machine. UsageError if a hub's model is not downloaded."""
+    place = folder(base_model)
+    if place is None:
+        config = _cached(base_model, "config.json", revision)
+        place = config.parent if config else None
+    if place is None or not any(place.glob("*.safetensors")):
+        raise UsageError(
+            f"base model {base_model!r} is not on this machine",
+            expected="its config.json, tokenizer and safetensors",
+            hint=f"hf download {base_model}",
+        )
+    return place
+
+
+def load_tokenizer(place: Path) -> Any:
+    """The tokenizer in a model's folder, as training has it."""
+    from transformers import AutoTokenizer
+
+    return AutoTokenizer.from_pretrained(place, trust_remote_code=False, local_files_only=True)
+
+
+def _cached(base_model: str, file: str, revision: str | None) -> Path | None:
     try:
         from huggingface_hub import try_to_load_from_cache
     except ImportError:
         return None
-    found = try_to_load_from_cache(base_model, "tokenizer.json", revision=revision)
+    found = try_to_load_from_cache(base_model, file, revision=revision)
     return Path(found) if isinstance(found, str) else None
 
 

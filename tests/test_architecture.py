@@ -16,9 +16,7 @@ MAY_IMPORT = {
 }
 HEAVY = {"torch", "transformers", "trl", "peft", "vllm", "datasets", "accelerate", "bitsandbytes"}
 CHILDREN = {
-    "tasks/training/sft.py",
-    "tasks/training/canary.py",
-    "tasks/training/history.py",
+    f"tasks/training/{name}.py" for name in ("canary", "history", "loading", "loop", "settings", "sft", "whole")
 }  # modules that only a child process imports
 SHARED_VERBS = {
     "tasks.card",

@@ -33,9 +33,15 @@ class VllmEngine:
 
         self.loading = loading
         cuda = torch.cuda.is_available()
-        self.together = (
-            bool(loading.adapters) and (loading.applied or ("on_the_fly" if cuda else "merged")) == "on_the_fly"
-        )
+        merged = [name for name, folder in loading.adapters.items() if weights.must_merge(folder)]
+        if merged and loading.applied == "on_the_fly":
+            raise PonensError(
+                f"vLLM cannot apply {', '.join(merged)} on the fly",
+                seen="DoRA, modules_to_save or all weights trained",
+                expected='[evaluate] adapters = "auto" or "merged"',
+            )
+        applied = loading.applied or ("on_the_fly" if cuda and not merged else "merged")
+        self.together = bool(loading.adapters) and applied == "on_the_fly"
         length = weights.context(loading)
         self._llm = vllm.LLM(model=loading.model, **self._options(length, cuda))
         self.reader = Reader(weights.tokenizer(loading), length, weights.stop_tokens(loading))

@@ -55,10 +55,25 @@ def dtype(loading: Loading) -> str:
     return str(kept).removeprefix("torch.") if kept else "auto"
 
 
+def whole(adapter: Path) -> bool:
+    """Whether this "adapter" is a model of its own: all weights were trained."""
+    return not (adapter / "adapter_config.json").exists() and (adapter / "config.json").exists()
+
+
+def must_merge(adapter: Path) -> bool:
+    """Whether vLLM cannot apply it on the fly: a model of its own, DoRA, or modules trained whole."""
+    if whole(adapter):
+        return True
+    config = orjson.loads((adapter / "adapter_config.json").read_bytes())
+    return bool(config.get("use_dora") or config.get("modules_to_save"))
+
+
 def load(loading: Loading, adapter: Path | None, device: str = "cpu") -> Any:
     """The base model, with the adapter's weights added to its own if there is one. PonensError if they do nothing."""
     from transformers import AutoModelForCausalLM
 
+    if adapter and whole(adapter):
+        return AutoModelForCausalLM.from_pretrained(adapter, dtype=dtype(loading)).to(device).eval()
     model = AutoModelForCausalLM.from_pretrained(loading.model, revision=loading.revision, dtype=dtype(loading)).to(
         device
     )
@@ -72,7 +87,12 @@ def load(loading: Loading, adapter: Path | None, device: str = "cpu") -> Any:
 
 
 def save_merged(loading: Loading, adapter: Path, folder: Path) -> Path:
-    """A folder of base weights with the adapter's added; kept if it is there. The caller removes it."""
+    """A folder of base weights with the adapter's added; kept if it is there. The caller removes it.
+
+    A model of its own is that folder already.
+    """
+    if whole(adapter):
+        return adapter
     if not folder.exists():
         aside = folder.with_suffix(".part")
         shutil.rmtree(aside, ignore_errors=True)

@@ -1,4 +1,4 @@
-"""Checkpoints that were written to their end: a half-written one is passed over.
+"""Checkpoints that were written to their end, and what they say of the training: a half-written one is passed over.
 
 A kill may come while a checkpoint is written. `seal` is called once all its files are there and notes
 their sizes; only a sealed checkpoint whose files still have those sizes is resumed from.
@@ -6,12 +6,17 @@ their sizes; only a sealed checkpoint whose files still have those sizes is resu
 
 from __future__ import annotations
 
+import errno
+import os
 import shutil
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import orjson
 
 from storage.artifacts import write_json
+from storage.records import PonensError
 
 SEAL = "whole.json"
 
@@ -28,7 +33,40 @@ def newest_whole(folder: Path) -> Path | None:
         if _whole(checkpoint):
             found = checkpoint
         else:
-            shutil.rmtree(checkpoint)
+            drop(checkpoint)
+    return found
+
+
+def drop(checkpoint: Path) -> None:
+    """Remove what there is of a checkpoint, so that its space is free again."""
+    shutil.rmtree(checkpoint, ignore_errors=True)
+
+
+def unwritable(folder: Path, error: Exception) -> PonensError:
+    """Why a file of the training could not be written, and that what was there before is kept."""
+    kept = newest_whole(folder)
+    full = os.strerror(errno.ENOSPC) in str(error) or os.strerror(errno.EFBIG) in str(error)
+    free = shutil.disk_usage(folder if folder.exists() else folder.parent).free
+    return PonensError(
+        "the disk is full" if full else "training cannot write its files",
+        seen=f"{str(error).splitlines()[0]}; {free >> 20:,} MiB free in {folder}",
+        expected="room for three checkpoints: two are kept, one is written",
+        hint=f"free some space and run the same command: it goes on from {kept.name if kept else 'the start'}",
+    )
+
+
+def no_longer_falls(history: Sequence[Mapping[str, Any]], patience: int | None) -> bool:
+    """Whether the last `patience` validation losses are no lower than the lowest before them.
+
+    Told from the history alone, so that a restart decides as an uninterrupted run does.
+    """
+    losses = [entry["eval_loss"] for entry in history if "eval_loss" in entry]
+    return patience is not None and len(losses) > patience and min(losses[-patience:]) >= min(losses[:-patience])
+
+
+def state(checkpoint: Path) -> dict[str, Any]:
+    """What transformers noted of the training in a checkpoint: global_step, log_history and more."""
+    found: dict[str, Any] = orjson.loads((checkpoint / "trainer_state.json").read_bytes())
     return found
 
 

@@ -36,7 +36,7 @@ def test_importing_it_brings_in_no_heavy_library() -> None:
 
 
 def test_an_unknown_setting_or_method_is_refused() -> None:
-    for wrong in ({"lora_rank": 8}, {"method": "full"}, {"loss": "everything"}, {"epochs": 0}, {"seed": -1}):
+    for wrong in ({"lora_rank": 8}, {"method": "prefix"}, {"loss": "everything"}, {"epochs": 0}, {"seed": -1}):
         with pytest.raises(ValidationError):
             TrainSpec.model_validate({"base_model": "x", **wrong})
 

@@ -239,20 +239,20 @@ def test_labels_and_loss_are_those_of_trl(order: dict[str, Any], base: Path, tmp
     from trl.trainer.sft_config import SFTConfig
     from trl.trainer.sft_trainer import SFTTrainer
 
-    from tasks.training import sft, tokens
+    from tasks.training import loading, sft, tokens
 
     examples = rows(8)
-    tokenizer, model = sft.load(str(base), None, "float32")
+    tokenizer, model = loading.load(str(base), order["spec"])
     ours = tokens.encode(examples, tokenizer, 128)
-    trainer = sft._trainer(order["spec"], tmp_path, tokenizer, model, ours, ours)
+    trainer = sft.make(order["spec"], tmp_path, tokenizer, model, ours, ours)
     config = SFTConfig(
         output_dir=str(tmp_path), max_length=128, completion_only_loss=True, report_to="none", use_cpu=True, bf16=False
     )
     data = Dataset.from_list([{key: row[key] for key in ("prompt", "completion")} for row in examples])
     theirs = SFTTrainer(
-        model=sft.load(str(base), None, "float32")[1], args=config, train_dataset=data, processing_class=tokenizer
+        model=loading.load(str(base), order["spec"])[1], args=config, train_dataset=data, processing_class=tokenizer
     )
-    batch = trainer.data_collator([trainer.train_dataset[n] for n in range(8)])
+    batch = trainer.packed([trainer.train_dataset[n] for n in range(8)])
     counted = (batch["labels"] != tokens.IGNORED).sum()
     trainer.model.eval()
 

@@ -1,0 +1,90 @@
+"""How training is started: `accelerate launch` with a settings file of our own beside the order.
+
+command(spec, scratch / "order.json")    writes scratch/launch.json, returns the words of the command
+
+One process a device. Ports are taken as they are free, so two runs on one machine do not meet.
+"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Any, Protocol
+
+from storage.artifacts import write_json
+from tasks.training.presets import SHARDED
+
+SETTINGS = "launch.json"
+
+
+class Devices(Protocol):
+    """What of a TrainSpec says where it runs."""
+
+    @property
+    def strategy(self) -> str: ...
+    @property
+    def processes(self) -> int: ...
+    @property
+    def offload(self) -> bool: ...
+    @property
+    def max_grad_norm(self) -> float: ...
+    @property
+    def gradient_accumulation(self) -> int: ...
+
+
+def command(spec: Devices, order: Path) -> list[str]:
+    """The command that trains as the order file says."""
+    settings = order.with_name(SETTINGS)
+    write_json(settings, accelerate(spec))
+    launcher = [sys.executable, "-m", "accelerate.commands.launch", "--config_file", str(settings)]
+    return [*launcher, "--num_cpu_threads_per_process", "1", "-m", "tasks.trainer", str(order)]
+
+
+def accelerate(spec: Devices) -> dict[str, Any]:
+    """Accelerate's own settings file (its `ClusterConfig`), as `accelerate config` would write it."""
+    settings: dict[str, Any] = {
+        "compute_environment": "LOCAL_MACHINE",
+        "distributed_type": "MULTI_GPU" if spec.processes > 1 else "NO",
+        "num_machines": 1,
+        "num_processes": spec.processes,
+        "machine_rank": 0,
+        "main_process_port": 0,
+        "mixed_precision": "no",  # the base model's own numbers decide
+        "use_cpu": False,  # of several processes on a CPU each finds out by itself
+    }
+    if spec.strategy == "fsdp2":
+        settings |= {"distributed_type": "FSDP", "fsdp_config": _fsdp2(spec)}
+    elif spec.strategy in ("zero2", "zero3"):
+        settings |= {"distributed_type": "DEEPSPEED", "deepspeed_config": _zero(spec)}
+    return settings
+
+
+def shards(strategy: str) -> bool:
+    """Whether no single process holds all weights."""
+    return strategy in SHARDED
+
+
+def _fsdp2(spec: Devices) -> dict[str, Any]:
+    return {
+        "fsdp_version": 2,
+        "fsdp_auto_wrap_policy": "TRANSFORMER_BASED_WRAP",
+        "fsdp_reshard_after_forward": True,
+        "fsdp_state_dict_type": "FULL_STATE_DICT",  # checkpoints that one process reads as well
+        "fsdp_cpu_ram_efficient_loading": True,
+        "fsdp_offload_params": spec.offload,
+        "fsdp_activation_checkpointing": False,  # [train] gradient_checkpointing does that
+    }
+
+
+def _zero(spec: Devices) -> dict[str, Any]:
+    where = "cpu" if spec.offload else "none"
+    stage = int(spec.strategy.removeprefix("zero"))
+    settings: dict[str, Any] = {
+        "zero_stage": stage,
+        "gradient_accumulation_steps": "auto",
+        "gradient_clipping": spec.max_grad_norm,
+        "offload_optimizer_device": where,
+    }
+    if stage == 3:
+        settings |= {"offload_param_device": where, "zero3_init_flag": True, "zero3_save_16bit_model": True}
+    return settings
