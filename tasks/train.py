@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import orjson
 from pydantic import BaseModel, ConfigDict, Field
 
+from prompts.rendering import Name, Wish, shipped
 from storage.adapters import check_name
 from storage.artifacts import read_manifest, sha256, write_json
 from storage.records import Receipt, UsageError, digest
@@ -53,7 +54,18 @@ class TrainSpec(BaseModel):
     target_modules: Literal["all-linear"] | list[str] = Field(
         "all-linear", description="Layers to adapt: all linear ones but the head, or names such as q_proj."
     )
-    loss: Literal["completion"] = Field("completion", description="Which tokens teach: those of the completion.")
+    template: Name = Field(
+        "own", description="Chat template: the base model's own, or chatml, mistral or yuan2 with the tokens it needs."
+    )
+    system: str | None = Field(None, description="System prompt of rows that bring none; evaluation asks with it too.")
+    thinking: bool | None = Field(
+        None, description="Thinking mode (the template's enable_thinking); the template's own choice if not given."
+    )
+    loss: Literal["completion", "assistant", "last", "split"] = Field(
+        "completion",
+        description="Which answers teach: the completion's, all of a row, its last, or each in a sample of its own.",
+    )
+    learn_thinking: bool = Field(True, description="Learn what stands between <think> tags too.")
     epochs: float = Field(3, gt=0, description="Passes over the snapshot.")
     max_steps: int | None = Field(None, ge=1, description="Stop after so many optimizer steps, whatever the epochs.")
     learning_rate: float = Field(2e-4, gt=0, description="Highest learning rate.")
@@ -78,6 +90,11 @@ class TrainSpec(BaseModel):
     save_steps: int = Field(200, ge=1, description="Steps between checkpoints.")
     processes: int = Field(1, ge=1, description="Processes of accelerate launch, one a device.")
 
+    @property
+    def wish(self) -> Wish:
+        """How conversations are to be rendered."""
+        return Wish(self.template, self.system, self.thinking)
+
 
 def step(spec: TrainSpec, name: str, snapshot: Receipt) -> Step:
     """The step that makes the next version of adapter `name`.
@@ -95,6 +112,7 @@ def step(spec: TrainSpec, name: str, snapshot: Receipt) -> Step:
         "name": name,
         "alpha": spec.alpha or 2.0 * spec.rank,
         "base_model": models.spelling(spec.base_model),
+        "template_text": None if spec.template == "own" else digest(shipped(spec.template).text),
     }
     base = models.identity(spec.base_model, spec.revision)
     return Step(

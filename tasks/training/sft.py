@@ -12,18 +12,20 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-import polars as pl
 import torch
 from datasets import Dataset
 from peft import LoraConfig
-from transformers import AutoModelForCausalLM, AutoTokenizer, TrainerCallback
+from transformers import AutoModelForCausalLM, TrainerCallback
 from trl.trainer.sft_config import SFTConfig
 from trl.trainer.sft_trainer import SFTTrainer
 
+from prompts.rendering import Wish
 from storage.artifacts import write_json
 from storage.records import PonensError
+from storage.snapshots import read
 from tasks import lifeline
-from tasks.training import canary, checkpoints, tokens
+from tasks.training import canary, checkpoints, render, tokens, vocabulary
+from tasks.training.masks import IGNORED, Teaching
 
 # below this a second thread costs more than it does, and one thread makes a CPU run repeatable
 _TINY = 20_000_000
@@ -35,19 +37,28 @@ _PROBES = 32
 def train(order: dict[str, Any]) -> None:
     """Train as the order says and leave a whole adapter in its folder; adapter.json is written last."""
     spec, folder, start = order["spec"], Path(order["folder"]), time.monotonic()
-    tokenizer, model = load(order["base_folder"] or spec["base_model"], spec["revision"], spec["dtype"])
-    rows = _rows(order["train"])
+    place = order["base_folder"] or spec["base_model"]
+    rows = read(Path(order["train"]))
     if not rows:
         raise PonensError("the snapshot has no row to train on", seen=order["train"], hint="see what assemble dropped")
-    probes = canary.texts(rows[:_PROBES], tokenizer)
-    canary.check_tokenizer(tokenizer, order["base_folder"], probes, "that the base model's folder holds")
-    encoded = tokens.encode(rows, tokenizer, spec["max_length"])
-    tokens.check_share(encoded.truncated, len(rows), spec["max_truncated_share"], spec["max_length"])
-    valid = tokens.encode(_rows(order["valid"]), tokenizer, spec["max_length"])
+    renderer = render.fit(
+        render.load(place, spec["revision"]), Wish(spec["template"], spec["system"], spec["thinking"])
+    )
+    tokenizer, rendering = renderer.tokenizer, renderer.rendering
+    probes = canary.texts(rows[:_PROBES], renderer)
+    plain = [vocabulary.without(rendering.added, text) for text in probes]
+    canary.check_tokenizer(tokenizer, order["base_folder"], plain, "that the base model's folder holds")
+    teaching = Teaching(spec["loss"], spec["learn_thinking"])
+    encoded = tokens.encode(rows, renderer, spec["max_length"], teaching)
+    tokens.check_share(encoded.truncated, len(encoded.ids), spec["max_truncated_share"], spec["max_length"])
+    valid = tokens.encode(read(Path(order["valid"])), renderer, spec["max_length"], teaching)
     lifeline.say({"say": f"{len(rows)} rows, {encoded.trained} tokens to learn, {encoded.truncated} rows cut"})
 
+    model = load(place, spec["revision"], spec["dtype"])  # only now: whatever is wrong with the rows is known
     parameters = model.num_parameters()  # before the adapter's are added
-    trainer = _trainer(spec, folder, tokenizer, model, encoded, valid)
+    added = tokenizer.convert_tokens_to_ids(list(rendering.added))
+    vocabulary.make_room(model, added)
+    trainer = _trainer(spec, folder, tokenizer, model, encoded, valid, added)
     resume = checkpoints.newest_whole(Path(trainer.args.output_dir))
     if resume:
         lifeline.say({"say": f"going on from {resume.name}"})
@@ -72,28 +83,24 @@ def train(order: dict[str, Any]) -> None:
         "valid_loss": valid_loss,
         "trainable": sum(p.numel() for p in trainer.model.parameters() if p.requires_grad),
         "parameters": parameters,
-        "template": tokens.template_hash(tokenizer),
         "canary": changed,
         "tokens_per_second": round(trained / state.global_step * done.metrics["train_steps_per_second"]),
         "seconds": round(time.monotonic() - start, 1),
         "device": str(trainer.args.device),
     }
     libraries = {name: version(name) for name in ("torch", "transformers", "trl", "peft", "accelerate")}
-    write_json(folder / "adapter.json", {**order["about"], "facts": facts, "libraries": libraries})
+    about = order["about"] | {"rendering": rendering.dict()}
+    write_json(folder / "adapter.json", {**about, "facts": facts, "libraries": libraries})
 
 
-def load(place: str, revision: str | None, dtype: str) -> tuple[Any, Any]:
-    """Tokenizer and model: safetensors only, and never code from the model's folder."""
+def load(place: str, revision: str | None, dtype: str) -> Any:
+    """The base model: safetensors only, and never code from the model's folder."""
     where: dict[str, Any] = {"trust_remote_code": False}
     if Path(place).is_dir():
         where["local_files_only"] = True
     elif revision:
         where["revision"] = revision
-    tokenizer = AutoTokenizer.from_pretrained(place, **where)
-    if tokenizer.pad_token is None:
-        tokenizer.pad_token = tokenizer.eos_token
-    model = AutoModelForCausalLM.from_pretrained(place, dtype=_dtype(dtype), use_safetensors=True, **where)
-    return tokenizer, model
+    return AutoModelForCausalLM.from_pretrained(place, dtype=_dtype(dtype), use_safetensors=True, **where)
 
 
 class CompletionTrainer(SFTTrainer):  # type: ignore[misc]
@@ -111,11 +118,11 @@ class CompletionTrainer(SFTTrainer):  # type: ignore[misc]
         size = labels.numel() * self.model.config.vocab_size * 4
         if return_outputs or labels.device.type != "cpu" or size > _SMALL_LOGITS:
             return super().compute_loss(model, inputs, return_outputs, num_items_in_batch)
-        tail = labels.shape[1] - int((labels != tokens.IGNORED).any(0).nonzero()[0])  # the earliest completion's start
+        tail = labels.shape[1] - int((labels != IGNORED).any(0).nonzero()[0])  # the earliest completion's start
         # rows are padded on the right, where no earlier token looks: they need no attention mask
         logits = model(input_ids=inputs["input_ids"], use_cache=False, logits_to_keep=tail + 1).logits[:, :-1]
         kept = labels[:, -tail:]
-        taught = kept != tokens.IGNORED
+        taught = kept != IGNORED
         loss = torch.nn.functional.cross_entropy(logits[taught].float(), kept[taught], reduction="sum")
         count = taught.sum() if num_items_in_batch is None else num_items_in_batch
         if self.args.average_tokens_across_devices and num_items_in_batch is not None:
@@ -164,7 +171,13 @@ class Telling(TrainerCallback):  # type: ignore[misc]
 
 
 def _trainer(
-    spec: dict[str, Any], folder: Path, tokenizer: Any, model: Any, encoded: tokens.Encoded, valid: tokens.Encoded
+    spec: dict[str, Any],
+    folder: Path,
+    tokenizer: Any,
+    model: Any,
+    encoded: tokens.Encoded,
+    valid: tokens.Encoded,
+    added: list[int],
 ) -> CompletionTrainer:
     parameters = model.num_parameters()
     _threads(parameters, spec["processes"])
@@ -217,6 +230,7 @@ def _trainer(
         lora_alpha=spec["alpha"],
         lora_dropout=spec["dropout"],
         target_modules=spec["target_modules"],
+        trainable_token_indices=vocabulary.trainable(model, added),
     )
     return CompletionTrainer(
         model=model,
@@ -234,12 +248,6 @@ def _losses(trainer: SFTTrainer) -> list[dict[str, float]]:
     if not losses or all(entry["loss"] == 0.0 for entry in losses):
         raise PonensError("the loss was 0 throughout: nothing was learnt", expected="a loss above 0 that falls")
     return losses
-
-
-def _rows(parquet: str) -> list[dict[str, Any]]:
-    if not Path(parquet).exists():
-        return []
-    return pl.read_parquet(parquet, columns=["id", "prompt", "completion"]).to_dicts()
 
 
 def _threads(parameters: int, processes: int) -> None:
