@@ -24,14 +24,15 @@ def chain(recipe: Recipe, do: Do, home: Path) -> None:
     named = {"recipe": recipe.name, "base_model": recipe.train.base_model}
     snapshot = do(assemble.step(recipe.assemble, questions, rationales, **named))
     adapter = do(train.step(recipe.train, recipe.name, snapshot))
-    ballots = do(evaluate.step(recipe.evaluate, recipe.train, questions, adapter))
+    ballots = do(evaluate.step(recipe.evaluate, recipe.train, questions, adapter, rendering=recipe.train.wish))
     do(report.step(recipe.report, resolved(recipe), (questions, rationales, snapshot, adapter, ballots)))
 
 
 def compare(recipe: Recipe, do: Do, home: Path, adapters: Sequence[str]) -> None:
     """A verdict on adapters that are there already: "NAME/N" or "NAME@latest"."""
     questions = do(parse.step(recipe.parse, _source(recipe, do, home), home / "fetched"))
-    do(evaluate.step(recipe.evaluate, recipe.train, questions, *evaluate.candidates(home, adapters)))
+    named = evaluate.candidates(home, adapters)
+    do(evaluate.step(recipe.evaluate, recipe.train, questions, *named, rendering=recipe.train.wish))
 
 
 def _source(recipe: Recipe, do: Do, home: Path) -> parse.Source:

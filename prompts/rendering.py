@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from storage.records import PonensError, digest
+from storage.records import digest
 
 Name = Literal["own", "chatml", "mistral", "yuan2"]
 _FOLDER = Path(__file__).with_name("templates")
@@ -115,17 +115,6 @@ def differences(here: Mapping[str, Any], there: Mapping[str, Any]) -> list[str]:
         for part in _PARTS
         if here.get(part) != there.get(part)
     ]
-
-
-def check(named: str, theirs: Mapping[str, Any], ours: Mapping[str, Any], where: str) -> None:
-    """PonensError if what `named` was trained with is not what `where` renders with."""
-    if found := differences(theirs, ours):
-        raise PonensError(
-            f"adapter {named} was trained with another rendering",
-            seen="; ".join(found),
-            expected=f"the rendering that {where} asks for: template, system prompt and thinking mode alike",
-            hint='train again, put its settings into [train], or accept it with [evaluate] on_mismatch = "warn"',
-        )
 
 
 def _said(part: str, identity: Mapping[str, Any]) -> str:

@@ -24,6 +24,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from evals.summary import same_replies, summary
 from evals.vote import count
 from prompts import choice
+from prompts.rendering import Wish
 from storage import adapters as registry
 from storage.artifacts import write_json
 from storage.home import Home
@@ -39,7 +40,7 @@ log = logging.getLogger("ponens")
 EVALUATION = "evaluation.json"
 SCRATCH = "scratch"
 # of the spec, what leaves the answers as they are
-_SHAPELESS = {"gpu_memory_utilization", "tensor_parallel", "adapters"}
+_SHAPELESS = {"gpu_memory_utilization", "tensor_parallel", "adapters", "on_mismatch"}
 
 
 class EvaluateSpec(BaseModel):
@@ -72,6 +73,9 @@ class EvaluateSpec(BaseModel):
         None, gt=0, le=1, description="Share of the device's memory for vLLM; by default 0.85, on a CPU 0.3."
     )
     tensor_parallel: int = Field(1, ge=1, description="GPUs that share one copy of the model (vLLM).")
+    on_mismatch: Literal["refuse", "warn"] = Field(
+        "refuse", description="An adapter trained with another rendering than [train] says; warn asks it with its own."
+    )
 
 
 class Model(Protocol):
@@ -104,27 +108,30 @@ def candidates(home: Path, references: Sequence[str]) -> list[Candidate]:
     return [Candidate(str(a), f"adapters/{a}", str(registry.about(a)["digest"])) for a in found]
 
 
-def step(spec: EvaluateSpec, model: Model, questions: Receipt, *adapters: Receipt | Candidate) -> Step:
+def step(
+    spec: EvaluateSpec, model: Model, questions: Receipt, *adapters: Receipt | Candidate, rendering: Wish | None = None
+) -> Step:
     """The step that compares the base with the first adapter, and lists the others beside it.
 
+    Adapters are held against `rendering`, the recipe's; without one each is asked as it was trained.
     UsageError for an engine that is not there, and for no adapter.
     """
     candidates = [a if isinstance(a, Candidate) else trained(a) for a in adapters]
     if not candidates:
         raise UsageError("nothing to evaluate", expected="an adapter such as logic/1", hint="ponens train RECIPE")
-    engine = _engine(spec.engine)
+    engine, wished = _engine(spec.engine), asdict(rendering) if rendering else None
     base = models.identity(model.base_model, model.revision)
     names = ["adapter", *(f"adapter {c.name}" for c in candidates[1:])]
     return Step(
         name="evaluate",
         module=__name__,
-        settings=spec.model_dump(exclude=_SHAPELESS) | {"engine": engine},
+        settings=spec.model_dump(exclude=_SHAPELESS) | {"engine": engine, "rendering": wished},
         inputs={
             "questions": of(questions),
             "base_model": base,
             **{name: c.digest for name, c in zip(names, candidates, strict=True)},
         },
-        work=lambda shop: _work(spec, engine, model, base, questions, candidates, shop),
+        work=lambda shop: _work(spec, engine, model, base, questions, candidates, wished, shop),
         shelf="evaluations",
         tables={"samples": SAMPLES, "ballots": BALLOTS},
     )
@@ -159,17 +166,19 @@ def _work(
     base: str,
     questions: Receipt,
     candidates: Sequence[Candidate],
+    rendering: dict[str, Any] | None,
     shop: Workshop,
 ) -> Result:
     asked = chosen(list(Stored(shop.home, questions)), spec.limit)
     subjects = [sampler.Subject("base", base), *(_subject(c, base, shop) for c in candidates)]
     scratch = shop.folder / SCRATCH
-    _sample(_order(spec, engine, model, subjects, asked, shop), scratch, shop)
+    _sample(_order(spec, engine, model, subjects, asked, shop) | {"rendering": rendering}, scratch, shop)
     samples = _samples(scratch / sampler.SAMPLES, {q.id: q for q in asked})
     outcome = orjson.loads((scratch / sampler.OUTCOME).read_bytes())
     shutil.rmtree(scratch)
     ballots = {name: _ballots(asked, found) for name, found in samples.items()}
     facts = _facts(spec, engine, asked, samples, ballots, [c.name for c in candidates]) | {"work": outcome}
+    facts["warnings"] += outcome.pop("warnings")
     for warning in facts["warnings"]:
         log.warning("evaluate: %s", warning)
     write_tables(shop.folder, samples, ballots)
@@ -191,8 +200,7 @@ def _subject(candidate: Candidate, base: str, shop: Workshop) -> sampler.Subject
             expected=f"{about['base_identity'][:16]}, as adapter.json says ({about.get('base_model')})",
             hint="evaluate with the base model and revision it was trained on, or train again",
         )
-    template = about.get("template") or about.get("facts", {}).get("template")
-    return sampler.Subject(candidate.name, digest([base, candidate.digest]), str(folder), template)
+    return sampler.Subject(candidate.name, digest([base, candidate.digest]), str(folder), about.get("rendering"))
 
 
 def _order(
@@ -216,6 +224,7 @@ def _order(
         },
         "subjects": [asdict(s) for s in subjects],
         "questions": [asdict(q) for q in questions],
+        "on_mismatch": spec.on_mismatch,
         "decoding": spec.model_dump(include=set(sampler.Decoding.__slots__)),
         "samples": str(shop.home.samples),
     }
@@ -287,7 +296,6 @@ def _facts(
             facts["warnings"].append(f"{name} says the very same as the base: it is not applied, or has learnt nothing")
     for name, found in samples.items():
         if over := sum(s.finish == "overflow" for s in found):
-            facts["warnings"].append(
-                f"{over} prompts of {name} fill the whole context: no reply ([evaluate] max_model_len)"
-            )
+            full = f"{over} prompts of {name} fill the whole context: no reply ([evaluate] max_model_len)"
+            facts["warnings"].append(full)
     return facts

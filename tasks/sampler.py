@@ -20,11 +20,13 @@ import orjson
 
 from evals.vote import count
 from prompts import choice
+from prompts.rendering import Wish
 from storage.artifacts import write_json
-from storage.records import PonensError, Question, Reading, seed_of
+from storage.records import Question, Reading, seed_of
 from storage.samples import Kept, Samples, sample_key
 from tasks import lifeline
 from tasks.engines.base import Engine, Loading, Request, open_engine, surroundings
+from tasks.training.render import Renderer
 
 GREEDY, FORCED = -1, -2
 SAMPLES, OUTCOME = "samples.jsonl", "outcome.json"
@@ -33,12 +35,15 @@ Slot = tuple[str, str, int]  # subject, question, index
 
 @dataclass(frozen=True, slots=True)
 class Subject:
-    """Who is asked: "base" or an adapter's name, the digest of its weights, its folder and template's hash."""
+    """Who is asked: "base" or an adapter's name, the digest of its weights, its folder, how it was trained to be asked.
+
+    `rendering` is what the adapter's manifest says (`prompts.rendering`); None of the base, and where it says nothing.
+    """
 
     name: str
     weights: str
     folder: str | None = None
-    template: str | None = None
+    rendering: dict[str, Any] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,12 +86,12 @@ def missing_votes(question: Question, answers: Sequence[str | None], votes: int)
 
 @dataclass
 class Asking:
-    """One evaluation under way: which replies are wanted, which are there."""
+    """One evaluation under way: which replies are wanted, which are there; `prompts` by subject and question."""
 
     engine_name: str
     subjects: Sequence[Subject]
     questions: Mapping[str, Question]
-    prompts: Mapping[str, str]
+    prompts: Mapping[str, Mapping[str, str]]
     decoding: Decoding
     context: int | None
     store: Samples
@@ -149,7 +154,7 @@ class Asking:
         request = Request(
             key="",
             subject=name,
-            prompt=self.prompts[id] + (choice.forced(question) if forced else ""),
+            prompt=self.prompts[name][id] + (choice.forced(question) if forced else ""),
             max_tokens=1 if forced else how.max_tokens,
             temperature=how.temperature if drawn else 0.0,
             top_p=how.top_p if drawn else 1.0,
@@ -171,16 +176,12 @@ def sample(order: Path) -> None:
     decoding = Decoding(**given["decoding"])
     surroundings(loading)
     start = time.monotonic()
-    tokenizer = _tokenizer(loading, subjects)
+    renderers, warnings = _renderers(loading, subjects, given)
     prompts = {
-        q.id: str(
-            tokenizer.apply_chat_template(
-                [m.dict() for m in choice.solve(q)], tokenize=False, add_generation_prompt=True
-            )
-        )
-        for q in questions
+        name: {q.id: renderer.prompt([m.dict() for m in choice.solve(q)]) for q in questions}
+        for name, renderer in renderers.items()
     }
-    longest = max(len(ids) for ids in tokenizer(list(prompts.values()), add_special_tokens=False)["input_ids"])
+    longest = max(len(t.ids) for name, said in prompts.items() for t in renderers[name].tokens(list(said.values())))
     times: dict[str, float] = {}
 
     def open_now() -> Engine:
@@ -203,25 +204,21 @@ def sample(order: Path) -> None:
         finally:
             if asking.engine:
                 asking.engine.close()
-    _write(order.parent, asking, {**times, "total": time.monotonic() - start})
+    _write(order.parent, asking, {**times, "total": time.monotonic() - start}, warnings)
 
 
-def _tokenizer(loading: Loading, subjects: Sequence[Subject]) -> Any:
-    """The base model's tokenizer. PonensError if an adapter learnt under another chat template."""
-    from tasks.engines import weights
-    from tasks.training.tokens import template_hash
+def _renderers(
+    loading: Loading, subjects: Sequence[Subject], given: Mapping[str, Any]
+) -> tuple[dict[str, Renderer], list[str]]:
+    """How each subject is asked, and what to warn of."""
+    from tasks.engines.asked import renderers
 
-    tokenizer = weights.tokenizer(loading)
-    now = template_hash(tokenizer)
-    for subject in subjects:
-        if subject.template and subject.template != now:
-            raise PonensError(
-                f"adapter {subject.name} was trained under another chat template",
-                seen=f"template {now[:16]} in {loading.model}",
-                expected=f"template {subject.template[:16]}, as adapter.json says",
-                hint="evaluate with the base model it was trained on, or train again",
-            )
-    return tokenizer
+    wish = Wish(**given["rendering"]) if given["rendering"] else None
+    identities = {s.name: s.rendering for s in subjects if s.folder}
+    found, warnings = renderers(loading, identities, wish, refuse=given["on_mismatch"] == "refuse")
+    for warning in warnings:
+        lifeline.say({"say": warning})
+    return found, warnings
 
 
 class _Progress:
@@ -236,7 +233,7 @@ class _Progress:
             lifeline.say({"done": done, "total": self.total})
 
 
-def _write(folder: Path, asking: Asking, times: Mapping[str, float]) -> None:
+def _write(folder: Path, asking: Asking, times: Mapping[str, float], warnings: list[str]) -> None:
     with (folder / SAMPLES).open("wb") as file:
         for (subject, question, index), kept in sorted(asking.got.items()):
             row = {"subject": subject, "question": question, "index": index}
@@ -248,6 +245,7 @@ def _write(folder: Path, asking: Asking, times: Mapping[str, float]) -> None:
         "reused": len(asking.got) - asking.asked,
         "tokens": sum(kept.tokens for kept in asking.got.values()),
         "seconds": {name: round(value, 2) for name, value in times.items()},
+        "warnings": warnings,
     }
     write_json(folder / OUTCOME, outcome)
 

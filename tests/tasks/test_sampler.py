@@ -24,12 +24,16 @@ def asking(
     adaptive: str = "off",
     subjects: tuple[Subject, ...] = (BASE, ADAPTER),
     questions: tuple[Question, ...] = (ENGLISH, CHINESE),
+    prompts: tuple[str, ...] = ("{}", "{}"),
 ) -> Asking:
     return Asking(
         engine_name="fake",
         subjects=subjects,
         questions={q.id: q for q in questions},
-        prompts={q.id: q.problem for q in questions},
+        prompts={
+            s.name: {q.id: prompt.format(q.problem) for q in questions}
+            for s, prompt in zip(subjects, prompts, strict=False)
+        },
         decoding=Decoding(votes, adaptive, temperature=0.7, top_p=1.0, max_tokens=64, seed=0),
         context=None,
         store=Samples(folder),
@@ -45,6 +49,15 @@ def test_every_subject_is_asked_greedily_by_force_and_by_votes(tmp_path: Path) -
     assert sorted(one.got) == sorted(
         (name, q.id, index) for name in ("base", "logic/1") for q in (ENGLISH, CHINESE) for index in range(FORCED, 5)
     )
+
+
+def test_each_subject_is_asked_with_the_prompts_rendered_for_it(tmp_path: Path) -> None:
+    engine = FakeEngine(RULES)
+
+    asking(tmp_path, engine, questions=(ENGLISH,), prompts=("Q: {}", "[INST] {} [/INST]")).run()
+
+    said = {(r.subject, r.prompt) for r in engine.asked if not r.letters}
+    assert {("base", "Q: The lamp is red."), ("logic/1", "[INST] The lamp is red. [/INST]")} == said
 
 
 def test_votes_of_one_question_are_drawn_with_different_seeds_and_greedy_ones_with_none(tmp_path: Path) -> None:
