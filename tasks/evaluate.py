@@ -113,8 +113,7 @@ def step(
 ) -> Step:
     """The step that compares the base with the first adapter, and lists the others beside it.
 
-    Adapters are held against `rendering`, the recipe's; without one each is asked as it was trained.
-    UsageError for an engine that is not there, and for no adapter.
+    Adapters are held against `rendering`, the recipe's. UsageError for an engine that is not there, and for no adapter.
     """
     candidates = [a if isinstance(a, Candidate) else trained(a) for a in adapters]
     if not candidates:

@@ -92,7 +92,7 @@ def load(loading: Loading, adapter: Path | None, device: str = "cpu", rows: int 
 
 
 def save_merged(loading: Loading, adapter: Path | None, folder: Path, rows: int = 0) -> Path:
-    """Base weights with the adapter's added and so many rows, as a folder; kept if it is there, removed by the caller."""
+    """A folder of base weights with the adapter's added, so many rows; kept if it is there. The caller removes it."""
     if not folder.exists():
         aside = folder.with_suffix(".part")
         shutil.rmtree(aside, ignore_errors=True)

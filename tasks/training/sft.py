@@ -232,7 +232,7 @@ def _trainer(
         target_modules=spec["target_modules"],
         trainable_token_indices=vocabulary.trainable(model, added),
     )
-    return CompletionTrainer(
+    trainer = CompletionTrainer(
         model=model,
         args=config,
         train_dataset=Dataset.from_dict({"input_ids": encoded.ids, "labels": encoded.labels}),
@@ -241,6 +241,8 @@ def _trainer(
         peft_config=lora,
         callbacks=[Telling()],
     )
+    vocabulary.show_bias(trainer.model)
+    return trainer
 
 
 def _losses(trainer: SFTTrainer) -> list[dict[str, float]]:

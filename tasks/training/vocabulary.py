@@ -12,16 +12,25 @@ from typing import Any
 
 import orjson
 
+from storage.records import PonensError
+
 
 def make_room(model: Any, ids: list[int]) -> None:
     """See that the model has a row for each new id, and let it begin as the mean of the known ones.
 
     The mean gives a new token the probability of an average one, which leaves the model's other words nearly as
     they were (J. Hewitt, "Initializing New Word Embeddings for Pretrained Language Models", 2021). Many models
-    have rows to spare: they keep their size.
+    have rows to spare: they keep their size. PonensError for a head with a bias.
     """
     if not ids:
         return
+    if getattr(model.get_output_embeddings(), "bias", None) is not None:
+        raise PonensError(
+            "this base model cannot learn the template's tokens",
+            seen="a head with a bias, which PEFT's trainable tokens leave out",
+            expected="a head without one",
+            hint='set [train] template to "own" or "mistral"',
+        )
     grow(model, max(ids) + 1)
     known = min(ids)
     for layer in _layers(model).values():
@@ -37,6 +46,13 @@ def grow(model: Any, rows: int) -> None:
 def trainable(model: Any, ids: list[int]) -> dict[str, list[int]] | None:
     """PEFT's `trainable_token_indices`: the ids by layer, the head's too where it is a layer of its own."""
     return dict.fromkeys(_layers(model), ids) if ids else None
+
+
+def show_bias(model: Any) -> None:
+    """Let the head that PEFT wrapped say that it has no bias: TRL's fused head asks it."""
+    head = model.get_output_embeddings()
+    if hasattr(head, "token_adapter"):
+        head.bias = None
 
 
 def rows_needed(adapter: Path) -> int:
