@@ -26,7 +26,7 @@ def chain(recipe: Recipe, do: Do, home: Path) -> None:
     adapter = do(train.step(recipe.train, recipe.name, snapshot, resolved(recipe)))
     if rationales is None:
         return  # replies to dialogues are not scored yet (Recipe.steps): what scores them is done here
-    ballots = do(evaluate.step(recipe.evaluate, recipe.train, parsed, adapter))
+    ballots = do(evaluate.step(recipe.evaluate, recipe.train, parsed, adapter, rendering=recipe.train.wish))
     do(report.step(recipe.report, resolved(recipe), (parsed, rationales, snapshot, adapter, ballots)))
 
 
@@ -34,7 +34,8 @@ def compare(recipe: Recipe, do: Do, home: Path, adapters: Sequence[str]) -> None
     """A verdict on adapters that are there already: "NAME/N" or "NAME@latest"."""
     recipe.require("evaluate")
     questions = _parsed(recipe, do, home)
-    do(evaluate.step(recipe.evaluate, recipe.train, questions, *evaluate.candidates(home, adapters)))
+    named = evaluate.candidates(home, adapters)
+    do(evaluate.step(recipe.evaluate, recipe.train, questions, *named, rendering=recipe.train.wish))
 
 
 def _parsed(recipe: Recipe, do: Do, home: Path) -> Receipt:

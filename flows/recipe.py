@@ -25,7 +25,7 @@ from tasks.parse import ParseSpec
 from tasks.puzzles import PuzzlesSpec
 from tasks.reason import ReasonSpec
 from tasks.report import ReportSpec
-from tasks.train import TrainSpec
+from tasks.training.spec import TrainSpec
 
 StepName = Literal["puzzles", "parse", "reason", "assemble", "train", "evaluate", "report"]
 

@@ -8,10 +8,12 @@ changes those keys by itself, for they hold the code's own digest.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from prompts.reading import read
 from storage.records import LETTERS, Message, Question
 
-__all__ = ["VERSION", "answer_line", "body", "explain", "forced", "read", "solve"]
+__all__ = ["TEMPLATE", "VERSION", "answer_line", "body", "explain", "forced", "read", "solve"]
 
 VERSION = "choice/2"
 
@@ -20,7 +22,7 @@ _SOLVE = {
     "zh": "未说明的一律视为假。逐步推理，最后一行写“答案：X”。",
 }
 # what is asked of a whole text, question and options: solve() without its parts
-TEMPLATE = {language: f"{{question}}\n\n{words}" for language, words in _SOLVE.items()}
+TEMPLATE: Mapping[str, str] = {language: f"{{question}}\n\n{words}" for language, words in _SOLVE.items()}
 _EXPLAIN = {
     "en": (
         "Take whatever is not stated as false. Reason step by step from the text alone, test each option, "

@@ -6,6 +6,7 @@ A change of wording or of reading raises VERSION, which is part of every key tha
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 
 from prompts.turns import Conversation, asked, template, unwrapped
 from storage.records import Message
@@ -15,7 +16,7 @@ _ASK = {
     "en": "Answer with one SQL query over these tables and nothing else.",
     "zh": "只回答一条针对这些表的 SQL 查询，不要写别的内容。",
 }
-TEMPLATE = template(_ASK)
+TEMPLATE: Mapping[str, str] = template(_ASK)
 _QUERY = re.compile(r"^\s*(?:select|with)\b.*?(?=;|\n\s*\n|\Z)", re.IGNORECASE | re.MULTILINE | re.DOTALL)
 
 

@@ -15,7 +15,7 @@ _ASK = {
     "en": "State this as a Lean theorem over mathlib that ends in `:=`. Leave its proof out and write nothing else.",
     "zh": "把它写成基于 mathlib 的 Lean 定理，以 `:=` 结尾。不写证明，也不写别的内容。",
 }
-TEMPLATE = template(_ASK)
+TEMPLATE: Mapping[str, str] = template(_ASK)
 _HEAD = re.compile(r"^\s*(?:theorem|lemma|example|def)\b", re.MULTILINE)
 
 

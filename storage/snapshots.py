@@ -171,7 +171,11 @@ class Build:
         SQL.run(self._con, "1_places")
         self._copy(SQL.text("2_told_dialogues" if self._dialogues else "2_told"), parts / "told.parquet")
         self._view("told", parts / "told.parquet", "file_row_number = true")
-        schema = {"question": pl.String, "prompt": _MARKED if self._dialogues else _CHAT, "answer": pl.String}
+        schema: dict[str, Any] = {
+            "question": pl.String,
+            "prompt": _MARKED if self._dialogues else _CHAT,
+            "answer": pl.String,
+        }
         # the empty one, so that the view has its columns where nothing is rendered
         for number, batch in enumerate(chain([[]], rendered)):
             self._con.register("batch", pl.DataFrame(batch, schema))
@@ -240,6 +244,11 @@ def _over(views: Mapping[Path, str], *, dialogues: bool) -> Iterator[Build]:
         yield build
         if build.parts:
             shutil.rmtree(build.parts)
+
+
+def read(split: Path) -> list[dict[str, Any]]:
+    """The rows of train.parquet or valid.parquet as training takes them; none if the file is not there."""
+    return pl.read_parquet(split, columns=["id", "prompt", "completion"]).to_dicts() if split.exists() else []
 
 
 def _quoted(path: Path) -> str:

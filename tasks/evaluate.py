@@ -14,7 +14,7 @@ from __future__ import annotations
 import logging
 import shutil
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Literal, Protocol, Self
 
@@ -23,6 +23,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 from evals.adaptive import Beta, Exact, Rule, Window
 from evals.summary import replays, same_replies, savings, summary
 from prompts import choice
+from prompts.rendering import Wish
 from storage import adapters as registry
 from storage.artifacts import write_json
 from storage.home import Home
@@ -43,7 +44,7 @@ log = logging.getLogger("ponens")
 EVALUATION = "evaluation.json"
 SCRATCH = "scratch"
 # of the spec, what leaves the answers as they are
-_SHAPELESS = {"gpu_memory_utilization", "tensor_parallel", "data_parallel", "adapters", "server"}
+_SHAPELESS = {"gpu_memory_utilization", "tensor_parallel", "data_parallel", "adapters", "server", "on_mismatch"}
 
 
 class EvaluateSpec(BaseModel):
@@ -89,6 +90,9 @@ class EvaluateSpec(BaseModel):
         1, ge=1, le=64, description="Copies of the model, each on GPUs of its own, that share the questions."
     )
     server: ServerSpec = Field(default_factory=ServerSpec, description='The server of engine = "openai".')
+    on_mismatch: Literal["refuse", "warn"] = Field(
+        "refuse", description="An adapter trained with another rendering than [train] says; warn asks it with its own."
+    )
 
     @model_validator(mode="after")
     def _weights_need_all_votes(self) -> Self:
@@ -127,10 +131,12 @@ def candidates(home: Path, references: Sequence[str]) -> list[Candidate]:
     return [Candidate(str(a), f"adapters/{a}", str(registry.about(a)["digest"])) for a in found]
 
 
-def step(spec: EvaluateSpec, model: Model, questions: Receipt, *adapters: Receipt | Candidate) -> Step:
+def step(
+    spec: EvaluateSpec, model: Model, questions: Receipt, *adapters: Receipt | Candidate, rendering: Wish | None = None
+) -> Step:
     """The step that compares the base with the first adapter, and lists the others beside it.
 
-    UsageError for an engine that is not there, and for no adapter.
+    Adapters are held against `rendering`, the recipe's. UsageError for an engine that is not there, and for no adapter.
     """
     candidates = [a if isinstance(a, Candidate) else trained(a) for a in adapters]
     if not candidates:
@@ -141,6 +147,7 @@ def step(spec: EvaluateSpec, model: Model, questions: Receipt, *adapters: Receip
     base = models.identity(model.base_model, model.revision)
     names = ["adapter", *(f"adapter {c.name}" for c in candidates[1:])]
     settings = spec.model_dump(exclude=_SHAPELESS) | {"engine": engine}
+    settings["rendering"] = asdict(rendering) if rendering else None
     if renders(engine):
         settings["server"] = {"base_url": spec.server.address, "models": spec.server.models}
     return Step(
@@ -152,7 +159,7 @@ def step(spec: EvaluateSpec, model: Model, questions: Receipt, *adapters: Receip
             "base_model": base,
             **{name: c.digest for name, c in zip(names, candidates, strict=True)},
         },
-        work=lambda shop: _work(spec, engine, model, base, questions, candidates, shop),
+        work=lambda shop: _work(spec, engine, model, base, questions, candidates, rendering, shop),
         shelf="evaluations",
         tables={"samples": SAMPLES, "ballots": BALLOTS},
     )
@@ -178,6 +185,7 @@ def _work(
     base: str,
     questions: Receipt,
     candidates: Sequence[Candidate],
+    rendering: Wish | None,
     shop: Workshop,
 ) -> Result:
     asked = chosen(list(Stored(shop.home, questions)), spec.limit)
@@ -194,11 +202,13 @@ def _work(
         secrets[KEY] = key_of(KEY, '[evaluate] engine = "openai"', shop.secret).get_secret_value()
     scratch = shop.folder / SCRATCH
     decoding = Decoding(**spec.model_dump(include=set(Decoding.__slots__)))
-    drawn = Order(engine, loading, subjects, voters.asks, decoding, secrets).draw(scratch, shop)
+    order = Order(engine, loading, subjects, voters.asks, decoding, rendering, spec.on_mismatch, secrets)
+    drawn = order.draw(scratch, shop)
     shutil.rmtree(scratch)
     samples = voters.samples(drawn.replies)
     ballots = {name: voters.ballots(found) for name, found in samples.items()}
     facts = _facts(spec, engine, voters, samples, ballots, [c.name for c in candidates]) | {"work": drawn.outcome}
+    facts["warnings"] += drawn.outcome.pop("warnings")
     for warning in facts["warnings"]:
         log.warning("evaluate: %s", warning)
     write_tables(shop.folder, {name: voters.own(found) for name, found in samples.items()}, ballots)

@@ -11,7 +11,6 @@ import json
 import re
 import struct
 from pathlib import Path
-from typing import Any
 
 import tasks
 from storage.artifacts import sha256
@@ -91,13 +90,6 @@ def snapshot(base_model: str, revision: str | None = None) -> Path:
             hint=f"hf download {base_model}",
         )
     return place
-
-
-def load_tokenizer(place: Path) -> Any:
-    """The tokenizer in a model's folder, as training has it."""
-    from transformers import AutoTokenizer
-
-    return AutoTokenizer.from_pretrained(place, trust_remote_code=False, local_files_only=True)
 
 
 def _cached(base_model: str, file: str, revision: str | None) -> Path | None:

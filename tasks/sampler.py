@@ -13,12 +13,12 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import orjson
 
+from prompts.rendering import Wish
 from storage.artifacts import write_json
-from storage.records import PonensError
+from storage.records import Message
 from storage.samples import Samples
 from tasks import lifeline
 from tasks.engines.base import Engine, Loading, open_engine, renders, surroundings
@@ -36,7 +36,13 @@ def sample(order: Path) -> None:
     decoding = Decoding(**given["decoding"])
     surroundings(loading)
     start = time.monotonic()
-    prompts, longest = ({}, 0) if renders(given["engine"]) else _rendered(loading, subjects, asks)
+    wish = Wish(**given["rendering"]) if given["rendering"] else None
+    prompts: dict[str, dict[str, str]] = {}
+    longest, warnings = 0, list[str]()
+    if renders(given["engine"]):
+        asks = _introduced(asks, wish)
+    else:
+        prompts, longest, warnings = _rendered(loading, subjects, asks, wish, given["on_mismatch"] == "refuse")
     times: dict[str, float] = {}
 
     def open_now() -> Engine:
@@ -60,38 +66,33 @@ def sample(order: Path) -> None:
         finally:
             if asking.engine:
                 asking.engine.close()
-    _write(order.parent, asking, {**times, "total": time.monotonic() - start})
+    _write(order.parent, asking, {**times, "total": time.monotonic() - start}, warnings)
 
 
-def _rendered(loading: Loading, subjects: Sequence[Subject], asks: Sequence[Ask]) -> tuple[dict[str, str], int]:
-    """Each ask's prompt by its id, and the tokens of the longest."""
-    tokenizer = _tokenizer(loading, subjects)
+def _introduced(asks: Sequence[Ask], wish: Wish | None) -> list[Ask]:
+    """The asks of a server, which renders by its own template, with the system prompt before those that have none."""
+    if not wish or not wish.system:
+        return list(asks)
+    system = Message("system", wish.system)
+    return [a if a.messages[0].role == "system" else replace(a, messages=(system, *a.messages)) for a in asks]
+
+
+def _rendered(
+    loading: Loading, subjects: Sequence[Subject], asks: Sequence[Ask], wish: Wish | None, refuse: bool
+) -> tuple[dict[str, dict[str, str]], int, list[str]]:
+    """Each ask's prompt by subject and id, the tokens of the longest, and what to warn of."""
+    from tasks.engines.asked import renderers
+
+    identities = {s.name: s.rendering for s in subjects if s.folder}
+    found, warnings = renderers(loading, identities, wish, refuse=refuse)
+    for warning in warnings:
+        lifeline.say({"say": warning})
     prompts = {
-        ask.id: str(
-            tokenizer.apply_chat_template([m.dict() for m in ask.messages], tokenize=False, add_generation_prompt=True)
-        )
-        for ask in asks
+        name: {ask.id: renderer.prompt([m.dict() for m in ask.messages]) for ask in asks}
+        for name, renderer in found.items()
     }
-    ids = tokenizer(list(prompts.values()), add_special_tokens=False)["input_ids"]
-    return prompts, max(map(len, ids))
-
-
-def _tokenizer(loading: Loading, subjects: Sequence[Subject]) -> Any:
-    """The base model's tokenizer. PonensError if an adapter learnt under another chat template."""
-    from tasks.engines import weights
-    from tasks.training.tokens import template_hash
-
-    tokenizer = weights.tokenizer(loading)
-    now = template_hash(tokenizer)
-    for subject in subjects:
-        if subject.template and subject.template != now:
-            raise PonensError(
-                f"adapter {subject.name} was trained under another chat template",
-                seen=f"template {now[:16]} in {loading.model}",
-                expected=f"template {subject.template[:16]}, as adapter.json says",
-                hint="evaluate with the base model it was trained on, or train again",
-            )
-    return tokenizer
+    tokens = (found[name].tokens(list(said.values())) for name, said in prompts.items())
+    return prompts, max(len(one.ids) for said in tokens for one in said), warnings
 
 
 class _Progress:
@@ -106,7 +107,7 @@ class _Progress:
             lifeline.say({"done": done, "total": self.total})
 
 
-def _write(folder: Path, asking: Asking, times: Mapping[str, float]) -> None:
+def _write(folder: Path, asking: Asking, times: Mapping[str, float], warnings: Sequence[str]) -> None:
     with (folder / REPLIES).open("wb") as file:
         for slot, kept in sorted(asking.got.items()):
             file.write(orjson.dumps([*slot, kept.text, kept.finish, kept.tokens, kept.logprob]) + b"\n")
@@ -116,6 +117,7 @@ def _write(folder: Path, asking: Asking, times: Mapping[str, float]) -> None:
         "reused": len(asking.got) - asking.asked,
         "tokens": sum(kept.tokens for kept in asking.got.values()),
         "seconds": {name: round(value, 2) for name, value in times.items()},
+        "warnings": warnings,
     }
     write_json(folder / OUTCOME, outcome)
 

@@ -14,21 +14,23 @@ import math
 import shutil
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 import orjson
-import polars as pl
-from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from prompts.rendering import shipped
 from storage import adapters as registry
 from storage.adapters import ABOUT, SERVABLE_RANKS, check_name
 from storage.artifacts import read_manifest, sha256, write_json
 from storage.home import Home
 from storage.records import Receipt, UsageError, digest
+from storage.snapshots import read
 from tasks import child, models
 from tasks.step import Result, Step, Tick, Workshop, of
 from tasks.training import estimate as sizes
-from tasks.training import launch, presets, tokens, tracking
+from tasks.training import launch, render, tokens, tracking
+from tasks.training.masks import Teaching
+from tasks.training.spec import TrainSpec
 
 if TYPE_CHECKING:
     from tasks import trainer as _  # noqa: F401  # never imported here, but its code is part of the step's key
@@ -40,94 +42,6 @@ SCRATCH = "scratch"
 _SHAPELESS = {
     "preset", "save_steps", "gradient_checkpointing", "max_truncated_share", "packing", "offload", "report_to",
 }  # fmt: skip
-
-
-class TrainSpec(BaseModel):
-    """Settings of a training run; the defaults suit a 7B model on one 24 GB GPU.
-
-    What the user leaves out is filled in by the preset, then by the method (`tasks.training.presets`), so that the
-    resolved recipe shows every value that was used.
-    """
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    preset: Literal["8gb", "24gb", "80gb"] | None = Field(
-        None, description="Memory of one GPU: sets what you leave out, for a model of 7B parameters."
-    )
-
-    base_model: str = Field(description="Folder or hub name of the base model, spelled as it will be served.")
-    revision: str | None = Field(None, description="Commit or tag of a hub's model; pin it to be sure of the weights.")
-    method: Literal["lora", "qlora", "full"] = Field(
-        "lora", description="How: an adapter, an adapter on a base held in 4 bits, or all weights."
-    )
-    rank: int = Field(16, ge=1, description="Rank of the adapter's matrices; one of those that vLLM serves.")
-    alpha: float | None = Field(None, gt=0, description="Scale of the adapter, over rank; twice the rank if not given.")
-    dropout: float = Field(0.0, ge=0, lt=1, description="Dropout before the adapter's matrices.")
-    use_rslora: bool = Field(False, description="Scale by alpha over the root of the rank (rsLoRA).")
-    use_dora: bool = Field(False, description="Learn the columns' lengths apart from their directions (DoRA).")
-    target_modules: Literal["all-linear"] | list[str] = Field(
-        "all-linear", description="Layers to adapt: all linear ones but the head, or names such as q_proj."
-    )
-    modules_to_save: list[str] = Field(
-        [], description="Modules trained whole and saved with the adapter, such as lm_head."
-    )
-    neftune_alpha: float | None = Field(None, gt=0, description="Noise on the embeddings while training (NEFTune).")
-    loss: Literal["completion"] = Field("completion", description="Which tokens teach: those of the completion.")
-    epochs: float = Field(3, gt=0, description="Passes over the snapshot.")
-    max_steps: int | None = Field(None, ge=1, description="Stop after so many optimizer steps, whatever the epochs.")
-    learning_rate: float = Field(2e-4, gt=0, description="Highest learning rate; 2e-5 by default for all weights.")
-    scheduler: Literal["cosine", "linear", "constant", "constant_with_warmup"] = Field(
-        "cosine", description="Course of the learning rate after the warm-up."
-    )
-    warmup: float = Field(0.03, ge=0, description="Warm-up: below 1 a share of all steps, else a number of steps.")
-    batch_size: int = Field(4, ge=1, description="Rows a device takes at once.")
-    gradient_accumulation: int = Field(4, ge=1, description="Batches added up before each optimizer step.")
-    weight_decay: float = Field(0.0, ge=0, description="Weight decay of AdamW.")
-    adam_beta2: float = Field(0.999, gt=0, lt=1, description="Second beta of AdamW.")
-    max_grad_norm: float = Field(1.0, ge=0, description="Gradients are clipped to this norm; 0 is no clipping.")
-    max_length: int = Field(2048, ge=8, description="Tokens of prompt and completion; a longer row is cut.")
-    max_truncated_share: float = Field(0.05, ge=0, le=1, description="Fail if a larger share of rows is cut.")
-    dtype: Literal["auto", "float32", "bfloat16"] = Field(
-        "auto", description="Numbers of the base model; auto is bfloat16 on a GPU that has it, else float32."
-    )
-    attn_implementation: Literal["auto", "flash_attention_2", "sdpa", "eager"] = Field(
-        "auto", description="Attention; auto is FlashAttention where it is installed, else the model's default."
-    )
-    packing: bool = Field(
-        True, description="Lay a step's rows side by side instead of padding them; each still sees itself alone."
-    )
-    optimizer: Literal["auto", "adamw_torch", "adamw_torch_fused", "adamw_8bit", "paged_adamw_8bit"] = Field(
-        "auto", description="AdamW; auto is paged and in 8 bits for qlora on a GPU, else plain."
-    )
-    gradient_checkpointing: bool | None = Field(
-        None, description="Less memory for more time; if not given, on where the estimate says that it must be."
-    )
-    seed: int = Field(0, ge=0, description="Seed of the adapter's start, the order of rows and dropout.")
-    save_steps: int = Field(200, ge=1, description="Steps between checkpoints.")
-    eval_steps: int | None = Field(None, ge=1, description="Steps between looks at the validation loss; none if unset.")
-    keep_best: bool = Field(False, description="Keep the weights of the lowest validation loss, not the last ones.")
-    patience: int | None = Field(
-        None, ge=1, description="Stop after so many looks at the validation loss without a lower one."
-    )
-    processes: int = Field(1, ge=1, description="Processes of accelerate launch, one a device.")
-    report_to: list[tracking.Tracker] = Field(
-        ["mlflow"], description="Who is told of the training: mlflow, wandb, tensorboard; none tells nobody."
-    )
-    strategy: Literal["ddp", "fsdp2", "zero2", "zero3"] = Field(
-        "ddp", description="What several processes share: nothing, or (fsdp2, zero3) weights and optimizer."
-    )
-    offload: bool = Field(False, description="Keep shards in main memory: slower, for models that fit no other way.")
-
-    @model_validator(mode="before")
-    @classmethod
-    def _filled(cls, given: Any) -> Any:
-        return presets.fill(given) if isinstance(given, dict) else given
-
-    @model_validator(mode="after")
-    def _fitting(self) -> TrainSpec:
-        if wrong := presets.conflict(self):
-            raise ValueError(wrong)
-        return self
 
 
 def step(spec: TrainSpec, name: str, snapshot: Receipt, recipe: str = "") -> Step:
@@ -146,6 +60,7 @@ def step(spec: TrainSpec, name: str, snapshot: Receipt, recipe: str = "") -> Ste
         "name": name,
         "alpha": spec.alpha or 2.0 * spec.rank,
         "base_model": models.spelling(spec.base_model),
+        "template_text": None if spec.template == "own" else digest(shipped(spec.template).text),
     }
     base = models.identity(spec.base_model, spec.revision)
     return Step(
@@ -163,8 +78,9 @@ def estimate(spec: TrainSpec, home: Home, snapshot: Receipt) -> dict[str, Any]:
     """What training would take; only the tokenizer is loaded. UsageError if the base is not on this machine."""
     place = models.snapshot(spec.base_model, spec.revision)
     values = spec.model_dump()
-    rows = pl.read_parquet(home.root / snapshot.artifact / "train.parquet", columns=["id", "prompt", "completion"])
-    encoded = tokens.encode(rows.to_dicts(), models.load_tokenizer(place), spec.max_length)
+    rows = read(home.root / snapshot.artifact / "train.parquet")
+    renderer = render.fit(render.load(str(place), spec.revision), spec.wish)
+    encoded = tokens.encode(rows, renderer, spec.max_length, Teaching(spec.loss, spec.learn_thinking))
     lengths = [len(ids) for ids in encoded.ids]
     told, shape, (device, room) = sizes.steps(lengths, values), sizes.read(place), sizes.device()
     cells = told.pop("cells")

@@ -32,7 +32,7 @@ class TransformersEngine:
         if loading.small and self.device == "cpu":
             torch.set_num_threads(1)
         length = weights.context(loading)
-        self.reader = Reader(weights.tokenizer(loading), length, weights.stop_tokens(loading))
+        self.readers = weights.readers(loading, length)
         self._subject, self._model = "base", weights.load(loading, None, self.device)
         self.facts: dict[str, Any] = {
             "engine": "transformers",
@@ -76,6 +76,11 @@ class TransformersEngine:
             "input_ids": torch.tensor(ids, device=self.device),
             "attention_mask": torch.tensor(mask, device=self.device),
         }
+
+    @property
+    def reader(self) -> Reader:
+        """The reader of the subject whose weights are loaded."""
+        return self.readers[self._subject]
 
     @property
     def _pad(self) -> int:

@@ -15,7 +15,8 @@ from typing import Any
 
 from storage.records import PonensError
 from tasks.engines import weights
-from tasks.engines.base import Completion, Encoded, Loading, Reader, Request, overflow
+from tasks.engines.base import Completion, Encoded, Loading, Request, overflow
+from tasks.training import vocabulary
 from tasks.training.tokens import check_same_ids
 
 _BLOCK = 32  # the CPU kernel's smallest: short prompts share their whole blocks
@@ -33,18 +34,14 @@ class VllmEngine:
 
         self.loading = loading
         cuda = torch.cuda.is_available()
-        merged = [name for name, folder in loading.adapters.items() if weights.must_merge(folder)]
-        if merged and loading.applied == "on_the_fly":
-            raise PonensError(
-                f"vLLM cannot apply {', '.join(merged)} on the fly",
-                seen="DoRA, modules_to_save or all weights trained",
-                expected='[evaluate] adapters = "auto" or "merged"',
-            )
-        applied = loading.applied or ("on_the_fly" if cuda and not merged else "merged")
-        self.together = bool(loading.adapters) and applied == "on_the_fly"
+        self._known = weights.vocabulary_rows(loading)
+        self._own = {name: self._brought(name, folder) for name, folder in loading.adapters.items()}
+        self._rows = max([self._known, *self._own.values()])
+        self.together = bool(loading.adapters) and self._applied(cuda) == "on_the_fly"
         length = weights.context(loading)
-        self._llm = vllm.LLM(model=loading.model, **self._options(length, cuda))
-        self.reader = Reader(weights.tokenizer(loading), length, weights.stop_tokens(loading))
+        self._base = self._roomy()
+        self._llm = vllm.LLM(model=self._base, tokenizer=loading.model, **self._options(length, cuda))
+        self.readers = weights.readers(loading, length)
         self._checked = False
         self._loras = self._requests() if self.together else {}
         self._subject = "base"
@@ -57,6 +54,33 @@ class VllmEngine:
             "threads": torch.get_num_threads(),
             "max_model_len": length,
         }
+
+    def _brought(self, name: str, folder: Path) -> int:
+        """The rows of embeddings that an adapter needs beyond the base's; 0 if it needs none."""
+        if not weights.whole(folder):
+            return vocabulary.rows_needed(folder)
+        rows = weights.vocabulary_rows(self.loading, name)
+        return rows if rows > self._known else 0
+
+    def _applied(self, cuda: bool) -> str:
+        """How adapters are applied; vLLM adds low ranks to known layers on the fly, and nothing else."""
+        loading = self.loading
+        merged = [name for name, folder in loading.adapters.items() if weights.must_merge(folder)]
+        if merged and loading.applied == "on_the_fly":
+            raise PonensError(
+                f"vLLM cannot apply {', '.join(merged)} on the fly",
+                seen="DoRA, modules_to_save, tokens of its own or all weights trained",
+                expected='[evaluate] adapters = "auto" or "merged"',
+                hint="leave it out: the adapter is then merged into the loaded weights",
+            )
+        return "merged" if merged else loading.applied or ("on_the_fly" if cuda else "merged")
+
+    def _roomy(self) -> str:
+        """The base model, in a copy with rows for every adapter's tokens if it has too few: weights change in place."""
+        if self._rows == self._known:
+            return self.loading.model
+        folder = self.loading.scratch / f"merged-{os.getpid()}-base"
+        return str(weights.save_merged(self.loading, None, folder, self._rows))
 
     def _options(self, length: int, cuda: bool) -> dict[str, Any]:
         loading = self.loading
@@ -106,16 +130,19 @@ class VllmEngine:
 
     def _drain(self, requests: Sequence[Request]) -> Iterator[Completion]:
         waiting: dict[str, Encoded] = {}
-        self._check([r.prompt for r in requests[:8]])
-        for number, encoded in enumerate(self.reader.encode(requests)):
-            if encoded.room < 1:
-                yield overflow(encoded)
-                continue
-            waiting[str(number)] = encoded
-            self.begin(str(number), encoded)
+        self._check([r for r in requests if not self._own.get(r.subject)][:8])
+        for subject in dict.fromkeys(r.subject for r in requests):
+            for encoded in self.readers[subject].encode([r for r in requests if r.subject == subject]):
+                if encoded.room < 1:
+                    yield overflow(encoded)
+                    continue
+                number = str(len(waiting))
+                waiting[number] = encoded
+                self.begin(number, encoded)
         while waiting:
             for finished, ids, total in self.step():
-                yield self.reader.completion(waiting.pop(finished), ids, total)
+                encoded = waiting.pop(finished)
+                yield self.readers[encoded.request.subject].completion(encoded, ids, total)
 
     def begin(self, number: str, encoded: Encoded) -> None:
         """Put a request in flight, beside those that are. It must have room."""
@@ -137,10 +164,11 @@ class VllmEngine:
         """Take a request out of flight."""
         self._llm.llm_engine.abort_request([number])
 
-    def _check(self, prompts: list[str]) -> None:
+    def _check(self, requests: list[Request]) -> None:
         """PonensError if vLLM's own tokenizer, which a server would use, gives other tokens than training's."""
-        if not self._checked:
-            check_same_ids(prompts, self.reader.tokenizer, self._llm.get_tokenizer(), "of vLLM")
+        for request in [] if self._checked else requests:
+            reader = self.readers[request.subject]
+            check_same_ids([request.prompt], reader.tokenizer, self._llm.get_tokenizer(), "of vLLM")
             self._checked = True
 
     def _sampling(self, encoded: Encoded) -> Any:
@@ -158,7 +186,10 @@ class VllmEngine:
             # costs nothing measurable, and makes a vote independent of its neighbours in the batch
             seed=request.seed if sampled else None,
             max_tokens=encoded.room,
-            stop_token_ids=self.reader.stops,
+            stop_token_ids=self.readers[request.subject].stops,
+            # rows that are there for another adapter's tokens
+            logit_bias=dict.fromkeys(range(max(self._known, self._own.get(request.subject, 0)), self._rows), -100.0)
+            or None,
             detokenize=False,
             logprobs=0,  # of the drawn token alone
             flat_logprobs=True,
@@ -171,9 +202,9 @@ class VllmEngine:
         adapter = self.loading.adapters.get(subject)
         if adapter is None and subject != "base":
             raise PonensError(f"no adapter {subject!r} was loaded", expected=", ".join(self.loading.adapters))
-        path = self.loading.model
+        path = self._base
         if adapter is not None:
-            path = str(weights.save_merged(self.loading, adapter, self._merged(subject)))
+            path = str(weights.save_merged(self.loading, adapter, self._merged(subject), self._rows))
         self._llm.collective_rpc("reload_weights", kwargs={"weights_path": path})
         self._llm.reset_prefix_cache()
         self._subject = subject

@@ -9,14 +9,22 @@ from typing import Any
 import orjson
 
 from storage.records import PonensError
-from tasks.engines.base import Loading
+from tasks.engines.base import Loading, Reader
+from tasks.training import render, vocabulary
 
 
-def tokenizer(loading: Loading) -> Any:
-    """The base model's tokenizer."""
-    from transformers import AutoTokenizer
+def tokenizer(loading: Loading, subject: str = "base") -> Any:
+    """The tokenizer that was saved with an adapter, if one was; else the base model's."""
+    folder = loading.adapters.get(subject)
+    if folder is not None and (folder / "tokenizer.json").is_file():
+        return render.load(str(folder), None)
+    return render.load(loading.model, loading.revision)
 
-    return AutoTokenizer.from_pretrained(loading.model, revision=loading.revision)
+
+def readers(loading: Loading, context: int) -> dict[str, Reader]:
+    """A reader for each subject: its own tokens, and its own end of a reply beside the base model's."""
+    stops = stop_tokens(loading)
+    return {name: Reader(tokenizer(loading, name), context, stops) for name in ("base", *loading.adapters)}
 
 
 def stop_tokens(loading: Loading) -> set[int]:
@@ -55,28 +63,44 @@ def dtype(loading: Loading) -> str:
     return str(kept).removeprefix("torch.") if kept else "auto"
 
 
+def vocabulary_rows(loading: Loading, subject: str = "base") -> int:
+    """Tokens that the embeddings have a row for, of the base or of a model of its own."""
+    from transformers import AutoConfig
+
+    folder = loading.adapters.get(subject)
+    own = folder is not None and whole(folder)
+    place, revision = (str(folder), None) if own else (loading.model, loading.revision)
+    return int(AutoConfig.from_pretrained(place, revision=revision).get_text_config().vocab_size)
+
+
 def whole(adapter: Path) -> bool:
     """Whether this "adapter" is a model of its own: all weights were trained."""
     return not (adapter / "adapter_config.json").exists() and (adapter / "config.json").exists()
 
 
 def must_merge(adapter: Path) -> bool:
-    """Whether vLLM cannot apply it on the fly: a model of its own, DoRA, or modules trained whole."""
+    """Whether vLLM cannot apply it on the fly: a model of its own, DoRA, modules trained whole, tokens of its own."""
     if whole(adapter):
         return True
     config = orjson.loads((adapter / "adapter_config.json").read_bytes())
-    return bool(config.get("use_dora") or config.get("modules_to_save"))
+    return any(config.get(name) for name in ("use_dora", "modules_to_save", "trainable_token_indices"))
 
 
-def load(loading: Loading, adapter: Path | None, device: str = "cpu") -> Any:
-    """The base model, with the adapter's weights added to its own if there is one. PonensError if they do nothing."""
+def load(loading: Loading, adapter: Path | None, device: str = "cpu", rows: int = 0) -> Any:
+    """The base model, with the adapter's weights added to its own if there is one. PonensError if they do nothing.
+
+    Its embeddings have room for the adapter's own tokens, and at least `rows` rows.
+    """
     from transformers import AutoModelForCausalLM
 
     if adapter and whole(adapter):
-        return AutoModelForCausalLM.from_pretrained(adapter, dtype=dtype(loading)).to(device).eval()
+        model = AutoModelForCausalLM.from_pretrained(adapter, dtype=dtype(loading)).to(device)
+        vocabulary.grow(model, rows)
+        return model.eval()
     model = AutoModelForCausalLM.from_pretrained(loading.model, revision=loading.revision, dtype=dtype(loading)).to(
         device
     )
+    vocabulary.grow(model, max(rows, vocabulary.rows_needed(adapter) if adapter else 0))
     if adapter:
         from peft import PeftModel
 
@@ -86,17 +110,12 @@ def load(loading: Loading, adapter: Path | None, device: str = "cpu") -> Any:
     return model.eval()
 
 
-def save_merged(loading: Loading, adapter: Path, folder: Path) -> Path:
-    """A folder of base weights with the adapter's added; kept if it is there. The caller removes it.
-
-    A model of its own is that folder already.
-    """
-    if whole(adapter):
-        return adapter
+def save_merged(loading: Loading, adapter: Path | None, folder: Path, rows: int = 0) -> Path:
+    """A folder of base weights with the adapter's added, so many rows; kept if it is there. The caller removes it."""
     if not folder.exists():
         aside = folder.with_suffix(".part")
         shutil.rmtree(aside, ignore_errors=True)
-        load(loading, adapter).save_pretrained(aside)
+        load(loading, adapter, rows=rows).save_pretrained(aside)
         aside.rename(folder)
     return folder
 

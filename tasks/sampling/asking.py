@@ -23,14 +23,14 @@ Slot = tuple[str, str, int]  # subject, ask, index
 class Asking:
     """Which replies are wanted, and which are there.
 
-    `prompts` holds each ask's text by its id, or nothing where the engine takes messages. `open` loads the engine
-    once the first reply has to be drawn; `tell` hears how many are there.
+    `prompts` holds each ask's text by subject and id, or nothing where the engine takes messages. `open` loads the
+    engine once the first reply has to be drawn; `tell` hears how many are there.
     """
 
     engine_name: str
     subjects: Mapping[str, Subject]
     asks: Mapping[str, Ask]
-    prompts: Mapping[str, str]
+    prompts: Mapping[str, Mapping[str, str]]
     decoding: Decoding
     context: int | None
     store: Samples
@@ -111,7 +111,7 @@ class Asking:
         request = Request(
             key="",
             subject=name,
-            prompt=self.prompts[id] + (forced.start if forced else "") if self.prompts else "",
+            prompt=self.prompts[name][id] + (forced.start if forced else "") if self.prompts else "",
             max_tokens=1 if forced else how.max_tokens,
             temperature=how.temperature if drawn else 0.0,
             top_p=how.top_p if drawn else 1.0,

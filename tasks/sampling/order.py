@@ -19,6 +19,7 @@ from typing import Any, Literal, NamedTuple
 import orjson
 
 from evals.adaptive import Beta, Exact, Rule, Window
+from prompts.rendering import Wish
 from storage.artifacts import write_json
 from storage.records import Message, Question
 from tasks import child
@@ -28,16 +29,20 @@ log = logging.getLogger("ponens")
 
 ORDER, REPLIES, OUTCOME = "order.json", "replies.jsonl", "outcome.json"
 Adaptive = Literal["off", "exact", "beta", "window"]
+Mismatch = Literal["refuse", "warn"]
 
 
 @dataclass(frozen=True, slots=True)
 class Subject:
-    """Who is asked: "base" or an adapter's name, the digest of its weights, its folder and template's hash."""
+    """Who is asked: "base" or an adapter's name, the digest of its weights, its folder, how it was trained to be asked.
+
+    `rendering` is what the adapter's manifest says (`prompts.rendering`); None of the base, and where it says nothing.
+    """
 
     name: str
     weights: str
     folder: str | None = None
-    template: str | None = None
+    rendering: Mapping[str, Any] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,13 +114,19 @@ class Drawn(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Order:
-    """What the child is told. `loading` are fields of `tasks.engines.base.Loading`, adapters apart."""
+    """What the child is told. `loading` are fields of `tasks.engines.base.Loading`, adapters apart.
+
+    Adapters that were trained to be asked otherwise than `rendering` says are refused, or asked as they were trained
+    where `on_mismatch` is "warn"; the outcome's `warnings` then name them.
+    """
 
     engine: str
     loading: Mapping[str, Any]
     subjects: Sequence[Subject]
     asks: Sequence[Ask]
     decoding: Decoding
+    rendering: Wish | None = None
+    on_mismatch: Mismatch = "refuse"
     secrets: Mapping[str, str] = field(default_factory=dict, repr=False)
 
     def draw(self, scratch: Path, shop: Workshop) -> Drawn:
@@ -123,7 +134,8 @@ class Order:
 
         `secrets` reach the child by its environment and are never written.
         """
-        told = {name: getattr(self, name) for name in ("engine", "loading")}
+        told = {name: getattr(self, name) for name in ("engine", "loading", "on_mismatch")}
+        told["rendering"] = asdict(self.rendering) if self.rendering else None
         told |= {name: [asdict(one) for one in getattr(self, name)] for name in ("subjects", "asks")}
         write_json(scratch / ORDER, told | {"decoding": asdict(self.decoding), "samples": str(shop.home.samples)})
 

@@ -30,8 +30,7 @@ def of_adapter(name: str, folder: Path, content: str | None, base: str) -> Subje
             expected=f"{about['base_identity'][:16]}, as adapter.json says ({about.get('base_model')})",
             hint="evaluate with the base model and revision it was trained on, or train again",
         )
-    template = about.get("template") or about.get("facts", {}).get("template")
-    return Subject(name, digest([base, content]), str(folder), template)
+    return Subject(name, digest([base, content]), str(folder), about.get("rendering"))
 
 
 def served(
@@ -44,7 +43,7 @@ def served(
     """
     names = {s.name: server.models.get(s.name, base_model if s.name == "base" else s.name) for s in subjects}
     theirs = [
-        replace(s, weights=digest([s.weights, server.address, names[s.name], logprobs]), folder=None, template=None)
+        replace(s, weights=digest([s.weights, server.address, names[s.name], logprobs]), folder=None, rendering=None)
         for s in subjects
     ]
     return theirs, server.model_dump() | {"base_url": server.address, "models": names, "logprobs": logprobs}

@@ -242,7 +242,7 @@ class _Local:
 
     def __init__(self, engine: Any) -> None:
         self._engine: Any = engine
-        self.reader: Reader = engine.reader
+        self.reader: Reader = engine.readers["base"]
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._engine, name)

@@ -17,6 +17,8 @@ from storage.artifacts import write_json
 from storage.peft_folder import WEIGHTS
 from storage.records import PonensError
 from tasks.training import tokens
+from tasks.training.masks import Row
+from tasks.training.render import Renderer
 
 _HERE = {"is_local", "local_files_only", "name_or_path"}  # what a tokenizer notes of where it was loaded from
 # largest difference between the logits of the trained and of the saved or merged adapter, as a share of the
@@ -26,12 +28,9 @@ _TOLERANCE = {torch.float32: 1e-4, torch.bfloat16: 5e-2}
 _QUANTISED = 0.5
 
 
-def texts(rows: Sequence[tokens.Row], tokenizer: Any) -> list[str]:
+def texts(rows: Sequence[Row], renderer: Renderer) -> list[str]:
     """Whole conversations, as the template renders them."""
-    rendered: list[str] = tokenizer.apply_chat_template(
-        [[*row["prompt"], *row["completion"]] for row in rows], tokenize=False
-    )
-    return rendered
+    return [renderer.text(renderer.rendering.messages([*row["prompt"], *row["completion"]])) for row in rows]
 
 
 def check_tokenizer(tokenizer: Any, folder: str | Path, probes: Sequence[str], where: str) -> None:

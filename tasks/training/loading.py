@@ -1,4 +1,4 @@
-"""Tokenizer and base model as they are trained: safetensors only, never code from the model's folder. Heavy."""
+"""The base model as it is trained: safetensors only, never code from the model's folder. Heavy."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from transformers import AutoModelForCausalLM, AutoTokenizer, BitsAndBytesConfig
+from transformers import AutoModelForCausalLM, BitsAndBytesConfig
 from transformers.utils import is_flash_attn_2_available
 
 from storage.records import PonensError
@@ -15,16 +15,15 @@ from storage.records import PonensError
 FLASH = "flash_attention_2"
 
 
-def load(place: str, spec: dict[str, Any]) -> tuple[Any, Any]:
-    """Tokenizer and model. PonensError if the base is gone or damaged."""
+def load(place: str, spec: dict[str, Any]) -> Any:
+    """The base model. PonensError if it is gone or damaged."""
     where: dict[str, Any] = {"trust_remote_code": False}
     if Path(place).is_dir():
         where["local_files_only"] = True
     elif spec["revision"]:
         where["revision"] = spec["revision"]
     try:
-        tokenizer = AutoTokenizer.from_pretrained(place, **where)
-        model = AutoModelForCausalLM.from_pretrained(place, use_safetensors=True, **_as(spec), **where)
+        return AutoModelForCausalLM.from_pretrained(place, use_safetensors=True, **_as(spec), **where)
     except (OSError, ValueError) as error:
         raise PonensError(
             f"base model {spec['base_model']} cannot be loaded",
@@ -32,9 +31,6 @@ def load(place: str, spec: dict[str, Any]) -> tuple[Any, Any]:
             expected=f"config.json, tokenizer and safetensors of one causal language model in {place}",
             hint="bring it back and run the same command: checkpoints are kept, and training goes on from them",
         ) from error
-    if tokenizer.pad_token is None:
-        tokenizer.pad_token = tokenizer.eos_token
-    return tokenizer, model
 
 
 def number(spec: dict[str, Any]) -> torch.dtype:

@@ -18,7 +18,8 @@ from trl.trainer.sft_trainer import SFTTrainer
 
 from storage.records import PonensError
 from tasks import lifeline
-from tasks.training import checkpoints, packing, tokens
+from tasks.training import checkpoints, packing
+from tasks.training.masks import IGNORED
 
 _SMALL_LOGITS = 256 << 20
 # what some families do to their logits after the last layer; the short way below would leave it out
@@ -100,7 +101,7 @@ class PackedTrainer(SFTTrainer):  # type: ignore[misc]
         self, model: Any, inputs: dict[str, Any], return_outputs: bool = False, num_items_in_batch: Any = None
     ) -> Any:
         """The summed loss of the taught tokens over `num_items_in_batch`, as TRL has it."""
-        taught = (inputs["labels"][:, 1:] != tokens.IGNORED).sum()
+        taught = (inputs["labels"][:, 1:] != IGNORED).sum()
         if return_outputs or not self.short or int(taught) * self.vocabulary * 4 > _SMALL_LOGITS:
             return super().compute_loss(model, inputs, return_outputs, num_items_in_batch)
         loss = model(**inputs, use_cache=False, taught_alone=True).loss
@@ -188,7 +189,7 @@ def _taught_alone(whole: Any) -> Any:
         if not taught_alone:
             return whole(*given, **inputs)
         labels = inputs.pop("labels")[:, 1:]
-        taught = labels != tokens.IGNORED
+        taught = labels != IGNORED
         hidden = self.base_model(*given, **inputs).last_hidden_state[:, :-1][taught]
         logits = self.get_output_embeddings()(hidden).float()
         return CausalLMOutput(loss=torch.nn.functional.cross_entropy(logits, labels[taught], reduction="sum"))

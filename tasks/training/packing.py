@@ -15,7 +15,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from tasks.training.tokens import IGNORED
+from tasks.training.masks import IGNORED
 
 Cells = list[list[int]]
 

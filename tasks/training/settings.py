@@ -107,8 +107,8 @@ def arguments(spec: dict[str, Any], folder: Path, made: Plan, valid: bool) -> SF
     return config
 
 
-def lora(spec: dict[str, Any]) -> LoraConfig | None:
-    """PEFT's settings of the adapter; None if all weights are trained."""
+def lora(spec: dict[str, Any], tokens: dict[str, list[int]] | None = None) -> LoraConfig | None:
+    """PEFT's settings of the adapter, with `tokens` to learn by layer; None if all weights are trained."""
     if spec["method"] == "full":
         return None
     return LoraConfig(
@@ -120,6 +120,7 @@ def lora(spec: dict[str, Any]) -> LoraConfig | None:
         use_dora=spec["use_dora"],
         target_modules=spec["target_modules"],
         modules_to_save=spec["modules_to_save"] or None,
+        trainable_token_indices=tokens,
     )
 
 

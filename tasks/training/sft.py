@@ -10,16 +10,31 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-import polars as pl
 import torch
 from datasets import Dataset
 from safetensors import SafetensorError
 from trl.trainer.sft_trainer import DataCollatorForLanguageModeling
 
+from prompts.rendering import Wish
 from storage.artifacts import write_json
 from storage.records import PonensError
+from storage.snapshots import read
 from tasks import lifeline
-from tasks.training import canary, checkpoints, estimate, history, launch, loading, loop, settings, tokens, whole
+from tasks.training import (
+    canary,
+    checkpoints,
+    estimate,
+    history,
+    launch,
+    loading,
+    loop,
+    render,
+    settings,
+    tokens,
+    vocabulary,
+    whole,
+)  # fmt: skip
+from tasks.training.masks import Teaching
 
 _PROBES = 32
 
@@ -27,19 +42,28 @@ _PROBES = 32
 def train(order: dict[str, Any]) -> None:
     """Train as the order says and leave a whole adapter in its folder; adapter.json is written last."""
     spec, folder, start = order["spec"], Path(order["folder"]), time.monotonic()
-    tokenizer, model = _load(order)
-    rows = _rows(order["train"])
+    place = order["base_folder"] or spec["base_model"]
+    rows = read(Path(order["train"]))
     if not rows:
         raise PonensError("the snapshot has no row to train on", seen=order["train"], hint="see what assemble dropped")
-    probes = canary.texts(rows[:_PROBES], tokenizer)
-    canary.check_tokenizer(tokenizer, order["base_folder"], probes, "that the base model's folder holds")
-    encoded = tokens.encode(rows, tokenizer, spec["max_length"])
-    tokens.check_share(encoded.truncated, len(rows), spec["max_truncated_share"], spec["max_length"])
-    valid = tokens.encode(_rows(order["valid"]), tokenizer, spec["max_length"])
+    renderer = render.fit(
+        render.load(place, spec["revision"]), Wish(spec["template"], spec["system"], spec["thinking"])
+    )
+    tokenizer, rendering = renderer.tokenizer, renderer.rendering
+    probes = canary.texts(rows[:_PROBES], renderer)
+    plain = [vocabulary.without(rendering.added, text) for text in probes]
+    canary.check_tokenizer(tokenizer, order["base_folder"], plain, "that the base model's folder holds")
+    teaching = Teaching(spec["loss"], spec["learn_thinking"])
+    encoded = tokens.encode(rows, renderer, spec["max_length"], teaching)
+    tokens.check_share(encoded.truncated, len(encoded.ids), spec["max_truncated_share"], spec["max_length"])
+    valid = tokens.encode(read(Path(order["valid"])), renderer, spec["max_length"], teaching)
     lifeline.say({"say": f"{len(rows)} rows, {encoded.trained} tokens to learn, {encoded.truncated} rows cut"})
 
+    model = _load(order)  # only now: whatever is wrong with the rows is known
     parameters = model.num_parameters()  # before the adapter's are added
-    trainer = make(spec, folder, tokenizer, model, encoded, valid)
+    added = tokenizer.convert_tokens_to_ids(list(rendering.added))
+    vocabulary.make_room(model, added)
+    trainer = make(spec, folder, tokenizer, model, encoded, valid, added)
     before = whole.logits(trainer.model, tokenizer, probes) if spec["method"] == "full" else None
     done = _run(trainer, spec)
     losses = _losses(trainer)
@@ -67,7 +91,6 @@ def train(order: dict[str, Any]) -> None:
         "best_step": state.best_global_step if spec["keep_best"] else None,
         "trainable": sum(p.numel() for p in trainer.model.parameters() if p.requires_grad),
         "parameters": parameters,
-        "template": tokens.template_hash(tokenizer),
         "canary": changed,
         "tokens_per_second": round(trained / state.global_step * done.metrics["train_steps_per_second"]),
         "peak_memory": torch.cuda.max_memory_allocated() if torch.cuda.is_available() else None,
@@ -76,20 +99,33 @@ def train(order: dict[str, Any]) -> None:
         "machine": estimate.machine(),
     }
     libraries = {name: version(name) for name in ("torch", "transformers", "trl", "peft", "accelerate")}
-    told = {**order["about"], "facts": facts, "history": history.rows(state), "libraries": libraries}
+    about = order["about"] | {"rendering": rendering.dict()}
+    told = {**about, "facts": facts, "history": history.rows(state), "libraries": libraries}
     write_json(folder / "adapter.json", told)
 
 
-def _load(order: dict[str, Any], *, quantised: bool = True) -> tuple[Any, Any]:
-    """Tokenizer and base as they are trained; of a base in 4 bits, unless `quantised`, the whole."""
+def _load(order: dict[str, Any], *, quantised: bool = True) -> Any:
+    """The base as it is trained; of a base in 4 bits, unless `quantised`, the whole."""
     spec = order["spec"] if quantised else order["spec"] | {"method": "lora"}
     return loading.load(order["base_folder"] or spec["base_model"], spec)
 
 
+def _roomy(order: dict[str, Any], adapter: Path, *, quantised: bool) -> Any:
+    model = _load(order, quantised=quantised)
+    vocabulary.grow(model, vocabulary.rows_needed(adapter))
+    return model
+
+
 def make(
-    spec: dict[str, Any], folder: Path, tokenizer: Any, model: Any, encoded: tokens.Encoded, valid: tokens.Encoded
+    spec: dict[str, Any],
+    folder: Path,
+    tokenizer: Any,
+    model: Any,
+    encoded: tokens.Encoded,
+    valid: tokens.Encoded,
+    added: list[int],
 ) -> loop.PackedTrainer:
-    """The trainer of these rows, ready to start."""
+    """The trainer of these rows, ready to start; `added` are the ids of tokens that the base did not know."""
     settings.threads(model.num_parameters(), spec["processes"])
     lengths = [len(ids) for ids in encoded.ids]
     plan = settings.plan(spec, model, lengths, encoded.trained / sum(lengths))
@@ -103,7 +139,7 @@ def make(
         train_dataset=Dataset.from_dict({"input_ids": encoded.ids, "labels": encoded.labels}),
         eval_dataset=Dataset.from_dict({"input_ids": valid.ids, "labels": valid.labels}) if valid.ids else None,
         processing_class=tokenizer,
-        peft_config=settings.lora(spec),
+        peft_config=settings.lora(spec, vocabulary.trainable(model, added)),
         callbacks=[telling, *history.callbacks(spec, folder / "scratch" / history.FILE, encoded.trained)],
     )
     telling.wait = trainer.accelerator.wait_for_everyone
@@ -111,6 +147,7 @@ def make(
         for weights in trainer.model.parameters():
             if weights.requires_grad:  # TRL halves them; small updates would round away
                 weights.data = weights.data.float()
+    vocabulary.show_bias(trainer.model)
     return trainer
 
 
@@ -153,7 +190,7 @@ def _save(
     if spec["method"] == "full":
         return whole.save_and_check(model, tokenizer, probes, folder, order["base_folder"], before)
     return canary.save_and_check(
-        model, tokenizer, probes, folder, spec, lambda quantised: _load(order, quantised=quantised)[1]
+        model, tokenizer, probes, folder, spec, lambda quantised: _roomy(order, folder, quantised=quantised)
     )
 
 
@@ -162,9 +199,3 @@ def _losses(trainer: loop.PackedTrainer) -> list[dict[str, float]]:
     if not losses or all(entry["loss"] == 0.0 for entry in losses):
         raise PonensError("the loss was 0 throughout: nothing was learnt", expected="a loss above 0 that falls")
     return losses
-
-
-def _rows(parquet: str) -> list[dict[str, Any]]:
-    if not Path(parquet).exists():
-        return []
-    return pl.read_parquet(parquet, columns=["id", "prompt", "completion"]).to_dicts()

@@ -62,5 +62,5 @@ def gathered(folder: Path, order: dict[str, Any]) -> Any:
         return AutoModelForCausalLM.from_pretrained(folder, dtype=loading.number(spec), use_safetensors=True)
     from peft import PeftModel
 
-    _, base = loading.load(order["base_folder"] or spec["base_model"], spec)
+    base = loading.load(order["base_folder"] or spec["base_model"], spec)
     return PeftModel.from_pretrained(base, str(folder))

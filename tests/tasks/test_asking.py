@@ -24,13 +24,17 @@ def asking(
     adaptive: str = "off",
     subjects: tuple[Subject, ...] = (BASE, ADAPTER),
     asks: tuple[Ask, ...] = (ask(ENGLISH), ask(CHINESE)),
+    prompts: tuple[str, ...] = ("{}", "{}"),
 ) -> Asking:
     decoding = Decoding(votes, temperature=0.7, top_p=1.0, max_tokens=64, seed=0, adaptive=adaptive)  # type: ignore[arg-type]
     return Asking(
         engine_name="fake",
         subjects={s.name: s for s in subjects},
         asks={a.id: a for a in asks},
-        prompts={a.id: a.messages[0].content for a in asks},
+        prompts={
+            s.name: {a.id: prompt.format(a.messages[0].content) for a in asks}
+            for s, prompt in zip(subjects, prompts, strict=False)
+        },
         decoding=decoding,
         context=None,
         store=Samples(folder),
@@ -52,6 +56,16 @@ def test_every_subject_is_asked_greedily_by_force_and_by_votes(tmp_path: Path) -
     assert sorted(one.got) == sorted(
         (name, q.id, index) for name in ("base", "logic/1") for q in (ENGLISH, CHINESE) for index in range(FORCED, 5)
     )
+
+
+def test_each_subject_is_asked_with_the_prompts_rendered_for_it(tmp_path: Path) -> None:
+    engine = FakeEngine(RULES)
+
+    asking(tmp_path, engine, asks=(ask(ENGLISH),), prompts=("Q: {}", "[INST] {} [/INST]")).run()
+
+    said = {(r.subject, r.prompt) for r in engine.asked if not r.letters}
+    asked = ask(ENGLISH).messages[0].content
+    assert {("base", f"Q: {asked}"), ("logic/1", f"[INST] {asked} [/INST]")} == said
 
 
 def test_votes_of_one_question_are_drawn_with_different_seeds_and_greedy_ones_with_none(tmp_path: Path) -> None:

@@ -55,16 +55,16 @@ def trained(base: Path, kind: str) -> Any:
 
 
 def check(base: Path, kind: str, folder: Path) -> dict[str, float]:
-    from transformers import AutoTokenizer
+    from prompts.rendering import Wish
+    from tasks.training import canary, render
 
-    from tasks.training import canary
-
-    tokenizer = AutoTokenizer.from_pretrained(base)
+    renderer = render.fit(render.load(str(base), None), Wish())
+    tokenizer = renderer.tokenizer
     rows = [
         {"prompt": [{"role": "user", "content": "which way?"}], "completion": [{"role": "assistant", "content": "B"}]}
     ]
     spec = {"base_model": str(base), "revision": None}
-    probes = canary.texts(rows, tokenizer)
+    probes = canary.texts(rows, renderer)
     return canary.save_and_check(trained(base, kind), tokenizer, probes, folder, spec, loader(base, kind))
 
 

@@ -8,10 +8,10 @@ from typing import Any
 import pytest
 
 from storage.records import PonensError
-from tasks.train import TrainSpec
 from tasks.training import estimate
 from tasks.training.estimate import Pass, memory, read, speed, steps
 from tasks.training.presets import PRESETS
+from tasks.training.spec import TrainSpec
 
 QWEN_7B = {
     "hidden_size": 3584,

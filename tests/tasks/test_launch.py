@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
-from tasks.train import TrainSpec
 from tasks.training.launch import SETTINGS, command
+from tasks.training.spec import TrainSpec
 
 STRATEGIES = [
     {"strategy": strategy, "offload": offload}

@@ -1,9 +1,13 @@
+import re
 from typing import Any
 
 import pytest
 
+from prompts.rendering import Wish
 from storage.records import PonensError
-from tasks.training.tokens import IGNORED, check_same_ids, check_share, encode, template_hash
+from tasks.training import render, tokens
+from tasks.training.masks import IGNORED, Teaching
+from tasks.training.tokens import Encoded, check_same_ids, check_share
 
 
 class Letters:
@@ -12,24 +16,26 @@ class Letters:
     def __init__(self, merged: str = "", start: str = "A:") -> None:
         self.merged, self.start = merged, start
         self.chat_template = "a template"
+        self.pad_token = "p"
 
-    def apply_chat_template(
-        self, conversations: list[Any], tokenize: bool, add_generation_prompt: bool = False
-    ) -> list[str]:
+    def apply_chat_template(self, messages: list[Any], tokenize: bool, add_generation_prompt: bool = False) -> str:
         names = {"user": "Q:", "assistant": "A:"}
-        return [
-            "".join(f"{names[m['role']]}{m['content']}\n" for m in messages)
-            + (self.start if add_generation_prompt else "")
-            for messages in conversations
-        ]
+        said = "".join(f"{names[m['role']]}{m['content']}\n" for m in messages)
+        return said + (self.start if add_generation_prompt else "")
 
-    def __call__(self, texts: Any, add_special_tokens: bool, return_attention_mask: bool = True) -> dict[str, Any]:
+    def __call__(self, texts: Any, add_special_tokens: bool, **_: bool) -> dict[str, Any]:
         if isinstance(texts, str):
             return {"input_ids": self.ids(texts)}
-        return {"input_ids": [self.ids(text) for text in texts]}
+        return {
+            "input_ids": [self.ids(text) for text in texts],
+            "offset_mapping": [[piece.span() for piece in self.pieces(text)] for text in texts],
+        }
+
+    def pieces(self, text: str) -> list[re.Match[str]]:
+        return list(re.finditer(f"{re.escape(self.merged)}|." if self.merged else ".", text, re.DOTALL))
 
     def ids(self, text: str) -> list[int]:
-        return [ord(c) for c in (text.replace(self.merged, "\u20ac") if self.merged else text)]
+        return [ord(p[0]) if len(p[0]) == 1 else 0x20AC for p in self.pieces(text)]
 
     def decode(self, ids: list[int]) -> str:
         return "".join(map(chr, ids))
@@ -41,6 +47,10 @@ def row(prompt: str, completion: str, name: str = "r1") -> dict[str, Any]:
         "prompt": [{"role": "user", "content": prompt}],
         "completion": [{"role": "assistant", "content": completion}],
     }
+
+
+def encode(rows: list[dict[str, Any]], tokenizer: Letters, max_length: int) -> Encoded:
+    return tokens.encode(rows, render.fit(tokenizer, Wish()), max_length, Teaching())
 
 
 def test_only_the_completion_is_learnt() -> None:
@@ -73,6 +83,15 @@ def test_tokens_that_merge_across_the_boundary_are_an_error_that_names_the_row()
         encode([row("hi", "yo")], Letters(merged=":y"), 100)
 
 
+def test_a_token_that_reaches_beyond_the_answer_is_an_error_that_names_the_row() -> None:
+    two = row("hi", "yo")
+    two["completion"] += row("and", "so")["prompt"] + row("and", "so")["completion"]
+
+    assert encode([two], Letters(), 100).trained == len("yo\n" + "so\n")
+    with pytest.raises(PonensError, match=r"row r1: a token reaches beyond(.|\n)*'\\nQ'"):
+        encode([two], Letters(merged="\nQ"), 100)
+
+
 def test_a_template_that_renders_the_prompt_otherwise_is_an_error() -> None:
     with pytest.raises(PonensError, match="no prefix"):
         encode([row("hi", "yo")], Letters(start="assistant:"), 100)
@@ -86,10 +105,9 @@ def test_the_share_of_cut_rows_is_limited() -> None:
 
 def test_a_tokenizer_without_template_is_an_error() -> None:
     tokenizer = Letters()
-    assert len(template_hash(tokenizer)) == 64
     tokenizer.chat_template = None  # type: ignore[assignment]
     with pytest.raises(PonensError, match="no chat template"):
-        template_hash(tokenizer)
+        render.fit(tokenizer, Wish())
 
 
 def test_two_tokenizers_that_disagree_are_an_error_that_shows_where() -> None:

@@ -7,7 +7,8 @@ from pydantic import ValidationError
 
 from storage.records import Receipt, UsageError
 from tasks import child, models
-from tasks.train import TrainSpec, step
+from tasks.train import step
+from tasks.training.spec import TrainSpec
 
 SNAPSHOT = Receipt("assemble", "k", "d" * 64, "artifacts/snapshots/x", {}, {}, 0.0, "")
 

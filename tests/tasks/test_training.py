@@ -20,7 +20,8 @@ from storage.home import Home
 from storage.records import PonensError, Receipt
 from tasks import child
 from tasks.step import Tick, run_step
-from tasks.train import TrainSpec, step
+from tasks.train import step
+from tasks.training.spec import TrainSpec
 from tests.tiny import tiny_base
 
 pytestmark = [pytest.mark.heavy, pytest.mark.timeout(900)]
@@ -239,21 +240,24 @@ def test_labels_and_loss_are_those_of_trl(order: dict[str, Any], base: Path, tmp
     from trl.trainer.sft_config import SFTConfig
     from trl.trainer.sft_trainer import SFTTrainer
 
-    from tasks.training import loading, sft, tokens
+    from prompts.rendering import Wish
+    from tasks.training import loading, render, sft, tokens
+    from tasks.training.masks import IGNORED, Teaching
 
     examples = rows(8)
-    tokenizer, model = loading.load(str(base), order["spec"])
-    ours = tokens.encode(examples, tokenizer, 128)
-    trainer = sft.make(order["spec"], tmp_path, tokenizer, model, ours, ours)
+    renderer = render.fit(render.load(str(base), None), Wish())
+    tokenizer, model = renderer.tokenizer, loading.load(str(base), order["spec"])
+    ours = tokens.encode(examples, renderer, 128, Teaching())
+    trainer = sft.make(order["spec"], tmp_path, tokenizer, model, ours, ours, [])
     config = SFTConfig(
         output_dir=str(tmp_path), max_length=128, completion_only_loss=True, report_to="none", use_cpu=True, bf16=False
     )
     data = Dataset.from_list([{key: row[key] for key in ("prompt", "completion")} for row in examples])
     theirs = SFTTrainer(
-        model=loading.load(str(base), order["spec"])[1], args=config, train_dataset=data, processing_class=tokenizer
+        model=loading.load(str(base), order["spec"]), args=config, train_dataset=data, processing_class=tokenizer
     )
     batch = trainer.packed([trainer.train_dataset[n] for n in range(8)])
-    counted = (batch["labels"] != tokens.IGNORED).sum()
+    counted = (batch["labels"] != IGNORED).sum()
     trainer.model.eval()
 
     assert ours.labels == list(theirs.train_dataset["labels"])
