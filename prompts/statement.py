@@ -6,6 +6,7 @@ A change of wording or of reading raises VERSION, which is part of every key tha
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 
 from prompts.turns import Conversation, asked, template, unwrapped
 from storage.records import Message
