@@ -132,9 +132,21 @@ def assemble(recipe: RecipePath, changes: Change = [], refresh: Refresh = [], js
 
 
 @app.command()
-def train(recipe: RecipePath, changes: Change = [], refresh: Refresh = [], json: Json = False) -> None:
+def train(
+    recipe: RecipePath,
+    changes: Change = [],
+    refresh: Refresh = [],
+    preview: Annotated[
+        int | None,
+        typer.Option(min=1, metavar="N", help="Show the tokens of N rows, those learnt coloured; train none."),
+    ] = None,
+    json: Json = False,
+) -> None:
     """Train the adapter."""
-    commands.step("train", recipe, changes, refresh, json=json)
+    if preview:
+        commands.preview(recipe, changes, refresh, preview, json=json)
+    else:
+        commands.step("train", recipe, changes, refresh, json=json)
 
 
 @app.command()

@@ -7,19 +7,44 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
+from prompts.rendering import Wish
 from storage.records import PonensError
 from storage.snapshots import read
 from tasks import models
-from tasks.train import TrainSpec
 from tasks.training import render, tokens
-from tasks.training.masks import IGNORED, Sample, Teaching, samples
+from tasks.training.masks import IGNORED, Loss, Sample, Teaching, samples
 
 _NAMED = 20  # cut samples that are named
 
 
-def preview(spec: TrainSpec, snapshot: Path, count: int) -> dict[str, Any]:
+class Spec(Protocol):
+    """What of a training's settings decides on its tokens."""
+
+    @property
+    def base_model(self) -> str: ...
+
+    @property
+    def revision(self) -> str | None: ...
+
+    @property
+    def wish(self) -> Wish: ...
+
+    @property
+    def loss(self) -> Loss: ...
+
+    @property
+    def learn_thinking(self) -> bool: ...
+
+    @property
+    def max_length(self) -> int: ...
+
+    @property
+    def max_truncated_share(self) -> float: ...
+
+
+def preview(spec: Spec, snapshot: Path, count: int) -> dict[str, Any]:
     """The samples of the first `count` rows token by token, and what all rows come to.
 
     {"rendering", "loss", "max_length", "rows", "samples", "tokens", "trained", "truncated", "cut": [names],
