@@ -145,10 +145,17 @@ def train(
     estimate: Annotated[
         bool, typer.Option("--estimate", help="Say memory, steps, tokens and time; load no model.")
     ] = False,
+    preview: Annotated[
+        int | None,
+        typer.Option(min=1, metavar="N", help="Show the tokens of N rows, those learnt coloured; train none."),
+    ] = None,
     json: Json = False,
 ) -> None:
     """Train the adapter."""
-    commands.train(recipe, changes, refresh, estimate=estimate, json=json)
+    if preview:
+        commands.preview(recipe, changes, refresh, preview, json=json)
+    else:
+        commands.train(recipe, changes, refresh, estimate=estimate, json=json)
 
 
 @app.command()

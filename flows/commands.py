@@ -60,6 +60,14 @@ def step(until: str, path: Path, changes: Sequence[str], refresh: Sequence[str],
     run(path, changes, refresh, until, json=json)
 
 
+def preview(path: Path, changes: Sequence[str], refresh: Sequence[str], rows: int, *, json: bool) -> None:
+    """Show the tokens of the first rows that training would see; everything before training runs."""
+    from flows.preview import preview as look
+
+    chosen, home = _load(path, changes), _home(path)
+    look(chosen, home, _flow(chosen, home, refresh, "assemble")["dataset"]["snapshot"], rows, json=json)
+
+
 def plan(path: Path, changes: Sequence[str], refresh: Sequence[str], *, json: bool) -> None:
     """Print one line a step: cached or will_run, and why."""
     from flows.plan import plan as forecast

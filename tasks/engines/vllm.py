@@ -206,6 +206,8 @@ class VllmEngine:
         if adapter is not None:
             path = str(weights.save_merged(self.loading, adapter, self._merged(subject), self._rows))
         self._llm.collective_rpc("reload_weights", kwargs={"weights_path": path})
+        if any(self._own.values()) and self.facts["device"] == "cpu":
+            self._llm.collective_rpc(_repack)
         self._llm.reset_prefix_cache()
         self._subject = subject
 
@@ -217,3 +219,9 @@ class VllmEngine:
         """Remove merged weights; the engine's memory goes with the process."""
         for folder in self.loading.scratch.glob(f"merged-{os.getpid()}-*"):
             shutil.rmtree(folder, ignore_errors=True)
+
+
+def _repack(worker: Any) -> None:
+    """On a CPU the head multiplies by a packed copy of its weights, which reloading leaves as it was."""
+    head = worker.model_runner.model.lm_head
+    head.quant_method.process_weights_after_loading(head)
