@@ -20,6 +20,7 @@ import orjson
 
 from prompts.rendering import shipped
 from storage import adapters as registry
+from storage import remote
 from storage.adapters import ABOUT, SERVABLE_RANKS, check_name
 from storage.artifacts import read_manifest, sha256, write_json
 from storage.home import Home
@@ -125,7 +126,9 @@ def _work(
             _train(spec, order, shop)
     if run := told.get("run_id"):
         write_json(
-            about, orjson.loads(about.read_bytes()) | {"mlflow": {"run_id": run, "uri": tracking.store(shop.home)}}
+            about,
+            orjson.loads(about.read_bytes())
+            | {"mlflow": {"run_id": run, "uri": remote.public(tracking.store(shop.home))}},
         )
     shutil.rmtree(shop.folder / SCRATCH, ignore_errors=True)
     facts: dict[str, Any] = orjson.loads(about.read_bytes())["facts"]

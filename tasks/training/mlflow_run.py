@@ -23,7 +23,7 @@ from storage.artifacts import write_json
 from storage.home import Home
 from storage.peft_folder import CONFIG, KEPT
 from tasks import lifeline
-from tasks.training.tracking import ENDED
+from tasks.training.tracking import ENDED, store
 
 MODEL = "adapter"
 _STATE = "run.json"
@@ -56,9 +56,9 @@ class _Run:
         import mlflow
 
         self.order, self.state = order, Path(order["folder"]) / _STATE
-        mlflow.set_tracking_uri(order["uri"])
-        self.client = mlflow.MlflowClient()
         home = Home(Path(order["home"]))
+        mlflow.set_tracking_uri(store(home))
+        self.client = mlflow.MlflowClient()
         home.mlflow.mkdir(parents=True, exist_ok=True)
         with home.lock("mlflow"):  # two that make the database at once would spoil it
             self.experiment = self._experiment()

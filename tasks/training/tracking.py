@@ -9,6 +9,7 @@ start take seconds, reads the history that training writes, so that no server, b
 
 from __future__ import annotations
 
+import contextlib
 import importlib.util
 import logging
 import os
@@ -76,16 +77,19 @@ def following(report_to: Sequence[str], order: Mapping[str, Any], folder: Path, 
         return
     (folder / ENDED).unlink(missing_ok=True)
     local = {"artifacts": None if os.environ.get("MLFLOW_TRACKING_URI") else str(home.mlflow / "artifacts")}
-    write_json(folder / ORDER, {**order, **local, "uri": store(home), "home": str(home.root), "folder": str(folder)})
-    follower = threading.Thread(target=_follow, args=(folder, told), name="mlflow")
+    write_json(folder / ORDER, {**order, **local, "home": str(home.root), "folder": str(folder)})
+    follower = threading.Thread(target=_follow, args=(folder, told), name="mlflow", daemon=True)
     follower.start()
     status = "FAILED"
     try:
         yield told
         status = "FINISHED"
     finally:
-        write_json(folder / ENDED, {"status": status})
-        follower.join()
+        with contextlib.suppress(OSError):  # a full disk; the follower then ends with this process
+            write_json(folder / ENDED, {"status": status})
+            follower.join()
+        if trouble := told.pop("trouble", None):
+            log.warning("train: MLflow does not hold this run whole: %s", trouble)
 
 
 def public(content: Any, name: str = "") -> Any:
@@ -110,4 +114,4 @@ def _follow(folder: Path, told: dict[str, Any]) -> None:
             environment={name: value for name, value in patience.items() if name not in os.environ},
         )
     except (PonensError, OSError) as error:
-        log.warning("train: MLflow does not hold this run whole: %s", error)
+        told["trouble"] = error

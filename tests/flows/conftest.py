@@ -77,6 +77,7 @@ test = 0.2
 teacher = "embedded"
 [train]
 base_model = "recipes/demo_base"
+report_to = ["none"]
 rank = 8
 learning_rate = 4e-3
 max_steps = 12

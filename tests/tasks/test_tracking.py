@@ -75,7 +75,7 @@ def test_after_a_kill_the_run_goes_on_and_no_step_is_logged_twice(home: Home) ->
 
     folder = home.root / "work"
     folder.mkdir(parents=True)
-    there = {"uri": tracking.store(home), "home": str(home.root), "folder": str(folder)}
+    there = {"home": str(home.root), "folder": str(folder)}
     given = order(home) | there | {"artifacts": str(home.mlflow / "artifacts")}
     told(home, 3)
     first = _Run(given)
