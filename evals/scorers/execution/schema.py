@@ -18,6 +18,7 @@ Kind = Literal["number", "text"]
 Place = tuple[str, str]  # table and column in lower case: SQL's names have no case
 
 _TEXTS = ("CHAR", "CLOB", "TEXT", "STRING", "OTHER", "DATE", "TIME", "BLOB", "UUID", "JSON")
+_REALS = ("REAL", "FLOA", "DOUB", "DECIMAL(")  # NUMBER, too, is DECIMAL to the parser, without digits
 
 
 class Unreadable(ValueError):
@@ -99,10 +100,10 @@ def _table(declared: exp.Schema) -> Table:
 
 def _column(declared: exp.ColumnDef) -> Column:
     kind = declared.args.get("kind")
-    name = kind.sql("sqlite").upper() if kind is not None else ""
+    name = kind.sql().upper() if kind is not None else ""
     if "INT" not in name and any(part in name for part in _TEXTS):
         return Column(declared.name, "text")
-    return Column(declared.name, "number", any(part in name for part in ("REAL", "FLOA", "DOUB", "DECIMAL")))
+    return Column(declared.name, "number", any(part in name for part in _REALS))
 
 
 def _references(made: Sequence[exp.Expression]) -> Iterator[tuple[Place, Place]]:

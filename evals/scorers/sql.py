@@ -1,0 +1,121 @@
+"""Text to SQL, scored by running both queries over generated rows.
+
+For each question several databases are made (`execution.databases`), with what both queries compare with among
+the rows. The gold runs on each twice, the rows in two orders:
+
+- where its two answers hold other rows, the answer rests on chance (a tie cut by LIMIT) and the database is set
+  aside; where only the order differs (ties), the answers are compared as bags;
+- where it finds nothing, an empty prediction proves nothing: a database counts for "right" only if the gold finds
+  something there, and against it always.
+
+A prediction is right if it gives the gold's answer on all databases that count and at least one of them tells.
+Where none does, the same query is right, a different answer wrong, and all else "undecided". The idea of many
+small databases is that of Zhong et al. (2020), "Semantic evaluation for text-to-SQL with distilled test suites".
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from sqlglot import exp
+
+from evals.scorers.base import Gold, Outcome, Score, reference, unfenced
+from evals.scorers.execution.databases import Data, clues, generate
+from evals.scorers.execution.dialect import duckdb, quoted_strings
+from evals.scorers.execution.guard import Invalid, Refused, parse
+from evals.scorers.execution.results import Rows, nothing, same
+from evals.scorers.execution.schema import Schema, Unreadable, schema_of
+from storage.records import seed_of
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What became of one query on one database: rows, or why there are none."""
+
+    rows: Rows = ()
+    failure: Outcome | None = None  # invalid, timeout, memory or refused
+    reason: str = ""
+
+
+class Execute(Protocol):
+    """Runs queries, each on the database of its index, in order, and stops after the first that fails."""
+
+    def __call__(self, databases: Sequence[Data], jobs: Sequence[tuple[str, int]]) -> list[Answer]: ...
+
+
+@dataclass(frozen=True, slots=True)
+class SqlScorer:
+    """`execute` must confine what it runs (`tasks.sandbox.runner.Sandbox`); the schema is `about["schema"]`."""
+
+    execute: Execute
+    databases: int = 6
+    name: str = "sql"
+
+    def score(self, prediction: str, gold: Gold) -> Score:
+        expected = reference(gold)
+        try:
+            schema, trees = _gold(str(gold.about.get("schema", "")), expected)
+        except (Unreadable, Invalid, Refused) as error:
+            return Score("gold-invalid", 0.0, f"gold: {error}")
+        try:
+            trees.append(quoted_strings(parse(unfenced(prediction), schema), schema))
+            made = self._databases(schema, trees, expected)
+            ordered = trees[0].args.get("order") is not None
+            alike = trees[0].sql(normalize=True) == trees[1].sql(normalize=True)
+            queries = [duckdb(tree, schema) for tree in trees]
+        except Invalid as error:
+            return Score("invalid", 0.0, str(error))
+        except Refused as error:
+            return Score("refused", 0.0, str(error))
+        return self._compare(queries, made, ordered=ordered, alike=alike)
+
+    def _databases(self, schema: Schema, trees: Sequence[exp.Query], seed: str) -> list[Data]:
+        clue = clues(trees, schema)
+        return [generate(schema, clue, 2 * seed_of(seed, i // 2) + i % 2) for i in range(self.databases)]
+
+    def _compare(self, queries: Sequence[str], made: Sequence[Data], *, ordered: bool, alike: bool) -> Score:
+        n = len(made)
+        both = [*made, *(data.shuffled(i) for i, data in enumerate(made))]
+        golds = self.execute(both, [(queries[0], i) for i in range(2 * n)])
+        if golds[-1].failure:
+            return Score("gold-invalid", 0.0, f"gold: {golds[-1].failure}: {golds[-1].reason}")
+        answers = self.execute(made, [(queries[1], i) for i in range(n)])
+        if answers[-1].failure:
+            return Score(answers[-1].failure, 0.0, answers[-1].reason)
+        pairs: list[tuple[Rows, Rows, bool]] = []
+        telling = 0
+        for first, again, answer in zip(golds[:n], golds[n:], answers, strict=True):
+            if _identical(first.rows, again.rows, ordered=False):
+                pairs.append((first.rows, answer.rows, ordered and _identical(first.rows, again.rows, ordered=True)))
+                telling += not nothing(first.rows)
+        return _judge(pairs, telling, n, alike=alike)
+
+
+def _gold(schema: str, query: str) -> tuple[Schema, list[exp.Query]]:
+    """The schema and the gold's tree. A column of numbers that the gold compares with words holds texts."""
+    declared = schema_of(schema)
+    tree = quoted_strings(parse(query, declared), declared)
+    typed = declared.as_text(clues([tree], declared).texts)
+    return typed, [tree]
+
+
+def _identical(one: Rows, other: Rows, *, ordered: bool) -> bool:
+    return list(one) == list(other) if ordered else sorted(one, key=repr) == sorted(other, key=repr)
+
+
+def _judge(pairs: Sequence[tuple[Rows, Rows, bool]], telling: int, n: int, *, alike: bool) -> Score:
+    measures = {"telling": telling / n}
+    try:
+        agree = same(pairs)
+    except ValueError as error:
+        return Score("undecided", 0.0, str(error), measures)
+    if not agree:
+        return Score("wrong", 0.0, f"another result on {len(pairs)} databases", measures)
+    if telling:
+        return Score("right", 1.0, f"the same result on {len(pairs)} databases, {telling} of them telling", measures)
+    if alike:
+        return Score("right", 1.0, "the same query, though no database tells", measures)
+    why = "the gold finds nothing in any of them" if pairs else "the gold's answer rests on the order of rows in all"
+    return Score("undecided", 0.0, f"{n} databases do not tell: {why}", measures)
