@@ -25,6 +25,7 @@ _CLOSED: dict[str, str | bool | int | float | list[str]] = {
     "temp_directory": "",
     "max_temp_directory_size": "0B",
     "threads": "1",
+    "async_threads": "1",  # each thread's stack counts as address space
 }
 
 
@@ -32,14 +33,13 @@ def main() -> None:
     """Answer orders until standard input ends."""
     limits = orjson.loads(sys.argv[1])
     confine(limits["memory"])
+    connection = closed_database(limits["memory"])
     for line in sys.stdin.buffer:
         order = orjson.loads(line)
-        connections: dict[int, duckdb.DuckDBPyConnection] = {}
         for sql, index in order["jobs"]:
-            if index not in connections:
-                connections[index] = database(order["databases"][index], limits["memory"])
             grant(limits["seconds"])
-            reply = orjson.dumps(answer(connections[index], sql, limits["rows"]), default=str)
+            fill(connection, order["databases"][index])
+            reply = orjson.dumps(answer(connection, sql, limits["rows"]), default=str)
             if len(reply) > limits["bytes"]:
                 reply = orjson.dumps({"failure": "memory", "reason": f"a result over {limits['bytes']} bytes"})
             sys.stdout.buffer.write(reply + b"\n")
@@ -67,17 +67,23 @@ def grant(seconds: int) -> None:
     resource.setrlimit(resource.RLIMIT_CPU, (soft, resource.getrlimit(resource.RLIMIT_CPU)[1]))
 
 
-def database(tables: dict[str, list[tuple[str, str, list[Any]]]], memory: int) -> duckdb.DuckDBPyConnection:
-    """An in-memory database of these tables (name: columns of name, type and values), closed to the world."""
+def closed_database(memory: int) -> duckdb.DuckDBPyConnection:
+    """An empty in-memory database, closed to the world."""
     connection = duckdb.connect(":memory:", config={**_CLOSED, "memory_limit": f"{memory}B"})
+    connection.execute("SET disabled_filesystems = 'LocalFileSystem'")
+    connection.execute("SET lock_configuration = true")
+    return connection
+
+
+def fill(connection: duckdb.DuckDBPyConnection, tables: dict[str, list[tuple[str, str, list[Any]]]]) -> None:
+    """Leave these tables (name: columns of name, type and values) in the database and no other."""
+    for (old,) in connection.execute("SHOW TABLES").fetchall():
+        connection.execute(f"DROP TABLE {_name(old)}")
     for table, columns in tables.items():
         declared = ", ".join(f"{_name(name)} {kind}" for name, kind, _ in columns)
         connection.execute(f"CREATE TABLE {_name(table)} ({declared})")
         unnested = ", ".join(f"unnest(?::{kind}[])" for _, kind, _ in columns)
         connection.execute(f"INSERT INTO {_name(table)} SELECT {unnested}", [values for _, _, values in columns])
-    connection.execute("SET disabled_filesystems = 'LocalFileSystem'")
-    connection.execute("SET lock_configuration = true")
-    return connection
 
 
 def answer(connection: duckdb.DuckDBPyConnection, sql: str, most: int) -> dict[str, Any]:

@@ -100,7 +100,12 @@ class Sandbox:
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.DEVNULL,
-                env={"PYTHONPATH": house, "HOME": "/nonexistent", "PYTHONDONTWRITEBYTECODE": "1"},
+                env={
+                    "PYTHONPATH": house,
+                    "HOME": "/nonexistent",
+                    "PYTHONDONTWRITEBYTECODE": "1",
+                    "MALLOC_ARENA_MAX": "1",  # or each thread reserves 64 MiB of the address space it may have
+                },
                 start_new_session=True,
             )
         return self._process

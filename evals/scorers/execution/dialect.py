@@ -37,7 +37,7 @@ def duckdb(tree: exp.Query, schema: Schema) -> str:
     names = Names(tree, schema)
     for scope in names.scopes:
         if isinstance(scope.expression, exp.Select):
-            _settle(scope.expression, names, {id(c) for c in scope.external_columns})
+            _settle(scope.expression, names)
     for node in list(tree.walk()):
         if isinstance(node, exp.Like):
             _like(node, names)
@@ -109,7 +109,7 @@ def _wrap(node: exp.Expr, wrapper: exp.Expr) -> None:
     wrapper.set("this", node)
 
 
-def _settle(select: exp.Select, names: Names, outer: set[int]) -> None:
+def _settle(select: exp.Select, names: Names) -> None:
     """Give each bare column of an aggregate query a value that no plan decides."""
     clauses = [*select.expressions, *(c for c in (select.args.get("having"), select.args.get("order")) if c)]
     aggregates = [a for clause in clauses for a in clause.find_all(exp.AggFunc) if _owner(a) is select]
@@ -122,7 +122,7 @@ def _settle(select: exp.Select, names: Names, outer: set[int]) -> None:
     keys += [select.expressions[int(k.name) - 1].unalias() for k in keys if _position(k, select)]
     for clause in clauses:
         for column in list(clause.find_all(exp.Column)):
-            if _owner(column) is not select or id(column) in outer or names.place(column) is None:
+            if _owner(column) is not select or names.outer(column) or names.place(column) is None:
                 continue
             if any(_same(column, key, names) for key in keys) or _inside_key(column, keys):
                 continue

@@ -20,6 +20,7 @@ class Names:
         self._schema = schema
         self._places: dict[int, Place] = {}
         self._kinds: dict[int, Kind] = {}
+        self._outer: set[int] = set()
         try:
             self.scopes: list[Scope] = traverse_scope(tree)
         except SqlglotError as error:
@@ -31,6 +32,10 @@ class Names:
     def place(self, column: exp.Expr) -> Place | None:
         """The table and column that a column comes from, through subqueries too; None where that is not known."""
         return self._places.get(id(column))
+
+    def outer(self, column: exp.Expr) -> bool:
+        """Whether a column of a subquery is one of the query around it."""
+        return id(column) in self._outer
 
     def kind(self, node: exp.Expr | None) -> Kind | None:
         """Whether an expression holds numbers or texts; None where that is not known."""
@@ -51,19 +56,25 @@ class Names:
         return "number" if isinstance(node, _NUMBERS) else None
 
     def _resolve(self, column: exp.Column, scope: Scope) -> None:
-        wanted = column.table.lower()
-        for alias, source in scope.sources.items():
-            if wanted and alias.lower() != wanted:
-                continue
-            if isinstance(source, exp.Table):
-                table = self._schema.table(source.name)
-                found = table and table.column(column.name)
-                if table and found:
-                    self._places[id(column)] = (table.name.lower(), found.name.lower())
-                    self._kinds[id(column)] = found.kind
-                    return
-            elif isinstance(source, Scope) and self._derived(column, source):
-                return
+        own = {alias: source for alias, (_, source) in scope.selected_sources.items()}
+        around = {alias: source for alias, source in scope.sources.items() if alias not in own}
+        if not any(self._found(column, alias, source) for alias, source in own.items()) and any(
+            self._found(column, alias, source) for alias, source in around.items()
+        ):
+            self._outer.add(id(column))
+
+    def _found(self, column: exp.Column, alias: str, source: object) -> bool:
+        if column.table and column.table.lower() != alias.lower():
+            return False
+        if isinstance(source, Scope):
+            return self._derived(column, source)
+        table = self._schema.table(source.name) if isinstance(source, exp.Table) else None
+        found = table.column(column.name) if table else None
+        if not table or not found:
+            return False
+        self._places[id(column)] = (table.name.lower(), found.name.lower())
+        self._kinds[id(column)] = found.kind
+        return True
 
     def _derived(self, column: exp.Column, source: Scope) -> bool:
         chosen = getattr(source.expression, "selects", [])
