@@ -29,6 +29,7 @@ SHARED_VERBS = {
     "tasks.teachers",
     "tasks.trainer",
     "tasks.sampler",
+    "tasks.sandbox",
     "tasks.training",
 }
 

@@ -44,7 +44,7 @@ def main() -> None:
                 reply = orjson.dumps({"failure": "memory", "reason": f"a result over {limits['bytes']} bytes"})
             sys.stdout.buffer.write(reply + b"\n")
             sys.stdout.buffer.flush()
-            if b'{"failure"' == reply[:10]:
+            if reply[:10] == b'{"failure"':
                 break
 
 

@@ -53,7 +53,7 @@ class _Gone(Exception):
 class Sandbox:
     """Runs queries on generated data. For one thread; several threads take a sandbox each."""
 
-    def __init__(self, limits: Limits = Limits()) -> None:  # noqa: B008 - frozen
+    def __init__(self, limits: Limits = Limits()) -> None:
         self.limits = limits
         self._process: subprocess.Popen[bytes] | None = None
         self._read = b""

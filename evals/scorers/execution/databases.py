@@ -22,7 +22,7 @@ from evals.scorers.execution.schema import Column, Place, Schema, Table
 from storage.records import seed_of
 
 Value = int | float | str | None
-_WORDS = "Amber Birch Cedar Dune Ember Fjord Grove Heath Islet Juniper Kelp Lagoon Maple Nectar Otter Pine".split()
+_WORDS = ["Amber", "Birch", "Cedar", "Dune", "Ember", "Fjord", "Grove", "Heath", "Islet", "Juniper", "Kelp", "Lagoon", "Maple", "Nectar", "Otter", "Pine"]
 _WHEN = ("date", "time", "day", "created", "birth")
 
 
@@ -32,6 +32,7 @@ class Clues:
 
     values: dict[Place, set[str]] = field(default_factory=lambda: defaultdict(set))
     texts: set[Place] = field(default_factory=set)
+    counted: set[Place] = field(default_factory=set)  # texts that are added up or compared with numbers
     nullable: set[Place] = field(default_factory=set)
     joined: list[tuple[Place, Place]] = field(default_factory=list)
     tables: set[str] = field(default_factory=set)
@@ -63,7 +64,7 @@ def clues(trees: Iterable[exp.Query], schema: Schema) -> Clues:
         found.tables |= {t.name.lower() for t in tree.find_all(exp.Table) if schema.table(t.name)}
         for node in tree.find_all(exp.Predicate, exp.In, exp.Between):
             places = [p for c in _own_columns(node) if (p := names.place(c))]
-            literals = [part for part in _own_literals(node)]
+            literals = list(_own_literals(node))
             for place in places:
                 found.values[place] |= {literal.name for literal in literals}
                 if any(literal.is_string and not is_number(literal.name) for literal in literals):
@@ -76,6 +77,10 @@ def clues(trees: Iterable[exp.Query], schema: Schema) -> Clues:
                 chosen = node.args["query"].unnest().selects
                 if chosen and (other := names.place(chosen[0].unalias())):
                     found.joined.append((places[0], other))
+        for node in tree.find_all(exp.Predicate, exp.Sum, exp.Avg, exp.Add, exp.Sub, exp.Mul, exp.Div):
+            parts = [node.this, node.args.get("expression")]
+            if not isinstance(node, exp.Predicate) or "number" in [names.kind(part) for part in parts]:
+                found.counted |= {p for part in parts if part and (p := names.place(part)) is not None}
     return found
 
 
@@ -180,8 +185,8 @@ class _Maker:
             return value + self.draw.randint(1, 99) / 100 if column.real else value
         if any(word in place[1] for word in _WHEN):
             return f"{2008 + index % 12}-{1 + index * 5 % 12:02}-{1 + index * 11 % 28:02} {index % 24:02}:00:00"
-        if said and all(is_number(str(v)) for v in said):
-            return str(int(float(str(said[0]))) + index * 2 - 5)
+        if place in self.clue.counted or (said and all(is_number(str(v)) for v in said)):
+            return str(int(float(str(said[0] if said else 5))) + index * 2 - 5)
         return f"{_WORDS[index % len(_WORDS)]}{index // len(_WORDS) or ''}"
 
     def _typed(self, value: Value, place: Place) -> Value:
@@ -189,7 +194,7 @@ class _Maker:
         if value is None or (self.of[place].kind == "text") == isinstance(value, str):
             return value
         if isinstance(value, str):
-            return (int(float(value)) if is_number(value) else seed_of(value) % 1000)
+            return int(float(value)) if is_number(value) else seed_of(value) % 1000
         return str(value)
 
 

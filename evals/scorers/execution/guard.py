@@ -48,7 +48,9 @@ def parse(sql: str, schema: Schema) -> exp.Query:
     if len(sql) > _LONGEST:
         raise Refused(f"{len(sql)} characters; at most {_LONGEST}")
     try:
-        statements = [s for s in sqlglot.parse(sql, read="sqlite") if s is not None and not isinstance(s, exp.Semicolon)]
+        statements = [
+            s for s in sqlglot.parse(sql, read="sqlite") if s is not None and not isinstance(s, exp.Semicolon)
+        ]
     except (SqlglotError, RecursionError) as error:
         raise Invalid(f"does not parse: {(str(error).splitlines() or ['nested too deeply'])[0]}") from None
     if not statements:

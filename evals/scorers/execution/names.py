@@ -9,8 +9,30 @@ from sqlglot.optimizer.scope import Scope, traverse_scope
 from evals.scorers.execution.guard import Invalid
 from evals.scorers.execution.schema import Kind, Place, Schema
 
-_NUMBERS = (exp.Count, exp.Sum, exp.Avg, exp.Abs, exp.Round, exp.Length, exp.Neg, exp.Binary, exp.Year, exp.Month, exp.Day)
-_TEXTS = (exp.Lower, exp.Upper, exp.Substring, exp.Trim, exp.Concat, exp.Replace, exp.DPipe, exp.GroupConcat, exp.TimeToStr)
+_NUMBERS = (
+    exp.Count,
+    exp.Sum,
+    exp.Avg,
+    exp.Abs,
+    exp.Round,
+    exp.Length,
+    exp.Neg,
+    exp.Binary,
+    exp.Year,
+    exp.Month,
+    exp.Day,
+)
+_TEXTS = (
+    exp.Lower,
+    exp.Upper,
+    exp.Substring,
+    exp.Trim,
+    exp.Concat,
+    exp.Replace,
+    exp.DPipe,
+    exp.GroupConcat,
+    exp.TimeToStr,
+)
 
 
 class Names:
@@ -46,7 +68,9 @@ class Names:
         if isinstance(node, exp.Subquery | exp.Select):
             chosen = node.unnest().selects if isinstance(node, exp.Subquery) else node.selects
             return self.kind(chosen[0]) if len(chosen) == 1 else None
-        if isinstance(node, exp.Alias | exp.Paren | exp.Min | exp.Max | exp.ArgMin | exp.ArgMax | exp.Distinct | exp.Coalesce):
+        if isinstance(
+            node, exp.Alias | exp.Paren | exp.Min | exp.Max | exp.ArgMin | exp.ArgMax | exp.Distinct | exp.Coalesce
+        ):
             inner = node.expressions[0] if isinstance(node, exp.Distinct) else node.this
             return self.kind(inner)
         if isinstance(node, exp.Cast | exp.TryCast):

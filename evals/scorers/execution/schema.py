@@ -93,9 +93,7 @@ def _table(declared: exp.Schema) -> Table:
     keys = [d.name for d in columns if d.find(exp.PrimaryKeyColumnConstraint)]
     for constraint in declared.find_all(exp.PrimaryKey):
         keys += [k.name for k in constraint.expressions]
-    return Table(
-        declared.this.name, tuple(_column(d) for d in columns), keys[0].lower() if len(set(keys)) == 1 else ""
-    )
+    return Table(declared.this.name, tuple(_column(d) for d in columns), keys[0].lower() if len(set(keys)) == 1 else "")
 
 
 def _column(declared: exp.ColumnDef) -> Column:
