@@ -78,9 +78,9 @@ def reference(gold: Gold) -> str:
 
 
 def unfenced(reply: str) -> str:
-    """The last fenced block of a reply, or the whole of a reply that has none, without space around it.
+    r"""The last fenced block of a reply, or the whole of a reply that has none, without space around it.
 
-    >>> unfenced("So:\\n```sql\\nSELECT 1\\n```")
+    >>> unfenced("So:\n```sql\nSELECT 1\n```")
     'SELECT 1'
     """
     blocks = [hit["inside"] for hit in _FENCE.finditer(reply)]

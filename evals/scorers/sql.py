@@ -73,11 +73,12 @@ class SqlScorer:
 
     def _databases(self, schema: Schema, trees: Sequence[exp.Query], seed: str) -> list[Data]:
         clue = clues(trees, schema)
-        return [generate(schema, clue, 2 * seed_of(seed, i // 2) + i % 2) for i in range(self.databases)]
+        cut = trees[0].find(exp.Limit) is not None  # a cut tie that shows the same rows either way cannot be seen
+        return [generate(schema, clue, seed_of(seed, i), distinct=cut or i % 2 == 0) for i in range(self.databases)]
 
     def _compare(self, queries: Sequence[str], made: Sequence[Data], *, ordered: bool, alike: bool) -> Score:
         n = len(made)
-        both = [*made, *(data.shuffled(i) for i, data in enumerate(made))]
+        both = [*made, *(data.turned() for data in made)]
         golds = self.execute(both, [(queries[0], i) for i in range(2 * n)])
         if golds[-1].failure:
             return Score("gold-invalid", 0.0, f"gold: {golds[-1].failure}: {golds[-1].reason}")

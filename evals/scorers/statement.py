@@ -1,7 +1,7 @@
 """Formal statements, such as ProofNet's: exact match after normalising, token BLEU, chrF, and Lean if there is one.
 
 Two statements are the same when their tokens are, with comments, white space, the theorem's name, the word
-theorem or lemma, ASCII spellings (`->`, `<=`, `\\lam`) and what follows the `:=` left out of account. A BLEU
+theorem or lemma, ASCII spellings (`->`, `<=`) and what follows the `:=` left out of account. A BLEU
 is no proof of meaning: the ProofNet authors report it beside the share that type-checks (Azerbayev et al.,
 2023), and so does this scorer where it is given a `Checker`.
 """

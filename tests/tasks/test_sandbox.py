@@ -76,7 +76,7 @@ ONLY_GUARDED = [
     "SELECT a FROM t WHERE regexp_matches(b, '(a*)*b')",
 ]
 BOMBS = [
-    "SELECT count(*) FROM " + ", ".join(f"t AS t{i}" for i in range(12)) + " WHERE t0.a + t11.a + t5.a < 0",
+    "SELECT sum(t0.a * t11.a - t5.a) FROM " + ", ".join(f"t AS t{i}" for i in range(12)),
     "WITH RECURSIVE r AS (SELECT 1 AS n UNION ALL SELECT n + 1 FROM r) SELECT max(n) FROM r",
     "WITH RECURSIVE r AS (SELECT 'x' AS s UNION ALL SELECT s || s FROM r) SELECT count(*) FROM r",
     "SELECT * FROM " + ", ".join(f"t AS t{i}" for i in range(6)) + " ORDER BY t0.b, t1.b",

@@ -1,7 +1,7 @@
 """Rows for a schema, made for two queries: what they compare with is in the tables, and what they join on meets.
 
-Every second database has columns of nearly distinct values, so that an order has few ties; the others repeat
-few values, so that groups are large and DISTINCT matters. Values are drawn with weights 1, 1/2, 1/3 …, so that
+A distinct database has columns of nearly distinct values, so that an order has few ties; the others repeat few
+values, so that groups are large and DISTINCT matters. Values are drawn with weights 1, 1/2, 1/3 …, so that
 groups differ in size. A stated key is unique in the table it belongs to. NULL stands only in columns that a
 query asks for NULL. Everything is a function of the seed.
 """
@@ -22,7 +22,7 @@ from evals.scorers.execution.schema import Column, Place, Schema, Table
 from storage.records import seed_of
 
 Value = int | float | str | None
-_WORDS = ["Amber", "Birch", "Cedar", "Dune", "Ember", "Fjord", "Grove", "Heath", "Islet", "Juniper", "Kelp", "Lagoon", "Maple", "Nectar", "Otter", "Pine"]
+_WORDS = ("Amber", "Birch", "Cedar", "Dune", "Ember", "Fjord", "Grove", "Heath", "Islet", "Juniper", "Kelp", "Maple")
 _WHEN = ("date", "time", "day", "created", "birth")
 
 
@@ -45,15 +45,9 @@ class Data:
     tables: tuple[Table, ...]
     columns: Mapping[str, tuple[tuple[Value, ...], ...]]
 
-    def shuffled(self, seed: int) -> Data:
-        """The same rows in another order."""
-        draw = random.Random(seed)
-        mixed = {}
-        for name, columns in self.columns.items():
-            order = list(range(len(columns[0])))
-            draw.shuffle(order)
-            mixed[name] = tuple(tuple(values[i] for i in order) for values in columns)
-        return Data(self.tables, mixed)
+    def turned(self) -> Data:
+        """The same rows, the last first: whichever of two tied rows was first met is now the other."""
+        return Data(self.tables, {name: tuple(c[::-1] for c in columns) for name, columns in self.columns.items()})
 
 
 def clues(trees: Iterable[exp.Query], schema: Schema) -> Clues:
@@ -77,9 +71,9 @@ def clues(trees: Iterable[exp.Query], schema: Schema) -> Clues:
                 chosen = node.args["query"].unnest().selects
                 if chosen and (other := names.place(chosen[0].unalias())):
                     found.joined.append((places[0], other))
-        for node in tree.find_all(exp.Predicate, exp.Sum, exp.Avg, exp.Add, exp.Sub, exp.Mul, exp.Div):
-            parts = [node.this, node.args.get("expression")]
-            if not isinstance(node, exp.Predicate) or "number" in [names.kind(part) for part in parts]:
+        for side in tree.find_all(exp.Predicate, exp.Sum, exp.Avg, exp.Add, exp.Sub, exp.Mul, exp.Div):
+            parts = [side.this, side.args.get("expression")]
+            if not isinstance(side, exp.Predicate) or "number" in [names.kind(part) for part in parts]:
                 found.counted |= {p for part in parts if part and (p := names.place(part)) is not None}
     return found
 
@@ -93,15 +87,16 @@ def _own_literals(node: exp.Expr) -> Iterator[exp.Literal]:
     return (c for c in node.find_all(exp.Literal) if c.find_ancestor(exp.Predicate, exp.In, exp.Query) is node)
 
 
-def generate(schema: Schema, clue: Clues, seed: int) -> Data:
+def generate(schema: Schema, clue: Clues, seed: int, *, distinct: bool = False) -> Data:
     """One database with the tables of `clue.tables`."""
-    return _Maker(schema, clue, seed).data()
+    return _Maker(schema, clue, seed, distinct=distinct).data()
 
 
 class _Maker:
-    def __init__(self, schema: Schema, clue: Clues, seed: int) -> None:
+    def __init__(self, schema: Schema, clue: Clues, seed: int, *, distinct: bool) -> None:
         self.draw = random.Random(seed_of("database", seed))
-        self.distinct = seed % 2 == 0
+        self.distinct = distinct
+        self.step = 1 if distinct else self.draw.randint(1, 3)
         self.clue = clue
         self.tables = [t for t in schema.tables if t.name.lower() in clue.tables]
         self.of = {(t.name.lower(), c.name.lower()): c for t in self.tables for c in t.columns}
@@ -126,8 +121,8 @@ class _Maker:
     def _values(self, place: Place, size: int) -> list[Value]:
         pool = self._pool(place)
         if place in self.owners:
-            more = [self._fill(self.of[place], place, i) for i in range(len(pool), size)]
-            kept = (pool + more)[:size]
+            more = (self._fill(self.of[place], place, i) for i in range(4 * size))
+            kept = list(dict.fromkeys(self._typed(v, place) for v in (*pool, *more)))[:size]
             self.draw.shuffle(kept)
             return [self._typed(v, place) for v in kept]
         if self.distinct and self._alone(place):
@@ -141,10 +136,12 @@ class _Maker:
     def _spread(self, place: Place, pool: list[Value], size: int) -> list[Value]:
         """Mostly distinct; what queries compare with comes often enough to be found together with the rest."""
         said = self._said(place)
-        return [
+        values = [
             self.draw.choice(said) if said and self.draw.random() < 0.5 else self._fill(self.of[place], place, 7 + i)
             for i in range(size)
         ]
+        self.draw.shuffle(values)  # or the rows would lie in their order
+        return values
 
     def _alone(self, place: Place) -> bool:
         return sum(1 for q in self.of if self.classes[q] == self.classes[place]) == 1
@@ -180,8 +177,7 @@ class _Maker:
         said = self._said(place)
         if column.kind == "number":
             base = max((v for v in said if isinstance(v, int)), default=0)
-            step = self.draw.randint(1, 3) if not self.distinct else 1
-            value = (base if index % 2 else 0) + 1 + index * step
+            value = (base if index % 2 else 0) + 1 + index * self.step
             return value + self.draw.randint(1, 99) / 100 if column.real else value
         if any(word in place[1] for word in _WHEN):
             return f"{2008 + index % 12}-{1 + index * 5 % 12:02}-{1 + index * 11 % 28:02} {index % 24:02}:00:00"
@@ -213,11 +209,11 @@ def _owners(schema: Schema) -> set[Place]:
             continue
         if not rivals or _likeness(table, key) >= max(_likeness(r, key) for r in rivals):
             found.add((table, key))
-    for table in schema.tables:
-        first = table.columns[0].name.lower()
-        place = (table.name.lower(), first)
+    for unkeyed in schema.tables:
+        first = unkeyed.columns[0].name.lower()
+        place = (unkeyed.name.lower(), first)
         named = first in ("id", f"{place[0]}_id", f"{place[0].rstrip('s')}_id", f"{place[0]}id")
-        if not table.key and named and place not in children:
+        if not unkeyed.key and named and place not in children:
             found.add(place)
     return found
 

@@ -50,7 +50,7 @@ def duckdb(tree: exp.Query, schema: Schema) -> str:
             _within(node, names)
         elif isinstance(node, _ARITHMETIC):
             for part in (node.this, node.args.get("expression")):
-                if names.kind(part) == "text":
+                if part is not None and names.kind(part) == "text":
                     _as_number(part)
     return tree.sql("duckdb", comments=False, identify=True)
 

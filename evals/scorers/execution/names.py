@@ -66,7 +66,8 @@ class Names:
         if isinstance(node, exp.Literal):
             return "text" if node.is_string else "number"
         if isinstance(node, exp.Subquery | exp.Select):
-            chosen = node.unnest().selects if isinstance(node, exp.Subquery) else node.selects
+            query = node.unnest() if isinstance(node, exp.Subquery) else node
+            chosen = query.selects if isinstance(query, exp.Query) else []
             return self.kind(chosen[0]) if len(chosen) == 1 else None
         if isinstance(
             node, exp.Alias | exp.Paren | exp.Min | exp.Max | exp.ArgMin | exp.ArgMax | exp.Distinct | exp.Coalesce
