@@ -12,7 +12,10 @@ from __future__ import annotations
 import re
 from collections import Counter, defaultdict
 from collections.abc import Callable
+from itertools import groupby
 from typing import Any
+
+import polars as pl
 
 from storage.dialogues import Dialogue, Preference, Record
 from storage.records import LETTERS, Question, Rejected
@@ -22,6 +25,15 @@ SAID = 3  # of them, in a message
 _FEW = 30  # below this many keys a skew is chance
 _SHORT = 2  # characters of an answer
 _LETTER = re.compile(r"[A-Z]")
+_BATCH = 10_000
+_SEEN: dict[str, Any] = {  # what a record is known again by; `id` is of questions only
+    **dict.fromkeys(("id", "group", "place"), pl.Int64),  # hashes
+    "source_id": pl.String,
+    "file": pl.Categorical,
+    "line": pl.Int64,
+    "key": pl.Categorical,
+}
+_NAME = pl.coalesce("source_id", pl.col("file").cast(pl.String) + ":" + pl.col("line").cast(pl.String))
 
 KINDS = {
     "identical-options": "questions have the same text at two letters",
@@ -55,17 +67,14 @@ KINDS = {
 
 
 class Oddities:
-    """Counts oddities over a stream; memory grows with distinct rows by a few hundred bytes each."""
+    """Counts oddities over a stream; memory grows by some 60 bytes a question, a few hundred another record."""
 
     def __init__(self, number: Callable[[Question], int | None] = lambda question: None) -> None:
         self._number = number  # a format's own numbering of a question, None if it has none
         self._count: Counter[str] = Counter()
         self._examples: dict[str, list[str]] = defaultdict(list)
-        self._keys: dict[str, str | None] = {}
-        self._groups: set[str] = set()
-        self._line: dict[str, tuple[str, int, str]] = {}
-        self._shared: dict[str, list[str]] = {}
-        self._ids: dict[int, int] = {}  # hash of a source's id -> hash of its place
+        self._records = pl.DataFrame(schema=_SEEN)
+        self._latest: list[tuple[Any, ...]] = []  # of them, not in the frame yet
         self._seen: set[int] = set()
         self._answers: dict[int, int | None] = {}  # hash of a prompt -> hash of its answer, None once told
         self._queries: set[int] = set()
@@ -83,7 +92,7 @@ class Oddities:
         if isinstance(item, Rejected):
             self._broken = True
             return
-        self._groups.add(item.group)
+        self._remember(item)
         for kind in item.notes:
             self._note(kind, _name(item))
         self._any(item)
@@ -95,14 +104,13 @@ class Oddities:
     @property
     def groups(self) -> int:
         """How many different problems, prompts or topics there were."""
-        return len(self._groups)
+        return self._all()["group"].n_unique()
 
     def warnings(self) -> list[dict[str, Any]]:
         """One dict for each kind that occurred: kind, count, message, up to ten examples."""
         self._turn()
         self._skew()
-        self._count["shared-problem"] = len(self._shared)
-        self._examples["shared-problem"] = [", ".join(names) for names in self._shared.values()][:EXAMPLES]
+        self._repeats()
         return [self._warning(kind) for kind in KINDS if self._count[kind]]
 
     def _warning(self, kind: str) -> dict[str, Any]:
@@ -114,10 +122,6 @@ class Oddities:
     def _any(self, item: Record) -> None:
         if "stray-spaces" not in item.notes and any(text != text.strip() for text in _texts(item)):
             self._note("stray-spaces", _name(item))
-        if item.source_id:
-            here = hash(self._here)
-            if self._ids.setdefault(hash(item.source_id), here) != here:
-                self._note("repeated-id", f"{item.source_id} at {item.file}:{item.line}")
 
     def _row(self, item: Record) -> None:
         identity = hash(item.id)
@@ -143,7 +147,6 @@ class Oddities:
     def _question(self, question: Question) -> None:
         self._asked.append(question)
         self._options(question)
-        self._repeats(question)
         if question.answer is None:
             self._note("no-key", _name(question))
         else:
@@ -166,20 +169,38 @@ class Oddities:
             key = f", key {question.answer}" + ("" if keyed else ", not one of them") if question.answer else ", no key"
             self._note("identical-options", said + key)
 
-    def _repeats(self, question: Question) -> None:
-        identity, group = question.id, question.group
-        if identity in self._keys:
-            before = self._keys[identity]
-            self._note("repeated-question", _name(question))
-            if None not in (before, question.answer) and before != question.answer:
-                self._note("contradicting-keys", f"{_name(question)}: {before}, then {question.answer}")
-        if self._keys.get(identity) is None:
-            self._keys[identity] = question.answer
-        *first, name = self._line.setdefault(group, (*self._here, _name(question)))
-        if tuple(first) != self._here:
-            names = self._shared.setdefault(group, [name])
-            if names[-1] != _name(question) and len(names) < EXAMPLES:
-                names.append(_name(question))
+    def _remember(self, item: Record) -> None:
+        identity, key = (hash(item.id), item.answer) if isinstance(item, Question) else (None, None)
+        place = (item.source_id or None, item.file, item.line)
+        self._latest.append((identity, hash(item.group), hash(self._here), *place, key))
+        if len(self._latest) == _BATCH:
+            self._all()
+
+    def _all(self) -> pl.DataFrame:
+        self._records.vstack(pl.DataFrame(self._latest, _SEEN, orient="row"), in_place=True)
+        self._latest = []
+        return self._records
+
+    def _repeats(self) -> None:
+        """Look back on the whole source."""
+        records = self._all()
+        elsewhere = pl.col("place") != pl.col("place").first()
+        named = _several(records, "source_id").filter(elsewhere.over("source_id"))
+        self._told("repeated-id", named, "{source_id} at {file}:{line}")
+        asked = _several(records, "id").with_columns(before=pl.col("key").drop_nulls().first().over("id"))
+        self._told("repeated-question", asked.filter(~pl.col("id").is_first_distinct()), "{name}")
+        others = asked.filter(pl.col("key") != pl.col("before"))
+        self._told("contradicting-keys", others, "{name}: {before}, then {key}")
+        problems = _several(records.filter(pl.col("id").is_not_null()), "group")
+        problems = problems.with_columns(first=pl.col("name").first().over("group")).filter(elsewhere.over("group"))
+        names = pl.col("name").rle().struct.field("value").head(EXAMPLES)
+        shared = problems.group_by("group", maintain_order=True).agg(pl.first("first"), names)
+        self._count["shared-problem"] = len(shared)
+        self._examples["shared-problem"] = [_listed([first, *more]) for _, first, more in shared.head(EXAMPLES).rows()]
+
+    def _told(self, kind: str, found: pl.DataFrame, example: str) -> None:
+        self._count[kind] = len(found)
+        self._examples[kind] = [example.format(**row) for row in found.head(EXAMPLES).iter_rows(named=True)]
 
     def _turn(self) -> None:
         """Look back on a whole line of the source."""
@@ -207,6 +228,15 @@ class Oddities:
         self._count[kind] += 1
         if len(self._examples[kind]) < EXAMPLES:
             self._examples[kind].append(example)
+
+
+def _several(records: pl.DataFrame, column: str) -> pl.DataFrame:
+    """The records whose value of `column` others have as well."""
+    return records.filter(pl.col(column).is_not_null() & pl.col(column).is_duplicated()).with_columns(name=_NAME)
+
+
+def _listed(names: list[str]) -> str:
+    return ", ".join([name for name, _ in groupby(names)][:EXAMPLES])
 
 
 def _name(item: Record) -> str:

@@ -135,10 +135,14 @@ def _frame(batch: list[tuple[int, Question]], split_of: Callable[[str], Split], 
 
 
 def _stay(parts: Path, kept: pl.DataFrame, out: Path) -> None:
-    """The rows of the parts that are kept, in their order and with their split."""
-    rows = pl.scan_parquet(parts / "questions-*.parquet").drop("split")
-    stay = rows.join(kept.lazy(), on="position", maintain_order="left")
-    stay.select(name for name in _QUESTION if name != "position").sink_parquet(out)
+    """The rows of the parts that are kept, in their order and with their split; in memory is one part."""
+    names = [name for name in _QUESTION if name != "position"]
+    schema = pl.DataFrame(schema=_QUESTION).select(names).to_arrow().schema
+    with pq.ParquetWriter(out, schema, compression="zstd") as file:
+        for part in sorted(parts.glob("questions-*.parquet")):
+            rows = pl.read_parquet(part).drop("split")
+            mine = kept.filter(pl.col("position").is_between(rows["position"].min(), rows["position"].max()))
+            file.write_table(rows.join(mine, on="position", maintain_order="left").select(names).to_arrow())
 
 
 def _told(con: duckdb.DuckDBPyConnection, folder: Path) -> tuple[str, dict[str, Any]]:

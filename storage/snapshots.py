@@ -44,10 +44,11 @@ select {_FIELDS}
 from questions where answer is not null and id in (select question from rationales where kept)
 """
 # Every kept rationale with its question, and the first thing that keeps it out, if anything does.
+_BARE, _WHOLE = "p.answer_line", "trim(r.text, e' \\t\\r\\n')"
 _JUDGED = """
-create temp table judged as
 select r.question, r.sample, r.request, q."group", q.split, p.prompt,
-  [{'role': 'assistant', 'content': if($bare, p.answer_line, trim(r.text, e' \\t\\r\\n'))}] as completion,
+  [struct_pack(role := 'assistant', content := {text})] as completion,
+  left(sha256(to_json(p.prompt)::varchar || chr(10) || to_json(completion)::varchar), 16) as id,
   case
     when q.id is null then 'unknown question'
     when q.split = 'test' then 'test question'
@@ -60,26 +61,22 @@ where r.kept
 # A copy says nothing new.
 _RANKED = """
 create temp table ranked as
-with named as (
-  select *, left(sha256(to_json(prompt)::varchar || chr(10) || to_json(completion)::varchar), 16) as id,
-  from judged where fault is null
-)
-select *, row_number() over (partition by id order by sample, request) as copy from named
+select file_row_number, question, row_number() over (partition by id order by sample, request) as copy
+from judged where fault is null
 """
-_EXAMPLES = """
-create temp table examples as
+_ASKED = """
 select id, question, "group", split, prompt, completion, request, 0::integer as shuffle
-from ranked where copy = 1
+from judged where file_row_number in (select file_row_number from ranked where copy = 1) order by id
 """
-# By id, for the copies that are added meanwhile must not be met.
 _TO_COPY = """
 select id, question, "group", split, request, completion[1].content as text
-from examples where shuffle = 0 and split = 'train' and id > $after order by id limit $batch
+from asked where split = 'train' and id > $after order by id limit $batch
 """
 _COPIES = """
-insert into examples by name
+create or replace temp table fresh as
+select id, question, "group", split, prompt, completion, request, shuffle
 from (select left(sha256(to_json(prompt)::varchar || chr(10) || to_json(completion)::varchar), 16) as id, * from copies)
-anti join examples using (id) qualify row_number() over (partition by id) = 1
+anti join taken using (id) qualify row_number() over (partition by id) = 1
 """
 _DROPS = """
 create temp table drops as
@@ -148,19 +145,22 @@ class Build:
         example. PonensError if a group stands on two sides.
         """
         con = self._con
-        self._render(folder / "parts", rendered)
-        con.execute(_JUDGED, {"bare": bare}).fetchall()
+        parts = self._render(folder / "parts", rendered)
+        self._copy(_JUDGED.format(text=_BARE if bare else _WHOLE), parts / "judged.parquet")
+        self._view("judged", parts / "judged.parquet", "file_row_number = true")
         con.execute(_RANKED).fetchall()
-        con.execute(_EXAMPLES).fetchall()
         con.execute(_DROPS).fetchall()
+        self._copy(_ASKED, folder / EXAMPLES)
         if copies:
-            self._copies(copies)
+            (folder / EXAMPLES).rename(parts / "examples-asked.parquet")
+            self._copies(copies, parts)
+            self._view("all_examples", parts / "examples-*.parquet")
+            self._copy("from all_examples order by id", folder / EXAMPLES)
+        self._view("examples", folder / EXAMPLES)
         self._whole_groups()
         columns = 'id, question, "group", split, prompt, completion'
-        self._copy("from examples order by id", folder / EXAMPLES)
         for split in ("train", "valid"):  # in the order of what was just sorted
-            sorted_rows = f"select {columns} from read_parquet('{_quoted(folder / EXAMPLES)}') where split = '{split}'"
-            self._copy(sorted_rows, folder / f"{split}.parquet")
+            self._copy(f"select {columns} from examples where split = '{split}'", folder / f"{split}.parquet")
         self._copy("from drops order by all", folder / DROPS)
         rows = self._count("select split, count(*) from examples group by all")
         return Counts(
@@ -181,7 +181,9 @@ class Build:
         """Prompt and completion of at most `most` examples that were written."""
         return description.texts(self._con, most)
 
-    def _copies(self, copies: Copies) -> None:
+    def _copies(self, copies: Copies, parts: Path) -> None:
+        self._view("asked", parts / "examples-asked.parquet")
+        self._con.execute("create temp table taken as select id from asked").fetchall()
         after = ""
         while rows := self._rows(_TO_COPY, {"after": after, "batch": _BATCH}):
             after = rows[-1]["id"]
@@ -195,19 +197,21 @@ class Build:
             ]
             self._con.register("copies", pl.DataFrame(made, _COPY))
             self._con.execute(_COPIES).fetchall()
+            self._con.execute("insert into taken select id from fresh").fetchall()
+            self._copy("from fresh", parts / f"examples-{after}.parquet")
 
-    def _render(self, parts: Path, rendered: Iterable[list[dict[str, Any]]]) -> None:
-        """A view `rendered` over files: a million prompts are more than memory should hold."""
+    def _render(self, parts: Path, rendered: Iterable[list[dict[str, Any]]]) -> Path:
+        """A view `rendered` over files in `parts`: a million prompts are more than memory should hold."""
         shutil.rmtree(parts, ignore_errors=True)  # of a try that was killed
         parts.mkdir()
         self.parts = parts
+        self._con.execute(f"set temp_directory = '{_quoted(parts)}/spilled'; set memory_limit = '{MEMORY}'").fetchall()
         _RENDERED_EMPTY.write_parquet(parts / "rendered-empty.parquet")
         for number, batch in enumerate(rendered):
             file = parts / f"rendered-{number:06}.parquet"
             pl.DataFrame(batch, _RENDERED).write_parquet(file, compression="lz4")
-        place = _quoted(parts)
-        self._con.execute(f"set temp_directory = '{place}/spilled'; set memory_limit = '{MEMORY}'").fetchall()
-        self._con.execute(f"create view rendered as from read_parquet('{place}/rendered-*.parquet')").fetchall()
+        self._view("rendered", parts / "rendered-*.parquet")
+        return parts
 
     def _whole_groups(self) -> None:
         if torn := self._con.execute(_TORN).fetchall():
@@ -217,6 +221,9 @@ class Build:
                 expected="all questions of a problem on one side",
                 hint="run again with `--refresh parse`",
             )
+
+    def _view(self, name: str, files: Path, options: str = "file_row_number = false") -> None:
+        self._con.execute(f"create view {name} as from read_parquet('{_quoted(files)}', {options})").fetchall()
 
     def _copy(self, select: str, file: Path) -> None:
         self._con.execute(f"copy ({select}) to '{_quoted(file)}' (format parquet, compression zstd)").fetchall()

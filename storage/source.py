@@ -15,7 +15,7 @@ from pathlib import Path
 import orjson
 
 from storage import remote
-from storage.artifacts import sha256
+from storage.artifacts import MANIFEST, sha256
 from storage.records import UsageError, digest
 
 Named = tuple[str, Path]
@@ -23,7 +23,7 @@ TEXT = (".jsonl", ".ndjson", ".json", ".csv", ".tsv", ".txt")
 SUFFIXES = (*TEXT, *(f"{suffix}{packed}" for suffix in TEXT for packed in (".gz", ".zst")), ".parquet", ".arrow")
 COMPANIONS = ("tables.json",)  # read along with the rows beside them
 _PLAIN_TEXT = (".txt", ".txt.gz", ".txt.zst")
-_SAVED = ("dataset_dict.json", "dataset_info.json", "state.json")  # what `datasets` writes beside its rows
+_SAVED = ("dataset_dict.json", "dataset_info.json", "state.json", MANIFEST)  # what `datasets` and we write beside rows
 _HUB = re.compile(r"hf://(?:datasets/)?(?P<name>[\w.-]+/[\w.-]+)(?:@(?P<revision>[^/]+))?(?:/(?P<below>.+))?")
 
 

@@ -39,6 +39,7 @@ STATED = {  # ways to state the right answer, or not to
     "boxed": "Each option was tested in turn, so \\boxed{{{right}}}.",
     "option": "Each option was tested in turn.\nAnswer: {text}",
     "varied": "Way {before} of many: each option was tested in turn.\nAnswer: {right}",
+    "betrays": "The given answer is {right}, so it must hold.\nAnswer: {right}",
     "wrong": "Each option was tested in turn.\nAnswer: {wrong}",
     "unreadable": "The text does not allow me to say.",
     "outside": "None of these fits.\nAnswer: Z",

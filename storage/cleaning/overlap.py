@@ -20,7 +20,7 @@ from storage.records import Question
 
 WORDS, CHARACTERS = 13, 20
 COMMON = 10
-_BATCH = 10_000
+_BATCH = 2_000
 _WORD = r"\p{Han}|[\w--\p{Han}]+"
 _EVALUATION: dict[str, Any] = {
     "item": pl.Int64,

@@ -25,6 +25,7 @@ ROWS = 8
 SLOTS = BANDS * ROWS
 NUMERALS = "0123456789零〇一二三四五六七八九十百千万两"
 _SEED = 1
+_TEXTS = 1_000  # at a time: in between, a character takes some 50 bytes
 _BETWEEN = "\u241f"  # a visible sign that no normal form changes
 _MULTIPLIER = np.uint64(0x9E3779B97F4A7C15)  # 2^64 / golden ratio, odd
 Words = npt.NDArray[np.uint64]
@@ -61,8 +62,15 @@ def bands(texts: Sequence[str], facts: Sequence[str]) -> tuple[Words, npt.NDArra
 
     Texts with other `facts` or other numbers have no key in common.
     """
-    if not texts:
-        return np.empty((0, BANDS), np.uint64), np.empty((0, SLOTS), np.uint16)
+    keys, slots = [np.empty((0, BANDS), np.uint64)], [np.empty((0, SLOTS), np.uint16)]
+    for start in range(0, len(texts), _TEXTS):
+        one, other = _bands(texts[start : start + _TEXTS], facts[start : start + _TEXTS])
+        keys.append(one)
+        slots.append(other)
+    return np.concatenate(keys), np.concatenate(slots)
+
+
+def _bands(texts: Sequence[str], facts: Sequence[str]) -> tuple[Words, npt.NDArray[np.uint16]]:
     padded = [text.ljust(SHINGLE) for text in texts]
     starts = np.concatenate([[0], np.cumsum([len(text) for text in padded])])
     letters = np.frombuffer("".join(padded).encode("utf-32-le"), np.uint32)

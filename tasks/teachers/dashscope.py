@@ -14,7 +14,6 @@ from typing import Any
 
 import requests
 from dashscope.aigc.generation import Generation
-from langchain_core.callbacks import CallbackManagerForLLMRun
 from langchain_core.messages import AIMessage, BaseMessage
 from langchain_core.messages.ai import UsageMetadata
 from langchain_core.outputs import ChatGeneration, ChatResult
@@ -133,13 +132,8 @@ class QwenChat(DirectChat):
         """Close its connections."""
         self._session.close()
 
-    def _generate(
-        self,
-        messages: list[BaseMessage],
-        stop: list[str] | None = None,
-        run_manager: CallbackManagerForLLMRun | None = None,
-        **kwargs: Any,
-    ) -> ChatResult:
+    def reply(self, messages: list[BaseMessage], stop: list[str] | None = None, **kwargs: Any) -> ChatResult:
+        """One call of the SDK."""
         answer = Generation.call(
             model=self.model,
             messages=[{"role": _ROLES[m.type], "content": str(m.text)} for m in messages],

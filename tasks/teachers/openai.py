@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any
 
 import orjson
-from langchain_core.callbacks import CallbackManagerForLLMRun
 from langchain_core.language_models.base import LanguageModelInput
 from langchain_core.messages import BaseMessage
 from langchain_core.outputs import ChatResult
@@ -32,13 +31,8 @@ class CompatibleChat(DirectChat, ChatOpenAI):
         body = {**(payload.get("extra_body") or {}), "messages": payload["messages"]}
         return payload | {"messages": [], "extra_body": body}
 
-    def _generate(
-        self,
-        messages: list[BaseMessage],
-        stop: list[str] | None = None,
-        run_manager: CallbackManagerForLLMRun | None = None,
-        **kwargs: Any,
-    ) -> ChatResult:
+    def reply(self, messages: list[BaseMessage], stop: list[str] | None = None, **kwargs: Any) -> ChatResult:
+        """One call of the SDK."""
         # The SDK makes typed objects of the reply, of which LangChain makes plain ones again: a tenth, too.
         raw = self.client.with_raw_response.create(**self._get_request_payload(messages, stop=stop, **kwargs))
         reply = orjson.loads(raw.content)

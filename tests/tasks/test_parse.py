@@ -213,11 +213,12 @@ def test_a_generated_source_is_read_where_the_step_before_left_it(tmp_path, home
     made = Receipt("puzzles", "k", "d" * 64, "artifacts/puzzles/1", {}, {}, 0.0, "")
     (home.root / made.artifact).mkdir(parents=True)
     write(home.root / made.artifact / "puzzles.jsonl", problem(1))
-    (home.root / made.artifact / "manifest.json").write_text("{}")
+    (home.root / made.artifact / "manifest.json").write_text('{\n  "digest": "x"\n}')
 
     step = parse.step(ParseSpec(), parse.generated(made, home.root))
+    facts = run_step(step, home)[0].facts
 
-    assert run_step(step, home)[0].facts["questions"] == 2
+    assert (facts["questions"], facts["rejected"]) == (2, 0)
     assert (
         parse.step(ParseSpec(), parse.generated(Receipt("puzzles", "", "", "", {}, {}, 0.0, ""), home.root)).key is None
     )

@@ -124,3 +124,23 @@ def test_an_estimate_for_other_questions_learns_from_the_same_model(tmp_path: Pa
 
     assert (known["learned_from"], unknown["learned_from"]) == (16, 0)
     assert known["tokens"]["out"] < unknown["tokens"]["out"] == 5 * 400
+
+
+def test_a_rationale_that_betrays_the_key_is_refused_where_it_was_shown(tmp_path: Path) -> None:
+    with TeacherServer(lambda prompt, before: "wrong" if prompt in HARD else "betrays", gold=gold_of(ASKED)) as server:
+        facts = run(tmp_path, both(server), ASKED).facts
+    rows = table(tmp_path)
+
+    assert facts["rejected"] == {"betrays the key": 4, "disagrees": 4}
+    assert set(rows.filter(pl.col("reason") == "betrays the key")["prompt"]) == {"choice/2/explain"}
+
+
+def test_of_a_question_s_rationales_copies_go_and_at_most_keep_stay(tmp_path: Path) -> None:
+    with TeacherServer(gold=gold_of(ASKED)) as server:
+        one = run(tmp_path / "one", both(server, samples=2), ASKED).facts
+        server.script = lambda prompt, before: ("right", "right", "boxed", "option")[before % 4]
+        four = run(tmp_path / "four", both(server, samples=4, keep=2, near_copy=0.999), ASKED).facts
+
+    assert (one["kept"], one["rejected"]) == (12, {"near-copy": 12})
+    assert four["kept"] == 24
+    assert four["rejected"]["surplus"] + four["rejected"]["near-copy"] == 24

@@ -158,7 +158,9 @@ def test_a_tiny_model_writes_samples_that_differ_and_can_be_repeated(
     tmp_path: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
     base = tiny_base(tmp_path_factory.mktemp("vllm") / "tiny")
-    spec = ReasonSpec(teacher="vllm", model=str(base), samples=3, max_tokens=24, workers=8, max_unanswered=1.0)
+    spec = ReasonSpec(
+        teacher="vllm", model=str(base), prompt="solve", samples=3, max_tokens=24, workers=8, max_unanswered=1.0
+    )
     first = run(tmp_path / "first", spec, questions(4))
     again = run(tmp_path / "again", spec, questions(4))  # in the same process: the first has given all back
     texts = pl.read_parquet(tmp_path / "first" / "work" / TABLE)
