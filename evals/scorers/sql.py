@@ -73,7 +73,8 @@ class SqlScorer:
 
     def _databases(self, schema: Schema, trees: Sequence[exp.Query], seed: str) -> list[Data]:
         clue = clues(trees, schema)
-        cut = trees[0].find(exp.Limit) is not None  # a cut tie that shows the same rows either way cannot be seen
+        # A tie of rows, cut, that shows the same either way cannot be seen; a tie of groups shows other groups.
+        cut = any(not limit.parent.args.get("group") for limit in trees[0].find_all(exp.Limit) if limit.parent)
         return [generate(schema, clue, seed_of(seed, i), distinct=cut or i % 2 == 0) for i in range(self.databases)]
 
     def _compare(self, queries: Sequence[str], made: Sequence[Data], *, ordered: bool, alike: bool) -> Score:

@@ -49,6 +49,8 @@ RIGHT = [
     ("SELECT avg(age) FROM singer", "SELECT sum(age) * 1.0 / count(age) FROM singer"),
     ("SELECT name FROM singer WHERE singer_id NOT IN (SELECT singer_id FROM concert)", "SELECT s.name FROM singer s LEFT JOIN concert c ON s.singer_id = c.singer_id WHERE c.concert_id IS NULL"),
     ("SELECT count(DISTINCT country) FROM singer", "SELECT count(*) FROM (SELECT DISTINCT country FROM singer)"),
+    ("SELECT name FROM singer WHERE singer_id IN (SELECT year FROM concert)", "SELECT s.name FROM singer s WHERE EXISTS (SELECT 1 FROM concert c WHERE c.year = s.singer_id)"),
+    ("SELECT country FROM singer GROUP BY country ORDER BY count(*) DESC LIMIT 1", "SELECT country FROM singer GROUP BY 1 ORDER BY count(singer_id) DESC LIMIT 1"),
 ]  # fmt: skip
 WRONG = [
     ("SELECT name FROM singer WHERE age > 40", "SELECT name FROM singer WHERE age >= 40"),

@@ -81,6 +81,8 @@ class Names:
         return "number" if isinstance(node, _NUMBERS) else None
 
     def _resolve(self, column: exp.Column, scope: Scope) -> None:
+        if id(column) in self._places:
+            return  # scopes come from the inside out, and an outer one lists an inner one's columns again
         own = {alias: source for alias, (_, source) in scope.selected_sources.items()}
         around = {alias: source for alias, source in scope.sources.items() if alias not in own}
         if not any(self._found(column, alias, source) for alias, source in own.items()) and any(
