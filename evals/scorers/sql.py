@@ -1,7 +1,7 @@
 """Text to SQL, scored by running both queries over generated rows.
 
 For each question several databases are made (`execution.databases`), with what both queries compare with among
-the rows. The gold runs on each twice, the rows in two orders:
+the rows. A gold whose answer may rest on the order of rows runs on each twice, the rows in two orders:
 
 - where its two answers hold other rows, the answer rests on chance (a tie cut by LIMIT) and the database is set
   aside; where only the order differs (ties), the answers are compared as bags;
@@ -29,6 +29,9 @@ from evals.scorers.execution.results import Rows, nothing, same
 from evals.scorers.execution.schema import Schema, Unreadable, schema_of
 from storage.records import seed_of
 
+# what can give another answer when the rows lie in another order
+_ORDERED = (exp.Order, exp.Limit, exp.Window, exp.GroupConcat, exp.ArgMin, exp.ArgMax)
+
 
 @dataclass(frozen=True, slots=True)
 class Answer:
@@ -40,7 +43,7 @@ class Answer:
 
 
 class Execute(Protocol):
-    """Runs queries, each on the database of its index, in order, and stops after the first that fails."""
+    """Runs queries, each on the database of its index; one that failed is not run again and fails as before."""
 
     def __call__(self, databases: Sequence[Data], jobs: Sequence[tuple[str, int]]) -> list[Answer]: ...
 
@@ -57,7 +60,7 @@ class SqlScorer:
         expected = reference(gold)
         try:
             schema, trees = _gold(str(gold.about.get("schema", "")), expected)
-        except (Unreadable, Invalid, Refused) as error:
+        except (Unreadable, Invalid, Refused, RecursionError) as error:
             return Score("gold-invalid", 0.0, f"gold: {error}")
         try:
             trees.append(quoted_strings(parse(unfenced(prediction), schema), schema))
@@ -65,11 +68,12 @@ class SqlScorer:
             ordered = trees[0].args.get("order") is not None
             alike = trees[0].sql(normalize=True) == trees[1].sql(normalize=True)
             queries = [duckdb(tree, schema) for tree in trees]
-        except Invalid as error:
+            tied = trees[0].find(*_ORDERED) is not None
+        except (Invalid, RecursionError) as error:
             return Score("invalid", 0.0, str(error))
         except Refused as error:
             return Score("refused", 0.0, str(error))
-        return self._compare(queries, made, ordered=ordered, alike=alike)
+        return self._compare(queries, made, ordered=ordered, alike=alike, tied=tied)
 
     def _databases(self, schema: Schema, trees: Sequence[exp.Query], seed: str) -> list[Data]:
         clue = clues(trees, schema)
@@ -77,21 +81,26 @@ class SqlScorer:
         cut = any(not limit.parent.args.get("group") for limit in trees[0].find_all(exp.Limit) if limit.parent)
         return [generate(schema, clue, seed_of(seed, i), distinct=cut or i % 2 == 0) for i in range(self.databases)]
 
-    def _compare(self, queries: Sequence[str], made: Sequence[Data], *, ordered: bool, alike: bool) -> Score:
+    def _compare(
+        self, queries: Sequence[str], made: Sequence[Data], *, ordered: bool, alike: bool, tied: bool
+    ) -> Score:
+        gold, query = queries
         n = len(made)
-        both = [*made, *(data.turned() for data in made)]
-        golds = self.execute(both, [(queries[0], i) for i in range(2 * n)])
-        if golds[-1].failure:
-            return Score("gold-invalid", 0.0, f"gold: {golds[-1].failure}: {golds[-1].reason}")
-        answers = self.execute(made, [(queries[1], i) for i in range(n)])
-        if answers[-1].failure:
-            return Score(answers[-1].failure, 0.0, answers[-1].reason)
+        both = [*made, *(data.turned() for data in made)] if tied else made
+        jobs = [(gold, i) for i in range(n, len(both))] + [(sql, i) for i in range(n) for sql in queries]
+        found = dict(zip(jobs, self.execute(both, jobs), strict=True))
+        failures = {sql: answer for (sql, _), answer in found.items() if answer.failure}
+        if failed := failures.get(gold):
+            return Score("gold-invalid", 0.0, f"gold: {failed.failure}: {failed.reason}")
+        if (failed := failures.get(query)) and failed.failure:
+            return Score(failed.failure, 0.0, failed.reason)
         pairs: list[tuple[Rows, Rows, bool]] = []
         telling = 0
-        for first, again, answer in zip(golds[:n], golds[n:], answers, strict=True):
-            if _identical(first.rows, again.rows, ordered=False):
-                pairs.append((first.rows, answer.rows, ordered and _identical(first.rows, again.rows, ordered=True)))
-                telling += not nothing(first.rows)
+        for i in range(n):
+            first, again = found[gold, i].rows, found[gold, n + i if tied else i].rows
+            if _identical(first, again, ordered=False):
+                pairs.append((first, found[query, i].rows, ordered and _identical(first, again, ordered=True)))
+                telling += not nothing(first)
         return _judge(pairs, telling, n, alike=alike)
 
 

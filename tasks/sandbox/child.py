@@ -1,4 +1,4 @@
-"""The child's side of `tasks.sandbox.runner`: one JSON line of tables and queries in, one line a query out.
+"""The child's side of `tasks.sandbox.runner`: a JSON line of databases, then one for each query; a line a query out.
 
 Whatever reaches this process is taken for hostile. DuckDB sees no file, no extension and no setting; the
 operating system bounds memory, processor time and files; a statement that is no single SELECT does not run.
@@ -7,8 +7,10 @@ operating system bounds memory, processor time and files; a statement that is no
 from __future__ import annotations
 
 import os
+import queue
 import resource
 import sys
+import threading
 from typing import Any
 
 import duckdb
@@ -30,24 +32,37 @@ _CLOSED: dict[str, str | bool | int | float | list[str]] = {
 
 
 def main() -> None:
-    """Answer orders until standard input ends."""
+    """Answer what standard input asks until it ends, which it does when the parent is gone."""
     limits = orjson.loads(sys.argv[1])
     confine(limits["memory"])
+    lines: queue.SimpleQueue[bytes] = queue.SimpleQueue()
+    threading.Thread(target=_listen, args=(lines,), name="lifeline", daemon=True).start()
     connection = closed_database(limits["memory"])
+    databases: list[Any] = []
+    filled: int | None = None
+    while True:
+        order = orjson.loads(lines.get())
+        if "databases" in order:
+            databases, filled = order["databases"], None
+            continue
+        grant(limits["seconds"])
+        if order["database"] != filled:
+            filled = order["database"]
+            fill(connection, databases[filled])
+        connection.execute("BEGIN TRANSACTION READ ONLY")  # a SELECT may hold an INSERT in its WITH
+        reply = orjson.dumps(answer(connection, order["sql"], limits["rows"]), default=str)
+        connection.execute("ROLLBACK")
+        if len(reply) > limits["bytes"]:
+            reply = orjson.dumps({"failure": "memory", "reason": f"a result over {limits['bytes']} bytes"})
+        sys.stdout.buffer.write(reply + b"\n")
+        sys.stdout.buffer.flush()
+
+
+def _listen(lines: queue.SimpleQueue[bytes]) -> None:
+    """Pass lines on while a query runs, so that the end of the parent ends the query too."""
     for line in sys.stdin.buffer:
-        order = orjson.loads(line)
-        for sql, index in order["jobs"]:
-            grant(limits["seconds"])
-            fill(connection, order["databases"][index])
-            connection.execute("BEGIN TRANSACTION READ ONLY")  # a SELECT may hold an INSERT in its WITH
-            reply = orjson.dumps(answer(connection, sql, limits["rows"]), default=str)
-            connection.execute("ROLLBACK")
-            if len(reply) > limits["bytes"]:
-                reply = orjson.dumps({"failure": "memory", "reason": f"a result over {limits['bytes']} bytes"})
-            sys.stdout.buffer.write(reply + b"\n")
-            sys.stdout.buffer.flush()
-            if reply[:10] == b'{"failure"':
-                break
+        lines.put(line)
+    os._exit(0)
 
 
 def confine(memory: int) -> None:
@@ -79,13 +94,13 @@ def closed_database(memory: int) -> duckdb.DuckDBPyConnection:
 
 def fill(connection: duckdb.DuckDBPyConnection, tables: dict[str, list[tuple[str, str, list[Any]]]]) -> None:
     """Leave these tables (name: columns of name, type and values) in the database and no other."""
-    for (old,) in connection.execute("SHOW TABLES").fetchall():
+    connection.execute("BEGIN TRANSACTION")
+    for (old,) in connection.execute("SELECT table_name FROM duckdb_tables()").fetchall():
         connection.execute(f"DROP TABLE {_name(old)}")
     for table, columns in tables.items():
-        declared = ", ".join(f"{_name(name)} {kind}" for name, kind, _ in columns)
-        connection.execute(f"CREATE TABLE {_name(table)} ({declared})")
-        unnested = ", ".join(f"unnest(?::{kind}[])" for _, kind, _ in columns)
-        connection.execute(f"INSERT INTO {_name(table)} SELECT {unnested}", [values for _, _, values in columns])
+        chosen = ", ".join(f"unnest(?::{kind}[]) AS {_name(name)}" for name, kind, _ in columns)
+        connection.execute(f"CREATE TABLE {_name(table)} AS SELECT {chosen}", [values for _, _, values in columns])
+    connection.execute("COMMIT")
 
 
 def answer(connection: duckdb.DuckDBPyConnection, sql: str, most: int) -> dict[str, Any]:

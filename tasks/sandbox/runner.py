@@ -65,17 +65,28 @@ class Sandbox:
         self.close()
 
     def __call__(self, databases: Sequence[Data], jobs: Sequence[tuple[str, int]]) -> list[Answer]:
-        """One answer a job, up to and with the first that failed. Job: a DuckDB query and a database's index."""
-        order = {"databases": [_tables(data) for data in databases], "jobs": jobs}
+        """One answer a job: a DuckDB query and a database's index. Jobs of one database should be neighbours.
+
+        A query that failed is not run again: its further jobs get the same answer.
+        """
+        order = orjson.dumps({"databases": [_tables(data) for data in databases]}) + b"\n"
+        failed: dict[str, Answer] = {}
         answers: list[Answer] = []
-        try:
-            self._send(orjson.dumps(order) + b"\n")
-            for _ in jobs:
-                answers.append(_answer(orjson.loads(self._line())))
-                if answers[-1].failure:
-                    break
-        except _Gone:
-            answers.append(self._obituary())
+        known: subprocess.Popen[bytes] | None = None
+        for sql, index in jobs:
+            answer = failed.get(sql)
+            if answer is None:
+                try:
+                    if known is None or known is not self._process:
+                        self._send(order)
+                        known = self._process
+                    self._send(orjson.dumps({"sql": sql, "database": index}) + b"\n")
+                    answer = _answer(orjson.loads(self._line()))
+                except _Gone:
+                    answer = self._obituary()
+                if answer.failure:
+                    failed[sql] = answer
+            answers.append(answer)
         return answers
 
     def close(self) -> None:

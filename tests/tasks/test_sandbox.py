@@ -2,6 +2,9 @@
 
 import os
 import signal
+import subprocess
+import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -62,10 +65,47 @@ ATTACKS = [
     "CHECKPOINT",
     "VACUUM",
     "WITH x AS (INSERT INTO t VALUES (1, 'x') RETURNING a) SELECT * FROM x",
+    "WITH x AS MATERIALIZED (DELETE FROM t RETURNING a) SELECT count(*) FROM x",
+    "SELECT * FROM parquet_scan('{folder}/*.parquet')",
+    "SELECT * FROM read_csv(['/etc/passwd', '/etc/group'])",
+    "SELECT * FROM parquet_metadata('/etc/passwd')",
+    "SELECT * FROM t, LATERAL (SELECT * FROM read_text('/etc/' || t.b))",
+    "SELECT (SELECT content FROM read_text('/etc/passwd'))",
+    "SELECT * FROM sqlite_scan('{folder}/a.db', 't')",
+    "SELECT * FROM postgres_scan('host=127.0.0.1', 'public', 't')",
+    "SELECT * FROM query_table('/etc/passwd')",
+    "FORCE INSTALL spatial FROM 'http://127.0.0.1:9/'",
+    "USE o",
+    "SET VARIABLE x = (SELECT content FROM read_text('/etc/passwd'))",
+    "PREPARE x AS SELECT 1",
+    "PIVOT t ON b USING count(a); COPY t TO '{folder}/out.csv'",
+    "BEGIN; INSERT INTO t VALUES (1, 'x'); COMMIT",
+    "SELECT 1\u037e COPY t TO '{folder}/out.csv'",
+    "SELECT 1;\u200bCOPY t TO '{folder}/out.csv'",
+    "ＣＯＰＹ t TO '{folder}/out.csv'",
+    "SELECT 'x\x00' FROM read_text('/etc/passwd')",
+    "SELECT * FROM `/etc/passwd`",
+    "SELECT * FROM [/etc/passwd]",
+    'SELECT "a" FROM "t"; COPY "t" TO "{folder}/out.csv"',
+    'SELECT * FROM "t""; COPY t TO \'{folder}/out.csv\' --"',
 ]
 # no harm where there is nothing to read or reach, so only the guard says no
 ONLY_GUARDED = [
     "SELECT * FROM duckdb_settings()",
+    "SELECT * FROM duckdb_secrets()",
+    "SELECT * FROM which_secret('s3://bucket/x', 's3')",
+    "SELECT * FROM pg_catalog.pg_tables",
+    "SELECT * FROM pg_settings",
+    "SELECT current_setting('temp_directory')",
+    "SELECT * FROM sqlite_master",
+    "SELECT name FROM pragma_table_info('t')",
+    "SELECT * FROM main.t",
+    "SELECT * FROM duckdb_logs",
+    "SELECT * FROM duckdb_functions()",
+    "SELECT getvariable('x')",
+    "SELECT COLUMNS('a') FROM t",
+    "SELECT nextval('s')",
+    "SELECT * FROM repeat('x', 3)",
     "SELECT * FROM information_schema.tables",
     "SELECT * FROM range(10)",
     "SELECT * FROM pandas_scan(1)",
@@ -80,6 +120,9 @@ BOMBS = [
     "WITH RECURSIVE r AS (SELECT 1 AS n UNION ALL SELECT n + 1 FROM r) SELECT max(n) FROM r",
     "WITH RECURSIVE r AS (SELECT 'x' AS s UNION ALL SELECT s || s FROM r) SELECT count(*) FROM r",
     "SELECT * FROM " + ", ".join(f"t AS t{i}" for i in range(6)) + " ORDER BY t0.b, t1.b",
+    "SELECT group_concat(t0.b) FROM " + ", ".join(f"t AS t{i}" for i in range(8)),
+    "SELECT repeat(b, 4000000000) FROM t",
+    "SELECT count(DISTINCT (t0.a, t1.a, t2.a, t3.a, t4.a)) FROM " + ", ".join(f"t AS t{i}" for i in range(5)),
 ]
 DATA = Data((Table("t", (Column("a", "number"), Column("b", "text"))),), {"t": (tuple(range(50)), tuple("xy" * 25))})
 GOLD = Dialogue(
@@ -123,6 +166,34 @@ def test_a_bomb_as_a_prediction_is_scored_as_what_it_is(sandbox: Sandbox) -> Non
     assert SqlScorer(sandbox, databases=1).score(BOMBS[0], GOLD).outcome in ("timeout", "memory")
 
 
+HOSTILE = {
+    "nested": ("SELECT a FROM " + "(SELECT a FROM " * 100 + "t" + ")" * 100, "invalid"),
+    "nested deeper": ("SELECT a FROM " + "(SELECT a FROM " * 900 + "t" + ")" * 900, "invalid"),
+    "conditions": ("SELECT a FROM t WHERE " + "a=1 OR " * 2000 + "a=2", "refused"),
+    "joins": ("SELECT count(*) FROM " + ",".join(f"t x{i}" for i in range(500)), "refused"),
+    "half a character": ('SELECT "\ud800" FROM t', "invalid"),
+    "no text": ("SELECT \x00a FROM t", "invalid"),
+    "right to left": ("SELECT a\u202e FROM t", "invalid"),
+    "a position that is none": ("SELECT count(*) FROM t GROUP BY 1.5", "wrong"),
+    "beyond numbers": ("SELECT a FROM t WHERE b = 'inf' OR b = 'nan' OR a > 1e999", "wrong"),
+    "a quoted name": ('SELECT a AS "b"";DROP TABLE t --" FROM t', "right"),
+}
+
+
+@pytest.mark.parametrize("name", HOSTILE)
+def test_hostile_text_is_scored_and_raises_nothing(name: str, sandbox: Sandbox) -> None:
+    text, outcome = HOSTILE[name]
+
+    assert outcome == SqlScorer(sandbox, databases=1).score(text, GOLD).outcome
+
+
+def test_a_query_that_failed_does_not_run_again(sandbox: Sandbox) -> None:
+    first, again, other = sandbox([DATA, DATA], [(BOMBS[1], 0), (BOMBS[1], 1), ("SELECT count(*) FROM t", 1)])
+
+    assert first is again
+    assert [[50]] == other.rows
+
+
 def test_a_result_that_is_too_large_is_not_taken(sandbox: Sandbox) -> None:
     (answer,) = sandbox([DATA], [("SELECT x.a FROM t x, t y, t z", 0)])
 
@@ -147,3 +218,30 @@ def test_a_child_that_is_killed_takes_one_query_with_it() -> None:
 
         assert "memory" == made([DATA], [("SELECT 1", 0)])[0].failure
         assert [[1]] == made([DATA], [("SELECT 1", 0)])[0].rows
+
+
+_PARENT = """
+import sys
+from tasks.sandbox.runner import Limits, Sandbox
+from tests.tasks.test_sandbox import BOMBS, DATA
+
+sandbox = Sandbox(Limits(seconds=300))
+sandbox([DATA], [("SELECT 1", 0)])
+print(sandbox._process.pid, flush=True)
+sandbox([DATA], [(BOMBS[0], 0)])
+"""
+
+
+def test_a_parent_that_is_killed_takes_a_running_query_along() -> None:
+    with subprocess.Popen([sys.executable, "-c", _PARENT], stdout=subprocess.PIPE, text=True) as parent:
+        assert parent.stdout is not None
+        child = Path(f"/proc/{int(parent.stdout.readline())}")
+        time.sleep(0.5)  # the query is under way: it would run for minutes
+        assert child.exists()
+        parent.kill()
+
+    for _ in range(600):
+        if not child.exists():
+            break
+        time.sleep(0.1)
+    assert not child.exists()

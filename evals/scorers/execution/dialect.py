@@ -11,11 +11,15 @@ sqlglot writes the syntax; what it leaves is done here, each as sqlite.org docum
 
 from __future__ import annotations
 
+import math
+import re
+
 from sqlglot import exp
 
 from evals.scorers.execution.names import Names
 from evals.scorers.execution.schema import Schema
 
+_NUMBER = re.compile(r"\s*[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?\s*")
 _COMPARISONS = (exp.EQ, exp.NEQ, exp.GT, exp.GTE, exp.LT, exp.LTE)
 _ARITHMETIC = (exp.Sum, exp.Avg, exp.Abs, exp.Round, exp.Neg, exp.Add, exp.Sub, exp.Mul, exp.Div, exp.Mod)
 
@@ -86,12 +90,8 @@ def _within(node: exp.In, names: Names) -> None:
 
 
 def is_number(text: str) -> bool:
-    """Whether SQLite would take the text for a number."""
-    try:
-        float(text)
-    except ValueError:
-        return False
-    return True
+    """Whether SQLite would take the text for a number, and it is a finite one."""
+    return _NUMBER.fullmatch(text) is not None and math.isfinite(float(text))
 
 
 def _as_number(node: exp.Expr) -> None:
@@ -139,7 +139,7 @@ def _plain(node: exp.Expr) -> bool:
 
 
 def _position(node: exp.Expr, select: exp.Select) -> bool:
-    return isinstance(node, exp.Literal) and not node.is_string and 1 <= int(node.name) <= len(select.expressions)
+    return isinstance(node, exp.Literal) and node.is_int and 1 <= int(node.name) <= len(select.expressions)
 
 
 def _same(column: exp.Column, key: exp.Expr, names: Names) -> bool:
