@@ -1,4 +1,4 @@
-"""The statistics of a paired comparison, each small enough to check by hand.
+"""The statistics of accuracies and their comparison, each small enough to check by hand.
 
 Checked in the tests against scipy, statsmodels and published examples. All intervals are 95 %.
 """
@@ -52,21 +52,80 @@ def paired_bootstrap(
     Miller (2008), "Bootstrap-based improvements for inference with clustered errors"; percentiles as
     in Efron and Tibshirani (1993), chapter 13. The groups' order does not matter.
     """
-    import numpy as np
-
     if not differences or not all(differences.values()):
         raise ValueError("paired_bootstrap: expected at least one problem and a difference in each")
-    groups = sorted(differences)
-    sums = np.array([sum(differences[g]) for g in groups], dtype=np.int64)
-    sizes = np.array([len(differences[g]) for g in groups], dtype=np.int64)
+    return clustered_bootstrap({g: [[d] for d in ds] for g, ds in differences.items()}, seed, replicates)[0]
+
+
+def clustered_bootstrap(
+    figures: Mapping[str, Sequence[Sequence[float]]], seed: int, replicates: int = 10_000
+) -> list[tuple[float, float]]:
+    """Percentile intervals of the means of several figures, problems drawn with replacement, whole.
+
+    `figures` holds for each problem one row a question, each of the same K figures, such as the accuracy
+    of k = 1..K votes; K intervals come back. All figures see the same draws. Sources as of
+    `paired_bootstrap`. ValueError without problems, without a row in one, or with rows of unequal length.
+    """
+    import numpy as np
+
+    if not figures or not all(figures.values()):
+        raise ValueError("clustered_bootstrap: expected at least one problem and a row in each")
+    if len({len(row) for rows in figures.values() for row in rows}) != 1:
+        raise ValueError("clustered_bootstrap: expected as many figures in each row")
+    groups = sorted(figures)
+    sums = np.array([np.sum(figures[g], axis=0) for g in groups], dtype=np.float64)
+    sizes = np.array([len(figures[g]) for g in groups], dtype=np.float64)
     rng = np.random.default_rng(seed)
     rows = max(1, _CHUNK // len(groups))
     means = []
     for start in range(0, replicates, rows):
         drawn = rng.integers(len(groups), size=(min(rows, replicates - start), len(groups)))
-        means.append(sums[drawn].sum(axis=1) / sizes[drawn].sum(axis=1))
-    lo, hi = np.quantile(np.concatenate(means), [ALPHA / 2, 1 - ALPHA / 2])
-    return float(lo), float(hi)
+        drawn += np.arange(len(drawn))[:, None] * len(groups)
+        times = np.bincount(drawn.ravel(), minlength=drawn.size).reshape(drawn.shape).astype(np.float64)
+        means.append((times @ sums) / (times @ sizes)[:, None])
+    bounds = np.quantile(np.concatenate(means), [ALPHA / 2, 1 - ALPHA / 2], axis=0)
+    return [(float(lo), float(hi)) for lo, hi in bounds.T]
+
+
+def clustered_shares(figures: Mapping[str, Sequence[Sequence[float]]], seed: int) -> list[tuple[float, float]]:
+    """`clustered_bootstrap` of shares in [0, 1], with Wilson's interval over problems where that says nothing.
+
+    Where all problems have the same share there is no spread to draw from, and the bootstrap would be
+    certain after one problem; Wilson's interval, each problem one trial, then stands instead.
+    """
+    n = len(figures)
+    return [
+        (lo, hi) if hi - lo > 1e-9 else wilson(min(max(lo, 0.0), 1.0) * n, n)
+        for lo, hi in clustered_bootstrap(figures, seed)
+    ]
+
+
+def pass_at(k: int, n: int, right: int) -> float:
+    """The chance that at least one of k replies is right, unbiased, from n replies of which `right` are.
+
+    Chen et al. (2021), "Evaluating large language models trained on code", arXiv 2107.03374:
+    1 - C(n - right, k) / C(n, k), the share of k-subsets that hold a right one. ValueError unless
+    1 <= k <= n and 0 <= right <= n.
+    """
+    if not (1 <= k <= n and 0 <= right <= n):
+        raise ValueError(f"pass@{k} of {n} replies, {right} right")
+    return 1 - math.comb(n - right, k) / math.comb(n, k)
+
+
+def holm(p_values: Sequence[float]) -> list[float]:
+    """p-values adjusted for several comparisons, in their order: below alpha means below alpha for all.
+
+    Holm (1979), "A simple sequentially rejective multiple test procedure", Scandinavian Journal of
+    Statistics 6: the i-th smallest of m times m - i + 1, at most 1, and never below a smaller one's. The
+    chance of any false finding stays below alpha however the tests depend on each other.
+    """
+    if any(not 0 <= p <= 1 for p in p_values):
+        raise ValueError(f"p-values {list(p_values)}; expected shares from 0 to 1")
+    adjusted, floor, m = [0.0] * len(p_values), 0.0, len(p_values)
+    for rank, i in enumerate(sorted(range(m), key=p_values.__getitem__)):
+        floor = max(floor, min(1.0, (m - rank) * p_values[i]))
+        adjusted[i] = floor
+    return adjusted
 
 
 def smallest_detectable(n: int, discordant: float) -> float | None:

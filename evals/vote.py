@@ -1,6 +1,7 @@
 """Votes on one question become a ballot; ballots become a vote curve.
 
     letters read from n samples ──count──▶ Ballot ──vote_curve──▶ accuracy at k = 1..n votes
+                                            └──pass_curve──▶ share with any right among k
 
 The rule. The option with the most votes wins. None is an abstention: it is kept on the ballot and
 never wins. Options with the same text are one answer under the first of their letters, the key
@@ -14,11 +15,11 @@ from __future__ import annotations
 import itertools
 import math
 import random
-from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import NamedTuple
 
-from evals.stats import wilson
+from evals.stats import clustered_shares, pass_at
 from storage.records import LETTERS, Ballot, Question, seed_of
 
 _EXACT_UP_TO = 4096
@@ -71,21 +72,43 @@ def majority(question_id: str, tally: Mapping[str, int]) -> str | None:
 
 
 def vote_curve(ballots: Iterable[Ballot]) -> list[Point]:
-    """Accuracy of the majority of k votes for k = 1 up to the fewest votes of any ballot.
+    """Accuracy of the majority of k votes for k = 1 up to the fewest votes of any ballot: vote@k.
 
     Each question counts with the share of its k-subsets whose majority is right, so k = 1 is the mean
     accuracy of a single sample and k = n that of the ballots themselves. Subsets are decided by the
-    same tie rule. Intervals are Wilson's over questions; they are slightly wide for k < n, where a
-    question counts with a share. Ballots without a key are left out.
+    same tie rule. Intervals are those of `clustered_shares`, by problem. Ballots without a key are left out.
+    Subsets of a ballot that stopped early lean to its winner: cut all ballots to as many votes first.
     """
+    return _curve(ballots, _right_by_k)
+
+
+def pass_curve(ballots: Iterable[Ballot]) -> list[Point]:
+    """The share of questions that at least one of k votes gets right: pass@k, as `vote_curve` in all else.
+
+    Above the vote curve it shows what a better choice among the same replies could still gain.
+    """
+    return _curve(ballots, _any_right_by_k)
+
+
+def _curve(ballots: Iterable[Ballot], shares_of: Callable[[Ballot], list[float]]) -> list[Point]:
     keyed = [b for b in ballots if b.gold is not None]
     most = min((len(b.votes) for b in keyed), default=0)
-    shares = [_right_by_k(b) for b in keyed]
-    points = []
-    for k in range(1, most + 1):
-        right = math.fsum(share[k - 1] for share in shares)
-        points.append(Point(k, right / len(keyed), *wilson(right, len(keyed))))
-    return points
+    if most == 0:
+        return []
+    by_problem: dict[str, list[list[float]]] = defaultdict(list)
+    for ballot in sorted(keyed, key=lambda b: b.question):
+        by_problem[ballot.group].append(shares_of(ballot)[:most])
+    rows = [row for shares in by_problem.values() for row in shares]
+    intervals = clustered_shares(by_problem, seed_of("curve", *sorted(b.question for b in keyed)))
+    return [
+        Point(k, math.fsum(column) / len(rows), *interval)
+        for k, (column, interval) in enumerate(zip(zip(*rows, strict=True), intervals, strict=True), 1)
+    ]
+
+
+def _any_right_by_k(ballot: Ballot) -> list[float]:
+    n, right = len(ballot.votes), ballot.votes.count(ballot.gold)
+    return [pass_at(k, n, right) for k in range(1, n + 1)]
 
 
 def _right_by_k(ballot: Ballot) -> list[float]:

@@ -157,10 +157,14 @@ class Rejected:
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """What a parser made of a reply: the letter or None, and which extractor fired."""
+    """What a parser made of a reply: the letter or None, which extractor fired, and where.
+
+    `at` is from where to where the extractor fired, in characters of the reply; None if nothing did.
+    """
 
     answer: str | None
     extractor: str
+    at: tuple[int, int] | None = None
 
 
 @dataclass(frozen=True, slots=True)

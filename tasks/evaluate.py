@@ -244,7 +244,7 @@ def _samples(file: Path, questions: Mapping[str, Question]) -> dict[str, list[Sa
     found: dict[str, list[Sample]] = {}
     for line in file.read_bytes().splitlines():
         row = orjson.loads(line)
-        reading = sampler.read(questions[row["question"]], row["index"], row["text"])
+        reading = sampler.read(questions[row["question"]], row["index"], row["text"], row["finish"])
         sample = Sample(**row, answer=reading.answer, extractor=reading.extractor)
         found.setdefault(sample.subject, []).append(sample)
     return found

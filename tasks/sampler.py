@@ -53,11 +53,11 @@ class Decoding:
     seed: int
 
 
-def read(question: Question, index: int, text: str) -> Reading:
-    """The letter in a reply; a forced reply is its letter."""
+def read(question: Question, index: int, text: str, finish: str = "stop") -> Reading:
+    """The letter in a reply that ended as `finish` says; a forced reply is its letter."""
     if index == FORCED:
         return Reading(text.strip() or None, "forced" if text.strip() else "unreadable")
-    return choice.read(text, question)
+    return choice.read(text, question, cut=finish != "stop")
 
 
 def letters(question: Question) -> tuple[str, ...]:
@@ -111,7 +111,7 @@ class Asking:
         question = self.questions[id]
         answers: list[str | None] = []
         while (kept := self.got.get((name, id, len(answers)))) is not None:
-            answers.append(read(question, len(answers), kept.text).answer)
+            answers.append(read(question, len(answers), kept.text, kept.finish).answer)
         return [
             (name, id, len(answers) + more)
             for more in range(missing_votes(question, answers, self.decoding.votes))

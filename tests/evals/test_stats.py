@@ -7,10 +7,23 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from scipy.stats import binomtest, norm
+from scipy.stats import bootstrap as scipy_bootstrap
 from statsmodels.stats.contingency_tables import mcnemar
+from statsmodels.stats.multitest import multipletests
 from statsmodels.stats.proportion import proportion_confint
 
-from evals.stats import Z80, Z95, mcnemar_exact, paired_bootstrap, smallest_detectable, wilson
+from evals.stats import (
+    Z80,
+    Z95,
+    clustered_bootstrap,
+    clustered_shares,
+    holm,
+    mcnemar_exact,
+    paired_bootstrap,
+    pass_at,
+    smallest_detectable,
+    wilson,
+)
 
 
 def test_the_quantiles_are_the_normal_ones():
@@ -129,3 +142,73 @@ def test_the_smallest_detectable_difference_is_shown_in_four_of_five_trials():
 def test_the_smallest_detectable_difference_is_never_below_six_changes():
     assert smallest_detectable(300, 0.0) == 6 / 300
     assert smallest_detectable(5, 0.5) is None
+
+
+def test_the_bootstrap_of_several_figures_is_that_of_each():
+    rows = {str(i): [[(i * k) % 5 / 4 for k in (1, 2, 3)]] * (1 + i % 3) for i in range(40)}
+
+    together = clustered_bootstrap(rows, seed=4)
+
+    alone = [clustered_bootstrap({g: [[row[k]] for row in rs] for g, rs in rows.items()}, seed=4)[0] for k in range(3)]
+    assert together == [pytest.approx(interval) for interval in alone]
+
+
+def test_the_bootstrap_agrees_with_scipy():
+    values = np.random.default_rng(2).random(80)
+    ours = clustered_bootstrap({str(i): [[float(v)]] for i, v in enumerate(values)}, seed=0)[0]
+
+    theirs = scipy_bootstrap((values,), np.mean, n_resamples=10_000, method="percentile", rng=0).confidence_interval
+    assert tuple(theirs) == pytest.approx(ours, abs=0.003)
+
+
+def test_the_bootstrap_refuses_rows_of_unequal_length():
+    with pytest.raises(ValueError, match="as many figures"):
+        clustered_bootstrap({"a": [[1.0], [1.0, 0.0]]}, seed=0)
+    with pytest.raises(ValueError, match="at least one problem"):
+        clustered_bootstrap({}, seed=0)
+
+
+def test_shares_that_are_all_alike_are_not_certain():
+    same = {str(i): [[1.0, 0.0, 1 / 3]] for i in range(20)}
+
+    assert [wilson(20, 20), wilson(0, 20), wilson(20 / 3, 20)] == [
+        pytest.approx(interval) for interval in clustered_shares(same, seed=0)
+    ]
+
+
+@pytest.mark.parametrize(("n", "right"), [(10, 0), (10, 1), (10, 4), (200, 17), (10, 10), (1, 1)])
+def test_pass_at_k_agrees_with_the_papers_product(n, right):
+    for k in range(1, n + 1):
+        # Chen et al. (2021), figure 3: one less the product of 1 - k / i for i from n - right + 1 to n.
+        product = 1.0 if n - right < k else 1 - np.prod(1 - k / np.arange(n - right + 1, n + 1))
+        assert product == pytest.approx(pass_at(k, n, right))
+
+
+def test_pass_at_k_is_unbiased():
+    n, k, p = 6, 3, 0.3
+    mean = sum(math.comb(n, c) * p**c * (1 - p) ** (n - c) * pass_at(k, n, c) for c in range(n + 1))
+
+    assert 1 - (1 - p) ** k == pytest.approx(mean)
+
+
+@pytest.mark.parametrize(("k", "n", "right"), [(0, 5, 1), (6, 5, 1), (2, 5, 6), (2, 5, -1)])
+def test_pass_at_k_refuses_what_cannot_be(k, n, right):
+    with pytest.raises(ValueError, match="pass@"):
+        pass_at(k, n, right)
+
+
+@given(st.lists(st.floats(0, 1), min_size=1, max_size=12))
+def test_holm_agrees_with_statsmodels(p_values):
+    assert list(multipletests(p_values, method="holm")[1]) == pytest.approx(holm(p_values))
+
+
+def test_holm_by_hand():
+    # The textbook's four hypotheses: at 0.05 the first and the last are rejected. Times 4, 3, 2, 1 from the smallest; 0.03 * 2 passes what follows it.
+    assert [0.03, 0.06, 0.06, 0.02] == pytest.approx(holm([0.01, 0.04, 0.03, 0.005]))
+    assert holm([]) == []
+    assert holm([0.9, 0.8]) == [1.0, 1.0]
+
+
+def test_holm_refuses_what_is_no_p_value():
+    with pytest.raises(ValueError, match="from 0 to 1"):
+        holm([0.5, math.nan])

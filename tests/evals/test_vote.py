@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from evals.vote import Point, count, majority, same_answer, vote_curve
+from evals.vote import Point, count, majority, pass_curve, same_answer, vote_curve
 from storage.records import Ballot, Question
 
 FOUR = Question("Who sits left?", "Which?", ("Ann", "Bob", "Cid", "Dee"), answer="C")
@@ -125,3 +125,45 @@ def test_the_curve_goes_as_far_as_the_shortest_ballot_and_skips_those_without_a_
     assert [p.k for p in vote_curve([short, long, no_key])] == [1]
     assert vote_curve([no_key]) == vote_curve([]) == []
     assert isinstance(vote_curve([short])[0], Point)
+    assert pass_curve([no_key]) == pass_curve([]) == []
+
+
+def test_pass_at_k_by_hand():
+    # One of three right, and all of three: the mean of 1/3, 2/3, 3/3 and of ones.
+    ballots = [count(FOUR, ["C", "A", None]), count(Question("p", "q", FOUR.options, answer="C"), ["C", "C", "C"])]
+
+    assert [p.accuracy for p in pass_curve(ballots)] == pytest.approx([2 / 3, 5 / 6, 1.0])
+
+
+@given(st.lists(st.lists(st.sampled_from(["A", "B", "C", None]), min_size=4, max_size=4), min_size=1, max_size=4))
+def test_a_vote_is_never_right_more_often_than_any_reply(all_votes):
+    ballots = [count(Question("p", str(i), FOUR.options, answer="C"), v) for i, v in enumerate(all_votes)]
+
+    for vote, any_right in zip(vote_curve(ballots), pass_curve(ballots), strict=True):
+        assert vote.accuracy <= any_right.accuracy + 1e-9
+        assert any_right.lo - 1e-9 <= any_right.accuracy <= any_right.hi + 1e-9
+
+
+def test_the_curves_intervals_widen_when_questions_of_a_problem_move_together():
+    def width(problems):
+        ballots = [
+            Ballot(
+                str(i),
+                str(i % problems),
+                "C",
+                ("C",) * 3 if i % problems % 2 else ("A",) * 3,
+                "C" if i % problems % 2 else "A",
+            )
+            for i in range(120)
+        ]
+        return [p.hi - p.lo for p in vote_curve(ballots)]
+
+    assert all(few > 2 * many for few, many in zip(width(12), width(120), strict=True))
+
+
+def test_a_curve_does_not_depend_on_the_order_of_ballots():
+    ballots = [
+        count(Question(str(i // 2), str(i), FOUR.options, answer="C"), "CAC" if i % 3 else "ABC") for i in range(20)
+    ]
+
+    assert vote_curve(ballots) == vote_curve(ballots[::-1])

@@ -10,7 +10,7 @@ import pytest
 from prompts import choice
 from puzzles.generate import FAMILIES, generate
 from puzzles.solve import rationale, solve_question
-from storage.records import LETTERS, Question, Reading
+from storage.records import LETTERS, Question
 
 ROWS = list(generate(1_000, seed=11))
 
@@ -122,7 +122,8 @@ def test_a_rationale_reads_as_the_key_and_ends_in_the_answer_line() -> None:
         text = rationale(choice.solve(question)[0].content)
 
         assert text is not None
-        assert choice.read(text, question) == Reading(question.answer, "answer-line")
+        found = choice.read(text, question)
+        assert (question.answer, "answer-line") == (found.answer, found.extractor)
         assert text.splitlines()[-1] == f"{'答案：' if question.language == 'zh' else 'Answer: '}{question.answer}"
 
 

@@ -154,3 +154,4 @@ def test_a_forced_reply_is_its_letter_and_an_overflow_is_none() -> None:
     assert ("B", "forced") == (read(ENGLISH, FORCED, " B").answer, read(ENGLISH, FORCED, " B").extractor)
     assert read(ENGLISH, FORCED, "").answer is None
     assert "C" == read(ENGLISH, GREEDY, "So green.\nAnswer: C").answer
+    assert "truncated" == read(ENGLISH, GREEDY, "So green", "length").extractor
