@@ -9,7 +9,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol
 
@@ -64,12 +64,29 @@ class Gold(Protocol):
 
 
 class Scorer(Protocol):
-    """One way to score."""
+    """One way to score, and to tell which replies are one answer."""
 
     @property
     def name(self) -> str: ...
 
     def score(self, prediction: str, gold: Gold) -> Score: ...
+
+    def labels(self, replies: Sequence[str], gold: Gold) -> list[int | None]:
+        """For each reply the place of the first that gives the same answer; None for no answer.
+
+        The reference is not looked at: this is how replies vote.
+        """
+        ...
+
+
+def first_alike(answers: Iterable[object | None]) -> list[int | None]:
+    """For each answer the place of the first that equals it; None stays None.
+
+    >>> first_alike(["a", None, "b", "a"])
+    [0, None, 2, 0]
+    """
+    first: dict[object, int] = {}
+    return [None if a is None else first.setdefault(a, place) for place, a in enumerate(answers)]
 
 
 def reference(gold: Gold) -> str:

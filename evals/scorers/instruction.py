@@ -10,9 +10,10 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from collections.abc import Sequence
 from dataclasses import dataclass
 
-from evals.scorers.base import Gold, Score, reference
+from evals.scorers.base import Gold, Score, first_alike, reference
 from evals.scorers.likeness import chrf
 
 _KIN = str.maketrans("。、“”‘’「」『』—–‐−", ".,\"\"''\"\"''----")
@@ -34,6 +35,9 @@ class InstructionScorer:
         exact, alike = answer == expected, chrf(answer, expected)
         said = "the same after normalising" if exact else f"differs from the reference, chrF {alike:.2f}"
         return Score("right" if exact else "wrong", alike, said, {"exact": float(exact), "chrf": alike})
+
+    def labels(self, replies: Sequence[str], gold: Gold) -> list[int | None]:
+        return first_alike(normal_answer(reply) or None for reply in replies)
 
 
 def normal_answer(text: str) -> str:

@@ -9,10 +9,11 @@ is no proof of meaning: the ProofNet authors report it beside the share that typ
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from evals.scorers.base import Gold, Score, reference, unfenced
+from evals.scorers.base import Gold, Score, first_alike, reference, unfenced
 from evals.scorers.likeness import bleu, chrf
 
 _LINE_COMMENT = re.compile(r"--[^\n]*")
@@ -64,6 +65,9 @@ class StatementScorer:
             if not checked.elaborates:
                 return Score("invalid", 0.0, f"Lean does not take it: {checked.said}"[:300], measures)
         return Score("wrong", likeness, f"another statement, BLEU {likeness:.2f}, chrF {letters:.2f}", measures)
+
+    def labels(self, replies: Sequence[str], gold: Gold) -> list[int | None]:
+        return first_alike(tuple(tokens(unfenced(reply))) or None for reply in replies)
 
 
 def tokens(statement: str) -> list[str]:
