@@ -28,11 +28,16 @@ class TokenFacts(TypedDict):
 
 
 class CardFacts(TypedDict):
-    """What a card shows; `description` is storage.description's, `drops` counts by step and reason."""
+    """What a card shows; `description` is storage.description's, `drops` counts by step and reason.
+
+    `made_of` says what an example is, `names` what its sources and their groups are called.
+    """
 
     name: str
     snapshot: str
     prompt: str
+    made_of: str
+    names: tuple[str, str]
     licenses: Mapping[str, str]
     description: Mapping[str, Any]
     tokens: TokenFacts | None

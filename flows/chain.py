@@ -18,20 +18,27 @@ Do = Callable[[Step], Receipt]
 
 
 def chain(recipe: Recipe, do: Do, home: Path) -> None:
-    """From a file of questions to a verdict on an adapter."""
-    questions = do(parse.step(recipe.parse, _source(recipe, do, home), home / "fetched"))
-    rationales = do(reason.step(recipe.reason, questions))
-    named = {"recipe": recipe.name, "base_model": recipe.train.base_model}
-    snapshot = do(assemble.step(recipe.assemble, questions, rationales, **named))
+    """From a file of questions, or of dialogues, to a verdict on an adapter."""
+    parsed = _parsed(recipe, do, home)
+    rationales = do(reason.step(recipe.reason, parsed)) if recipe.kind == "choice" else None
+    about = {"recipe": recipe.name, "base_model": recipe.train.base_model}
+    snapshot = do(assemble.step(recipe.assemble, parsed, rationales, recipe.kind, **about))
     adapter = do(train.step(recipe.train, recipe.name, snapshot))
-    ballots = do(evaluate.step(recipe.evaluate, recipe.train, questions, adapter))
-    do(report.step(recipe.report, resolved(recipe), (questions, rationales, snapshot, adapter, ballots)))
+    if rationales is None:
+        return  # replies to dialogues are not scored yet (Recipe.steps): what scores them is done here
+    ballots = do(evaluate.step(recipe.evaluate, recipe.train, parsed, adapter))
+    do(report.step(recipe.report, resolved(recipe), (parsed, rationales, snapshot, adapter, ballots)))
 
 
 def compare(recipe: Recipe, do: Do, home: Path, adapters: Sequence[str]) -> None:
     """A verdict on adapters that are there already: "NAME/N" or "NAME@latest"."""
-    questions = do(parse.step(recipe.parse, _source(recipe, do, home), home / "fetched"))
+    recipe.require("evaluate")
+    questions = _parsed(recipe, do, home)
     do(evaluate.step(recipe.evaluate, recipe.train, questions, *evaluate.candidates(home, adapters)))
+
+
+def _parsed(recipe: Recipe, do: Do, home: Path) -> Receipt:
+    return do(parse.step(recipe.parse, _source(recipe, do, home), home / "fetched", recipe.kind))
 
 
 def _source(recipe: Recipe, do: Do, home: Path) -> parse.Source:

@@ -243,6 +243,7 @@ def _estimate(chosen: recipes.Recipe, home: Home) -> dict[str, Any]:
     class Parsed(Exception):
         pass
 
+    chosen.require("reason")
     found: list[Receipt] = []
 
     def do(step: Step) -> Receipt:

@@ -23,7 +23,10 @@ from storage.home import Home
 def finetune_logic(
     recipe: Recipe, home: Path | None = None, refresh: list[StepName] = [], until: StepName = "report"
 ) -> dict[str, Any]:
-    """parse → reason → assemble → train → evaluate → report; each step cached by its content."""
+    """parse → reason → assemble → train → evaluate → report; each step cached by its content.
+
+    A recipe of another kind than multiple choice has fewer steps: its answers are the file's own.
+    """
     run = Run(recipe, Home(home.resolve()) if home else Home.beside(), refresh=refresh, until=until)
     summary = run.go()
     _publish(summary)

@@ -12,10 +12,11 @@ import json
 import re
 import tomllib
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
+from storage.dialogues import Kind
 from storage.records import UsageError
 from storage.remote import is_url
 from tasks.assemble import AssembleSpec
@@ -35,7 +36,10 @@ class Recipe(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     name: str = Field(description="The adapter's name; its versions are NAME/1, NAME/2, …")
-    kind: Literal["choice"] = Field("choice", description="The kind of work.")
+    kind: Kind = Field(
+        "choice",
+        description="The kind of work; choice asks a teacher for rationales, the others learn the answers as they are.",
+    )
     puzzles: PuzzlesSpec | None = Field(None, description="Generate puzzles instead of reading a file.")
     parse: ParseSpec = Field(default_factory=ParseSpec)
     reason: ReasonSpec = Field(default_factory=ReasonSpec)
@@ -56,6 +60,36 @@ class Recipe(BaseModel):
         if (self.puzzles is None) == (not self.parse.path):
             raise ValueError("give either [parse] path or [puzzles], one of the two")
         return self
+
+    @model_validator(mode="after")
+    def _of_its_kind(self) -> Recipe:
+        unused = {
+            "[puzzles]": self.puzzles is not None,
+            "[reason]": self.reason != ReasonSpec(),
+            "[assemble] bare": self.assemble.bare,
+            "[assemble] shuffle": self.assemble.shuffle > 0,
+        }
+        if self.kind != "choice" and any(unused.values()):
+            named = ", ".join(name for name, given in unused.items() if given)
+            raise ValueError(f'{named}: only kind = "choice" has questions with options and a teacher')
+        return self
+
+    @property
+    def steps(self) -> tuple[StepName, ...]:
+        """The steps of a run, in order."""
+        absent = {"puzzles"} if self.puzzles is None else set()
+        if self.kind != "choice":  # nothing scores their replies yet
+            absent |= {"reason", "evaluate", "report"}
+        return tuple(step for step in get_args(StepName) if step not in absent)
+
+    def require(self, step: str) -> None:
+        """UsageError if a run of this recipe has no such step."""
+        if step not in self.steps:
+            raise UsageError(
+                f"a recipe of kind {self.kind!r} has no step {step!r}",
+                expected=f"one of {', '.join(self.steps)}",
+                hint="`ponens plan RECIPE` shows what it does",
+            )
 
 
 def load(path: Path, changes: list[str] | None = None) -> Recipe:

@@ -53,7 +53,12 @@ class Run:
     steps: list[dict[str, Any]] = field(default_factory=list)
 
     def go(self, through: Callable[[Recipe, Do, Path], None] = chain) -> dict[str, Any]:
-        """Run a chain; the summary that `ponens run --json` prints. Whatever a step raises passes through."""
+        """Run a chain; the summary that `ponens run --json` prints. Whatever a step raises passes through.
+
+        UsageError if the recipe has no step `until`.
+        """
+        if self.until != "report":  # which is as far as there are steps
+            self.recipe.require(self.until)
         log.setLevel(logging.INFO)  # what the house says goes to Prefect's log, which asks for no more than this
         folder = self.home.run(self.id)
         folder.mkdir(parents=True, exist_ok=True)
@@ -123,6 +128,8 @@ class Run:
             said["dataset"] = {name: facts[name] for name in ("snapshot", "rows", "rejected", "dropped")}
         if "train" in found:
             said["adapter"] = found["train"].artifact.removeprefix("adapters/")
+            if "evaluate" not in self.recipe.steps:
+                said["unscored"] = f"replies of kind {self.recipe.kind!r} are not scored yet: the adapter is untested"
         if "evaluate" in found:
             said["evaluation"] = found["evaluate"].facts
         if "report" in found:

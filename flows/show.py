@@ -99,5 +99,7 @@ def comparison(summary: Mapping[str, Any]) -> None:
         stdout.print(table)
         paired = found["paired"]
         stdout.print(f"verdict: [bold]{paired['verdict']}[/]  {escape(str(paired.get('reason', '')))}", soft_wrap=True)
+    if "unscored" in summary:
+        stdout.print(f"{summary['adapter']}: {escape(summary['unscored'])}", soft_wrap=True)
     if "report" in summary:
         stdout.print(f"report:  {summary['report']}", soft_wrap=True)

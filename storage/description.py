@@ -14,7 +14,9 @@ from storage import results
 _SHOWN = 3  # examples
 _TEXTS = """
 create or replace temp view texts as
-select id, question, split, shuffle, prompt[1].content as asked, completion[1].content as told from examples
+select id, question, split, shuffle, completion[1].content as told,
+  array_to_string([if(len(prompt) = 1, m.content, m.role || ': ' || m.content) for m in prompt], e'\n\n') as asked
+from examples
 """
 _SIZES = """
 select split, count(*) as rows, count(*) filter (where shuffle > 0) as shuffled,
@@ -40,7 +42,8 @@ from questions q left join examples e on e.question = q.id group by q.file order
 """
 _LETTERS = """
 select q.answer as letter, count(*) as asked
-from examples e join questions q on q.id = e.question where e.split = 'train' and e.shuffle = 0
+from examples e join questions q on q.id = e.question
+where e.split = 'train' and e.shuffle = 0 and q.answer is not null
 group by letter order by letter
 """
 _FAMILY = "coalesce(nullif(regexp_extract(q.source_id, '^[A-Za-z]+'), ''), 'other')"
@@ -48,11 +51,9 @@ _PARTS = """
 select {part} as name, count(*) as examples from examples e join questions q on q.id = e.question
 group by 1 order by examples desc, name limit 12
 """
-_PART = {
-    "language": "if(q.language = 'zh', 'Chinese', 'English')",
-    "options": "len(q.options) || ' options'",
-    "family": _FAMILY,
-}
+_LANGUAGE = "if(q.language = 'zh', 'Chinese', 'English')"
+_OF_QUESTIONS = {"language": _LANGUAGE, "options": "len(q.options) || ' options'", "family": _FAMILY}
+_OF_DIALOGUES = {"language": _LANGUAGE, "task": "q.task"}
 _LENGTHS = """
 select quantile_disc(length(asked), [0.5, 0.95, 1.0]) as prompt,
   quantile_disc(length(told), [0.5, 0.95, 1.0]) as completion
@@ -60,14 +61,20 @@ from texts
 """
 
 
-def describe(con: duckdb.DuckDBPyConnection) -> dict[str, Any]:
+_PREFERRED = """
+select count(*) as n from examples e join questions q on q.id = e.question where q.task = 'preference'
+"""
+
+
+def describe(con: duckdb.DuckDBPyConnection, *, dialogues: bool = False) -> dict[str, Any]:
     """The numbers of a build whose tables `questions`, `rationales`, `examples` and `drops` are filled.
 
     Lengths are in characters: median, 95 % and longest. `letters` counts the keys of the training examples
-    as asked, copies apart.
+    as asked, copies apart; `dialogues` have none. `preferred` counts examples that are the better of two answers.
     """
     con.execute(_TEXTS).fetchall()
-    parts = {name: _rows(con, _PARTS.format(part=part)) for name, part in _PART.items()}
+    shown = _OF_DIALOGUES if dialogues else _OF_QUESTIONS
+    parts = {name: _rows(con, _PARTS.format(part=part)) for name, part in shown.items()}
     return {
         "sizes": _rows(con, _SIZES),
         "leaks": {name: _rows(con, sql)[0]["n"] for name, sql in _LEAKS.items()},
@@ -75,6 +82,7 @@ def describe(con: duckdb.DuckDBPyConnection) -> dict[str, Any]:
         "letters": _rows(con, _LETTERS),
         "parts": {name: rows for name, rows in parts.items() if len(rows) > 1},
         "lengths": _rows(con, _LENGTHS)[0],
+        "preferred": _rows(con, _PREFERRED)[0]["n"] if dialogues else 0,
         "examples": _rows(con, f"select id, asked, told from texts where split = 'train' order by id limit {_SHOWN}"),
     }
 

@@ -6,11 +6,37 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from storage.records import Message, Question, Split, digest, language_of
+from storage.records import Message, Question, Split, digest, language_of, normal
 
 Task = Literal[
-    "instruction", "chat", "sql", "statement", "translation", "classification", "summary", "tagging", "triples"
+    "instruction",
+    "chat",
+    "sql",
+    "statement",
+    "translation",
+    "classification",
+    "summary",
+    "tagging",
+    "triples",
+    "preference",
 ]
+Kind = Literal["choice", "sql", "proof", "chat", "instruction"]
+# the kinds of work, and what a record must be for ("choice", a dialogue's task, "text") to be taken by one
+TAKES: Mapping[Kind, tuple[str, ...]] = {
+    "choice": ("choice",),
+    "sql": ("sql",),
+    "proof": ("statement",),
+    "chat": ("chat", "instruction", "preference"),
+    "instruction": (
+        "instruction",
+        "translation",
+        "classification",
+        "summary",
+        "tagging",
+        "triples",
+        "preference",
+    ),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,7 +45,8 @@ class Dialogue:
 
     `about` is what a scorer needs beside the words (schema, labels, a proof); it is no part of the
     identity. `topic` names what must not be split apart (a database, a passage); the first user
-    message where it is empty.
+    message where it is empty. `context` is what the topic's dialogues share word for word, above the
+    first user's own words (a schema, a passage); it serves to compare them while they are read.
     """
 
     messages: tuple[Message, ...]
@@ -31,6 +58,7 @@ class Dialogue:
     line: int = 0
     split: Split = "train"
     notes: tuple[str, ...] = field(default=(), compare=False)
+    context: str = field(default="", compare=False)
 
     def __post_init__(self) -> None:
         roles = [message.role for message in self.messages]
@@ -39,8 +67,13 @@ class Dialogue:
 
     @property
     def group(self) -> str:
-        """16 hex digits: the topic's identity. Dialogues of one topic are never split apart."""
-        return digest(self.topic or next(m.content for m in self.messages if m.role == "user"))[:16]
+        """16 hex digits: the topic's identity, however it is cased and spaced; its dialogues are never split apart."""
+        return _identity(self.topic or self.opening)
+
+    @property
+    def opening(self) -> str:
+        """The first user's turn."""
+        return next(m.content for m in self.messages if m.role == "user")
 
     @property
     def id(self) -> str:
@@ -74,7 +107,7 @@ class Preference:
     @property
     def group(self) -> str:
         """16 hex digits: the first user message. Answers to one prompt are never split apart."""
-        return digest(next(m.content for m in self.prompt if m.role == "user"))[:16]
+        return _identity(next(m.content for m in self.prompt if m.role == "user"))
 
     @property
     def id(self) -> str:
@@ -84,6 +117,19 @@ class Preference:
     @property
     def language(self) -> Literal["zh", "en"]:
         return language_of("".join(m.content for m in self.prompt) + self.chosen + self.rejected)
+
+    def preferred(self) -> Dialogue:
+        """The better answer as a dialogue; the other one stands in `about`."""
+        return Dialogue(
+            (*self.prompt, Message("assistant", self.chosen)),
+            "preference",
+            {"rejected": self.rejected},
+            source_id=self.source_id,
+            file=self.file,
+            line=self.line,
+            split=self.split,
+            notes=self.notes,
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,7 +147,7 @@ class Text:
     @property
     def group(self) -> str:
         """16 hex digits: the topic's identity. Texts of one topic are never split apart."""
-        return digest(self.topic or self.text)[:16]
+        return _identity(self.topic or self.text)
 
     @property
     def id(self) -> str:
@@ -114,3 +160,7 @@ class Text:
 
 
 Record = Question | Dialogue | Preference | Text
+
+
+def _identity(text: str) -> str:
+    return digest(normal(text))[:16]

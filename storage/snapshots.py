@@ -5,6 +5,9 @@
                                    0 as asked, 1, 2, … a copy with its options in another order
     drops.parquet                  question, reason: what did not become an example, and why
 
+They are made of questions with their rationales, or of dialogues, whose ids stand in `question`. A message of a
+dialogue's prompt has a third field, `train`: false where an assistant's words are not to be learnt, else null.
+
 A snapshot's identity is its examples, not its files: they are sorted, so neither the order in which
 rationales arrived nor a kill on the way changes it.
 """
@@ -12,9 +15,10 @@ rationales arrived nor a kill on the way changes it.
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -25,16 +29,13 @@ from storage import description, results
 from storage.records import PonensError, Question
 
 EXAMPLES, DROPS = "examples.parquet", "drops.parquet"
-_RENDERED: dict[str, Any] = {
-    "question": pl.String,
-    "prompt": pl.List(pl.Struct({"role": pl.String, "content": pl.String})),
-    "answer_line": pl.String,
-}
-_RENDERED_EMPTY = pl.DataFrame(schema=_RENDERED)  # so that the view has its columns where nothing is rendered
+_MESSAGE = {"role": pl.String, "content": pl.String}
+_CHAT = pl.List(pl.Struct(_MESSAGE))
+_MARKED = pl.List(pl.Struct({**_MESSAGE, "train": pl.Boolean}))
 _BATCH = 5_000
 _COPY: dict[str, Any] = {
     **dict.fromkeys(("question", "group", "split"), pl.String),
-    **{"prompt": _RENDERED["prompt"], "completion": _RENDERED["prompt"], "request": pl.String, "shuffle": pl.Int32},
+    **{"prompt": _CHAT, "completion": _CHAT, "request": pl.String, "shuffle": pl.Int32},
 }
 MEMORY = "600MB"  # what DuckDB may take before it spills to the folder that the snapshot is made in
 
@@ -44,7 +45,7 @@ select {_FIELDS}
 from questions where answer is not null and id in (select question from rationales where kept)
 """
 # Every kept rationale with its question, and the first thing that keeps it out, if anything does.
-_BARE, _WHOLE = "p.answer_line", "trim(r.text, e' \\t\\r\\n')"
+_BARE, _WHOLE = "p.answer", "trim(r.text, e' \\t\\r\\n')"
 _JUDGED = """
 select r.question, r.sample, r.request, q."group", q.split, p.prompt,
   [struct_pack(role := 'assistant', content := {text})] as completion,
@@ -58,10 +59,24 @@ select r.question, r.sample, r.request, q."group", q.split, p.prompt,
 from rationales r left join questions q on q.id = r.question left join rendered p on p.question = r.question
 where r.kept
 """
+_TOLD = """
+select d.id as question, 0 as sample, null::varchar as request, d."group", d.split, p.prompt,
+  [struct_pack(role := 'assistant', content := p.answer)] as completion,
+  left(sha256(to_json(p.prompt)::varchar || chr(10) || to_json(completion)::varchar), 16) as id,
+  if(p.question is null, 'no answer to learn', null) as fault,
+from questions d left join rendered p on p.question = d.id
+where d.split in ('train', 'valid')
+"""
+# Dialogues stand in for questions and have no rationales: their answers are their own.
+_DIALOGUES = """
+create view questions as
+select id, "group", split, language, task, source_id, file, line, null::varchar as answer from read_parquet('{file}')
+"""
+_NO_RATIONALES = "create view rationales as select null as question, null as reason, false as kept where false"
 # A copy says nothing new.
 _RANKED = """
 create temp table ranked as
-select file_row_number, question, row_number() over (partition by id order by sample, request) as copy
+select file_row_number, question, row_number() over (partition by id order by sample, request, question) as copy
 from judged where fault is null
 """
 _ASKED = """
@@ -94,7 +109,7 @@ select sha256(coalesce(string_agg(concat_ws(' ', id, "group", split), chr(10) or
 """
 _TORN = """
 select "group" from (
-  select "group", split from questions where answer is not null union all select "group", split from examples
+  select "group", split from questions union all select "group", split from examples
 ) group by all having count(distinct split) > 1 limit 5
 """
 
@@ -117,10 +132,10 @@ Copies = Callable[[Question, str], Iterable[dict[str, Any]]]  # question, comple
 
 
 class Build:
-    """Tables `questions` and `rationales` over two parquet files, and the examples made of them."""
+    """Tables `questions` and `rationales` over parquet files, and the examples made of them."""
 
-    def __init__(self, con: duckdb.DuckDBPyConnection) -> None:
-        self._con = con
+    def __init__(self, con: duckdb.DuckDBPyConnection, *, dialogues: bool) -> None:
+        self._con, self._dialogues = con, dialogues
         self.parts: Path | None = None  # scratch inside the snapshot's folder
 
     def wanted(self) -> Iterator[list[Question]]:
@@ -135,18 +150,19 @@ class Build:
         folder: Path,
         rendered: Iterable[list[dict[str, Any]]],
         *,
-        bare: bool,
+        bare: bool = False,
         copies: Copies | None = None,
     ) -> Counts:
-        """Fill `folder` with a snapshot: an example for each kept rationale.
+        """Fill `folder` with a snapshot: an example for each kept rationale, or each dialogue.
 
-        `rendered` has, in batches, question, prompt and answer_line for each wanted question; with `bare` the
-        answer line is the whole completion. `copies` gives further prompts and completions of a training
-        example. PonensError if a group stands on two sides.
+        `rendered` has, in batches, question, prompt and answer: for each wanted question its answer line, which
+        with `bare` is the whole completion; for each dialogue what is to be learnt. `copies` gives further prompts
+        and completions of a training example. PonensError if a group stands on two sides.
         """
         con = self._con
         parts = self._render(folder / "parts", rendered)
-        self._copy(_JUDGED.format(text=_BARE if bare else _WHOLE), parts / "judged.parquet")
+        judged = _TOLD if self._dialogues else _JUDGED.format(text=_BARE if bare else _WHOLE)
+        self._copy(judged, parts / "judged.parquet")
         self._view("judged", parts / "judged.parquet", "file_row_number = true")
         con.execute(_RANKED).fetchall()
         con.execute(_DROPS).fetchall()
@@ -175,7 +191,7 @@ class Build:
 
     def describe(self) -> dict[str, Any]:
         """What was written, in numbers, for its data card."""
-        return description.describe(self._con)
+        return description.describe(self._con, dialogues=self._dialogues)
 
     def texts(self, most: int) -> list[tuple[str, str]]:
         """Prompt and completion of at most `most` examples that were written."""
@@ -206,10 +222,15 @@ class Build:
         parts.mkdir()
         self.parts = parts
         self._con.execute(f"set temp_directory = '{_quoted(parts)}/spilled'; set memory_limit = '{MEMORY}'").fetchall()
-        _RENDERED_EMPTY.write_parquet(parts / "rendered-empty.parquet")
-        for number, batch in enumerate(rendered):
+        schema: dict[str, Any] = {
+            "question": pl.String,
+            "prompt": _MARKED if self._dialogues else _CHAT,
+            "answer": pl.String,
+        }
+        # the empty one, so that the view has its columns where nothing is rendered
+        for number, batch in enumerate(chain([[]], rendered)):
             file = parts / f"rendered-{number:06}.parquet"
-            pl.DataFrame(batch, _RENDERED).write_parquet(file, compression="lz4")
+            pl.DataFrame(batch, schema).write_parquet(file, compression="lz4")
         self._view("rendered", parts / "rendered-*.parquet")
         return parts
 
@@ -243,13 +264,32 @@ def _question(row: dict[str, Any]) -> Question:
 @contextmanager
 def build(questions: Path, rationales: Path) -> Iterator[Build]:
     """A build over two parquet files, in memory. PonensError if one of them is gone or damaged."""
+    views = {
+        file: f"create view {name} as from read_parquet('{_quoted(file)}')"
+        for name, file in (("questions", questions), ("rationales", rationales))
+    }
+    with _over(views, dialogues=False) as made:
+        yield made
+
+
+@contextmanager
+def of_dialogues(dialogues: Path) -> Iterator[Build]:
+    """A build over a parquet file of dialogues. PonensError if it is gone or damaged."""
+    with _over({dialogues: _DIALOGUES.format(file=_quoted(dialogues))}, dialogues=True) as made:
+        yield made
+
+
+@contextmanager
+def _over(views: Mapping[Path, str], *, dialogues: bool) -> Iterator[Build]:
     with duckdb.connect() as con:
-        for name, file in (("questions", questions), ("rationales", rationales)):
+        for file, sql in views.items():
             try:
-                con.execute(f"create view {name} as from read_parquet('{_quoted(file)}')").fetchall()
+                con.execute(sql).fetchall()
             except duckdb.Error as error:
                 raise PonensError(f"{file} cannot be read", seen=error, hint="run the recipe again") from None
-        build = Build(con)
+        if dialogues:
+            con.execute(_NO_RATIONALES).fetchall()
+        build = Build(con, dialogues=dialogues)
         yield build
         if build.parts:
             shutil.rmtree(build.parts)

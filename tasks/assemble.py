@@ -1,11 +1,12 @@
-"""Questions and rationales -> a snapshot: one example for each kept rationale, as chat messages.
+"""Questions and rationales, or dialogues -> a snapshot: an example for each kept rationale or dialogue, as messages.
 
-    train.parquet, valid.parquet   prompt: [user], completion: [assistant]; the prompt is the one that evaluation asks
+    train.parquet, valid.parquet   prompt: […, user], completion: [assistant]; it is the prompt that evaluation asks
     examples.parquet, drops.parquet
     card.md, card.html             what it is made of, for people
 
 Test questions stay out, copies are dropped, and no problem stands on two sides. With `shuffle`, training
-examples come again with their options in another order, which balances the letters of the keys.
+examples come again with their options in another order, which balances the letters of the keys. A dialogue's
+completion is its last answer that is to be learnt; what follows that would teach nothing and is left out.
 """
 
 from __future__ import annotations
@@ -13,26 +14,31 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, nullcontext
-from pathlib import Path
+from dataclasses import replace
+from itertools import islice
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
 from prompts import choice, shuffle
 from storage import lineage, snapshots
+from storage.dialogue_files import DIALOGUES, Dialogues
+from storage.dialogues import Dialogue, Kind
 from storage.home import Home
 from storage.questions import QUESTIONS
 from storage.records import PonensError, Question, Receipt
 from tasks import card
+from tasks.kinds import PROMPTS
 from tasks.step import Result, Step, Tick, Workshop, of
 
 RATIONALES = "rationales.parquet"
 _GUARDS = {"min_share_of_parent", "allow_shrink"}  # of the spec, what leaves the snapshot as it is
+_BATCH = 1_000  # dialogues
 _TOLD = 4  # reasons that a refusal names
 
 
 class AssembleSpec(BaseModel):
-    """Which rationales become examples."""
+    """How rationales become examples, and what is asked of the snapshot."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -53,27 +59,33 @@ class AssembleSpec(BaseModel):
 
 
 def step(
-    spec: AssembleSpec, questions: Receipt, rationales: Receipt, *, recipe: str | None = None, base_model: str = ""
+    spec: AssembleSpec,
+    parsed: Receipt,
+    rationales: Receipt | None = None,
+    kind: Kind = "choice",
+    *,
+    recipe: str | None = None,
+    base_model: str = "",
 ) -> Step:
-    """The step that publishes a snapshot of examples from the artifacts of parse and reason.
+    """The step that publishes a snapshot of examples from the artifacts of parse and, for multiple choice, reason.
 
     `recipe` is the name whose lineage the snapshot joins; without one it has no parent. A parent is no
     part of the key: the same examples are the same snapshot, whatever came before them. Nor is
     `base_model`, by whose tokenizer the data card counts.
     """
+    choose = {"kind": kind} if rationales is None else {}
+
+    def work(shop: Workshop) -> Result:
+        if rationales is None:
+            return _dialogues(shop, spec, recipe or "", base_model, parsed, kind)
+        return _questions(shop, spec, recipe or "", base_model, parsed, rationales)
+
     return Step(
         name="assemble",
         module=__name__,
-        settings=spec.model_dump(exclude=_GUARDS),
-        inputs={"questions": of(questions), "rationales": of(rationales)},
-        work=lambda shop: _work(
-            shop,
-            spec,
-            recipe or "",
-            base_model,
-            shop.home.root / questions.artifact / QUESTIONS,
-            shop.home.root / rationales.artifact / RATIONALES,
-        ),
+        settings=spec.model_dump(exclude=_GUARDS) | choose,
+        inputs={"questions": of(parsed)} | ({"rationales": of(rationales)} if rationales else {}),
+        work=work,
         shelf="snapshots",
         tables={"examples": snapshots.EXAMPLES, "drops": snapshots.DROPS},
         admit=lambda home, facts: _succession(home, spec, recipe, facts) if recipe else nullcontext(),
@@ -106,7 +118,7 @@ def render(question: Question) -> dict[str, Any]:
     return {
         "question": question.id,
         "prompt": [message.dict() for message in choice.solve(question)],
-        "answer_line": choice.answer_line(question),
+        "answer": choice.answer_line(question),
     }
 
 
@@ -148,17 +160,36 @@ class Shuffler:
             }
 
 
-def _work(
-    shop: Workshop, spec: AssembleSpec, recipe: str, base_model: str, questions: Path, rationales: Path
+def taught(dialogue: Dialogue, kind: Kind) -> dict[str, Any] | None:
+    """The messages that ask for the dialogue's last answer that is to be learnt, and that answer; None without one.
+
+    `train` is false where earlier words of an assistant are not to be learnt.
+    """
+    learnt = [place for place, m in enumerate(dialogue.messages) if m.role == "assistant" and m.train]
+    if not learnt:
+        return None
+    # what stands before the first user's turn is never an answer, so the rest is a dialogue
+    until = replace(dialogue, messages=dialogue.messages[: learnt[-1] + 1])
+    prompt = [{**m.dict(), "train": None if m.train else False} for m in PROMPTS[kind].ask(until)]
+    return {"question": dialogue.id, "prompt": prompt, "answer": until.messages[-1].content}
+
+
+def _taught(shop: Workshop, dialogues: Dialogues, kind: Kind) -> Iterator[list[dict[str, Any]]]:
+    found, done = (dialogue for dialogue in dialogues if dialogue.split != "test"), 0
+    while batch := list(islice(found, _BATCH)):
+        done += len(batch)
+        yield [example for dialogue in batch if (example := taught(dialogue, kind))]
+        shop.progress(Tick(done, None, "dialogues"))
+
+
+def _questions(
+    shop: Workshop, spec: AssembleSpec, recipe: str, base_model: str, parsed: Receipt, rationales: Receipt
 ) -> Result:
-    with snapshots.build(questions, rationales) as build:
+    questions = shop.home.root / parsed.artifact / QUESTIONS
+    with snapshots.build(questions, shop.home.root / rationales.artifact / RATIONALES) as build:
         shuffler = Shuffler(spec.shuffle, bare=spec.bare)
-        counts = build.write(
-            shop.folder,
-            _rendered(shop, build),
-            bare=spec.bare,
-            copies=shuffler.copies if spec.shuffle else None,
-        )
+        copies = shuffler.copies if spec.shuffle else None
+        counts = build.write(shop.folder, _rendered(shop, build), bare=spec.bare, copies=copies)
         shuffled = {"copies": counts.copies, **shuffler.kept} if spec.shuffle else {}
         if counts.rows["train"]:
             card.write(
@@ -173,15 +204,54 @@ def _work(
                 shuffled=shuffled,
                 keys=shuffler.keys,
             )
+    return _result(
+        counts,
+        shuffled,
+        choice.VERSION,
+        "no question has a key",
+        expected="at least one kept rationale of a training question",
+        hint='look at `ponens sql "select reason, text from rationales where not kept limit 3"`, '
+        "or ask a better teacher",
+    )
+
+
+def _dialogues(shop: Workshop, spec: AssembleSpec, recipe: str, base_model: str, parsed: Receipt, kind: Kind) -> Result:
+    version = PROMPTS[kind].VERSION
+    dialogues = shop.home.root / parsed.artifact / DIALOGUES
+    with snapshots.of_dialogues(dialogues) as build:
+        counts = build.write(shop.folder, _taught(shop, Dialogues(shop.home, parsed), kind))
+        if counts.rows["train"]:
+            card.write(
+                shop.folder,
+                build,
+                counts,
+                name=recipe or "snapshot",
+                prompt=version,
+                license=spec.license,
+                base_model=base_model,
+                questions=dialogues,
+                shuffled={},
+                keys={},
+                kind=kind,
+            )
+    return _result(
+        counts,
+        {},
+        version,
+        "no row is on the side of training",
+        expected="at least one row to train on",
+        hint="smaller shares of [parse] valid and test, or another [parse] salt, give training more groups",
+    )
+
+
+def _result(
+    counts: snapshots.Counts, shuffled: dict[str, int], prompt: str, nothing: str, *, expected: str, hint: str
+) -> Result:
+    """What came of it. PonensError if there is nothing to train on."""
     if not counts.rows["train"]:
         lost = {**counts.rejections, **counts.dropped}
-        raise PonensError(
-            "no example is left to train on",
-            seen=", ".join(f"{reason}: {count}" for reason, count in lost.items()) or "no question has a key",
-            expected="at least one kept rationale of a training question",
-            hint='look at `ponens sql "select reason, text from rationales where not kept limit 3"`, '
-            "or ask a better teacher",
-        )
+        seen = ", ".join(f"{reason}: {count}" for reason, count in lost.items()) or nothing
+        raise PonensError("no example is left to train on", seen=seen, expected=expected, hint=hint)
     facts = {
         "snapshot": counts.identity[:16],
         "rows": counts.rows,
@@ -189,6 +259,6 @@ def _work(
         "rejections": counts.rejections,
         "dropped": counts.dropped,
         "shuffled": shuffled,
-        "prompt": choice.VERSION,
+        "prompt": prompt,
     }
     return Result(facts, counts.identity)

@@ -15,7 +15,8 @@ from typing import Any
 import polars as pl
 
 from evals import card
-from storage.questions import REJECTS
+from storage.dialogues import Kind
+from storage.parsed import REJECTS
 from storage.snapshots import Build, Counts
 from tasks import models
 
@@ -35,11 +36,12 @@ def write(
     questions: Path,
     shuffled: Mapping[str, int],
     keys: Mapping[str, int],
+    kind: Kind = "choice",
 ) -> None:
     """Write the card of what `build` has written into `folder`.
 
     `license` is for all sources or by source file; `keys` counts the letters of shuffled copies; `questions`
-    is the parse step's file, beside which its rejects lie. Tokens are counted where the tokenizer of
+    is the parse step's file of records, beside which its rejects lie. Tokens are counted where the tokenizer of
     `base_model` is on this machine.
     """
     found = build.describe()
@@ -48,10 +50,14 @@ def write(
         {"letter": letter, "asked": letters.get(letter, 0), "taught": letters.get(letter, 0) + keys.get(letter, 0)}
         for letter in sorted({*letters, *keys})
     ]
+    if kind != "choice":
+        found["leaks"] = {name.replace("problems", "groups"): count for name, count in found["leaks"].items()}
     facts: card.CardFacts = {
         "name": name,
         "snapshot": counts.identity[:16],
         "prompt": prompt,
+        "made_of": _made_of(found, kind),
+        "names": ("questions", "problems") if kind == "choice" else ("dialogues", "groups"),
         "licenses": {row["file"]: _license(license, row["file"]) for row in found["sources"]},
         "description": found,
         "tokens": _tokens(build, base_model),
@@ -60,6 +66,15 @@ def write(
     }
     (folder / "card.md").write_text(card.markdown(facts), "utf-8")
     (folder / "card.html").write_text(card.card(facts), "utf-8")
+
+
+def _made_of(found: Mapping[str, Any], kind: Kind) -> str:
+    if kind == "choice":
+        return "a question as prompt, a rationale that ends in its answer as completion."
+    said = "what stands before an answer as prompt, the last answer that is to be learnt as completion."
+    if preferred := found["preferred"]:
+        said += f" {preferred:,} come from preference pairs: the chosen answer is taught, the rejected one is left out."
+    return said
 
 
 def _license(given: str | Mapping[str, str], file: str) -> str:

@@ -1,10 +1,9 @@
-"""Source files -> clean questions, rejects and drops, each question's split with it.
+"""Source files -> clean records of one kind of work, rejects and drops, each record's split with it.
 
-Every kind of record can be inspected; the step takes multiple choice.
-
-questions.parquet   one row a distinct question: train, valid or test by a hash of its problem
+questions.parquet   multiple choice: one row a distinct question, train, valid or test by a hash of its problem
+dialogues.parquet   any other kind: one row a distinct dialogue, its side by a hash of its topic or first user's turn
 rejects.parquet     one row a reject: file, line, field, reason
-drops.parquet       one row a question that repeats another, or one of an evaluation set: why, and which
+drops.parquet       one row a record that repeats another, or one of an evaluation set: why, and which
 """
 
 from __future__ import annotations
@@ -13,24 +12,25 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from storage import questions, readers
+from storage import dialogue_files, parsed, questions, readers
 from storage import source as sources
 from storage.cleaning.clean import Rules
 from storage.cleaning.run import VERSION
-from storage.dialogues import Dialogue, Preference, Record
+from storage.dialogues import TAKES, Dialogue, Kind, Preference, Record
 from storage.oddities import Oddities
 from storage.records import Question, Receipt, Rejected, Split, UsageError, digest
 from tasks.step import Result, Step, Workshop, of
 
+R = TypeVar("R", Question, Dialogue)
 _TOLD = 5  # rejects that a strict run's error names
 
 
 class ParseSpec(BaseModel):
-    """What to read and how to share it out: `valid` and `test` are shares of problems, not of questions."""
+    """What to read and how to share it out: `valid` and `test` are shares of problems or topics, not of rows."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -42,17 +42,17 @@ class ParseSpec(BaseModel):
         {}, description='Your names for a format\'s columns, such as {prompt = "ask", completion = "reply.text"}.'
     )
     strict: bool = Field(False, description="Fail if any row is rejected.")
-    valid: float = Field(0.05, ge=0, lt=1, description="Share of problems to watch training with.")
-    test: float = Field(0.2, ge=0, le=1, description="Share of problems to evaluate on.")
+    valid: float = Field(0.05, ge=0, lt=1, description="Share of problems, or of topics, to watch training with.")
+    test: float = Field(0.2, ge=0, le=1, description="Share of problems, or of topics, to evaluate on.")
     salt: str = Field("", description="Another salt shares the problems out anew.")
     near: float = Field(
-        0.95, ge=0.8, le=1, description="Similarity from which on a question repeats another; 1: only the same words."
+        0.95, ge=0.8, le=1, description="Similarity from which on a row repeats another; 1: only the same words."
     )
     against: list[str] = Field(
         [], description="Evaluation sets, in any format that is read: what they hold is not trained on."
     )
     overlap: float = Field(
-        0.8, gt=0, le=1, description="Share of common n-grams from which on a question overlaps an evaluation set."
+        0.8, gt=0, le=1, description="Share of common n-grams from which on a row overlaps an evaluation set."
     )
 
     @model_validator(mode="after")
@@ -87,21 +87,22 @@ def generated(receipt: Receipt, home: Path) -> Source:
     return Source((home / receipt.artifact,), of(receipt))
 
 
-def step(spec: ParseSpec, source: Source, fetched: Path = Path()) -> Step:
-    """The step that reads `source`. The files' content is in the key, their place is not.
+def step(spec: ParseSpec, source: Source, fetched: Path = Path(), kind: Kind = "choice") -> Step:
+    """The step that reads `source` for a kind of work. The files' content is in the key, their place is not.
 
     Evaluation sets at a URL are fetched below `fetched`.
     """
     sets = [sources.local(path, fetched).expanduser() for path in spec.against]
     against = {"against": sources.fingerprint(sources.files(sets))} if sets else {}
+    records = {"questions": questions.QUESTIONS} if kind == "choice" else {"dialogues": dialogue_files.DIALOGUES}
     return Step(
         name="parse",
         module=__name__,
-        settings=spec.model_dump(exclude={"path", "against"}),
+        settings={"kind": kind, **spec.model_dump(exclude={"path", "against"})},
         inputs={"source": source.digest, "cleaning": VERSION, **against},
-        work=lambda shop: _work(shop, spec, source, sets),
-        shelf="questions",
-        tables={"questions": questions.QUESTIONS, "rejects": questions.REJECTS, "drops": questions.DROPS},
+        work=lambda shop: _work(shop, spec, source, sets, kind),
+        shelf=next(iter(records)),
+        tables={**records, "rejects": parsed.REJECTS, "drops": parsed.DROPS},
     )
 
 
@@ -147,7 +148,7 @@ class _Tally:
             if isinstance(item, Rejected):
                 self._rejected += 1
             else:
-                self._kinds[kind(item)] += 1
+                self._kinds[purpose(item)] += 1
                 self._answered += _answered(item)
             yield item
 
@@ -165,7 +166,7 @@ class _Tally:
         return self._oddities.warnings()
 
 
-def kind(record: Record) -> str:
+def purpose(record: Record) -> str:
     """What a record is to learn from: "choice", a dialogue's task, "preference" or "text"."""
     if isinstance(record, Dialogue):
         return record.task
@@ -176,43 +177,61 @@ def _answered(record: Record) -> bool:
     return record.answer is not None if isinstance(record, Question) else isinstance(record, Dialogue | Preference)
 
 
-def _work(shop: Workshop, spec: ParseSpec, source: Source, against: Sequence[Path]) -> Result:
+def _work(shop: Workshop, spec: ParseSpec, source: Source, against: Sequence[Path], kind: Kind) -> Result:
     tally = _Tally(sources.files(source.paths), spec.format, spec.columns)
-    items = _choice(tally.items())
+    items = _fitting(tally.items(), kind)
     if spec.strict:
         items = _strict(items)
-    identity, facts = questions.write(
-        shop.folder,
-        items,
-        lambda group: split_of(group, spec.valid, spec.test, spec.salt),
-        Rules(spec.near, spec.overlap),
-        _evaluation(against),
-    )
+
+    def side(group: str) -> Split:
+        return split_of(group, spec.valid, spec.test, spec.salt)
+
+    rules, sets = Rules(spec.near, spec.overlap), _evaluation(against)
+    if kind == "choice":
+        identity, facts = questions.write(shop.folder, _only(Question, items), side, rules, sets)
+    else:
+        identity, facts = dialogue_files.write(shop.folder, _only(Dialogue, items), side, rules, sets)
     return Result({**tally.facts(), **facts, "warnings": tally.warnings()}, identity)
 
 
-def _evaluation(sets: Sequence[Path]) -> Iterator[Question]:
-    """The questions of the evaluation sets; each may be of another format."""
+def _evaluation(sets: Sequence[Path]) -> Iterator[Record]:
+    """The records of the evaluation sets; each may be of another format."""
     for path in sets:
         for item in readers.read(sources.files([path])):
-            if isinstance(item, Question):
+            if not isinstance(item, Rejected):
                 yield item
 
 
-def _choice(items: Iterator[Record | Rejected]) -> Iterator[Question | Rejected]:
-    """Pass questions and rejects on. UsageError at the first record of another kind."""
+def _fitting(items: Iterator[Record | Rejected], kind: Kind) -> Iterator[Record | Rejected]:
+    """Pass on what the kind of work takes, and rejects. UsageError at the first record that it does not take."""
     for item in items:
-        if not isinstance(item, Question | Rejected):
-            raise UsageError(
-                "this release trains on multiple choice",
-                seen=f"{item.file}:{item.line} is for {kind(item)}",
-                expected="questions with options",
-                hint="`ponens parse` reads and checks every format",
-            )
+        if not isinstance(item, Rejected) and purpose(item) not in TAKES[kind]:
+            raise _misfit(item, kind)
         yield item
 
 
-def _strict(items: Iterator[Question | Rejected]) -> Iterator[Question | Rejected]:
+def _misfit(record: Record, kind: Kind) -> UsageError:
+    what = purpose(record)
+    fits = [f'kind = "{other}"' for other, taken in TAKES.items() if what in taken]
+    return UsageError(
+        f"a recipe of kind {kind!r} does not take these rows",
+        seen=f"{record.file}:{record.line} is for {what}",
+        expected=f"rows for {', '.join(TAKES[kind])}",
+        hint=f"set {' or '.join(fits)} in the recipe"
+        if fits
+        else "plain text has no answer to learn: write it as prompt and completion, or leave the file out",
+    )
+
+
+def _only(wanted: type[R], items: Iterator[Record | Rejected]) -> Iterator[R | Rejected]:
+    """Records as the table has them: a preference is the dialogue that ends in the better answer."""
+    for item in items:
+        record = item.preferred() if isinstance(item, Preference) else item
+        if isinstance(record, wanted | Rejected):
+            yield record
+
+
+def _strict(items: Iterator[Record | Rejected]) -> Iterator[Record | Rejected]:
     """Pass everything on; at the end, any reject is an error."""
     told: list[str] = []
     count = 0

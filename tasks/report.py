@@ -36,7 +36,8 @@ from evals.facts import (
 from prompts import choice
 from storage import suspects
 from storage.home import Home
-from storage.questions import REJECTS, Stored
+from storage.parsed import REJECTS
+from storage.questions import Stored
 from storage.records import Question, Receipt
 from storage.samples import BALLOTS, SAMPLES
 from tasks.step import Result, Step, Workshop, of

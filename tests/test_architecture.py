@@ -19,6 +19,7 @@ CHILDREN = {"tasks/training/sft.py", "tasks/training/canary.py"}  # modules that
 SHARED_VERBS = {
     "tasks.card",
     "tasks.code",
+    "tasks.kinds",
     "tasks.step",
     "tasks.rationales",
     "tasks.selection",

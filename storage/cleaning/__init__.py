@@ -1,6 +1,7 @@
-"""What leaves a set of questions before anything is paid for, why, and on whose account.
+"""What leaves a source before anything is paid for, why, and on whose account.
 
     signs.py     a batch of rows -> what they are compared by: words, min-hashes
+    compare.py   which words of a question and of a dialogue count
     alike.py     two texts -> do they say the same?
     near.py      min-hashes -> pairs -> those that say the same
     overlap.py   evaluation sets -> n-grams that the rows share with them

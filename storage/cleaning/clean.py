@@ -1,8 +1,9 @@
 """The parts of a source -> who stays and who goes: tables `kept` and `drops` of a DuckDB connection.
 
-Rows in, a view `rows`: position, id, "group", split, same, problem, question, options, answer, file, line; beside
-it lie the files that `sign` writes. Any kind of record can stand in it: what has no problem or no options leaves
-these empty. Memory grows with the number of rows, not with their length.
+Rows in, a view `rows`: position, id, "group", split, same, asks, asked, answered, file, line, and what `compare.py`
+reads of a record's type; beside it lie the files that `sign` writes. `same` and `asks` are digests of all words and of
+what is asked, which `asked` has as it is; `answered` is whether there is anything to learn or to mark. Memory grows
+with the number of rows, not with their length.
 """
 
 from __future__ import annotations
@@ -10,15 +11,19 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import duckdb
 import polars as pl
 
 from storage.cleaning import near, overlap
+from storage.cleaning.compare import Comparison, R
 from storage.cleaning.run import run
-from storage.cleaning.signs import bands, said
-from storage.records import Question, normal_problem
+from storage.cleaning.signs import Said, bands
+from storage.dialogues import Record
+from storage.records import normal_problem
 
+_NAMES = {"group": pl.String, "position": pl.Int64}
 _FOUND = {"later": pl.Int64, "earlier": pl.Int64, "similarity": pl.Float64}
 _SIGNED = """
 create or replace temp table signed as
@@ -28,7 +33,9 @@ where position not in (select position from fell)
 _PASSAGES = """
 create or replace temp table signed as
 select rank, bands, slots
-from (from read_parquet('{parts}/passages-*.parquet') qualify row_number() over (partition by "group") = 1)
+from (
+  from read_parquet('{parts}/passages-*.parquet') qualify row_number() over (partition by "group" order by position) = 1
+)
 join (
   select "group", min(rank) as rank from standing where position not in (select position from fell) group by "group"
 ) using ("group")
@@ -52,22 +59,34 @@ class Rules:
 RULES = Rules()
 
 
-def sign(questions: Sequence[tuple[int, Question]], rules: Rules, folder: Path, number: int) -> list[str]:
-    """Write what a batch is compared by into `folder`; returns the digest of each question's words."""
-    words = [said(q.problem, q.question, q.options) for _, q in questions]
+def sign(
+    comparison: Comparison[R], records: Sequence[tuple[int, str, R]], rules: Rules, folder: Path, number: int
+) -> list[Said]:
+    """Write what a batch of (position, group, record) is compared by into `folder`; returns each record's words."""
+    words = [comparison.said(record) for _, _, record in records]
     if rules.near < 1:
-        keys, slots = bands([w.text for w in words], ["\n".join(w.options) for w in words])
-        _write(folder / f"signs-{number:06}.parquet", pl.Series("position", [p for p, _ in questions]), keys, slots)
-        problems = {q.group: q.problem for _, q in questions if q.problem.strip()}
-        keys, slots = bands([normal_problem(problem) for problem in problems.values()], [""] * len(problems))
-        _write(folder / f"passages-{number:06}.parquet", pl.Series("group", [*problems], pl.String), keys, slots)
-    return [w.digest for w in words]
+        keys, slots = bands([w.text for w in words], ["\n".join(w.facts) for w in words])
+        _write(folder / f"signs-{number:06}.parquet", {"position": [at for at, _, _ in records]}, keys, slots)
+        passages: dict[str, tuple[int, str]] = {}
+        for position, group, record in records:
+            if group not in passages and (passage := comparison.passage(record)).strip():
+                passages[group] = (position, passage)
+        keys, slots = bands([normal_problem(passage) for _, passage in passages.values()], [""] * len(passages))
+        names: dict[str, list[Any]] = {"group": [*passages], "position": [at for at, _ in passages.values()]}
+        _write(folder / f"passages-{number:06}.parquet", names, keys, slots)
+    return words
 
 
-def clean(con: duckdb.DuckDBPyConnection, parts: Path, rules: Rules, against: Iterable[Question] = ()) -> None:
+def clean(
+    con: duckdb.DuckDBPyConnection,
+    parts: Path,
+    comparison: Comparison[R],
+    rules: Rules,
+    against: Iterable[Record] = (),
+) -> None:
     """Make tables `kept` (position, split) and `drops` of the view `rows`, whose signs lie in `parts`.
 
-    `against` are the questions that no row may repeat.
+    `against` are the records of evaluation sets, of any type, that no row may repeat.
     """
     run(con, "1_standing")
     if overlap.tables(con, against):
@@ -75,11 +94,12 @@ def clean(con: duckdb.DuckDBPyConnection, parts: Path, rules: Rules, against: It
     run(con, "3_exact")
     if rules.near < 1:
         place = str(parts).replace("'", "''")
-        # problems first: whoever repeats a question of one that leaves is no copy
+        # passages first: whoever repeats a row of one that leaves is no copy
         con.execute(_PASSAGES.format(parts=place)).fetchall()
-        _fell(con, near.across(con, rules.near), "near-duplicate across splits", 's."group" = l."group"')
+        across = near.across(con, comparison, rules.near)
+        _fell(con, across, "near-duplicate across splits", 's."group" = l."group"')
         con.execute(_SIGNED.format(parts=place)).fetchall()
-        _fell(con, near.repeats(con, rules.near), "near-duplicate", "s.rank = l.rank")
+        _fell(con, near.repeats(con, comparison, rules.near), "near-duplicate", "s.rank = l.rank")
     run(con, "5_kept")
 
 
@@ -89,7 +109,8 @@ def _fell(con: duckdb.DuckDBPyConnection, found: near.Found, reason: str, same: 
     con.unregister("found")
 
 
-def _write(file: Path, names: pl.Series, keys: near.Keys, slots: near.Slots) -> None:
+def _write(file: Path, names: dict[str, list[Any]], keys: near.Keys, slots: near.Slots) -> None:
     # 64 min-hashes as one value: a list of so many numbers costs more than all the rest
     packed = pl.Series("slots", [row.tobytes() for row in slots], pl.Binary)
-    pl.DataFrame([names, pl.Series("bands", keys), packed]).write_parquet(file)
+    frame = pl.DataFrame(names, {name: _NAMES[name] for name in names})
+    frame.with_columns(pl.Series("bands", keys), packed).write_parquet(file)

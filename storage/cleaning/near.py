@@ -16,16 +16,16 @@ import numpy.typing as npt
 import polars as pl
 
 from storage.cleaning.alike import alike
+from storage.cleaning.compare import Comparison, R, Texts
 from storage.cleaning.run import run
 from storage.cleaning.signs import BANDS, SLOTS
-from storage.records import LETTERS, normal
 
 CROWD = 32
 _WIDTHS = (1, 2, 4)
 _FETCH = 2_000
 _COMPARED = 200_000
 _TEXTS = """
-select p.later, p.earlier, a.problem, a.question, a.options, a.answer, b.problem, b.question, b.options, b.answer
+select p.later, p.earlier, {later}, {earlier}
 from pairs p join standing s on s.rank = p.later join standing t on t.rank = p.earlier
 join rows a on a.position = s.position join rows b on b.position = t.position
 """
@@ -35,22 +35,24 @@ _Ranks = npt.NDArray[np.int64]
 Found = list[tuple[int, int, float]]  # later, earlier, similarity
 
 
-def repeats(con: duckdb.DuckDBPyConnection, near: float) -> Found:
-    """Questions of `waiting` that say the same as an earlier one, in the order of the queue."""
-    return _found(con, near, None)
+def repeats(con: duckdb.DuckDBPyConnection, comparison: Comparison[R], near: float) -> Found:
+    """Rows of `signed` that say the same as an earlier one, in the order of the queue."""
+    return _found(con, comparison, near, None)
 
 
-def across(con: duckdb.DuckDBPyConnection, near: float) -> Found:
-    """Problems of `waiting` that say the same as an earlier one on another side of the split."""
+def across(con: duckdb.DuckDBPyConnection, comparison: Comparison[R], near: float) -> Found:
+    """Passages of `signed` that say the same as an earlier one on another side of the split."""
     splits = con.sql("select rank, split from standing order by rank").pl()
-    return _found(con, near, splits["split"].cast(pl.Categorical).to_physical().to_numpy())
+    return _found(con, comparison, near, splits["split"].cast(pl.Categorical).to_physical().to_numpy())
 
 
-def _found(con: duckdb.DuckDBPyConnection, near: float, sides: npt.NDArray[Any] | None) -> Found:
+def _found(
+    con: duckdb.DuckDBPyConnection, comparison: Comparison[R], near: float, sides: npt.NDArray[Any] | None
+) -> Found:
     pairs = _pairs(con, near, sides)
     gone: set[int] = set()
     found = []
-    for later, earlier, similarity in _alike(con, pairs, near, whole=sides is None):
+    for later, earlier, similarity in _alike(con, comparison, pairs, near, whole=sides is None):
         if later not in gone and earlier not in gone:
             gone.add(later)
             found.append((later, earlier, similarity))
@@ -98,36 +100,34 @@ def _likely(ranks: _Ranks, slots: Slots, pairs: pl.DataFrame, near: float) -> pl
     return pl.Series(np.concatenate([np.empty(0, np.int64), *found]) >= least)
 
 
-def _alike(con: duckdb.DuckDBPyConnection, pairs: pl.DataFrame, near: float, *, whole: bool) -> Found:
-    """The pairs whose texts say the same: whole questions, or their problems."""
+def _alike(
+    con: duckdb.DuckDBPyConnection, comparison: Comparison[R], pairs: pl.DataFrame, near: float, *, whole: bool
+) -> Found:
+    """The pairs whose texts say the same: whole rows, or their passages."""
     con.execute("drop table pairs").fetchall()
     con.register("pairs", pairs)
+    later_s, earlier_s = (", ".join(f"{table}.{name}" for name in comparison.columns) for table in "ab")
+    size = len(comparison.columns)
     found = []
-    for row in _fetched(con.execute(_TEXTS)):
-        later, earlier, one, other = row[0], row[1], row[2:6], row[6:10]
-        if whole and _contradict(one, other):
-            continue
-        text = _text if whole else _problem
-        if (similarity := alike(text(one), text(other), near)) is not None:
+    for later, earlier, *cells in _fetched(con.execute(_TEXTS.format(later=later_s, earlier=earlier_s))):
+        one, other = comparison.texts(cells[:size]), comparison.texts(cells[size:])
+        similarity = _likeness(one, other, near) if whole else alike(one.passage, other.passage, near)
+        if similarity is not None:
             found.append((later, earlier, similarity))
     con.unregister("pairs")
     return sorted(found)
 
 
-def _contradict(one: Sequence[Any], other: Sequence[Any]) -> bool:
-    """Whether two questions' keys are known and say different things."""
-    keys = {options[LETTERS.index(key)] for _, _, options, key in (one, other) if key}
-    return len(keys) > 1 and len(set(map(normal, keys))) > 1
-
-
-def _problem(row: Sequence[Any]) -> str:
-    problem: str = row[0]
-    return problem
-
-
-def _text(row: Sequence[Any]) -> str:
-    problem, question, options, _ = row
-    return "\n".join((problem, question, *sorted(options, key=normal)))
+def _likeness(one: Texts, other: Texts, near: float) -> float | None:
+    """The least similarity of their parts; None if one of them is not alike, or their keys say different things."""
+    if one.key is not None and other.key is not None and one.key != other.key:
+        return None
+    least = 1.0
+    for mine, theirs in zip(one.parts, other.parts, strict=True):
+        if (similarity := alike(mine, theirs, near)) is None:
+            return None
+        least = min(least, similarity)
+    return least
 
 
 def _fetched(result: duckdb.DuckDBPyConnection) -> Iterator[Sequence[Any]]:

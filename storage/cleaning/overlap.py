@@ -1,8 +1,8 @@
 """n-grams that a source shares with evaluation sets: tables for sql/2_against.sql.
 
-13 words, after GPT-3 (arXiv 2005.14165, appendix C); 20 characters where a question is Chinese, which has about
-1.5 characters to a word. A row overlaps where the shared n-grams come to a share of the shorter of the two texts, as
-in Qwen2 (arXiv 2407.10671), whose share of 0.6 takes two puzzles of one template for one; n-grams of more than
+13 words, after GPT-3 (arXiv 2005.14165, appendix C); 20 characters where an evaluation set asks in Chinese, which has
+about 1.5 characters to a word. A row overlaps where the shared n-grams come to a share of the shorter of the two texts,
+as in Qwen2 (arXiv 2407.10671), whose share of 0.6 takes two puzzles of one template for one; n-grams of more than
 `COMMON` problems are boilerplate.
 """
 
@@ -15,8 +15,10 @@ import duckdb
 import numpy as np
 import polars as pl
 
-from storage.cleaning.signs import runs, said
-from storage.records import Question
+from storage.cleaning.compare import asked
+from storage.cleaning.signs import runs
+from storage.dialogues import Record
+from storage.records import language_of
 
 WORDS, CHARACTERS = 13, 20
 COMMON = 10
@@ -24,25 +26,25 @@ _BATCH = 2_000
 _WORD = r"\p{Han}|[\w--\p{Han}]+"
 _EVALUATION: dict[str, Any] = {
     "item": pl.Int64,
-    **dict.fromkeys(("id", "same", "file", "problem", "text"), pl.String),
+    **dict.fromkeys(("id", "asks", "file", "problem", "text"), pl.String),
     **{"line": pl.Int64, "n": pl.Int32},
 }
 _HITS = "create temp table hits (position bigint, total bigint, n integer, gram ubigint)"
 _BATCHES = """
-select position, problem || ' ' || question as text from rows where position between $first and $last
+select position, asked as text from rows where position between $first and $last
 """
 
 
-def tables(con: duckdb.DuckDBPyConnection, against: Iterable[Question]) -> bool:
+def tables(con: duckdb.DuckDBPyConnection, against: Iterable[Record]) -> bool:
     """Make `evaluation` and `grams` of evaluation sets, `hits` of the view `rows`; False without any."""
-    asked = _words(pl.DataFrame([_row(number, q) for number, q in enumerate(against)], _EVALUATION))
-    if asked.is_empty():
+    items = _words(pl.DataFrame([_row(number, one) for number, one in enumerate(against)], _EVALUATION))
+    if items.is_empty():
         return False
-    sizes = asked["n"].unique().to_list()
-    known = pl.concat(_grams(asked.filter(n=n), n) for n in sizes)
+    sizes = items["n"].unique().to_list()
+    known = pl.concat(_grams(items.filter(n=n), n) for n in sizes)
     firsts = known.group_by("item", "n", "gram").agg(pl.min("start"))
-    _keep(con, "evaluation", asked)
-    _keep(con, "grams", firsts.join(asked.select("item", "problem"), on="item"))
+    _keep(con, "evaluation", items)
+    _keep(con, "grams", firsts.join(items.select("item", "problem"), on="item"))
     con.execute(_HITS).fetchall()
     [[last]] = con.execute("select coalesce(max(position), -1) from standing").fetchall()
     for first in range(0, last + 1, _BATCH):
@@ -56,16 +58,17 @@ def tables(con: duckdb.DuckDBPyConnection, against: Iterable[Question]) -> bool:
     return True
 
 
-def _row(number: int, question: Question) -> dict[str, Any]:
+def _row(number: int, record: Record) -> dict[str, Any]:
+    words, text = asked(record)
     return {
         "item": number,
-        "id": question.id,
-        "same": said(question.problem, question.question, question.options).digest,
-        "file": question.file,
-        "line": question.line,
-        "problem": question.group,
-        "text": f"{question.problem} {question.question}",
-        "n": CHARACTERS if question.language == "zh" else WORDS,
+        "id": record.id,
+        "asks": words.asks,
+        "file": record.file,
+        "line": record.line,
+        "problem": record.group,
+        "text": text,
+        "n": CHARACTERS if language_of(text) == "zh" else WORDS,
     }
 
 

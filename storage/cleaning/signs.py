@@ -26,7 +26,7 @@ SLOTS = BANDS * ROWS
 NUMERALS = "0123456789零〇一二三四五六七八九十百千万两"
 _SEED = 1
 _TEXTS = 1_000  # at a time: in between, a character takes some 50 bytes
-_BETWEEN = "\u241f"  # a visible sign that no normal form changes
+BETWEEN = "\u241f"  # a visible sign that no normal form changes
 _MULTIPLIER = np.uint64(0x9E3779B97F4A7C15)  # 2^64 / golden ratio, odd
 Words = npt.NDArray[np.uint64]
 _IS_NUMERAL = np.zeros(0x110000, dtype=bool)
@@ -35,26 +35,33 @@ _IS_NUMERAL[[ord(numeral) for numeral in NUMERALS]] = True
 
 @dataclass(frozen=True, slots=True)
 class Said:
-    """A question's words in normal form; options stand in the order of their text."""
+    """A record's words in normal form.
 
-    body: str
-    options: tuple[str, ...]
+    Likeness is measured on `text`; no copy may say one of the `facts` otherwise; no evaluation set may ask
+    what is `asked`.
+    """
 
-    @property
-    def text(self) -> str:
-        return _BETWEEN.join((self.body, *self.options))
+    text: str
+    facts: tuple[str, ...]
+    asked: str
 
     @property
     def digest(self) -> str:
-        """32 hex digits: the same for questions that differ in case, width, white space or order of options."""
-        return hashlib.blake2b(self.text.encode(), digest_size=16).hexdigest()
+        """32 hex digits: the same for records that differ in case, width, white space or order of options."""
+        return _digest(BETWEEN.join((self.text, *self.facts)))
+
+    @property
+    def asks(self) -> str:
+        """32 hex digits: the same for records that ask the same."""
+        return _digest(self.asked)
 
 
 def said(problem: str, question: str, options: Sequence[str]) -> Said:
-    """The words of a question of any kind; one without a problem or options gives "" or ()."""
+    """The words of a multiple-choice question; its options stand in the order of their text, and are facts."""
     # a leading sign, so that no option counts as numbered, wherever it stands
-    choices = normal("".join(_BETWEEN + option for option in options)).split(_BETWEEN)[1:]
-    return Said(_BETWEEN.join((normal_problem(problem), normal(question))), tuple(sorted(choices)))
+    choices = sorted(normal("".join(BETWEEN + option for option in options)).split(BETWEEN)[1:])
+    text = BETWEEN.join((normal_problem(problem), normal(question), *choices))
+    return Said(text, tuple(choices), text)
 
 
 def bands(texts: Sequence[str], facts: Sequence[str]) -> tuple[Words, npt.NDArray[np.uint16]]:
@@ -109,6 +116,10 @@ def _numbers(letters: npt.NDArray[np.uint32], starts: npt.NDArray[np.int64]) -> 
     place = (np.arange(len(values)) - np.repeat(before[:-1], np.diff(before))).astype(np.uint64)
     sums = np.concatenate([[np.uint64(0)], np.cumsum(_mixed(values * _MULTIPLIER + _mixed(place + np.uint64(1))))])
     return _mixed(sums[before[1:]] - sums[before[:-1]])
+
+
+def _digest(text: str) -> str:
+    return hashlib.blake2b(text.encode(), digest_size=16).hexdigest()
 
 
 def _hashes(texts: Sequence[str]) -> Words:

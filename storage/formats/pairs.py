@@ -74,7 +74,7 @@ def _dialogue(
     system = optional(row, "system")
     opening = [Message("system", system)] if system else []
     found, notes = settled([*opening, *turns], "prompt")
-    return Dialogue(found, task, about or {}, topic, named(row, "id"), at.file, at.line, notes=notes)
+    return Dialogue(found, task, about or {}, topic, named(row, "id"), at.file, at.line, notes=notes, context=topic)
 
 
 def _strings(dialogue: Dialogue) -> dict[str, Any]:

@@ -73,6 +73,7 @@ def _dialogue(
         at.file,
         at.line,
         notes=notes,
+        context=schema,
     )
 
 

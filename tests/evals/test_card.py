@@ -26,6 +26,8 @@ def facts(**changes: Any) -> CardFacts:
         "name": "logic",
         "snapshot": "0123456789abcdef",
         "prompt": "choice/2",
+        "made_of": "a question and its rationale.",
+        "names": ("questions", "problems"),
         "licenses": {"a|<b>.jsonl": "CC BY 4.0"},
         "description": description,
         "tokens": {"tokenizer": "org/model", "rows": 3, "quantiles": [5, 8, 8], "bins": bins([3, 5, 8])},
@@ -40,6 +42,17 @@ def test_both_forms_carry_the_numbers() -> None:
         for words in ("0123456789abcdef", "1\u202f234", "CC BY 4.0", "disagrees", "org/model", "50.0 %",
                       "problems in several splits", "7 copies", "3 examples stay as asked: two options read alike"):  # fmt: skip
             assert words in re.sub(r"\s+", " ", text.replace("\u202f", "_")).replace("_", "\u202f"), words
+
+
+def test_what_has_no_keys_has_no_table_of_them() -> None:
+    found = facts(made_of="a chat & its answer.", names=("dialogues", "groups"))
+    found["description"]["letters"] = []  # type: ignore[index]
+
+    assert "a chat &amp; its answer." in card(found)
+    assert "| split | examples | of them shuffled | dialogues | groups |" in markdown(found)
+    for text in (card(found), markdown(found)):
+        assert "Keys" not in text
+        assert "By language" in text
 
 
 def test_a_leak_is_said() -> None:

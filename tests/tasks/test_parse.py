@@ -116,7 +116,7 @@ def test_what_a_killed_try_left_is_no_part_of_the_result(tmp_path, home):
     step = parse.step(spec, parse.source(spec))
     parts = home.work("parse", step.key) / "parts"
     parts.mkdir(parents=True)
-    (parts / "questions-000009.parquet").write_bytes(b"torn")
+    (parts / "records-000009.parquet").write_bytes(b"torn")
 
     receipt, _ = run_step(step, home)
 

@@ -1,4 +1,4 @@
-"""`parse` over every kind of record: what is told of it, and that a run takes multiple choice alone."""
+"""`parse` over every kind of record: what is told of it, and which kind of work takes it."""
 
 import orjson
 import pytest
@@ -57,14 +57,28 @@ def test_a_hubs_name_in_a_recipe_is_no_path_beside_it(tmp_path):
     assert load(tmp_path / "r.toml").parse.path == ["hf://org/name", str(tmp_path / "a.jsonl")]
 
 
-def test_a_run_refuses_what_is_no_multiple_choice(tmp_path):
-    spec = ParseSpec(path=str(put(tmp_path, "a.jsonl", ROWS["competition"], b"{broken\n")))
-    receipt, _ = run_step(parse.step(spec, parse.source(spec)), Home(tmp_path / "home"))
-    other = ParseSpec(path=[str(spec.path), str(put(tmp_path, "b.jsonl", ROWS["messages"]))])
+@pytest.mark.parametrize(
+    ("kind", "name", "what", "way"),
+    [
+        ("choice", "messages", "chat", 'set kind = "chat" in'),
+        ("choice", "alpaca", "instruction", 'set kind = "chat" or kind = "instruction" in'),
+        ("sql", "competition", "choice", 'set kind = "choice" in'),
+        ("chat", "sql", "sql", 'set kind = "sql" in'),
+        ("instruction", "proofnet", "statement", 'set kind = "proof" in'),
+        ("chat", "text", "text", "plain text has no answer to learn"),
+    ],
+)
+def test_rows_of_another_kind_are_refused_with_the_kind_that_takes_them(tmp_path, kind, name, what, way):
+    fine = {"choice": "competition", "sql": "sql", "chat": "messages", "instruction": "alpaca"}[kind]
+    spec = ParseSpec(path=str(put(tmp_path, "a.jsonl", ROWS[fine], b"{broken\n")))
+    other = ParseSpec(path=[str(spec.path), str(put(tmp_path, "b.jsonl", ROWS[name]))])
+    receipt, _ = run_step(parse.step(spec, parse.source(spec), kind=kind), Home(tmp_path / "home"))
 
-    assert receipt.facts["kinds"] == {"choice": 1}
-    with pytest.raises(UsageError, match=r"trains on multiple choice\n.*b\.jsonl:1 is for chat"):
-        run_step(parse.step(other, parse.source(other)), Home(tmp_path / "home"))
+    assert (receipt.facts["questions"], receipt.facts["rejected"]) == (1, 1)
+    with pytest.raises(UsageError) as refused:
+        run_step(parse.step(other, parse.source(other), kind=kind), Home(tmp_path / "home"))
+    for words in (f"kind {kind!r}", f"b.jsonl:1 is for {what}", "expected: rows for", way):
+        assert words in str(refused.value)
 
 
 def test_every_multiple_choice_format_can_be_run(tmp_path):

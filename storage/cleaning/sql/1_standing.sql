@@ -1,14 +1,14 @@
--- reads  rows       the parts of a source: one row a question, as they were read
--- makes  standing   one narrow row a question: its place in the queue, best first; who comes second is a copy
+-- reads  rows       the parts of a source: one row a record, as they were read
+-- makes  standing   one narrow row a record: its place in the queue, best first; who comes second is a copy
 --        fell       who has to go, and on whose account (empty yet)
 
 -- Nobody can learn from a group without a key, nor be marked on it: it is out of the way in "test". Where some
 -- of its questions have keys it stays whole: a question without a key never draws its group to another side.
 create temp table standing as
 select
-  row_number() over (order by answer is null, position) as rank,
+  row_number() over (order by not answered, position) as rank,
   position, id, same, "group",
-  case when bool_or(answer is not null) over (partition by "group") then split else 'test' end as split
+  case when bool_or(answered) over (partition by "group") then split else 'test' end as split
 from rows;
 
 create temp table fell (

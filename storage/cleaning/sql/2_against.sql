@@ -1,8 +1,8 @@
--- reads  standing
---        evaluation   the questions of the evaluation sets: item, id, same, file, line, problem, words, n
+-- reads  rows, standing
+--        evaluation   the records of the evaluation sets: item, id, asks, file, line, problem, words, n
 --        grams        their n-grams: item, problem, n, gram, start (where the first of each stands in the words)
 --        hits         rows' n-grams that are among these: position, total (of the row), n, gram
--- adds   fell                   rows that are, or hold, an evaluation question
+-- adds   fell                   rows that ask, or hold, what an evaluation set asks
 -- needs  $overlap, $common
 
 -- Boilerplate is no evidence: n-grams of many problems, on either side, do not count as shared.
@@ -27,7 +27,7 @@ qualify row_number() over (partition by position order by share desc, item) = 1;
 
 insert into fell
 select s.position, 'in an evaluation set', null, e.id, e.file, e.line, 1, 'the same words'
-from standing s join (from evaluation qualify row_number() over (partition by same order by item) = 1) e using (same);
+from rows s join (from evaluation qualify row_number() over (partition by asks order by item) = 1) e using (asks);
 
 insert into fell
 select position, 'overlaps an evaluation set', null, id, file, line, share, evidence

@@ -1,5 +1,5 @@
 -- reads  standing
--- adds   fell       every question but the best of those with the same words
+-- adds   fell       every row but the best of those with the same words
 insert into fell
 select position, if(id = first_id, 'duplicate', 'same words'), first_position, null, null, null, 1,
   if(id = first_id, null, 'case, width, spacing or the order of options')

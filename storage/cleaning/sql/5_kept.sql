@@ -1,6 +1,6 @@
 -- reads  standing, fell, rows
--- makes  kept       position, split of the questions that stay
---        drops      the questions that go: who, why, and what they repeat
+-- makes  kept       position, split of the rows that stay
+--        drops      the rows that go: who, why, and what they repeat
 create temp table kept as
 select position, split from standing where position not in (select position from fell);
 
