@@ -84,6 +84,18 @@ def tokens(statement: str) -> list[str]:
     return found
 
 
+def signature(statement: str) -> str:
+    """A declaration as it is written, without comments and without the `:=` and what follows it.
+
+    >>> signature("theorem foo (x : ℕ := 3) : x = x := by simp -- done")
+    'theorem foo (x : ℕ := 3) : x = x'
+    """
+    text = _LINE_COMMENT.sub(" ", _without_blocks(statement))
+    hits = list(_TOKEN.finditer(text))
+    end = _outermost([hit[0] for hit in hits])
+    return (text[: hits[end].start()] if end < len(hits) else text).strip()
+
+
 def _outermost(found: list[str]) -> int:
     """Where the proof begins: the first `:=` in no bracket (a binder may have a default value), else the end."""
     depth = 0
