@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Iterable, Mapping
+import re
+import statistics
+from bisect import bisect_left
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Mapping, Sequence
 
 from evals.facts import SliceFacts
 from storage.records import Ballot, Question
+
+MOST_PARTS = 24
+_PARTS_OF_LENGTH = 4
+_STEM = re.compile(r"[A-Za-z][A-Za-z_]*")
 
 
 def slices(
@@ -34,9 +41,43 @@ def slices(
     ]
 
 
+def labels(questions: Sequence[Question]) -> dict[str, dict[str, str]]:
+    """What each question belongs to, by its id: `labels_of`, and its quarter by length.
+
+    Labels that part the questions in none or in more than 24 parts are left out; the language always stays.
+    """
+    found = {q.id: labels_of(q) | quarter for q, quarter in zip(questions, _quarters(questions), strict=True)}
+    parts = {by: len({of[by] for of in found.values()}) for by in next(iter(found.values()), {})}
+    kept = {by for by, n in parts.items() if by == "language" or 1 < n <= MOST_PARTS}
+    return {id: {by: name for by, name in of.items() if by in kept} for id, of in found.items()}
+
+
 def labels_of(question: Question) -> dict[str, str]:
-    """What can be said of any question: its language and its number of options."""
+    """What can be said of any question: its family, its language and its number of options.
+
+    The family is the word that its source's id begins with, such as "boxes" of "boxes-en-000012".
+    """
+    stem = _STEM.match(question.source_id)
     return {
+        "family": stem[0] if stem else "other",
         "language": {"zh": "Chinese", "en": "English"}[question.language],
         "options": f"{len(question.options)} options",
     }
+
+
+def _quarters(questions: Sequence[Question]) -> list[dict[str, str]]:
+    """The quarter of the questions that each belongs to by characters, within its language: these count unlike."""
+    lengths = [len(q.problem) + len(q.question) + sum(map(len, q.options)) for q in questions]
+    sizes = Counter(q.language for q in questions)
+    edges = {
+        language: statistics.quantiles(
+            [n for n, q in zip(lengths, questions, strict=True) if q.language == language], n=_PARTS_OF_LENGTH
+        )
+        for language, size in sizes.items()
+        if size >= 2 * _PARTS_OF_LENGTH
+    }
+    names = ("1 shortest", "2", "3", "4 longest")
+    return [
+        {"length": names[bisect_left(edges[q.language], n)] if q.language in edges else "few"}
+        for n, q in zip(lengths, questions, strict=True)
+    ]

@@ -1,47 +1,74 @@
-"""Samples and ballots of base and adapters -> the numbers of an evaluation.
+"""Samples and ballots of the base and of adapters -> the numbers of an evaluation.
 
-    summary(questions, samples, ballots)  -> accuracies, vote curves, slices, the paired verdict
-
-`accuracy` is the share of all questions whose majority vote is right; `greedy_accuracy`,
-`single_accuracy` and `forced_accuracy` are those of the greedy reply, of one vote on average, and of the
-forced letter. `unreadable` is the share of questions whose vote no answer won; `unreadable_samples`
-that of single votes without an answer. What cannot be read is wrong everywhere.
+summary(questions, samples, ballots, ["logic/1", …])  -> figures, curves, slices, verdicts
+savings(ballots, votes) and replays(ballots, questions, rules)  -> what early stopping saves
 """
 
 from __future__ import annotations
 
-import re
-from collections import defaultdict
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from evals.stats import wilson
-from evals.verdict import verdict
-from evals.vote import same_answer, vote_curve
+from evals.adaptive import Rule, replay
+from evals.sides import curves, side
+from evals.slices import labels, slices
+from evals.verdict import corrected, verdict
+from evals.vote import same_answer
 from storage.records import Ballot, Question, Sample
 
-GREEDY, FORCED = -1, -2
-MOST_SLICES = 24
-_STEM = re.compile(r"[A-Za-z][A-Za-z_]*")
+Ballots = Mapping[str, Ballot]  # by question id
 
 
 def summary(
     questions: Sequence[Question],
     samples: Mapping[str, Sequence[Sample]],
-    ballots: Mapping[str, Mapping[str, Ballot]],
-    adapter: str,
+    ballots: Mapping[str, Ballots],
+    adapters: Sequence[str],
 ) -> dict[str, Any]:
-    """The figures of "base" and of one adapter, side by side. Both hold ballots by question id."""
-    sides = {"base": "base", "adapter": adapter}
+    """The figures of "base" and of the first adapter side by side, those of all others under "others".
+
+    `ballots` holds by subject one ballot for each question; `samples` those of the subjects that were
+    asked. Where several adapters are compared with the base, each word is corrected for all of them.
+    """
+    sides = {name: side(questions, samples.get(name, ()), ballots[name]) for name in ("base", *adapters)}
+    base = _rows(ballots["base"])
+    words = corrected([verdict(base, _rows(ballots[name]), ("base", name)) for name in adapters])
+    belongs = labels(questions)
+    parts = {name: slices(ballots["base"].values(), ballots[name].values(), belongs) for name in adapters}
+    by_votes = {name: curves(ballots[name]) for name in sides}
+    first, *others = adapters
     return {
-        **{side: _side(questions, samples[name], ballots[name]) for side, name in sides.items()},
-        "curves": {side: [list(p) for p in vote_curve(_even(ballots[name].values()))] for side, name in sides.items()},
-        "slices": _slices(questions, ballots["base"], ballots[adapter]),
-        "paired": verdict(
-            _rows(ballots["base"].values()), _rows(ballots[adapter].values()), ("base", adapter)
-        ).paired(),
+        "base": sides["base"],
+        "adapter": sides[first],
+        "curves": {"base": by_votes["base"][0], "adapter": by_votes[first][0]},
+        "passes": {"base": by_votes["base"][1], "adapter": by_votes[first][1]},
+        "slices": parts[first],
+        "paired": words[0].paired(),
+        "others": {
+            name: sides[name]
+            | {"paired": word.paired(), "slices": parts[name], "curve": by_votes[name][0], "passes": by_votes[name][1]}
+            for name, word in zip(others, words[1:], strict=True)
+        },
     }
+
+
+def savings(ballots: Iterable[Ballots], votes: int) -> dict[str, float]:
+    """Votes asked for, of how many, and the share that early stopping saved."""
+    lengths = [len(b.votes) for of in ballots for b in of.values()]
+    full = votes * len(lengths)
+    return {"asked": sum(lengths), "full": full, "saved": 1 - sum(lengths) / full if full else 0.0}
+
+
+def replays(
+    ballots: Sequence[Ballots], questions: Iterable[Question], rules: Mapping[str, Rule]
+) -> list[dict[str, Any]]:
+    """What each rule would have saved on full ballots, and on which share the winner would have been the same."""
+    letters = {q.id: list(same_answer(q.options).values()) for q in questions}
+    found = {name: replay((b for of in ballots for b in of.values()), letters, rule) for name, rule in rules.items()}
+    return [
+        {"rule": name, "questions": of.questions, "saved": of.saved, "agreement": of.agreement}
+        for name, of in found.items()
+    ]
 
 
 def same_replies(one: Iterable[Sample], other: Iterable[Sample]) -> bool:
@@ -53,77 +80,5 @@ def same_replies(one: Iterable[Sample], other: Iterable[Sample]) -> bool:
     return fixed(one) == fixed(other)
 
 
-def _side(questions: Sequence[Question], samples: Sequence[Sample], ballots: Mapping[str, Ballot]) -> dict[str, Any]:
-    n, right = len(questions), sum(b.right for b in ballots.values())
-    votes = [vote for b in ballots.values() for vote in b.votes]
-    replies = [s for s in samples if s.index != FORCED]
-    even = vote_curve(_even(ballots.values()))
-    return {
-        "accuracy": right / n,
-        "ci95": list(wilson(right, n)),
-        "greedy_accuracy": _share(questions, samples, GREEDY),
-        "single_accuracy": even[0].accuracy if even else None,
-        "forced_accuracy": _share(questions, samples, FORCED),
-        "unreadable": sum(b.winner is None for b in ballots.values()) / n,
-        "unreadable_samples": sum(v is None for v in votes) / len(votes) if votes else 0.0,
-        "samples": len(votes),
-        "cut": sum(s.finish == "length" for s in replies) / len(replies) if replies else 0.0,
-        "overflow": sum(s.finish == "overflow" for s in replies) / len(replies) if replies else 0.0,
-    }
-
-
-def _share(questions: Sequence[Question], samples: Iterable[Sample], index: int) -> float | None:
-    """The share of right answers among the replies of one index."""
-    answers = {s.question: s.answer for s in samples if s.index == index}
-    if not answers:
-        return None
-    right = 0
-    for question in questions:
-        under = same_answer(question.options)
-        answer = answers.get(question.id)
-        right += answer is not None and under[answer] == under[str(question.answer)]
-    return right / len(questions)
-
-
-def _even(ballots: Iterable[Ballot]) -> list[Ballot]:
-    """Ballots cut to the votes that all questions have: where hard questions were asked more, a mean would lean."""
-    ballots = list(ballots)
-    fewest = min((len(b.votes) for b in ballots), default=0)
-    return [replace(b, votes=b.votes[:fewest]) for b in ballots]
-
-
-def _slices(
-    questions: Sequence[Question], base: Mapping[str, Ballot], adapter: Mapping[str, Ballot]
-) -> list[dict[str, Any]]:
-    by: dict[str, Callable[[Question], str]] = {
-        "family": _family,
-        "language": lambda q: q.language,
-        "options": lambda q: str(len(q.options)),
-    }
-    found = []
-    for what, of in by.items():
-        parts: dict[str, list[Question]] = defaultdict(list)
-        for question in questions:
-            parts[of(question)].append(question)
-        if 1 < len(parts) <= MOST_SLICES or (what == "language" and len(parts) == 1):
-            found += [
-                {
-                    "by": what,
-                    "name": name,
-                    "n": len(part),
-                    "base": sum(base[q.id].right for q in part) / len(part),
-                    "adapter": sum(adapter[q.id].right for q in part) / len(part),
-                }
-                for name, part in sorted(parts.items())
-            ]
-    return found
-
-
-def _family(question: Question) -> str:
-    """The word that a source's id begins with, such as "boxes" of "boxes-en-000012"."""
-    stem = _STEM.match(question.source_id)
-    return stem[0] if stem else "other"
-
-
-def _rows(ballots: Iterable[Ballot]) -> list[dict[str, Any]]:
-    return [{"id": b.question, "group": b.group, "gold": b.gold, "answer": b.winner} for b in ballots]
+def _rows(ballots: Ballots) -> list[dict[str, Any]]:
+    return [{"id": b.question, "group": b.group, "gold": b.gold, "answer": b.winner} for b in ballots.values()]

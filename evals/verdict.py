@@ -8,15 +8,16 @@ The rule. "better" or "worse" needs all three, else the word is "cannot tell":
 3. the changes lie in at least six problems: below that no test by problem can reach 0.05 (2 / 2^5 > 0.05),
    and an interval drawn from so few problems is too narrow to be believed.
 An unreadable answer (None) is wrong. Asking for both tests can only make the word more careful.
+Where several adapters are compared with one base, p is adjusted for all comparisons: see `corrected`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
-from evals.stats import ALPHA, mcnemar_exact, paired_bootstrap, smallest_detectable, wilson
+from evals.stats import ALPHA, holm, mcnemar_exact, paired_bootstrap, smallest_detectable, wilson
 from storage.records import UsageError, seed_of
 
 Word = Literal["better", "worse", "cannot tell"]
@@ -39,7 +40,10 @@ class Side:
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """The word, its reason and every number behind it; `difference` is adapter less base."""
+    """The word, its reason and every number behind it; `difference` is adapter less base.
+
+    `changed` problems hold a question that changed; `adjusted_p` is `mcnemar_p` in view of all `comparisons`.
+    """
 
     word: Word
     reason: str
@@ -53,6 +57,9 @@ class Verdict:
     fixed: tuple[str, ...]
     broken: tuple[str, ...]
     detectable: float | None
+    changed: int
+    adjusted_p: float
+    comparisons: int = 1
 
     def paired(self) -> dict[str, Any]:
         """The `paired` part of an evaluation: counts under "fixed" and "broken", ids beside them."""
@@ -60,6 +67,8 @@ class Verdict:
             "difference": self.difference,
             "ci95": list(self.ci95),
             "mcnemar_p": self.mcnemar_p,
+            "adjusted_p": self.adjusted_p,
+            "comparisons": self.comparisons,
             "fixed": len(self.fixed),
             "broken": len(self.broken),
             "verdict": self.word,
@@ -112,18 +121,37 @@ def verdict(
         fixed=fixed,
         broken=broken,
         detectable=smallest_detectable(len(ids), (len(fixed) + len(broken)) / len(ids)),
+        changed=changed,
+        adjusted_p=p,
     )
 
 
-def _word(fixed: int, broken: int, p: float, ci95: tuple[float, float], changed: int, n: int) -> tuple[Word, str]:
+def corrected(verdicts: Sequence[Verdict]) -> list[Verdict]:
+    """Verdicts on several adapters against one base, their words by p-values adjusted for all (Holm).
+
+    Whoever compares twenty adapters that learnt nothing would otherwise find one "better" or "worse".
+    """
+    if len(verdicts) < 2:
+        return list(verdicts)
+    found = []
+    for one, p in zip(verdicts, holm([v.mcnemar_p for v in verdicts]), strict=True):
+        word, reason = _word(len(one.fixed), len(one.broken), p, one.ci95, one.changed, one.questions, len(verdicts))
+        found.append(replace(one, word=word, reason=reason, adjusted_p=p, comparisons=len(verdicts)))
+    return found
+
+
+def _word(
+    fixed: int, broken: int, p: float, ci95: tuple[float, float], changed: int, n: int, comparisons: int = 1
+) -> tuple[Word, str]:
     """The word and its reason, by the rule at the head of this file."""
     if fixed + broken == 0:
         return "cannot tell", f"No answer changed between right and wrong on any of the {n} questions."
     flips = f"{fixed} of {n} questions were fixed and {broken} broken"
     apart = ci95[0] > 0 or ci95[1] < 0
     shown = "p < 0.0001" if p < 0.0001 else f"p = {p:.2g}" if p < 0.1 else f"p = {p:.2f}"
+    test = "exact McNemar" if comparisons == 1 else f"exact McNemar, adjusted for {comparisons} comparisons"
     if p >= ALPHA:
-        return "cannot tell", f"{flips}; chance alone gives such a split often enough ({shown}, exact McNemar)."
+        return "cannot tell", f"{flips}; chance alone gives such a split often enough ({shown}, {test})."
     if changed < FEWEST_PROBLEMS:
         where = "one problem" if changed == 1 else f"only {changed} problems"
         return "cannot tell", f"{flips}, but they lie in {where}; at least {FEWEST_PROBLEMS} are needed."
@@ -132,7 +160,7 @@ def _word(fixed: int, broken: int, p: float, ci95: tuple[float, float], changed:
         return "cannot tell", f"{flips} ({shown}), but counted by problem the interval {low} to {high} points holds 0."
     return (
         "better" if fixed > broken else "worse",
-        f"{flips} ({shown}, exact McNemar); the difference lies between {low} and {high} points.",
+        f"{flips} ({shown}, {test}); the difference lies between {low} and {high} points.",
     )
 
 

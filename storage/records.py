@@ -16,6 +16,7 @@ from typing import Any, Literal
 
 Split = Literal["train", "valid", "test"]
 Role = Literal["system", "user", "assistant", "tool"]
+GREEDY, FORCED = -1, -2  # indices of samples that are no votes
 LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 _HAN = re.compile(r"[\u3400-\u9fff]")
 _APART = re.compile(r"\d\s+(?=\d)")
@@ -171,8 +172,9 @@ class Reading:
 class Sample:
     """One reply of one subject ("base" or an adapter's name) to one question.
 
-    `index` is -1 for the greedy reply, -2 for the forced letter, else 0..n-1.
-    `finish` is "stop", "length" or "overflow" (the prompt did not fit the context).
+    `index` is GREEDY, FORCED for the forced letter, else 0..n-1.
+    `finish` is "stop", "length", "overflow" (the prompt did not fit the context) or "refused" (by a server).
+    `logprob` is the mean log-probability of its tokens in nats, None where it is unknown.
     """
 
     question: str
@@ -183,6 +185,7 @@ class Sample:
     tokens: int
     answer: str | None = None
     extractor: str = ""
+    logprob: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -27,6 +27,7 @@ _SAMPLES: dict[str, Any] = {
     **dict.fromkeys(("text", "finish"), pl.String),
     "tokens": pl.Int32,
     **dict.fromkeys(("answer", "extractor"), pl.String),
+    "logprob": pl.Float64,
 }
 _BALLOTS: dict[str, Any] = {
     **dict.fromkeys(("question", "group", "subject", "gold"), pl.String),
@@ -37,12 +38,13 @@ _BALLOTS: dict[str, Any] = {
 
 @dataclass(frozen=True, slots=True)
 class Kept:
-    """A finished reply; `finish` as in `Sample`."""
+    """A finished reply; `finish` and `logprob` as in `Sample`."""
 
     key: str
     text: str
     finish: str
     tokens: int
+    logprob: float | None = None
 
 
 def sample_key(engine: str, weights: str, context: int | None, **asked: object) -> str:
@@ -69,7 +71,7 @@ class Samples:
         found: dict[str, Kept] = {}
         for row in rows(self.folder):
             if (key := str(row.get("key"))) in keys and key not in found:
-                found[key] = Kept(key, row["text"], row["finish"], row["tokens"])
+                found[key] = Kept(key, row["text"], row["finish"], row["tokens"], row.get("logprob"))
         return found
 
     def add(self, kept: Kept, **about: Any) -> None:

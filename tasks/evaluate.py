@@ -4,7 +4,8 @@
     ballots.parquet    one row a question and subject: the votes and the winner
     evaluation.json    what they come to
 
-The engine runs in a child process (`tasks.sampler`), so that its memory is given back. Alone:
+Several adapters share one engine; beside each of them stands the vote of all together, which costs
+nothing. The engine runs in a child process (`tasks.sampler`), so that its memory is given back. Alone:
 `ponens evaluate recipes/demo.toml`.
 """
 
@@ -12,17 +13,16 @@ from __future__ import annotations
 
 import logging
 import shutil
-import sys
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal, Protocol
+from typing import Any, Literal, Protocol, Self
 
 import orjson
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from evals.summary import same_replies, summary
-from evals.vote import count
+from evals.adaptive import Beta, Exact, Rule, Window
+from evals.summary import replays, same_replies, savings, summary
 from prompts import choice
 from storage import adapters as registry
 from storage.artifacts import write_json
@@ -30,9 +30,11 @@ from storage.home import Home
 from storage.questions import Stored
 from storage.records import Ballot, PonensError, Question, Receipt, Sample, UsageError, digest
 from storage.samples import BALLOTS, SAMPLES, write_tables
-from tasks import child, models, sampler
+from tasks import models
 from tasks.engines.base import choose
-from tasks.step import Result, Step, Tick, Workshop, of
+from tasks.sampling.elections import Electorate
+from tasks.sampling.order import Adaptive, Decoding, Order, Subject
+from tasks.step import Result, Step, Workshop, of
 
 log = logging.getLogger("ponens")
 
@@ -51,9 +53,18 @@ class EvaluateSpec(BaseModel):
         "auto", description="What generates; auto is vLLM wherever it is installed, else transformers."
     )
     votes: int = Field(5, ge=1, le=255, description="Replies drawn for each question; the majority answers.")
-    adaptive: Literal["off", "exact"] = Field(
+    adaptive: Adaptive = Field(
         "off",
-        description="exact: stop a question's votes once its winner cannot change. The vote curve then ends early.",
+        description="Stop a question's votes once its winner cannot change (exact), is likely enough (beta), or is "
+        "what a window of votes agrees on. Curves and calibration then end at the votes that all questions have.",
+    )
+    confidence: float = Field(0.95, gt=0.5, lt=1, description="Of beta: how likely the winner leads in truth.")
+    window: int = Field(4, ge=2, description="Of window: so many votes that agree.")
+    weighting: Literal["none", "logprob"] = Field(
+        "none", description="logprob: a vote weighs as much as the model believed its reply. Needs all votes."
+    )
+    shuffles: int = Field(
+        0, ge=0, le=24, description="Ask each question again under so many other orders of its options, by votes alone."
     )
     temperature: float = Field(0.7, gt=0, le=5, description="Temperature of the votes; the greedy reply stands beside.")
     top_p: float = Field(1.0, gt=0, le=1, description="Draw from the likeliest tokens that hold this share.")
@@ -72,6 +83,12 @@ class EvaluateSpec(BaseModel):
         None, gt=0, le=1, description="Share of the device's memory for vLLM; by default 0.85, on a CPU 0.3."
     )
     tensor_parallel: int = Field(1, ge=1, description="GPUs that share one copy of the model (vLLM).")
+
+    @model_validator(mode="after")
+    def _weights_need_all_votes(self) -> Self:
+        if self.weighting != "none" and self.adaptive != "off":
+            raise ValueError('weighting needs all votes, early stopping counts plain ones: set adaptive = "off"')
+        return self
 
 
 class Model(Protocol):
@@ -162,23 +179,24 @@ def _work(
     shop: Workshop,
 ) -> Result:
     asked = chosen(list(Stored(shop.home, questions)), spec.limit)
-    subjects = [sampler.Subject("base", base), *(_subject(c, base, shop) for c in candidates)]
+    voters = Electorate(asked, spec.shuffles, spec.weighting)
+    subjects = [Subject("base", base), *(_subject(c, base, shop) for c in candidates)]
     scratch = shop.folder / SCRATCH
-    _sample(_order(spec, engine, model, subjects, asked, shop), scratch, shop)
-    samples = _samples(scratch / sampler.SAMPLES, {q.id: q for q in asked})
-    outcome = orjson.loads((scratch / sampler.OUTCOME).read_bytes())
+    decoding = Decoding(**spec.model_dump(include=set(Decoding.__slots__)))
+    drawn = Order(engine, _loading(spec, model), subjects, voters.asks, decoding).draw(scratch, shop)
     shutil.rmtree(scratch)
-    ballots = {name: _ballots(asked, found) for name, found in samples.items()}
-    facts = _facts(spec, engine, asked, samples, ballots, [c.name for c in candidates]) | {"work": outcome}
+    samples = voters.samples(drawn.replies)
+    ballots = {name: voters.ballots(found) for name, found in samples.items()}
+    facts = _facts(spec, engine, voters, samples, ballots, [c.name for c in candidates]) | {"work": drawn.outcome}
     for warning in facts["warnings"]:
         log.warning("evaluate: %s", warning)
-    write_tables(shop.folder, samples, ballots)
+    write_tables(shop.folder, {name: voters.own(found) for name, found in samples.items()}, ballots)
     write_json(shop.folder / EVALUATION, facts)
-    said = [[s.subject, s.question, s.index, s.text, s.finish] for found in samples.values() for s in found]
+    said = [[r.subject, r.ask, r.index, r.text, r.finish] for r in drawn.replies]
     return Result(facts, identity=digest(sorted(said)))
 
 
-def _subject(candidate: Candidate, base: str, shop: Workshop) -> sampler.Subject:
+def _subject(candidate: Candidate, base: str, shop: Workshop) -> Subject:
     folder = shop.home.root / candidate.artifact
     try:
         about = orjson.loads((folder / "adapter.json").read_bytes())
@@ -192,102 +210,72 @@ def _subject(candidate: Candidate, base: str, shop: Workshop) -> sampler.Subject
             hint="evaluate with the base model and revision it was trained on, or train again",
         )
     template = about.get("template") or about.get("facts", {}).get("template")
-    return sampler.Subject(candidate.name, digest([base, candidate.digest]), str(folder), template)
+    return Subject(candidate.name, digest([base, candidate.digest]), str(folder), template)
 
 
-def _order(
-    spec: EvaluateSpec,
-    engine: str,
-    model: Model,
-    subjects: Sequence[sampler.Subject],
-    questions: Sequence[Question],
-    shop: Workshop,
-) -> dict[str, Any]:
+def _loading(spec: EvaluateSpec, model: Model) -> dict[str, Any]:
     return {
-        "engine": engine,
-        "loading": {
-            "model": str(models.folder(model.base_model) or model.base_model),
-            "revision": model.revision,
-            "dtype": spec.dtype,
-            "max_model_len": spec.max_model_len,
-            "gpu_memory_utilization": spec.gpu_memory_utilization,
-            "tensor_parallel": spec.tensor_parallel,
-            "applied": None if spec.adapters == "auto" else spec.adapters,
-        },
-        "subjects": [asdict(s) for s in subjects],
-        "questions": [asdict(q) for q in questions],
-        "decoding": spec.model_dump(include=set(sampler.Decoding.__slots__)),
-        "samples": str(shop.home.samples),
+        "model": str(models.folder(model.base_model) or model.base_model),
+        "revision": model.revision,
+        "dtype": spec.dtype,
+        "max_model_len": spec.max_model_len,
+        "gpu_memory_utilization": spec.gpu_memory_utilization,
+        "tensor_parallel": spec.tensor_parallel,
+        "applied": None if spec.adapters == "auto" else spec.adapters,
     }
-
-
-def _sample(order: Mapping[str, Any], scratch: Path, shop: Workshop) -> None:
-    write_json(scratch / "order.json", order)
-
-    def hear(message: dict[str, Any]) -> None:
-        if text := message.get("say"):
-            log.info("evaluate: %s", text)
-        if "done" in message:
-            shop.progress(Tick(message["done"], message["total"], "replies"))
-
-    child.run(
-        [sys.executable, "-m", "tasks.sampler", str(scratch / "order.json")],
-        log=scratch / "engine.log",
-        hear=hear,
-        what="evaluation",
-        relief="set a smaller [evaluate] max_model_len or gpu_memory_utilization",
-    )
-
-
-def _samples(file: Path, questions: Mapping[str, Question]) -> dict[str, list[Sample]]:
-    """What the child wrote, with the answers read, by subject."""
-    found: dict[str, list[Sample]] = {}
-    for line in file.read_bytes().splitlines():
-        row = orjson.loads(line)
-        reading = sampler.read(questions[row["question"]], row["index"], row["text"], row["finish"])
-        sample = Sample(**row, answer=reading.answer, extractor=reading.extractor)
-        found.setdefault(sample.subject, []).append(sample)
-    return found
-
-
-def _ballots(questions: Sequence[Question], samples: Sequence[Sample]) -> dict[str, Ballot]:
-    votes: dict[str, dict[int, str | None]] = {q.id: {} for q in questions}
-    for sample in samples:
-        if sample.index >= 0:
-            votes[sample.question][sample.index] = sample.answer
-    return {q.id: count(q, [votes[q.id][i] for i in sorted(votes[q.id])]) for q in questions}
 
 
 def _facts(
     spec: EvaluateSpec,
     engine: str,
-    questions: Sequence[Question],
+    voters: Electorate,
     samples: Mapping[str, Sequence[Sample]],
-    ballots: Mapping[str, Mapping[str, Ballot]],
+    ballots: dict[str, dict[str, Ballot]],
     names: Sequence[str],
 ) -> dict[str, Any]:
-    first, *others = (summary(questions, samples, ballots, name) for name in names)
-    facts: dict[str, Any] = {
+    """What it all comes to. Where several adapters are named, their vote together is a further one in `ballots`."""
+    questions, asked = voters.questions, list(ballots.values())
+    if len(names) > 1:
+        together = f"vote of {'+'.join(names)}"
+        ballots[together] = voters.together([samples[name] for name in names])
+        names = [*names, together]
+    own = {name: voters.own(found) for name, found in samples.items()}
+    return {
         "questions": len(questions),
         "problems": len({q.group for q in questions}),
         "votes": spec.votes,
         "adaptive": spec.adaptive,
+        "weighting": spec.weighting,
         "engine": engine,
         "temperature": spec.temperature,
         "prompt": choice.VERSION,
         "adapter_name": names[0],
-        **first,
-        "others": {
-            name: other["adapter"] | {"paired": other["paired"]} for name, other in zip(names[1:], others, strict=True)
-        },
-        "warnings": [],
+        **summary(questions, own, ballots, names),
+        "sampled": savings(asked, spec.votes),
+        "replays": []
+        if spec.adaptive != "off" or spec.weighting != "none"
+        else replays(asked, questions, _rules(spec)),
+        "consistency": {name: voters.consistency(found, ballots[name]) for name, found in samples.items()},
+        "warnings": _warnings(spec, own),
     }
-    for name in names:
-        if same_replies(samples["base"], samples[name]):
-            facts["warnings"].append(f"{name} says the very same as the base: it is not applied, or has learnt nothing")
+
+
+def _rules(spec: EvaluateSpec) -> dict[str, Rule]:
+    return {
+        "exact": Exact(),
+        f"beta {spec.confidence:g}": Beta(spec.confidence),
+        f"window {spec.window}": Window(spec.window),
+    }
+
+
+def _warnings(spec: EvaluateSpec, samples: Mapping[str, Sequence[Sample]]) -> list[str]:
+    said = []
     for name, found in samples.items():
+        if name != "base" and same_replies(samples["base"], found):
+            said.append(f"{name} says the very same as the base: it is not applied, or has learnt nothing")
         if over := sum(s.finish == "overflow" for s in found):
-            facts["warnings"].append(
-                f"{over} prompts of {name} fill the whole context: no reply ([evaluate] max_model_len)"
-            )
-    return facts
+            said.append(f"{over} prompts of {name} fill the whole context: no reply ([evaluate] max_model_len)")
+        bare = sum(s.index >= 0 and s.answer is not None and s.logprob is None for s in found)
+        if bare and spec.weighting == "logprob":
+            said.append(f"{bare} votes of {name} have no log-probability, and no weight")
+    return said

@@ -19,18 +19,23 @@ CHILDREN = {"tasks/training/sft.py", "tasks/training/canary.py"}  # modules that
 SHARED_VERBS = {
     "tasks.card",
     "tasks.code",
+    "tasks.judging",
     "tasks.kinds",
     "tasks.step",
     "tasks.rationales",
     "tasks.selection",
     "tasks.child",
     "tasks.lifeline",
+    "tasks.loss",
     "tasks.models",
     "tasks.engines",
     "tasks.teachers",
     "tasks.trainer",
     "tasks.sampler",
     "tasks.sandbox",
+    "tasks.scored_report",
+    "tasks.scoring",
+    "tasks.sampling",
     "tasks.training",
 }
 

@@ -17,9 +17,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal, Protocol
 
-from storage.records import PonensError
+from storage.records import Message, PonensError
 
-Finish = Literal["stop", "length", "overflow"]
+Finish = Literal["stop", "length", "overflow", "refused"]
 Applied = Literal["merged", "on_the_fly"]
 SMALL_BYTES = 256 << 20  # below this, a second thread waits more than it works
 
@@ -29,7 +29,7 @@ class Request:
     """One reply wanted of one subject.
 
     `letters` are the only continuations allowed, such as (" A", " B"); the reply is then one of them.
-    Temperature 0 is greedy, and `seed` is not used.
+    Temperature 0 is greedy, and `seed` is not used. A server that renders prompts by itself is sent `messages`.
     """
 
     key: str
@@ -40,16 +40,22 @@ class Request:
     top_p: float = 1.0
     seed: int = 0
     letters: tuple[str, ...] | None = None
+    messages: tuple[Message, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class Completion:
-    """The reply to a request. `overflow` means the prompt left no room in the context: no reply."""
+    """The reply to a request. "overflow" (the prompt left no room in the context) and "refused" are no reply.
+
+    `logprob` is the mean log-probability of its tokens, the one that ends it among them, at temperature 1, in
+    nats; None where the engine gives none, and for a forced letter.
+    """
 
     key: str
     text: str
     finish: Finish
     tokens: int
+    logprob: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,14 +131,16 @@ class Reader:
             encoded.append(Encoded(request, prompt, room, allowed))
         return encoded
 
-    def completion(self, encoded: Encoded, ids: Sequence[int]) -> Completion:
-        """The text of the generated tokens, which may end in a stop token."""
+    def completion(self, encoded: Encoded, ids: Sequence[int], total: float | None = None) -> Completion:
+        """The text of the generated tokens, which may end in a stop token; `total` is their log-probability."""
         key, count = encoded.request.key, len(ids)
         if encoded.allowed is not None:
             return Completion(key, encoded.allowed[ids[0]], "stop", count)
         finish: Finish = "stop" if ids and ids[-1] in self.stops else "length"
         body = ids[:-1] if finish == "stop" else ids
-        return Completion(key, self.tokenizer.decode(body, skip_special_tokens=True), finish, count)
+        return Completion(
+            key, self.tokenizer.decode(body, skip_special_tokens=True), finish, count, _mean(total, count)
+        )
 
     def _ids(self, texts: list[str]) -> list[list[int]]:
         if not texts:
@@ -140,6 +148,11 @@ class Reader:
         # the template has written the special tokens already
         ids: list[list[int]] = self.tokenizer(texts, add_special_tokens=False, return_attention_mask=False)["input_ids"]
         return ids
+
+
+def _mean(total: float | None, count: int) -> float | None:
+    # numbers of half precision may add up to a little more than certainty
+    return None if total is None or not count else min(0.0, total / count)
 
 
 def overflow(encoded: Encoded) -> Completion:

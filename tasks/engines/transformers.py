@@ -105,14 +105,13 @@ class TransformersEngine:
         )
         # what the folder's own generation_config says (top_k, penalties) is not what was asked for
         self._model.generation_config = settings
+        draw = _Draw(batch, self.device)
         with torch.inference_mode():
-            out = self._model.generate(
-                **inputs, generation_config=settings, logits_processor=[_Draw(batch, self.device)]
-            )
-        stops = set(self.reader.stops)
-        for encoded, row in zip(batch, out[:, inputs["input_ids"].shape[1] :].tolist(), strict=True):
-            end = next((i + 1 for i, token in enumerate(row) if token in stops), len(row))
-            yield self.reader.completion(encoded, row[: min(end, encoded.room)])
+            out = self._model.generate(**inputs, generation_config=settings, logits_processor=[draw])
+        stops, rows = set(self.reader.stops), out[:, inputs["input_ids"].shape[1] :].tolist()
+        for encoded, row, logprobs in zip(batch, rows, draw.logprobs(), strict=True):
+            end = min(next((i + 1 for i, token in enumerate(row) if token in stops), len(row)), encoded.room)
+            yield self.reader.completion(encoded, row[:end], sum(logprobs[:end]))
 
     def _become(self, subject: str) -> None:
         if subject != self._subject:
@@ -129,7 +128,8 @@ class TransformersEngine:
 class _Draw:
     """Turns greedy decoding into sampling: the largest of log-probability plus Gumbel noise is a fair draw.
 
-    The noise of a row comes from the row's own seed; a row of temperature 0 is left as it is.
+    The noise of a row comes from the row's own seed; a row of temperature 0 is left as it is. What is drawn is
+    known here, before it is taken, and with it its log-probability at temperature 1.
     """
 
     def __init__(self, batch: Sequence[Encoded], device: str) -> None:
@@ -140,13 +140,25 @@ class _Draw:
         kind = "cpu" if device == "mps" else device
         self.generators = [torch.Generator(kind).manual_seed(self.requests[i].seed) for i in self.hot]
         self.kind = kind
+        self._logprobs: list[Any] = []
 
     def __call__(self, input_ids: Any, scores: Any) -> Any:
         """Scores of the next token, noise added where it is to be drawn."""
+        drawn = self._noisy(scores) if self.hot else scores
+        chosen = scores.gather(-1, drawn.argmax(-1, keepdim=True))[:, 0].float()
+        self._logprobs.append(chosen - scores.float().logsumexp(-1))
+        return drawn
+
+    def logprobs(self) -> list[list[float]]:
+        """By row, the log-probability of each token drawn so far."""
         import torch
 
-        if not self.hot:
-            return scores
+        rows: list[list[float]] = torch.stack(self._logprobs, dim=-1).tolist()
+        return rows
+
+    def _noisy(self, scores: Any) -> Any:
+        import torch
+
         heat = torch.tensor([[self.requests[i].temperature] for i in self.hot], device=scores.device)
         logits = scores[self.hot].float() / heat
         kept = torch.tensor([[self.requests[i].top_p] for i in self.hot], device=scores.device)

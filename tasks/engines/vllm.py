@@ -108,8 +108,8 @@ class VllmEngine:
             waiting[str(number)] = encoded
             self.begin(str(number), encoded)
         while waiting:
-            for finished, ids in self.step():
-                yield self.reader.completion(waiting.pop(finished), ids)
+            for finished, ids, total in self.step():
+                yield self.reader.completion(waiting.pop(finished), ids, total)
 
     def begin(self, number: str, encoded: Encoded) -> None:
         """Put a request in flight, beside those that are. It must have room."""
@@ -120,11 +120,12 @@ class VllmEngine:
             lora_request=self._loras.get(encoded.request.subject),
         )
 
-    def step(self) -> Iterator[tuple[str, list[int]]]:
-        """Compute a token more for what is in flight; what that finished, in tokens."""
+    def step(self) -> Iterator[tuple[str, list[int], float | None]]:
+        """Compute a token more for what is in flight; what that finished, in tokens, and their log-probability."""
         for output in self._llm.llm_engine.step():
             if output.finished:
-                yield output.request_id, list(output.outputs[0].token_ids)
+                said = output.outputs[0]
+                yield output.request_id, list(said.token_ids), said.cumulative_logprob
 
     def abort(self, number: str) -> None:
         """Take a request out of flight."""
@@ -153,6 +154,8 @@ class VllmEngine:
             max_tokens=encoded.room,
             stop_token_ids=self.reader.stops,
             detokenize=False,
+            logprobs=0,  # of the drawn token alone
+            flat_logprobs=True,
         )
 
     def _become(self, subject: str) -> None:

@@ -38,7 +38,7 @@ class Steps(Protocol):
 
     def begin(self, number: str, encoded: Encoded) -> None: ...
 
-    def step(self) -> Iterator[tuple[str, list[int]]]: ...
+    def step(self) -> Iterator[tuple[str, list[int], float | None]]: ...
 
     def abort(self, number: str) -> None: ...
 
@@ -130,7 +130,7 @@ class Driver:
         for number in [number for number, (asked, _) in self._flight.items() if asked.given_up]:
             engine.abort(number)
             del self._flight[number]
-        for number, ids in engine.step():
+        for number, ids, _ in engine.step():
             if number in self._flight:
                 asked, encoded = self._flight.pop(number)
                 asked.reply.set_result((engine.reader.completion(encoded, ids), len(encoded.ids)))

@@ -1,7 +1,7 @@
 """Accuracies on parts of the questions."""
 
 from evals.facts import change_of
-from evals.slices import labels_of, slices
+from evals.slices import labels, labels_of, slices
 from storage.records import Ballot, Question
 
 
@@ -25,7 +25,27 @@ def test_questions_without_a_label_are_left_out():
 
 
 def test_a_question_says_its_language_and_number_of_options():
-    assert labels_of(Question("p", "谁？", ("一", "二", "三"))) == {"language": "Chinese", "options": "3 options"}
+    question = Question("p", "谁？", ("一", "二", "三"), source_id="boxes-zh-7")
+
+    assert labels_of(question) == {"family": "boxes", "language": "Chinese", "options": "3 options"}
+
+
+def test_questions_fall_into_quarters_by_length_within_their_language():
+    english = [Question("x" * n, "Which?", ("a", "b")) for n in range(8)]
+    chinese = [Question("字" * n, "谁？", ("一", "二")) for n in range(1, 9)]
+    found = labels(english + chinese)
+
+    for part in (english, chinese):
+        assert ["1 shortest", "1 shortest", "2", "2", "3", "3", "4 longest", "4 longest"] == [
+            found[q.id]["length"] for q in part
+        ]
+
+
+def test_a_label_that_parts_nothing_is_left_out_but_for_the_language():
+    alike = [Question(f"p{n}", "Which?", ("a", "b")) for n in range(4)]
+
+    assert {"language": "English"} == labels(alike)[alike[0].id]
+    assert {} == labels([])
 
 
 def test_a_change_is_named_by_who_was_right():

@@ -1,6 +1,7 @@
 import pytest
 
-from evals.summary import same_replies, summary
+from evals.adaptive import Exact, Window
+from evals.summary import replays, same_replies, savings, summary
 from evals.vote import count
 from storage.records import Question, Sample
 
@@ -14,15 +15,18 @@ ANSWERS = {
 
 def samples(subject: str) -> list[Sample]:
     return [
-        Sample(q.id, subject, index, f"{subject}{answer}", "length" if answer is None else "stop", 3, answer)
+        Sample(
+            q.id, subject, index, f"{subject}{answer}", "length" if answer is None else "stop", 3,
+            answer, "truncated" if answer is None else "cue",
+        )
         for q, answers in ANSWERS[subject].items()
         for index, answer in enumerate(answers, -2)
-    ]
+    ]  # fmt: skip
 
 
 SAMPLES = {name: samples(name) for name in ANSWERS}
 BALLOTS = {name: {q.id: count(q, answers[2:]) for q, answers in by.items()} for name, by in ANSWERS.items()}
-FOUND = summary([RED, BLUE], SAMPLES, BALLOTS, "logic/1")
+FOUND = summary([RED, BLUE], SAMPLES, BALLOTS, ["logic/1"])
 
 
 def test_each_accuracy_is_a_share_of_all_questions_and_the_unreadable_are_wrong() -> None:
@@ -42,8 +46,8 @@ def test_a_single_vote_is_the_curve_s_first_point() -> None:
 
 
 def test_slices_name_family_and_language() -> None:
-    assert {("family", "lamp", 1, 0.0, 1.0), ("family", "boxes", 1, 1.0, 1.0), ("language", "en", 1, 0.0, 1.0),
-            ("language", "zh", 1, 1.0, 1.0)} == {tuple(s.values()) for s in FOUND["slices"]}  # fmt: skip
+    assert {("family", "lamp", 1, 0.0, 1.0), ("family", "boxes", 1, 1.0, 1.0), ("language", "English", 1, 0.0, 1.0),
+            ("language", "Chinese", 1, 1.0, 1.0)} == {tuple(s.values()) for s in FOUND["slices"]}  # fmt: skip
 
 
 def test_the_paired_part_holds_the_word() -> None:
@@ -58,7 +62,58 @@ def test_an_adapter_that_says_what_the_base_says_is_seen() -> None:
 def test_ballots_of_unlike_length_are_cut_for_the_curve_alone() -> None:
     longer = BALLOTS["logic/1"] | {RED.id: count(RED, ["A", "A", "A", "A", "A"])}
 
-    found = summary([RED, BLUE], SAMPLES, BALLOTS | {"logic/1": longer}, "logic/1")
+    found = summary([RED, BLUE], SAMPLES, BALLOTS | {"logic/1": longer}, ["logic/1"])
 
     assert 3 == len(found["curves"]["adapter"])
     assert 8 == found["adapter"]["samples"]
+
+
+def test_without_the_unreadable_an_accuracy_is_of_the_questions_that_were_answered() -> None:
+    assert (0.5, 1.0) == (FOUND["base"]["accuracy"], FOUND["base"]["readable_accuracy"])
+    assert 1.0 == FOUND["adapter"]["readable_accuracy"]
+
+
+def test_votes_are_counted_by_what_read_them_or_why_nothing_did() -> None:
+    assert ({"cue": 2}, {"truncated": 4}) == (FOUND["base"]["extractors"], FOUND["base"]["abstentions"])
+
+
+def test_an_accuracy_of_no_answers_is_unknown() -> None:
+    silent = {q.id: count(q, [None, None]) for q in (RED, BLUE)}
+
+    found = summary([RED, BLUE], SAMPLES, {"base": silent, "logic/1": silent}, ["logic/1"])
+
+    assert found["base"]["readable_accuracy"] is None
+    assert (0.0, 1.0) == (found["base"]["accuracy"], found["base"]["unreadable"])
+
+
+def test_several_adapters_stand_beside_each_other_and_correct_each_other_s_words() -> None:
+    many = [Question(f"Lamp {n} is red.", "Colour?", ("red", "blue"), "A", split="test") for n in range(40)]
+    cast = {"base": 30, "logic/1": 36, "logic/2": 37, "vote of logic/1+logic/2": 36}
+    ballots = {
+        name: {q.id: count(q, ["A" if n < right else "B"]) for n, q in enumerate(many)} for name, right in cast.items()
+    }
+
+    alone = summary(many, {}, ballots, ["logic/1"])["paired"]
+    among = summary(many, {}, ballots, list(cast)[1:])
+
+    assert (0.03125, "better") == (alone["adjusted_p"], alone["verdict"])
+    assert (0.03125, "cannot tell", 3) == tuple(among["paired"][x] for x in ("mcnemar_p", "verdict", "comparisons"))
+    assert among["paired"]["adjusted_p"] > 0.05
+    assert "3 comparisons" in among["paired"]["reason"]
+    assert ["logic/2", "vote of logic/1+logic/2"] == list(among["others"])
+    assert 0.925 == among["others"]["logic/2"]["accuracy"]
+    assert among["others"]["logic/2"]["greedy_accuracy"] is None
+
+
+def test_savings_are_of_all_votes_there_could_have_been() -> None:
+    assert {"asked": 6, "full": 10, "saved": 0.4} == savings([BALLOTS["base"]], 5)
+
+
+def test_a_replay_says_what_each_rule_would_have_saved() -> None:
+    alike = {RED.id: count(RED, ["A"] * 5), BLUE.id: count(BLUE, ["B"] * 5)}
+
+    found = replays([alike, alike], [RED, BLUE], {"exact": Exact(), "window 2": Window(2)})
+
+    assert [("exact", 4, 0.4, 1.0), ("window 2", 4, 0.6, 1.0)] == [
+        (of["rule"], of["questions"], round(of["saved"], 6), of["agreement"]) for of in found
+    ]

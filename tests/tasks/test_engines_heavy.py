@@ -123,6 +123,37 @@ def test_every_forced_reply_is_a_letter_of_its_question(
     assert facts["warnings"] == []
 
 
+def test_the_mean_log_probability_of_a_reply_is_that_of_its_tokens_under_the_model(
+    transformers_run: tuple[dict[str, Any], pl.DataFrame], tiny: SimpleNamespace
+) -> None:
+    _, samples = transformers_run
+    said = samples.filter((pl.col("subject") == "base") & (pl.col("index") >= -1) & (pl.col("finish") == "length"))
+
+    for row in said.head(6).iter_rows(named=True):
+        assert pytest.approx(log_probability(tiny, row), abs=1e-4) == row["logprob"]
+    assert samples.filter(pl.col("index") == -2)["logprob"].is_null().all()
+
+
+def log_probability(tiny: SimpleNamespace, row: dict[str, Any]) -> float:
+    """The mean log-probability of a reply's tokens by one plain forward pass."""
+    import torch
+    from transformers import AutoModelForCausalLM, AutoTokenizer
+
+    from prompts import choice
+
+    tokenizer = AutoTokenizer.from_pretrained(tiny.base_model)
+    question = next(q for q in QUESTIONS if q.id == row["question"])
+    messages = [m.dict() for m in choice.solve(question)]
+    prompt = tokenizer.apply_chat_template(messages, add_generation_prompt=True, return_dict=True)["input_ids"]
+    reply = tokenizer(row["text"], add_special_tokens=False)["input_ids"]
+    if len(reply) != row["tokens"]:
+        pytest.skip("the reply's text has other tokens than were drawn")
+    with torch.inference_mode():
+        logits = AutoModelForCausalLM.from_pretrained(tiny.base_model)(torch.tensor([prompt + reply])).logits[0]
+    chosen = logits.log_softmax(-1)[len(prompt) - 1 : -1].gather(-1, torch.tensor(reply)[:, None])
+    return float(chosen.mean())
+
+
 def test_a_prompt_that_fills_the_context_is_an_outcome_and_not_a_crash(home: Home, tiny: SimpleNamespace) -> None:
     facts, samples = evaluated(home, tiny, engine="transformers", max_model_len=64)
 

@@ -33,9 +33,14 @@ PARSE, TRAIN = receipt("parse"), receipt("train", "a", "adapters/logic/3")
 
 
 def test_an_unknown_setting_and_one_out_of_range_are_refused() -> None:
-    for wrong in ({"vote": 5}, {"votes": 0}, {"temperature": 0}, {"engine": "llama"}, {"adaptive": "beta"}):
+    for wrong in ({"vote": 5}, {"votes": 0}, {"temperature": 0}, {"engine": "llama"}, {"adaptive": "soon"}):
         with pytest.raises(ValidationError):
             EvaluateSpec(**wrong)
+
+
+def test_weights_and_early_stopping_exclude_each_other() -> None:
+    with pytest.raises(ValidationError, match="all votes"):
+        EvaluateSpec(weighting="logprob", adaptive="exact")
 
 
 def test_every_setting_is_described_for_the_form_drawn_from_it() -> None:

@@ -17,7 +17,7 @@ from storage.records import Message, UsageError
 from tasks.sandbox.lean import Lean
 
 pytestmark = pytest.mark.process
-LEAN = """#!{python}
+LEAN = """#!{python} -IS
 import os, pathlib, sys, time
 text = pathlib.Path(sys.argv[-1]).read_text()
 if "hang" in text:
@@ -39,7 +39,7 @@ def lean(tmp_path: Path) -> Lean:
     script = tmp_path / "lean"
     script.write_text(LEAN.format(python=sys.executable, folder=tmp_path))
     script.chmod(script.stat().st_mode | stat.S_IXUSR)
-    return Lean((str(script),), seconds=2)
+    return Lean((str(script),), seconds=20)
 
 
 def test_a_statement_is_checked_with_its_proof_left_open(lean: Lean) -> None:
@@ -75,7 +75,7 @@ def test_what_follows_a_statement_is_cut_off(lean: Lean) -> None:
 def test_limits_hold(lean: Lean, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TEACHER_API_KEY", "sk-secret")
 
-    assert not lean("", "theorem a : burn").elaborates
+    assert not Lean(lean.command, seconds=1)("", "theorem a : burn").elaborates
     assert "no answer within" in Lean(lean.command, seconds=1)("", "theorem a : hang").said
     assert not lean("", "theorem a : write").elaborates
     assert b"" == (tmp_path / "written").read_bytes()

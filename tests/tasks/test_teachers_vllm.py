@@ -50,7 +50,7 @@ class Echo:
         self.left[number], self.asked[number] = len(encoded.ids), encoded
         self.most = max(self.most, len(self.left))
 
-    def step(self) -> Iterator[tuple[str, list[int]]]:
+    def step(self) -> Iterator[tuple[str, list[int], float | None]]:
         self.steps += 1
         if self.steps == self.breaks:
             raise MemoryError("no more room")
@@ -60,7 +60,7 @@ class Echo:
             self.left[number] -= 1
             if self.left[number] == 0:
                 del self.left[number]
-                yield number, [*reversed(self.asked[number].ids), 0]
+                yield number, [*reversed(self.asked[number].ids), 0], None
 
     def abort(self, number: str) -> None:
         del self.left[number]

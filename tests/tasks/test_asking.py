@@ -1,13 +1,13 @@
 from pathlib import Path
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
-from evals.vote import count
-from storage.records import Question
+from storage.records import FORCED, GREEDY, Message, Question
 from storage.samples import Samples
-from tasks.sampler import FORCED, GREEDY, Asking, Decoding, Subject, letters, missing_votes, read
+from tasks.sampling.asking import Asking
+from tasks.sampling.choices import ask, letters, read, shuffled
+from tasks.sampling.elections import Electorate
+from tasks.sampling.order import Ask, Decoding, Reply, Subject
 from tests.fakes_engine import FakeEngine, Rule, always, drawn
 
 ENGLISH = Question("The lamp is red.", "Which colour?", ("red", "blue", "green"), "A", split="test")
@@ -23,18 +23,25 @@ def asking(
     votes: int = 5,
     adaptive: str = "off",
     subjects: tuple[Subject, ...] = (BASE, ADAPTER),
-    questions: tuple[Question, ...] = (ENGLISH, CHINESE),
+    asks: tuple[Ask, ...] = (ask(ENGLISH), ask(CHINESE)),
 ) -> Asking:
+    decoding = Decoding(votes, temperature=0.7, top_p=1.0, max_tokens=64, seed=0, adaptive=adaptive)  # type: ignore[arg-type]
     return Asking(
         engine_name="fake",
-        subjects=subjects,
-        questions={q.id: q for q in questions},
-        prompts={q.id: q.problem for q in questions},
-        decoding=Decoding(votes, adaptive, temperature=0.7, top_p=1.0, max_tokens=64, seed=0),
+        subjects={s.name: s for s in subjects},
+        asks={a.id: a for a in asks},
+        prompts={a.id: a.messages[0].content for a in asks},
+        decoding=decoding,
         context=None,
         store=Samples(folder),
         open=lambda: engine,
     )
+
+
+def winners(of: Asking, questions: list[Question]) -> list[str | None]:
+    voters = Electorate(questions)
+    replies = [Reply(*slot, kept.text, kept.finish, kept.tokens, kept.logprob) for slot, kept in sorted(of.got.items())]
+    return [b.winner for found in voters.samples(replies).values() for b in voters.ballots(found).values()]
 
 
 def test_every_subject_is_asked_greedily_by_force_and_by_votes(tmp_path: Path) -> None:
@@ -50,7 +57,7 @@ def test_every_subject_is_asked_greedily_by_force_and_by_votes(tmp_path: Path) -
 def test_votes_of_one_question_are_drawn_with_different_seeds_and_greedy_ones_with_none(tmp_path: Path) -> None:
     engine = FakeEngine(RULES)
 
-    asking(tmp_path, engine, subjects=(BASE,), questions=(ENGLISH,)).run()
+    asking(tmp_path, engine, subjects=(BASE,), asks=(ask(ENGLISH),)).run()
 
     votes = [r for r in engine.asked if r.temperature > 0]
     assert 5 == len({r.seed for r in votes})
@@ -111,38 +118,67 @@ def test_two_names_of_the_same_weights_share_their_replies(tmp_path: Path) -> No
     assert one.got["logic/1", ENGLISH.id, GREEDY] == one.got["logic/2", ENGLISH.id, GREEDY]
 
 
-def test_exact_stopping_asks_less_and_elects_the_same(tmp_path: Path) -> None:
-    full, early = FakeEngine(RULES), FakeEngine(RULES)
-    one, other = asking(tmp_path / "a", full, votes=9), asking(tmp_path / "b", early, votes=9, adaptive="exact")
+MANY = [Question(f"Lamp {n} is on.", "Which colour?", ("red", "blue", "green"), "A", split="test") for n in range(40)]
+SPLIT: dict[str, Rule] = dict.fromkeys(("base", "logic/1"), drawn({"Answer: A": 0.5, "Answer: B": 0.3, "hm": 0.2}))
+
+
+@pytest.mark.parametrize("votes", [1, 4, 9])
+def test_exact_stopping_asks_less_and_elects_the_same(tmp_path: Path, votes: int) -> None:
+    asks = tuple(map(ask, MANY))
+    full = asking(tmp_path / "a", FakeEngine(SPLIT), votes=votes, asks=asks)
+    early = asking(tmp_path / "b", FakeEngine(SPLIT), votes=votes, asks=asks, adaptive="exact")
+
+    full.run()
+    early.run()
+
+    assert winners(full, MANY) == winners(early, MANY)
+    assert early.got.items() <= full.got.items()
+    assert early.asked < full.asked or votes == 1
+
+
+def test_what_early_stopping_drew_is_not_drawn_again_for_the_full_vote(tmp_path: Path) -> None:
+    early, full = FakeEngine(SPLIT), FakeEngine(SPLIT)
+    asking(tmp_path, early, votes=9, adaptive="beta").run()
+
+    asking(tmp_path, full, votes=9).run()
+
+    assert 2 * 2 * (9 + 2) == len(early.asked) + len(full.asked)
+    assert not {r.key for r in early.asked} & {r.key for r in full.asked}
+
+
+def test_identical_options_settle_a_vote_as_one_answer(tmp_path: Path) -> None:
+    twins = Question("The lamp is red.", "Which colour?", ("red", "blue", "red"), "A", split="test")
+    engine = FakeEngine({"base": drawn({"Answer: A": 0.5, "Answer: C": 0.5})})
+
+    asking(tmp_path, engine, votes=9, adaptive="exact", subjects=(BASE,), asks=(ask(twins),)).run()
+
+    assert 5 == sum(r.temperature > 0 for r in engine.asked)
+
+
+def test_an_ask_without_a_question_gets_all_its_votes_and_no_forced_letter(tmp_path: Path) -> None:
+    free = Ask("sql-1", (Message("user", "How many lamps are red?"),))
+    one = asking(tmp_path, FakeEngine(RULES), adaptive="exact", subjects=(BASE,), asks=(free,))
 
     one.run()
-    other.run()
 
-    def winners(of: Asking) -> list[str | None]:
-        return [
-            count(q, [read(q, i, of.got["logic/1", q.id, i].text).answer for i in range(9) if ("logic/1", q.id, i) in of.got]).winner
-            for q in (ENGLISH, CHINESE)
-        ]  # fmt: skip
-
-    assert winners(one) == winners(other)
-    assert len(early.asked) < len(full.asked)
+    assert [("base", "sql-1", index) for index in range(GREEDY, 5)] == sorted(one.got)
 
 
-@given(st.lists(st.sampled_from(["A", "B", "C", None]), min_size=1, max_size=9))
-def test_a_settled_winner_is_that_of_all_votes(votes: list[str | None]) -> None:
-    settled = next(
-        k for k in range(len(votes) + 1) if missing_votes(ENGLISH, votes[:k], len(votes)) == 0 or k == len(votes)
-    )
-
-    assert count(ENGLISH, votes).winner == count(ENGLISH, votes[:settled]).winner
+def test_an_ask_of_a_question_has_its_id() -> None:
+    with pytest.raises(ValueError, match="its own id"):
+        Ask("other", (), question=ENGLISH)
 
 
-def test_votes_still_missing_are_the_fewest_that_could_settle_it() -> None:
-    assert 3 == missing_votes(ENGLISH, [], 5)
-    assert 0 == missing_votes(ENGLISH, ["A", "A", "A"], 5)
-    assert 1 == missing_votes(ENGLISH, ["A", "A", "B"], 5)
-    assert 1 == missing_votes(ENGLISH, ["A", "A"], 4)
-    assert 2 == missing_votes(ENGLISH, [None, None, None], 5)
+def test_other_orders_of_options_are_asked_by_votes_alone(tmp_path: Path) -> None:
+    shown = list(shuffled(ENGLISH, 2))
+    one = asking(tmp_path, FakeEngine(RULES), votes=3, subjects=(BASE,), asks=tuple(a for _, a in shown))
+
+    one.run()
+
+    assert [0, 1, 2] * 2 == [index for _, _, index in sorted(one.got)]
+    for order, other in shown:
+        assert other.question is not None
+        assert tuple(ENGLISH.options[place] for place in order) == other.question.options
 
 
 def test_letters_continue_the_answer_line_of_their_language() -> None:
@@ -155,3 +191,4 @@ def test_a_forced_reply_is_its_letter_and_an_overflow_is_none() -> None:
     assert read(ENGLISH, FORCED, "").answer is None
     assert "C" == read(ENGLISH, GREEDY, "So green.\nAnswer: C").answer
     assert "truncated" == read(ENGLISH, GREEDY, "So green", "length").extractor
+    assert ["overflow", "refused"] == [read(ENGLISH, 0, "", finish).extractor for finish in ("overflow", "refused")]

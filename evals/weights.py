@@ -1,19 +1,17 @@
-"""Other ways to count the same votes: by the model's confidence, and several subjects together.
+"""The same votes counted by the model's confidence.
 
-    votes + mean log-probabilities ──weighted_majority──▶ winner
-    ballots of several subjects on one question ──pool──▶ one ballot
+votes + mean log-probabilities ──weighted_majority──▶ winner
 
-Both keep what `evals.vote` promises: abstentions never win, ties fall by its draw.
+It keeps what `evals.vote` promises: abstentions never win, ties fall by its draw.
 """
 
 from __future__ import annotations
 
 import math
-from collections import Counter, defaultdict
+from collections import defaultdict
 from collections.abc import Sequence
 
 from evals.vote import majority
-from storage.records import Ballot
 
 
 def weighted_majority(question_id: str, votes: Sequence[str | None], logprobs: Sequence[float | None]) -> str | None:
@@ -37,17 +35,3 @@ def weighted_majority(question_id: str, votes: Sequence[str | None], logprobs: S
     if most == 0:
         return None
     return majority(question_id, {a: 1 for a, w in sums.items() if math.isclose(w, most, rel_tol=1e-12)})
-
-
-def pool(ballots: Sequence[Ballot]) -> Ballot:
-    """All votes of several subjects, such as adapters, on one question as one ballot; each vote counts alike.
-
-    A subject that was asked more often has more say: cut ballots to as many votes where that is not meant.
-    ValueError without ballots, or where they are not of the same question with the same key.
-    """
-    if len({(b.question, b.group, b.gold) for b in ballots}) != 1:
-        raise ValueError(f"ballots of questions {sorted({b.question for b in ballots})}; expected one, with one key")
-    votes = tuple(vote for ballot in ballots for vote in ballot.votes)
-    tally = dict(sorted(Counter(v for v in votes if v is not None).items()))
-    first = ballots[0]
-    return Ballot(first.question, first.group, first.gold, votes, majority(first.question, tally), tally)

@@ -1,4 +1,4 @@
-"""Votes weighted by confidence, and votes of several subjects together."""
+"""Votes weighted by confidence."""
 
 import math
 
@@ -6,11 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from evals.pool import pool, weighted_majority
-from evals.vote import count, majority
-from storage.records import Question
+from evals.vote import majority
+from evals.weights import weighted_majority
 
-FOUR = Question("Who sits left?", "Which?", ("Ann", "Bob", "Cid", "Dee"), answer="C")
 some_votes = st.lists(st.sampled_from(["A", "B", "C", None]), max_size=9)
 
 
@@ -58,24 +56,3 @@ def test_weights_that_are_none_are_refused():
         weighted_majority("q", ["A"], [0.5])
     with pytest.raises(ValueError, match="nan"):
         weighted_majority("q", ["A"], [math.nan])
-
-
-@given(st.lists(some_votes, min_size=1, max_size=4))
-def test_pooled_votes_are_the_ballot_of_all_votes(all_votes):
-    assert count(FOUR, [v for votes in all_votes for v in votes]) == pool([count(FOUR, v) for v in all_votes])
-
-
-def test_subjects_together_can_outvote_each():
-    # Each prefers an error of its own and has C second.
-    subjects = [count(FOUR, votes) for votes in ("AAACC", "BBBCC", "DDDCC")]
-
-    assert ["A", "B", "D"] == [b.winner for b in subjects]
-    assert pool(subjects).right
-
-
-def test_only_ballots_of_one_question_are_pooled():
-    other = count(Question("p", "q", ("1", "2"), "A"), ["A"])
-    with pytest.raises(ValueError, match="expected one, with one key"):
-        pool([count(FOUR, ["A"]), other])
-    with pytest.raises(ValueError, match="expected one"):
-        pool([])

@@ -1,0 +1,165 @@
+"""An order of replies: who is asked what, and how replies are drawn. Any kind of work can give one.
+
+    Order(engine, loading, subjects, asks, decoding) ──draw──▶ Drawn: every reply, and what it took
+
+Every subject answers every ask: greedily, with a forced continuation where the ask has one, and with
+votes. `draw` runs `tasks.sampler` in a process of its own, which loads one engine for all subjects.
+Replies are kept in the home as they finish, keyed by their content, so none is ever drawn twice.
+"""
+
+from __future__ import annotations
+
+import logging
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any, Literal, NamedTuple
+
+import orjson
+
+from evals.adaptive import Beta, Exact, Rule, Window
+from storage.artifacts import write_json
+from storage.records import Message, Question
+from tasks import child
+from tasks.step import Tick, Workshop
+
+log = logging.getLogger("ponens")
+
+ORDER, REPLIES, OUTCOME = "order.json", "replies.jsonl", "outcome.json"
+Adaptive = Literal["off", "exact", "beta", "window"]
+
+
+@dataclass(frozen=True, slots=True)
+class Subject:
+    """Who is asked: "base" or an adapter's name, the digest of its weights, its folder and template's hash."""
+
+    name: str
+    weights: str
+    folder: str | None = None
+    template: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Forced:
+    """A reply's start and the continuations of which one must follow: "Answer:" and (" A", " B")."""
+
+    start: str
+    letters: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Ask:
+    """One thing to ask of every subject; `id` is unique in its order.
+
+    `question` is the multiple-choice question that votes are read by, and `id` its own: without it no vote
+    can settle anything, and all are drawn. `greedy` is whether a greedy reply is wanted beside the votes.
+    """
+
+    id: str
+    messages: tuple[Message, ...]
+    forced: Forced | None = None
+    question: Question | None = None
+    greedy: bool = True
+
+    def __post_init__(self) -> None:
+        if self.question and self.question.id != self.id:
+            raise ValueError(f"ask {self.id!r} of question {self.question.id}; expected its own id")
+
+
+@dataclass(frozen=True, slots=True)
+class Decoding:
+    """How replies are drawn: `votes` at most, fewer where `adaptive` finds a question settled."""
+
+    votes: int
+    temperature: float
+    top_p: float
+    max_tokens: int
+    seed: int
+    adaptive: Adaptive = "off"
+    confidence: float = 0.95
+    window: int = 4
+
+    @property
+    def rule(self) -> Rule | None:
+        """When a question is settled; None if all its votes are drawn."""
+        rules: dict[str, Rule] = {"exact": Exact(), "beta": Beta(self.confidence), "window": Window(self.window)}
+        return rules.get(self.adaptive)
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """One reply; `index` and `logprob` as in `Sample`."""
+
+    subject: str
+    ask: str
+    index: int
+    text: str
+    finish: str
+    tokens: int
+    logprob: float | None
+
+
+class Drawn(NamedTuple):
+    """All replies of an order, sorted, and what drawing them took: engine, asked, reused, tokens, seconds."""
+
+    replies: list[Reply]
+    outcome: dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """What the child is told. `loading` are fields of `tasks.engines.base.Loading`, adapters apart."""
+
+    engine: str
+    loading: Mapping[str, Any]
+    subjects: Sequence[Subject]
+    asks: Sequence[Ask]
+    decoding: Decoding
+    secrets: Mapping[str, str] = field(default_factory=dict, repr=False)
+
+    def draw(self, scratch: Path, shop: Workshop) -> Drawn:
+        """Have it all answered; `scratch` holds the child's files. PonensError if it cannot be.
+
+        `secrets` reach the child by its environment and are never written.
+        """
+        told = {name: getattr(self, name) for name in ("engine", "loading")}
+        told |= {name: [asdict(one) for one in getattr(self, name)] for name in ("subjects", "asks")}
+        write_json(scratch / ORDER, told | {"decoding": asdict(self.decoding), "samples": str(shop.home.samples)})
+
+        def hear(message: dict[str, Any]) -> None:
+            if text := message.get("say"):
+                log.info("evaluate: %s", text)
+            if "done" in message:
+                shop.progress(Tick(message["done"], message["total"], "replies"))
+
+        from tasks import sampler  # which imports this module
+
+        child.run(
+            [sys.executable, "-m", sampler.__name__, str(scratch / ORDER)],
+            log=scratch / "engine.log",
+            hear=hear,
+            what="evaluation",
+            relief="set a smaller [evaluate] max_model_len or gpu_memory_utilization",
+            environment=self.secrets,
+        )
+        lines = (scratch / REPLIES).read_bytes().splitlines()
+        return Drawn([Reply(*orjson.loads(line)) for line in lines], orjson.loads((scratch / OUTCOME).read_bytes()))
+
+
+def asks_of(rows: Sequence[Mapping[str, Any]]) -> list[Ask]:
+    """The asks that an order file holds."""
+    return [
+        Ask(
+            row["id"],
+            tuple(Message(**m) for m in row["messages"]),
+            Forced(row["forced"]["start"], tuple(row["forced"]["letters"])) if row["forced"] else None,
+            _question(row["question"]) if row["question"] else None,
+            row["greedy"],
+        )
+        for row in rows
+    ]
+
+
+def _question(row: Mapping[str, Any]) -> Question:
+    return Question(**{**row, "options": tuple(row["options"]), "notes": tuple(row["notes"])})
