@@ -11,7 +11,7 @@ from pathlib import Path
 
 from flows.recipe import Recipe, resolved
 from storage.records import Receipt
-from tasks import assemble, evaluate, parse, puzzles, reason, report, train
+from tasks import assemble, candidates, evaluate, parse, puzzles, reason, report, train
 from tasks.step import Step
 
 Do = Callable[[Step], Receipt]
@@ -24,17 +24,16 @@ def chain(recipe: Recipe, do: Do, home: Path) -> None:
     about = {"recipe": recipe.name, "base_model": recipe.train.base_model}
     snapshot = do(assemble.step(recipe.assemble, parsed, rationales, recipe.kind, **about))
     adapter = do(train.step(recipe.train, recipe.name, snapshot))
-    if rationales is None:
-        return  # replies to dialogues are not scored yet (Recipe.steps): what scores them is done here
-    ballots = do(evaluate.step(recipe.evaluate, recipe.train, parsed, adapter))
-    do(report.step(recipe.report, resolved(recipe), (parsed, rationales, snapshot, adapter, ballots)))
+    verdict = do(evaluate.step(recipe.evaluate, recipe.train, parsed, adapter, kind=recipe.kind))
+    made = [parsed, *([rationales] if rationales else []), snapshot, adapter, verdict]
+    do(report.step(recipe.report, resolved(recipe), made))
 
 
 def compare(recipe: Recipe, do: Do, home: Path, adapters: Sequence[str]) -> None:
     """A verdict on adapters that are there already: "NAME/N" or "NAME@latest"."""
-    recipe.require("evaluate")
-    questions = _parsed(recipe, do, home)
-    do(evaluate.step(recipe.evaluate, recipe.train, questions, *evaluate.candidates(home, adapters)))
+    parsed = _parsed(recipe, do, home)
+    named = candidates.named(home, adapters)
+    do(evaluate.step(recipe.evaluate, recipe.train, parsed, *named, kind=recipe.kind))
 
 
 def _parsed(recipe: Recipe, do: Do, home: Path) -> Receipt:

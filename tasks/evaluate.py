@@ -4,6 +4,8 @@
     ballots.parquet    one row a question and subject: the votes and the winner
     evaluation.json    what they come to
 
+Replies to dialogues are scored instead (`tasks.scoring`), into scores.parquet beside evaluation.json.
+
 Several adapters share one engine; beside each of them stands the vote of all together, which costs
 nothing. The engine runs in a child process (`tasks.sampler`), so that its memory is given back. Alone:
 `ponens evaluate recipes/demo.toml`.
@@ -14,26 +16,27 @@ from __future__ import annotations
 import logging
 import shutil
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, Literal, Protocol, Self
 
-import orjson
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from evals.adaptive import Beta, Exact, Rule, Window
 from evals.summary import replays, same_replies, savings, summary
 from prompts import choice
-from storage import adapters as registry
 from storage.artifacts import write_json
-from storage.home import Home
+from storage.dialogue_files import Dialogues
+from storage.dialogues import Kind
 from storage.questions import Stored
 from storage.records import Ballot, PonensError, Question, Receipt, Sample, UsageError, digest
 from storage.samples import BALLOTS, SAMPLES, write_tables
+from storage.scores import SCORES
 from tasks import models
+from tasks.candidates import Candidate, subject, trained
 from tasks.engines.base import choose
+from tasks.judging import JudgeSpec
 from tasks.sampling.elections import Electorate
 from tasks.sampling.order import Adaptive, Decoding, Order, Subject
+from tasks.scoring import Contest
 from tasks.step import Result, Step, Workshop, of
 
 log = logging.getLogger("ponens")
@@ -42,6 +45,7 @@ EVALUATION = "evaluation.json"
 SCRATCH = "scratch"
 # of the spec, what leaves the answers as they are
 _SHAPELESS = {"gpu_memory_utilization", "tensor_parallel", "adapters"}
+_SCORED = {"databases", "lean", "judge"}  # these shape the scores of one kind of work each
 
 
 class EvaluateSpec(BaseModel):
@@ -83,6 +87,9 @@ class EvaluateSpec(BaseModel):
         None, gt=0, le=1, description="Share of the device's memory for vLLM; by default 0.85, on a CPU 0.3."
     )
     tensor_parallel: int = Field(1, ge=1, description="GPUs that share one copy of the model (vLLM).")
+    databases: int = Field(6, ge=1, le=50, description="For text-to-SQL: databases that a question's queries run on.")
+    lean: list[str] = Field([], description='For proofs: what checks a file, such as ["lake", "env", "lean"].')
+    judge: JudgeSpec | None = Field(None, description="For chats: a model that compares replies; asked as a teacher.")
 
     @model_validator(mode="after")
     def _weights_need_all_votes(self) -> Self:
@@ -101,28 +108,12 @@ class Model(Protocol):
     def revision(self) -> str | None: ...
 
 
-@dataclass(frozen=True, slots=True)
-class Candidate:
-    """An adapter to evaluate: "NAME/N", its folder below the home, its digest (None: yet to be made)."""
-
-    name: str
-    artifact: str
-    digest: str | None
-
-
-def trained(receipt: Receipt) -> Candidate:
-    """The adapter that a training left behind."""
-    return Candidate(receipt.artifact.removeprefix("adapters/"), receipt.artifact, of(receipt))
-
-
-def candidates(home: Path, references: Sequence[str]) -> list[Candidate]:
-    """The adapters that "NAME/N" or "NAME@latest" name; `home` is the home's root. UsageError if one is not there."""
-    found = [registry.resolve(Home(home), reference) for reference in references]
-    return [Candidate(str(a), f"adapters/{a}", str(registry.about(a)["digest"])) for a in found]
-
-
-def step(spec: EvaluateSpec, model: Model, questions: Receipt, *adapters: Receipt | Candidate) -> Step:
+def step(
+    spec: EvaluateSpec, model: Model, questions: Receipt, *adapters: Receipt | Candidate, kind: Kind = "choice"
+) -> Step:
     """The step that compares the base with the first adapter, and lists the others beside it.
+
+    `questions` is what parse left for this kind of work.
 
     UsageError for an engine that is not there, and for no adapter.
     """
@@ -135,15 +126,50 @@ def step(spec: EvaluateSpec, model: Model, questions: Receipt, *adapters: Receip
     return Step(
         name="evaluate",
         module=__name__,
-        settings=spec.model_dump(exclude=_SHAPELESS) | {"engine": engine},
+        settings=spec.model_dump(exclude=_SHAPELESS | _SCORED) | {"engine": engine} | _settings(spec, kind),
         inputs={
             "questions": of(questions),
             "base_model": base,
             **{name: c.digest for name, c in zip(names, candidates, strict=True)},
         },
-        work=lambda shop: _work(spec, engine, model, base, questions, candidates, shop),
+        work=lambda shop: (
+            _work(spec, engine, model, base, questions, candidates, shop)
+            if kind == "choice"
+            else _contest(spec, engine, model, base, candidates, kind, shop).work(
+                list(Dialogues(shop.home, questions)), shop
+            )
+        ),
         shelf="evaluations",
-        tables={"samples": SAMPLES, "ballots": BALLOTS},
+        tables={"samples": SAMPLES, "ballots": BALLOTS} if kind == "choice" else {"scores": SCORES},
+    )
+
+
+def _settings(spec: EvaluateSpec, kind: Kind) -> dict[str, Any]:
+    """What of the spec shapes the scores of one kind of work."""
+    judge = {"judge": spec.judge.settings if spec.judge else None} if kind == "chat" else {}
+    own: dict[Kind, dict[str, Any]] = {"sql": {"databases": spec.databases}, "proof": {"lean": spec.lean}}
+    return {} if kind == "choice" else {"kind": kind, **own.get(kind, {}), **judge}
+
+
+def _contest(
+    spec: EvaluateSpec,
+    engine: str,
+    model: Model,
+    base: str,
+    candidates: Sequence[Candidate],
+    kind: Kind,
+    shop: Workshop,
+) -> Contest:
+    return Contest(
+        kind,
+        engine,
+        _loading(spec, model),
+        [Subject("base", base), *(subject(c, base, shop) for c in candidates)],
+        Decoding(**spec.model_dump(include=set(Decoding.__slots__))),
+        spec.limit,
+        spec.databases,
+        spec.lean,
+        spec.judge,
     )
 
 
@@ -180,7 +206,7 @@ def _work(
 ) -> Result:
     asked = chosen(list(Stored(shop.home, questions)), spec.limit)
     voters = Electorate(asked, spec.shuffles, spec.weighting)
-    subjects = [Subject("base", base), *(_subject(c, base, shop) for c in candidates)]
+    subjects = [Subject("base", base), *(subject(c, base, shop) for c in candidates)]
     scratch = shop.folder / SCRATCH
     decoding = Decoding(**spec.model_dump(include=set(Decoding.__slots__)))
     drawn = Order(engine, _loading(spec, model), subjects, voters.asks, decoding).draw(scratch, shop)
@@ -194,23 +220,6 @@ def _work(
     write_json(shop.folder / EVALUATION, facts)
     said = [[r.subject, r.ask, r.index, r.text, r.finish] for r in drawn.replies]
     return Result(facts, identity=digest(sorted(said)))
-
-
-def _subject(candidate: Candidate, base: str, shop: Workshop) -> Subject:
-    folder = shop.home.root / candidate.artifact
-    try:
-        about = orjson.loads((folder / "adapter.json").read_bytes())
-    except OSError:
-        raise PonensError(f"adapter {candidate.name} is gone", seen=folder, hint="run the recipe again") from None
-    if about.get("base_identity", base) != base:
-        raise PonensError(
-            f"adapter {candidate.name} was trained on another base model",
-            seen=f"identity {base[:16]} of the base to compare with",
-            expected=f"{about['base_identity'][:16]}, as adapter.json says ({about.get('base_model')})",
-            hint="evaluate with the base model and revision it was trained on, or train again",
-        )
-    template = about.get("template") or about.get("facts", {}).get("template")
-    return Subject(candidate.name, digest([base, candidate.digest]), str(folder), template)
 
 
 def _loading(spec: EvaluateSpec, model: Model) -> dict[str, Any]:

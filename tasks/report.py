@@ -21,7 +21,7 @@ import orjson
 import polars as pl
 from pydantic import BaseModel, ConfigDict, Field
 
-from evals import page
+from evals import page, scored_page
 from evals.facts import (
     CostFacts,
     Facts,
@@ -40,6 +40,7 @@ from storage.parsed import REJECTS
 from storage.questions import Stored
 from storage.records import Question, Receipt
 from storage.samples import BALLOTS, SAMPLES
+from tasks import scored_report
 from tasks.step import Result, Step, Workshop, of
 
 TOY_PARAMETERS = 10_000_000
@@ -72,15 +73,22 @@ def step(spec: ReportSpec, recipe: str, receipts: Sequence[Receipt]) -> Step:
 
 
 def _work(shop: Workshop, spec: ReportSpec, recipe: str, receipts: Mapping[str, Receipt]) -> Result:
-    facts = gather(shop.home, spec, recipe, receipts)
-    for name, text in (
-        ("report.html", page.page(facts)),
-        ("report.md", page.markdown(facts)),
-        ("recipe.json", recipe),
-    ):
-        (shop.folder / name).write_text(text, "utf-8")
+    html, text, facts = _pages(shop.home, spec, recipe, receipts)
+    for name, content in (("report.html", html), ("report.md", text), ("recipe.json", recipe)):
+        (shop.folder / name).write_text(content, "utf-8", errors="replace")
     (shop.folder / "report.json").write_bytes(orjson.dumps(facts, option=orjson.OPT_INDENT_2))
     return Result({"bytes": (shop.folder / "report.html").stat().st_size})
+
+
+def _pages(
+    home: Home, spec: ReportSpec, recipe: str, receipts: Mapping[str, Receipt]
+) -> tuple[str, str, Mapping[str, Any]]:
+    """HTML, Markdown and facts of the recipe's kind of work."""
+    if "kind" in receipts["evaluate"].facts:
+        scored = scored_report.gather(home, spec.texts, recipe, receipts)
+        return scored_page.page(scored), scored_page.markdown(scored), scored
+    facts = gather(home, spec, recipe, receipts)
+    return page.page(facts), page.markdown(facts), facts
 
 
 def gather(home: Home, spec: ReportSpec, recipe: str, receipts: Mapping[str, Receipt]) -> Facts:

@@ -17,6 +17,7 @@ MAY_IMPORT = {
 HEAVY = {"torch", "transformers", "trl", "peft", "vllm", "datasets", "accelerate", "bitsandbytes"}
 CHILDREN = {"tasks/training/sft.py", "tasks/training/canary.py"}  # modules that only a child process imports
 SHARED_VERBS = {
+    "tasks.candidates",
     "tasks.card",
     "tasks.code",
     "tasks.judging",
@@ -24,6 +25,7 @@ SHARED_VERBS = {
     "tasks.step",
     "tasks.rationales",
     "tasks.selection",
+    "tasks.chats",
     "tasks.child",
     "tasks.lifeline",
     "tasks.loss",

@@ -15,7 +15,7 @@ from typing import Any, Literal, Protocol
 
 from storage.records import Message
 
-Outcome = Literal["right", "wrong", "invalid", "timeout", "memory", "refused", "gold-invalid", "undecided"]
+Outcome = Literal["right", "wrong", "tie", "invalid", "timeout", "memory", "refused", "gold-invalid", "undecided"]
 _NO_JUDGEMENT = frozenset({"gold-invalid", "undecided"})
 _FENCE = re.compile(r"```[^\n`]*\n(?P<inside>.*?)```", re.DOTALL)
 
@@ -24,14 +24,15 @@ _FENCE = re.compile(r"```[^\n`]*\n(?P<inside>.*?)```", re.DOTALL)
 class Score:
     """How good one prediction is.
 
-    right, wrong          it was compared with the gold
+    right, wrong          it was compared with the gold, or with another's
+    tie                   it is neither better nor worse than another's
     invalid               it cannot be read or bound
     timeout, memory       running it passed a limit
     refused               it asks for more than a scorer lets it do; it was not run
     gold-invalid          the gold itself cannot be used
     undecided             nothing could be compared that would tell right from wrong
 
-    `value` is in [0, 1]; `measures` are further numbers, each in [0, 1], by name.
+    `value` is in [0, 1]; `measures` are further numbers by name.
     """
 
     outcome: Outcome
