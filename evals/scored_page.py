@@ -57,7 +57,7 @@ class ScoredFacts(TypedDict):
 
 def page(facts: ScoredFacts) -> str:
     """The report as one HTML document."""
-    order = {**{change: place for place, change in enumerate(CHANGES)}, None: len(CHANGES)}
+    order = {str(change): place for place, change in enumerate((*CHANGES, None))}
     return (
         environment()
         .get_template("scored.html.j2")
@@ -66,7 +66,7 @@ def page(facts: ScoredFacts) -> str:
             evaluation=facts["evaluation"],
             paired=facts["evaluation"]["paired"],
             rows=figures(facts["evaluation"]),
-            questions=sorted(facts["questions"], key=lambda q: (order[q["change"]], q["id"])),
+            questions=sorted(facts["questions"], key=lambda q: (order[str(q["change"])], q["id"])),
             toy_text=TOY,
             toy_setting=TOY_SETTING,
             plot=loss(facts["loss"]),

@@ -1,4 +1,4 @@
-"""Scored replies as the parquet file of an evaluation that fills the warehouse, and back as rows."""
+"""Scored replies as the parquet file of an evaluation that fills the warehouse."""
 
 from __future__ import annotations
 

@@ -51,7 +51,9 @@ def gather(home: Home, texts: int, recipe: str, receipts: Mapping[str, Receipt])
 
 
 def _step(receipt: Receipt) -> StepFacts:
-    shown = {n: v for n, v in receipt.facts.items() if n not in _LONG and isinstance(v, str | int | float | dict)}
+    shown: dict[str, object] = {
+        n: v for n, v in receipt.facts.items() if n not in _LONG and isinstance(v, str | int | float | dict)
+    }
     return {
         "name": receipt.step,
         "status": "ran",

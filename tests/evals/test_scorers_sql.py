@@ -141,6 +141,31 @@ def test_a_gold_of_spider_is_right_against_itself(sandbox: Sandbox) -> None:
     assert [] == [(row["answer"], s.reason) for row, s in zip(rows, found, strict=True) if not s.right]
 
 
+@pytest.mark.process
+def test_replies_vote_by_their_results(sandbox: Sandbox) -> None:
+    gold = Dialogue((Message("user", "?"), Message("assistant", "nobody looks at this")), "sql", {"schema": SCHEMA})
+    replies = [
+        "SELECT name FROM singer WHERE age > 40",
+        "```sql\nSELECT T.name FROM singer AS T WHERE NOT T.age <= 40\n```",
+        "SELECT name FROM singer WHERE age >= 40",
+        "select NAME from singer where age > 40",
+        "I do not know",
+        "SELECT nothing FROM singer",
+        "COPY singer TO 'x'",
+        "SELECT name FROM singer WHERE age > 5 AND age < 5",
+        "SELECT title FROM concert WHERE year < 0 AND year > 9",
+    ]
+
+    assert [0, 0, 2, 0, None, None, None, 7, 8] == SqlScorer(sandbox).labels(replies, gold)
+
+
+@pytest.mark.process
+def test_without_a_schema_queries_have_no_answers(sandbox: Sandbox) -> None:
+    gold = Dialogue((Message("user", "?"), Message("assistant", "x")), "sql", {"schema": "none"})
+
+    assert [None, None] == SqlScorer(sandbox).labels(["SELECT 1", "SELECT 1"], gold)
+
+
 def test_a_database_is_a_function_of_its_seed() -> None:
     schema = schema_of(SCHEMA)
     clue = clues([parse("SELECT name FROM singer WHERE country = 'France'", schema)], schema)

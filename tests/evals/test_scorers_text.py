@@ -116,3 +116,9 @@ def test_every_proofnet_statement_is_itself_and_no_other() -> None:
 
     assert all(StatementScorer().score(row, gold(row)).right for row in rows)
     assert len(rows) - 3 <= len({tuple(tokens(row)) for row in rows})
+
+
+def test_texts_vote_by_their_normal_form() -> None:
+    assert [0, 1, 0, None] == InstructionScorer().labels(["答案是 ４２。", "43", "答案是42", " "], gold("x"))
+    said = ["theorem a : x <= y := by simp", "lemma b : x ≤ y", "theorem c : y", "-- nothing"]
+    assert [0, 0, 2, None] == StatementScorer().labels(said, gold("x"))
