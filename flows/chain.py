@@ -11,7 +11,7 @@ from pathlib import Path
 
 from flows.recipe import Recipe, resolved
 from storage.records import Receipt
-from tasks import assemble, evaluate, parse, puzzles, reason, report, train
+from tasks import assemble, candidates, evaluate, parse, puzzles, reason, report, train
 from tasks.step import Step
 
 Do = Callable[[Step], Receipt]
@@ -24,18 +24,18 @@ def chain(recipe: Recipe, do: Do, home: Path) -> None:
     about = {"recipe": recipe.name, "base_model": recipe.train.base_model}
     snapshot = do(assemble.step(recipe.assemble, parsed, rationales, recipe.kind, **about))
     adapter = do(train.step(recipe.train, recipe.name, snapshot, resolved(recipe)))
-    if rationales is None:
-        return  # replies to dialogues are not scored yet (Recipe.steps): what scores them is done here
-    ballots = do(evaluate.step(recipe.evaluate, recipe.train, parsed, adapter, rendering=recipe.train.wish))
-    do(report.step(recipe.report, resolved(recipe), (parsed, rationales, snapshot, adapter, ballots)))
+    verdict = do(
+        evaluate.step(recipe.evaluate, recipe.train, parsed, adapter, rendering=recipe.train.wish, kind=recipe.kind)
+    )
+    made = [parsed, *([rationales] if rationales else []), snapshot, adapter, verdict]
+    do(report.step(recipe.report, resolved(recipe), made))
 
 
 def compare(recipe: Recipe, do: Do, home: Path, adapters: Sequence[str]) -> None:
     """A verdict on adapters that are there already: "NAME/N" or "NAME@latest"."""
-    recipe.require("evaluate")
-    questions = _parsed(recipe, do, home)
-    named = evaluate.candidates(home, adapters)
-    do(evaluate.step(recipe.evaluate, recipe.train, questions, *named, rendering=recipe.train.wish))
+    parsed = _parsed(recipe, do, home)
+    named = candidates.named(home, adapters)
+    do(evaluate.step(recipe.evaluate, recipe.train, parsed, *named, rendering=recipe.train.wish, kind=recipe.kind))
 
 
 def _parsed(recipe: Recipe, do: Do, home: Path) -> Receipt:

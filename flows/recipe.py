@@ -78,8 +78,8 @@ class Recipe(BaseModel):
     def steps(self) -> tuple[StepName, ...]:
         """The steps of a run, in order."""
         absent = {"puzzles"} if self.puzzles is None else set()
-        if self.kind != "choice":  # nothing scores their replies yet
-            absent |= {"reason", "evaluate", "report"}
+        if self.kind != "choice":
+            absent.add("reason")
         return tuple(step for step in get_args(StepName) if step not in absent)
 
     def require(self, step: str) -> None:

@@ -130,8 +130,6 @@ class Run:
             said["dataset"] = {name: facts[name] for name in ("snapshot", "rows", "rejected", "dropped")}
         if "train" in found:
             said["adapter"] = found["train"].artifact.removeprefix("adapters/")
-            if "evaluate" not in self.recipe.steps:
-                said["unscored"] = f"replies of kind {self.recipe.kind!r} are not scored yet: the adapter is untested"
         if "evaluate" in found:
             said["evaluation"] = found["evaluate"].facts
         if "report" in found:

@@ -115,13 +115,11 @@ def comparison(summary: Mapping[str, Any]) -> None:
                 name,
                 f"{side['accuracy']:.3f}",
                 f"{low:.3f} … {high:.3f}",
-                f"{side['greedy_accuracy']:.3f}",
+                "–" if side["greedy_accuracy"] is None else f"{side['greedy_accuracy']:.3f}",
                 f"{side['unreadable']:.3f}",
             )
         stdout.print(table)
         paired = found["paired"]
         stdout.print(f"verdict: [bold]{paired['verdict']}[/]  {escape(str(paired.get('reason', '')))}", soft_wrap=True)
-    if "unscored" in summary:
-        stdout.print(f"{summary['adapter']}: {escape(summary['unscored'])}", soft_wrap=True)
     if "report" in summary:
         stdout.print(f"report:  {summary['report']}", soft_wrap=True)

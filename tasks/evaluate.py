@@ -4,6 +4,8 @@
     ballots.parquet    one row a question and subject: the votes and the winner
     evaluation.json    what they come to
 
+Replies to dialogues are scored instead (`tasks.scoring`), into scores.parquet beside evaluation.json.
+
 Several adapters share one engine; beside each of them stands the vote of all together, which costs
 nothing. The engine runs in a child process (`tasks.sampler`), so that its memory is given back. Alone:
 `ponens evaluate recipes/demo.toml`.
@@ -14,8 +16,7 @@ from __future__ import annotations
 import logging
 import shutil
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
-from pathlib import Path
+from dataclasses import asdict, replace
 from typing import Any, Literal, Protocol, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
@@ -24,18 +25,22 @@ from evals.adaptive import Beta, Exact, Rule, Window
 from evals.summary import replays, same_replies, savings, summary
 from prompts import choice
 from prompts.rendering import Wish
-from storage import adapters as registry
 from storage.artifacts import write_json
-from storage.home import Home
+from storage.dialogue_files import Dialogues
+from storage.dialogues import Kind
 from storage.questions import Stored
-from storage.records import Ballot, PonensError, Question, Receipt, Sample, UsageError, digest
+from storage.records import Ballot, Receipt, Sample, UsageError, digest
 from storage.samples import BALLOTS, SAMPLES, write_tables
+from storage.scores import SCORES
 from tasks import models
+from tasks.candidates import Candidate, trained
 from tasks.engines.base import choose, renders
 from tasks.engines.server import KEY, ServerSpec
-from tasks.sampling.elections import Electorate
-from tasks.sampling.order import Adaptive, Decoding, Order, Subject
+from tasks.judging import JudgeSpec
+from tasks.sampling.elections import Electorate, chosen
+from tasks.sampling.order import Adaptive, Decoding, Mismatch, Order, Subject
 from tasks.sampling.subjects import of_adapter, served
+from tasks.scoring import Contest
 from tasks.step import Result, Step, Workshop, of
 from tasks.teachers.build import key_of
 
@@ -45,6 +50,7 @@ EVALUATION = "evaluation.json"
 SCRATCH = "scratch"
 # of the spec, what leaves the answers as they are
 _SHAPELESS = {"gpu_memory_utilization", "tensor_parallel", "data_parallel", "adapters", "server", "on_mismatch"}
+_SCORED = {"databases", "lean", "judge"}  # these shape the scores of one kind of work each
 
 
 class EvaluateSpec(BaseModel):
@@ -90,9 +96,12 @@ class EvaluateSpec(BaseModel):
         1, ge=1, le=64, description="Copies of the model, each on GPUs of its own, that share the questions."
     )
     server: ServerSpec = Field(default_factory=ServerSpec, description='The server of engine = "openai".')
-    on_mismatch: Literal["refuse", "warn"] = Field(
+    on_mismatch: Mismatch = Field(
         "refuse", description="An adapter trained with another rendering than [train] says; warn asks it with its own."
     )
+    databases: int = Field(6, ge=1, le=50, description="For text-to-SQL: databases that a question's queries run on.")
+    lean: list[str] = Field([], description='For proofs: what checks a file, such as ["lake", "env", "lean"].')
+    judge: JudgeSpec | None = Field(None, description="For chats: a model that compares replies; asked as a teacher.")
 
     @model_validator(mode="after")
     def _weights_need_all_votes(self) -> Self:
@@ -111,32 +120,18 @@ class Model(Protocol):
     def revision(self) -> str | None: ...
 
 
-@dataclass(frozen=True, slots=True)
-class Candidate:
-    """An adapter to evaluate: "NAME/N", its folder below the home, its digest (None: yet to be made)."""
-
-    name: str
-    artifact: str
-    digest: str | None
-
-
-def trained(receipt: Receipt) -> Candidate:
-    """The adapter that a training left behind."""
-    return Candidate(receipt.artifact.removeprefix("adapters/"), receipt.artifact, of(receipt))
-
-
-def candidates(home: Path, references: Sequence[str]) -> list[Candidate]:
-    """The adapters that "NAME/N" or "NAME@latest" name; `home` is the home's root. UsageError if one is not there."""
-    found = [registry.resolve(Home(home), reference) for reference in references]
-    return [Candidate(str(a), f"adapters/{a}", str(registry.about(a)["digest"])) for a in found]
-
-
 def step(
-    spec: EvaluateSpec, model: Model, questions: Receipt, *adapters: Receipt | Candidate, rendering: Wish | None = None
+    spec: EvaluateSpec,
+    model: Model,
+    questions: Receipt,
+    *adapters: Receipt | Candidate,
+    rendering: Wish | None = None,
+    kind: Kind = "choice",
 ) -> Step:
     """The step that compares the base with the first adapter, and lists the others beside it.
 
-    Adapters are held against `rendering`, the recipe's. UsageError for an engine that is not there, and for no adapter.
+    `questions` is what parse left for this kind of work; adapters are held against `rendering`, the recipe's.
+    UsageError for an engine that is not there, and for no adapter.
     """
     candidates = [a if isinstance(a, Candidate) else trained(a) for a in adapters]
     if not candidates:
@@ -150,75 +145,57 @@ def step(
     settings["rendering"] = asdict(rendering) if rendering else None
     if renders(engine):
         settings["server"] = {"base_url": spec.server.address, "models": spec.server.models}
+    if kind == "chat" and renders(engine):
+        raise UsageError(
+            "a server cannot say how likely it finds a reference",
+            seen='[evaluate] engine = "openai" for a chat',
+            expected="auto, vllm or transformers",
+        )
+
+    def work(shop: Workshop) -> Result:
+        order = _order(spec, engine, model, base, candidates, rendering, shop)
+        if kind == "choice":
+            return _elected(order, spec, questions, shop)
+        contest = Contest(kind, order, spec.limit, spec.databases, spec.lean, spec.judge)
+        return contest.work(list(Dialogues(shop.home, questions)), shop)
+
     return Step(
         name="evaluate",
         module=__name__,
-        settings=settings,
+        settings=settings | _settings(spec, kind),
         inputs={
             "questions": of(questions),
             "base_model": base,
             **{name: c.digest for name, c in zip(names, candidates, strict=True)},
         },
-        work=lambda shop: _work(spec, engine, model, base, questions, candidates, rendering, shop),
+        work=work,
         shelf="evaluations",
-        tables={"samples": SAMPLES, "ballots": BALLOTS},
+        tables={"samples": SAMPLES, "ballots": BALLOTS} if kind == "choice" else {"scores": SCORES},
     )
 
 
-def chosen(questions: Sequence[Question], limit: int | None) -> list[Question]:
-    """The test questions with a key, at most `limit` of them, whatever their order in the source."""
-    test = sorted((q for q in questions if q.split == "test" and q.answer), key=lambda q: q.id)
-    if not test:
-        raise PonensError(
-            "there is no question to evaluate on",
-            seen=f"{len(questions)} questions, none of them in the test split with an answer",
-            expected="at least one",
-            hint="raise [parse] test, or give a file with answers",
-        )
-    return test[:limit]
+def _settings(spec: EvaluateSpec, kind: Kind) -> dict[str, Any]:
+    """What of the spec shapes the scores of one kind of work."""
+    judge = {"judge": spec.judge.settings if spec.judge else None} if kind == "chat" else {}
+    own: dict[Kind, dict[str, Any]] = {"sql": {"databases": spec.databases}, "proof": {"lean": spec.lean}}
+    return {} if kind == "choice" else {"kind": kind, **own.get(kind, {}), **judge}
 
 
-def _work(
+def _order(
     spec: EvaluateSpec,
     engine: str,
     model: Model,
     base: str,
-    questions: Receipt,
     candidates: Sequence[Candidate],
     rendering: Wish | None,
     shop: Workshop,
-) -> Result:
-    asked = chosen(list(Stored(shop.home, questions)), spec.limit)
-    voters = Electorate(asked, spec.shuffles, spec.weighting, forced=not renders(engine))
+) -> Order:
+    """Who is asked and how; nothing is asked yet."""
     subjects = [
         Subject("base", base),
         *(of_adapter(c.name, shop.home.root / c.artifact, c.digest, base) for c in candidates),
     ]
-    loading, secrets = _loading(spec, model), dict[str, str]()
-    if renders(engine):
-        subjects, loading["server"] = served(
-            spec.server, subjects, model.base_model, logprobs=spec.weighting == "logprob"
-        )
-        secrets[KEY] = key_of(KEY, '[evaluate] engine = "openai"', shop.secret).get_secret_value()
-    scratch = shop.folder / SCRATCH
-    decoding = Decoding(**spec.model_dump(include=set(Decoding.__slots__)))
-    order = Order(engine, loading, subjects, voters.asks, decoding, rendering, spec.on_mismatch, secrets)
-    drawn = order.draw(scratch, shop)
-    shutil.rmtree(scratch)
-    samples = voters.samples(drawn.replies)
-    ballots = {name: voters.ballots(found) for name, found in samples.items()}
-    facts = _facts(spec, engine, voters, samples, ballots, [c.name for c in candidates]) | {"work": drawn.outcome}
-    facts["warnings"] += drawn.outcome.pop("warnings")
-    for warning in facts["warnings"]:
-        log.warning("evaluate: %s", warning)
-    write_tables(shop.folder, {name: voters.own(found) for name, found in samples.items()}, ballots)
-    write_json(shop.folder / EVALUATION, facts)
-    said = [[r.subject, r.ask, r.index, r.text, r.finish] for r in drawn.replies]
-    return Result(facts, identity=digest(sorted(said)))
-
-
-def _loading(spec: EvaluateSpec, model: Model) -> dict[str, Any]:
-    return {
+    loading: dict[str, Any] = {
         "model": str(models.folder(model.base_model) or model.base_model),
         "revision": model.revision,
         "dtype": spec.dtype,
@@ -228,6 +205,34 @@ def _loading(spec: EvaluateSpec, model: Model) -> dict[str, Any]:
         "data_parallel": spec.data_parallel,
         "applied": None if spec.adapters == "auto" else spec.adapters,
     }
+    secrets: dict[str, str] = {}
+    if renders(engine):
+        subjects, loading["server"] = served(
+            spec.server, subjects, model.base_model, logprobs=spec.weighting == "logprob"
+        )
+        secrets[KEY] = key_of(KEY, '[evaluate] engine = "openai"', shop.secret).get_secret_value()
+    decoding = Decoding(**spec.model_dump(include=set(Decoding.__slots__)))
+    return Order(engine, loading, subjects, [], decoding, rendering, spec.on_mismatch, secrets)
+
+
+def _elected(order: Order, spec: EvaluateSpec, questions: Receipt, shop: Workshop) -> Result:
+    """Multiple choice: votes, ballots, a verdict."""
+    asked = chosen(list(Stored(shop.home, questions)), spec.limit)
+    voters = Electorate(asked, spec.shuffles, spec.weighting, forced=not renders(order.engine))
+    scratch = shop.folder / SCRATCH
+    drawn = replace(order, asks=voters.asks).draw(scratch, shop)
+    shutil.rmtree(scratch)
+    samples = voters.samples(drawn.replies)
+    ballots = {name: voters.ballots(found) for name, found in samples.items()}
+    names = [subject.name for subject in order.subjects[1:]]
+    facts = _facts(spec, order.engine, voters, samples, ballots, names) | {"work": drawn.outcome}
+    facts["warnings"] += drawn.outcome.pop("warnings")
+    for warning in facts["warnings"]:
+        log.warning("evaluate: %s", warning)
+    write_tables(shop.folder, {name: voters.own(found) for name, found in samples.items()}, ballots)
+    write_json(shop.folder / EVALUATION, facts)
+    said = [[r.subject, r.ask, r.index, r.text, r.finish] for r in drawn.replies]
+    return Result(facts, identity=digest(sorted(said)))
 
 
 def _facts(

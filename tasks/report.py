@@ -21,7 +21,7 @@ import orjson
 import polars as pl
 from pydantic import BaseModel, ConfigDict, Field
 
-from evals import page
+from evals import page, scored_page
 from evals.facts import (
     CostFacts,
     Facts,
@@ -30,17 +30,16 @@ from evals.facts import (
     ReplyFacts,
     StepFacts,
     ThrownFacts,
-    TrainingFacts,
     change_of,
 )
 from prompts import choice
 from storage import suspects
-from storage.adapters import ABOUT
 from storage.home import Home
 from storage.parsed import REJECTS
 from storage.questions import Stored
 from storage.records import Question, Receipt
 from storage.samples import BALLOTS, SAMPLES
+from tasks import scored_report
 from tasks.step import Result, Step, Workshop, of
 
 TOY_PARAMETERS = 10_000_000
@@ -73,15 +72,22 @@ def step(spec: ReportSpec, recipe: str, receipts: Sequence[Receipt]) -> Step:
 
 
 def _work(shop: Workshop, spec: ReportSpec, recipe: str, receipts: Mapping[str, Receipt]) -> Result:
-    facts = gather(shop.home, spec, recipe, receipts)
-    for name, text in (
-        ("report.html", page.page(facts)),
-        ("report.md", page.markdown(facts)),
-        ("recipe.json", recipe),
-    ):
-        (shop.folder / name).write_text(text, "utf-8")
+    html, text, facts = _pages(shop.home, spec, recipe, receipts)
+    for name, content in (("report.html", html), ("report.md", text), ("recipe.json", recipe)):
+        (shop.folder / name).write_text(content, "utf-8", errors="replace")
     (shop.folder / "report.json").write_bytes(orjson.dumps(facts, option=orjson.OPT_INDENT_2))
     return Result({"bytes": (shop.folder / "report.html").stat().st_size})
+
+
+def _pages(
+    home: Home, spec: ReportSpec, recipe: str, receipts: Mapping[str, Receipt]
+) -> tuple[str, str, Mapping[str, Any]]:
+    """HTML, Markdown and facts of the recipe's kind of work."""
+    if "kind" in receipts["evaluate"].facts:
+        scored = scored_report.gather(home, spec.texts, recipe, receipts)
+        return scored_page.page(scored), scored_page.markdown(scored), scored
+    facts = gather(home, spec, recipe, receipts)
+    return page.page(facts), page.markdown(facts), facts
 
 
 def gather(home: Home, spec: ReportSpec, recipe: str, receipts: Mapping[str, Receipt]) -> Facts:
@@ -104,7 +110,7 @@ def gather(home: Home, spec: ReportSpec, recipe: str, receipts: Mapping[str, Rec
         "rationales": reason.facts["rationales"],
         # written by the reason step in this very form
         "suspects": suspects.load(home.root / reason.artifact, _SUSPECTS),  # type: ignore[typeddict-item]
-        "training": _training(home.root, train),
+        "training": scored_report.training(home.root, train),
         "lineage": _lineage(content, receipts),
     }
 
@@ -151,23 +157,6 @@ def _costs(reason: Receipt) -> CostFacts:
         "tokens_out": total["tokens"]["out"],
         "money": total["cost"],
         "currency": "",
-    }
-
-
-def _training(root: Path, train: Receipt) -> TrainingFacts:
-    try:
-        rows = orjson.loads((root / train.artifact / ABOUT).read_bytes())["history"]
-    except OSError:  # removed since; the numbers of the receipt are still there
-        rows = []
-    return {
-        "rows": rows,
-        "steps": train.facts.get("steps"),
-        "trainable": train.facts.get("trainable"),
-        "parameters": train.facts["parameters"],
-        "trained_tokens": train.facts.get("trained_tokens"),
-        "tokens_per_second": train.facts.get("tokens_per_second"),
-        "seconds": train.facts.get("seconds"),
-        "device": train.facts.get("device"),
     }
 
 

@@ -46,6 +46,9 @@ STATED = {  # ways to state the right answer, or not to
     "empty": "",
     "length": "First, let us consider every single",
     "refusal": "I cannot help with that.",
+    "verdict-1": "The first is to the point.\nVerdict: 1",
+    "verdict-2": "The second is to the point.\nVerdict: 2",
+    "verdict-tie": "Both say the same.\nVerdict: tie",
 }
 REPLIES = ("right", "thinking", "null", *STATED)
 Script = Callable[[str, int], str]  # (prompt, how often it was asked before) -> behaviour

@@ -19,19 +19,26 @@ CHILDREN = {
     f"tasks/training/{name}.py" for name in ("canary", "history", "loading", "loop", "settings", "sft", "whole")
 }  # modules that only a child process imports
 SHARED_VERBS = {
+    "tasks.candidates",
     "tasks.card",
     "tasks.code",
+    "tasks.judging",
     "tasks.kinds",
     "tasks.step",
     "tasks.rationales",
     "tasks.selection",
+    "tasks.chats",
     "tasks.child",
     "tasks.lifeline",
+    "tasks.loss",
     "tasks.models",
     "tasks.engines",
     "tasks.teachers",
     "tasks.trainer",
     "tasks.sampler",
+    "tasks.sandbox",
+    "tasks.scored_report",
+    "tasks.scoring",
     "tasks.sampling",
     "tasks.training",
 }

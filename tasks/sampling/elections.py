@@ -14,7 +14,7 @@ from typing import Any, Literal
 from evals.calibration import Shown, consistency
 from evals.vote import count
 from evals.weights import weighted_majority
-from storage.records import Ballot, Question, Sample
+from storage.records import Ballot, PonensError, Question, Sample
 from tasks.sampling.choices import ask, read, shuffled
 from tasks.sampling.order import Ask, Reply
 
@@ -109,3 +109,16 @@ def _votes(samples: Iterable[Sample]) -> dict[str, list[Sample]]:
         if sample.index >= 0:
             found.setdefault(sample.question, []).append(sample)
     return {id: sorted(votes, key=lambda vote: vote.index) for id, votes in found.items()}
+
+
+def chosen(questions: Sequence[Question], limit: int | None) -> list[Question]:
+    """The test questions with a key, at most `limit` of them, whatever their order in the source."""
+    test = sorted((q for q in questions if q.split == "test" and q.answer), key=lambda q: q.id)
+    if not test:
+        raise PonensError(
+            "there is no question to evaluate on",
+            seen=f"{len(questions)} questions, none of them in the test split with an answer",
+            expected="at least one",
+            hint="raise [parse] test, or give a file with answers",
+        )
+    return test[:limit]

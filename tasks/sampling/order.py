@@ -12,7 +12,7 @@ from __future__ import annotations
 import logging
 import sys
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, is_dataclass
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
@@ -129,15 +129,17 @@ class Order:
     on_mismatch: Mismatch = "refuse"
     secrets: Mapping[str, str] = field(default_factory=dict, repr=False)
 
+    def told(self, *names: str) -> dict[str, Any]:
+        """These fields as a child's order file has them; never `secrets`."""
+        return {name: _plain(getattr(self, name)) for name in names}
+
     def draw(self, scratch: Path, shop: Workshop) -> Drawn:
         """Have it all answered; `scratch` holds the child's files. PonensError if it cannot be.
 
         `secrets` reach the child by its environment and are never written.
         """
-        told = {name: getattr(self, name) for name in ("engine", "loading", "on_mismatch")}
-        told["rendering"] = asdict(self.rendering) if self.rendering else None
-        told |= {name: [asdict(one) for one in getattr(self, name)] for name in ("subjects", "asks")}
-        write_json(scratch / ORDER, told | {"decoding": asdict(self.decoding), "samples": str(shop.home.samples)})
+        names = ("engine", "loading", "subjects", "asks", "decoding", "rendering", "on_mismatch")
+        write_json(scratch / ORDER, self.told(*names) | {"samples": str(shop.home.samples)})
 
         def hear(message: dict[str, Any]) -> None:
             if text := message.get("say"):
@@ -157,6 +159,12 @@ class Order:
         )
         lines = (scratch / REPLIES).read_bytes().splitlines()
         return Drawn([Reply(*orjson.loads(line)) for line in lines], orjson.loads((scratch / OUTCOME).read_bytes()))
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, list | tuple):
+        return [_plain(one) for one in value]
+    return asdict(value) if is_dataclass(value) and not isinstance(value, type) else value
 
 
 def asks_of(rows: Sequence[Mapping[str, Any]]) -> list[Ask]:

@@ -14,10 +14,11 @@ from storage.home import Home
 from storage.questions import write
 from storage.records import Message, PonensError, Question, Receipt, UsageError
 from storage.samples import SAMPLES
+from tasks.candidates import Candidate
 from tasks.engines.base import Loading, Request
 from tasks.engines.openai import OpenAIEngine
 from tasks.engines.server import ServerSpec
-from tasks.evaluate import Candidate, EvaluateSpec, step
+from tasks.evaluate import EvaluateSpec, step
 from tasks.step import run_step
 from tests.fakes import TeacherServer, always, first, mix
 from tests.tasks.asking import everything

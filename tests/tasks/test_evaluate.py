@@ -11,7 +11,9 @@ from storage.artifacts import write_json
 from storage.home import Home
 from storage.questions import write
 from storage.records import PonensError, Question, Receipt, UsageError
-from tasks.evaluate import Candidate, EvaluateSpec, chosen, step, trained
+from tasks.candidates import Candidate, trained
+from tasks.evaluate import EvaluateSpec, step
+from tasks.sampling.elections import chosen
 from tasks.step import Workshop
 
 QUESTIONS = [Question(f"Lamp {n} is red.", "Colour?", ("red", "blue"), "A", split="test") for n in range(9)]

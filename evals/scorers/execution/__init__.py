@@ -1,0 +1,1 @@
+"""What scoring by execution is made of: a schema, a guarded query, generated rows, results compared."""

@@ -1,0 +1,254 @@
+"""Rows for a schema, made for two queries: what they compare with is in the tables, and what they join on meets.
+
+A distinct database has columns of nearly distinct values, so that an order has few ties; the others repeat few
+values, so that groups are large and DISTINCT matters. Values are drawn with weights 1, 1/2, 1/3 …, so that
+groups differ in size. A stated key is unique in the table it belongs to. NULL stands only in columns that a
+query asks for NULL. Everything is a function of the seed.
+"""
+
+from __future__ import annotations
+
+import random
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from sqlglot import exp
+
+from evals.scorers.execution.dialect import is_number
+from evals.scorers.execution.names import Names
+from evals.scorers.execution.schema import Column, Place, Schema, Table
+from storage.records import seed_of
+
+Value = int | float | str | None
+_WORDS = ("Amber", "Birch", "Cedar", "Dune", "Ember", "Fjord", "Grove", "Heath", "Islet", "Juniper", "Kelp", "Maple")
+_WHEN = ("date", "time", "day", "created", "birth")
+
+
+@dataclass
+class Clues:
+    """What queries say about the values that tell them apart, by column."""
+
+    values: dict[Place, set[str]] = field(default_factory=lambda: defaultdict(set))
+    texts: set[Place] = field(default_factory=set)
+    counted: set[Place] = field(default_factory=set)  # texts that are added up or compared with numbers
+    nullable: set[Place] = field(default_factory=set)
+    joined: list[tuple[Place, Place]] = field(default_factory=list)
+    tables: set[str] = field(default_factory=set)
+
+
+@dataclass(frozen=True, slots=True)
+class Data:
+    """The rows of some tables, column by column: `columns[table][i]` are the values of its i-th column."""
+
+    tables: tuple[Table, ...]
+    columns: Mapping[str, tuple[tuple[Value, ...], ...]]
+
+    def turned(self) -> Data:
+        """The same rows, the last first: whichever of two tied rows was first met is now the other."""
+        return Data(self.tables, {name: tuple(c[::-1] for c in columns) for name, columns in self.columns.items()})
+
+
+def clues(trees: Iterable[exp.Query], schema: Schema) -> Clues:
+    """What to put into the tables so that these queries find something."""
+    found = Clues()
+    for tree in trees:
+        names = Names(tree, schema)
+        found.tables |= {t.name.lower() for t in tree.find_all(exp.Table) if schema.table(t.name)}
+        for node in tree.find_all(exp.Predicate, exp.In, exp.Between):
+            places = [p for c in _own_columns(node) if (p := names.place(c))]
+            literals = list(_own_literals(node))
+            for place in places:
+                found.values[place] |= {literal.name for literal in literals}
+                if any(literal.is_string and not is_number(literal.name) for literal in literals):
+                    found.texts.add(place)
+                if isinstance(node, exp.Is):
+                    found.nullable.add(place)
+            if len(places) == 2 and isinstance(node, exp.EQ):
+                found.joined.append((places[0], places[1]))
+            if isinstance(node, exp.In) and node.args.get("query") and places:
+                chosen = node.args["query"].unnest().selects
+                if chosen and (other := names.place(chosen[0].unalias())):
+                    found.joined.append((places[0], other))
+        for side in tree.find_all(exp.Predicate, exp.Sum, exp.Avg, exp.Add, exp.Sub, exp.Mul, exp.Div):
+            parts = [side.this, side.args.get("expression")]
+            if not isinstance(side, exp.Predicate) or "number" in [names.kind(part) for part in parts]:
+                found.counted |= {p for part in parts if part and (p := names.place(part)) is not None}
+    return found
+
+
+def _own_columns(node: exp.Expr) -> Iterator[exp.Column]:
+    """Columns of a comparison, also inside a function, but of no query or comparison inside it."""
+    return (c for c in node.find_all(exp.Column) if c.find_ancestor(exp.Predicate, exp.In, exp.Query) is node)
+
+
+def _own_literals(node: exp.Expr) -> Iterator[exp.Literal]:
+    return (c for c in node.find_all(exp.Literal) if c.find_ancestor(exp.Predicate, exp.In, exp.Query) is node)
+
+
+def generate(schema: Schema, clue: Clues, seed: int, *, distinct: bool = False) -> Data:
+    """One database with the tables of `clue.tables`."""
+    return _Maker(schema, clue, seed, distinct=distinct).data()
+
+
+class _Maker:
+    def __init__(self, schema: Schema, clue: Clues, seed: int, *, distinct: bool) -> None:
+        self.draw = random.Random(seed_of("database", seed))
+        self.distinct = distinct
+        self.step = 1 if distinct else self.draw.randint(1, 3)
+        self.clue = clue
+        self.tables = [t for t in schema.tables if t.name.lower() in clue.tables]
+        self.of = {(t.name.lower(), c.name.lower()): c for t in self.tables for c in t.columns}
+        self.owners = _owners(schema)
+        self.classes = _classes(schema, clue, self.owners, self.of)
+        self.parents = self.draw.randint(6, 12)
+        self.children = self.draw.randint(24, 48)
+        self.pools: dict[Place, list[Value]] = {}
+
+    def data(self) -> Data:
+        made = {}
+        for table in self.tables:
+            places = [(table.name.lower(), c.name.lower()) for c in table.columns]
+            size = self.parents if any(self._owns(p) for p in places) else self.children
+            made[table.name] = tuple(tuple(self._values(p, size)) for p in places)
+        return Data(tuple(self.tables), made)
+
+    def _owns(self, place: Place) -> bool:
+        """A key that other columns refer to."""
+        return place in self.owners and any(q != place and self.classes[q] == self.classes[place] for q in self.of)
+
+    def _values(self, place: Place, size: int) -> list[Value]:
+        pool = self._pool(place)
+        if place in self.owners:
+            more = (self._fill(self.of[place], place, i) for i in range(4 * size))
+            kept = list(dict.fromkeys(self._typed(v, place) for v in (*pool, *more)))[:size]
+            self.draw.shuffle(kept)
+            return [self._typed(v, place) for v in kept]
+        if self.distinct and self._alone(place):
+            values = self._spread(place, pool, size)
+        else:
+            values = self.draw.choices(pool, weights=[1 / (i + 1) for i in range(len(pool))], k=size)
+        if place in self.clue.nullable:
+            values = [None if self.draw.random() < 0.3 else v for v in values]
+        return [self._typed(v, place) for v in values]
+
+    def _spread(self, place: Place, pool: list[Value], size: int) -> list[Value]:
+        """Mostly distinct; what queries compare with comes often enough to be found together with the rest."""
+        said = self._said(place)
+        values = [
+            self.draw.choice(said) if said and self.draw.random() < 0.5 else self._fill(self.of[place], place, 7 + i)
+            for i in range(size)
+        ]
+        self.draw.shuffle(values)  # or the rows would lie in their order
+        return values
+
+    def _alone(self, place: Place) -> bool:
+        return sum(1 for q in self.of if self.classes[q] == self.classes[place]) == 1
+
+    def _pool(self, place: Place) -> list[Value]:
+        """The values that a column and all that it is joined with draw from."""
+        root = self.classes[place]
+        if root not in self.pools:
+            members = sorted(q for q in self.of if self.classes[q] == root)
+            guide = next((q for q in members if self.of[q].kind == "number"), place)
+            said = [v for q in members for v in self._said(q)]
+            many = self.parents if any(q in self.owners for q in members) else self.draw.randint(3, 6)
+            pool = said + [self._fill(self.of[guide], guide, i) for i in range(many)]
+            pool = list(dict.fromkeys(pool))
+            self.draw.shuffle(pool)
+            self.pools[root] = pool[: max(many, len(said))] if len(members) > 1 else pool
+        return self.pools[root]
+
+    def _said(self, place: Place) -> list[Value]:
+        """What queries compare a column with, and for a number its neighbours."""
+        values: list[Value] = []
+        for text in sorted(self.clue.values.get(place, ())):
+            if self.of[place].kind == "number" and is_number(text):
+                number = float(text)
+                near = [number, number + 1, number - 1]
+                values += [int(n) for n in near] if number.is_integer() and abs(number) < 2**53 else near
+            elif self.of[place].kind == "text":
+                values.append(text.replace("%", "").replace("_", "a"))
+        return list(dict.fromkeys(values))
+
+    def _fill(self, column: Column, place: Place, index: int) -> Value:
+        """The index-th value that nobody asked for."""
+        said = self._said(place)
+        if column.kind == "number":
+            base = max((v for v in said if isinstance(v, int)), default=0)
+            value = (base if index % 2 else 0) + 1 + index * self.step
+            return value + self.draw.randint(1, 99) / 100 if column.real else value
+        if any(word in place[1] for word in _WHEN):
+            return f"{2008 + index % 12}-{1 + index * 5 % 12:02}-{1 + index * 11 % 28:02} {index % 24:02}:00:00"
+        if place in self.clue.counted or (said and all(is_number(str(v)) for v in said)):
+            return str(int(float(str(said[0] if said else 5))) + index * 2 - 5)
+        return f"{_WORDS[index % len(_WORDS)]}{index // len(_WORDS) or ''}"
+
+    def _typed(self, value: Value, place: Place) -> Value:
+        """A shared value as this column stores it; a text in a column of numbers becomes its position's number."""
+        if value is None or (self.of[place].kind == "text") == isinstance(value, str):
+            return value
+        if isinstance(value, str):
+            return int(float(value)) if is_number(value) else seed_of(value) % 1000
+        return str(value)
+
+
+def _owners(schema: Schema) -> set[Place]:
+    """Columns that are unique: a stated key, unless another table has it too and its name says it is that one's.
+
+    Lists of columns that give one column of a composite key are common (Spider's `tables.json` is one).
+    """
+    parents = {parent for _, parent in schema.references}
+    children = {child for child, _ in schema.references}
+    found = set(parents)
+    stated = [(t.name.lower(), t.key) for t in schema.tables if t.key]
+    for table, key in stated:
+        rivals = [other for other, its in stated if its == key and other != table]
+        if (table, key) in children - parents or any((rival, key) in parents for rival in rivals):
+            continue
+        if not rivals or _likeness(table, key) >= max(_likeness(r, key) for r in rivals):
+            found.add((table, key))
+    for unkeyed in schema.tables:
+        first = unkeyed.columns[0].name.lower()
+        place = (unkeyed.name.lower(), first)
+        named = first in ("id", f"{place[0]}_id", f"{place[0].rstrip('s')}_id", f"{place[0]}id")
+        if not unkeyed.key and named and place not in children:
+            found.add(place)
+    return found
+
+
+def _likeness(table: str, key: str) -> float:
+    stem = key.removesuffix("_id").removesuffix("id")
+    if stem.rstrip("s") == table.rstrip("s"):
+        return 2.0
+    return len(stem) / len(table) if stem and stem in table else 0.0
+
+
+def _classes(schema: Schema, clue: Clues, owners: set[Place], of: Mapping[Place, Column]) -> dict[Place, Place]:
+    """Each column's class by its first member: columns of one class draw from the same values."""
+    root = {place: place for place in of}
+
+    def find(place: Place) -> Place:
+        while root[place] != place:
+            place = root[place]
+        return place
+
+    by_name: dict[str, Place] = {key: (table, key) for table, key in sorted(owners) if key != "id"}
+    named = [(place, by_name[place[1]]) for place in of if place[1] in by_name]
+    for one, other in [*schema.references, *clue.joined, *named]:
+        if one in of and other in of:
+            first, second = sorted((find(one), find(other)))
+            root[second] = first
+    return {place: find(place) for place in of}
+
+
+def typed_columns(table: Table, columns: Sequence[Sequence[Value]]) -> list[tuple[str, str, list[Any]]]:
+    """Name, DuckDB type and values of each column."""
+    return [(c.name, _type(c, values), list(values)) for c, values in zip(table.columns, columns, strict=True)]
+
+
+def _type(column: Column, values: Sequence[Value]) -> str:
+    if column.kind == "text":
+        return "VARCHAR"
+    return "DOUBLE" if column.real or any(isinstance(v, float) for v in values) else "BIGINT"

@@ -1,0 +1,121 @@
+"""A judge model compares answers, through the same ledger as the teacher: what was judged is never asked again.
+
+pairs ──two requests each, the answers in either order──▶ ledger ──settled──▶ a choice a pair, and counts
+
+Equal answers tie and nobody is asked. A pair is undecided where a reply to either order states no verdict.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+from prompts import judge
+from storage.ledger import Entry, Ledger
+from storage.records import Message, PonensError
+from tasks.step import Workshop
+from tasks.teachers.ask import Asking
+from tasks.teachers.build import model_name
+from tasks.teachers.terms import AskSpec, Request, Tally, request
+
+
+class JudgeSpec(AskSpec):
+    """The recipe's [evaluate.judge]: asked as a teacher is."""
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """What shapes a verdict; how fast, how patiently, where and at what price does not."""
+        return {"model": model_name(self), "prompt": judge.VERSION, "max_tokens": self.max_tokens, **self.sampling}
+
+
+@dataclass(frozen=True, slots=True)
+class Pair:
+    """Two answers to one conversation; `expected` is the reference."""
+
+    conversation: tuple[Message, ...]
+    expected: str
+    base: str
+    adapter: str
+
+    def requests(self, spec: JudgeSpec) -> tuple[Request, Request]:
+        """The base's answer first, and the adapter's answer first."""
+        straight = judge.compare(self.conversation, self.expected, self.base, self.adapter)
+        turned = judge.compare(self.conversation, self.expected, self.adapter, self.base)
+        return request(spec, straight, 0), request(spec, turned, 0)
+
+
+class Judgement(NamedTuple):
+    """`choice` is "first" for the base, "second" for the adapter, None where no verdict was read."""
+
+    choice: judge.Choice | None
+    reason: str
+
+
+def decide(spec: JudgeSpec, pairs: Mapping[str, Pair], shop: Workshop) -> tuple[dict[str, Judgement], dict[str, Any]]:
+    """A judgement for each pair by its id, and counts for people.
+
+    PonensError where a limit was reached or a request stayed without any reply; what was answered is kept.
+    """
+    apart = {id: pair.requests(spec) for id, pair in pairs.items() if pair.base.strip() != pair.adapter.strip()}
+    total = 2 * len(apart)
+    with (
+        Ledger(shop.home, durable=not spec.free) as ledger,
+        Asking(spec, ledger, shop.progress, secret=shop.secret) as ask,
+    ):
+        ask((one for both in apart.values() for one in both), total)
+        found = {id: (ledger.find(one.key), ledger.find(other.key)) for id, (one, other) in apart.items()}
+    if open_ones := sum(entry is None for both in found.values() for entry in both):
+        raise _unfinished(spec, ask.tally, open_ones, total)
+    same = Judgement("tie", "the same answer")
+    judged = {id: _judgement(found[id]) if id in found else same for id in pairs}
+    return judged, _facts(spec, judged, found, ask.tally)
+
+
+def _judgement(both: Sequence[Entry | None]) -> Judgement:
+    straight, turned = map(_read, both)
+    choice = judge.settled(straight, turned)
+    if choice is None:
+        return Judgement(None, "the judge states no verdict")
+    if straight == turned and straight != "tie":
+        return Judgement(choice, "the judge prefers whichever answer comes first or second")
+    who = {"first": "the base", "second": "the adapter", "tie": "neither"}[choice]
+    return Judgement(choice, f"the judge prefers {who} in either order")
+
+
+def _read(entry: Entry | None) -> judge.Choice | None:
+    return judge.read(entry.text) if entry and entry.outcome == "answered" else None
+
+
+def _facts(
+    spec: JudgeSpec, judged: Mapping[str, Judgement], found: Mapping[str, Sequence[Entry | None]], tally: Tally
+) -> dict[str, Any]:
+    choices = Counter(one.choice for one in judged.values())
+    verdicts = [[_read(entry) for entry in both] for both in found.values()]
+    return {
+        "model": model_name(spec),
+        "prompt": judge.VERSION,
+        "pairs": len(judged),
+        "base": choices["first"],
+        "adapter": choices["second"],
+        "tie": choices["tie"],
+        "unreadable": choices[None],
+        "identical": len(judged) - len(found),
+        "moved": sum(a == b != "tie" and a is not None for a, b in verdicts),
+        "asked": tally.asked,
+        "from_ledger": tally.from_ledger,
+        "tokens": tally.tokens.dict(),
+        "cost": None if tally.spent is None else round(tally.spent, 6),
+    }
+
+
+def _unfinished(spec: JudgeSpec, tally: Tally, left: int, total: int) -> PonensError:
+    seen = ", ".join(f"{count} {name}" for name, count in sorted(tally.outcomes.items())) or "nothing was asked"
+    why = f"; {tally.limit} = {getattr(spec, tally.limit)} is reached" if tally.limit else ""
+    return PonensError(
+        f"{left} of {total} judgements are missing",
+        seen=seen + why,
+        expected="a reply to every pair in both orders",
+        hint="run again: only those that are missing are asked",
+    )

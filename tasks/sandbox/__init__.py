@@ -1,0 +1,1 @@
+"""Queries of strangers, run where they can read nothing but the tables they are given."""

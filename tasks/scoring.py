@@ -1,0 +1,246 @@
+"""What is right where there are no letters: replies to dialogues are scored by their kind of work.
+
+    Contest(…).work ──asks──▶ replies ──a scorer, losses, a judge──▶ scores.parquet, evaluation.json
+
+Where a kind can tell which replies are one answer, replies vote (for SQL by their results); with one vote the greedy
+reply answers. A chat has no right answer: a side is right where the judge prefers it in either order or, without a
+judge, where the reference is likelier under it. McNemar's test is a sign test there.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import shutil
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+from queue import SimpleQueue
+from typing import Any
+
+import orjson
+
+from evals.scored import GREEDY, Scored, compare, winner
+from evals.scorers.base import Scorer
+from evals.scorers.instruction import InstructionScorer
+from evals.scorers.sql import SqlScorer
+from evals.scorers.statement import StatementScorer
+from storage import scores
+from storage.artifacts import write_json
+from storage.dialogues import Dialogue, Kind
+from storage.records import PonensError, digest
+from tasks.chats import Judged, likelier, preferred
+from tasks.judging import JudgeSpec
+from tasks.kinds import PROMPTS
+from tasks.sampling.order import Ask, Order, Reply
+from tasks.sandbox.lean import Lean
+from tasks.sandbox.runner import Sandbox
+from tasks.step import Result, Tick, Workshop
+
+log = logging.getLogger("ponens")
+EVALUATION = "evaluation.json"
+_SCRATCH = "scratch"
+_CREW = 8  # sandboxes at most
+# what makes a reply right, and what its value is, by what scores it
+MEANINGS = {
+    "sql": ("gives what the reference gives", "1 if it is right"),
+    "statement": ("is the reference, normalised", "BLEU with the reference"),
+    "instruction": ("is the reference, normalised", "chrF with the reference"),
+    "judge": ("preferred by the judge in either order", "1 preferred, 0.5 a tie, 0 not preferred"),
+    "loss": ("the reference is likelier under it", "likelihood of a token of the reference"),
+}
+Replies = dict[str, dict[str, list[Scored]]]  # by subject and question
+
+
+@dataclass(frozen=True)
+class Contest:
+    """Base and adapters over the test dialogues of one kind.
+
+    `order` says who is asked and how, the base first, with nothing asked yet. `lean` is a command, or empty.
+    """
+
+    kind: Kind
+    order: Order
+    limit: int | None = None
+    databases: int = 6
+    lean: Sequence[str] = ()
+    judge: JudgeSpec | None = None
+
+    def work(self, dialogues: Sequence[Dialogue], shop: Workshop) -> Result:
+        """Draw, score, compare; fills the workshop's folder. PonensError where nothing can be scored."""
+        asked = {d.id: d for d in chosen(dialogues, self.limit)}
+        votes = self.order.decoding.votes
+        votes = 0 if self.kind == "chat" or votes == 1 else votes
+        asks = [Ask(id, tuple(PROMPTS[self.kind].ask(dialogue))) for id, dialogue in asked.items()]
+        decoding = replace(self.order.decoding, votes=votes, adaptive="off")
+        scratch = shop.folder / _SCRATCH
+        drawn = replace(self.order, asks=asks, decoding=decoding).draw(scratch, shop)
+        pairs, more = self._scored(asked, drawn.replies, scratch, shop)
+        base, names = self.order.subjects[0].name, [s.name for s in self.order.subjects[1:]]
+        first, *others = (self._compared(pairs[name], (base, name)) for name in names)
+        scorer = more.pop("scorer")
+        facts: dict[str, Any] = {
+            "kind": self.kind,
+            "scorer": scorer,
+            "right": MEANINGS[scorer][0],
+            "value": MEANINGS[scorer][1],
+            "questions": len(asked),
+            "problems": len({d.group for d in asked.values()}),
+            "votes": votes or 1,
+            "engine": self.order.engine,
+            "temperature": decoding.temperature if votes else 0.0,
+            "prompt": PROMPTS[self.kind].VERSION,
+            "adapter_name": names[0],
+            **first,
+            "others": {
+                name: other["adapter"] | {"paired": other["paired"]}
+                for name, other in zip(names[1:], others, strict=True)
+            },
+            **more,
+            "warnings": _warnings(pairs) + drawn.outcome.pop("warnings"),
+            "work": drawn.outcome,
+        }
+        for warning in facts["warnings"]:
+            log.warning("evaluate: %s", warning)
+        _write(shop.folder, pairs)
+        write_json(shop.folder / EVALUATION, facts)
+        shutil.rmtree(scratch, ignore_errors=True)
+        said = sorted([r.subject, r.ask, r.index, r.text, r.finish] for r in drawn.replies)
+        verdicts = sorted([r.subject, r.question, r.index, r.score.outcome, r.score.value] for r in _rows(pairs))
+        return Result(facts, identity=digest([said, verdicts]))
+
+    def _scored(
+        self, asked: Mapping[str, Dialogue], replies: Sequence[Reply], scratch: Path, shop: Workshop
+    ) -> tuple[dict[str, Judged], dict[str, Any]]:
+        """By adapter the scored replies of base and adapter, and facts of what scored them."""
+        if self.kind == "chat":
+            greedy = {(r.subject, r.ask): r for r in replies if r.index == GREEDY}
+            losses = likelier(self.order, asked, greedy, scratch, shop)
+            if self.judge is None:
+                return losses, {"scorer": "loss"}
+            judged, facts = preferred(self.judge, losses, asked, shop)
+            return judged, {"scorer": "judge", "judge": facts}
+        with _crew(self.kind, self.databases, self.lean) as (name, crew):
+            found = _by_scorer(asked, replies, crew, PROMPTS[self.kind].read, shop)
+        base = found[self.order.subjects[0].name]
+        return {s.name: (base, found[s.name]) for s in self.order.subjects[1:]}, {"scorer": name}
+
+    def _compared(self, pair: Judged, names: tuple[str, str]) -> dict[str, Any]:
+        before, after = pair
+        for side in pair:
+            if not any(winner(of).score.counts for of in side.values()):
+                reasons = sorted({winner(of).score.reason for of in side.values()})
+                raise PonensError(
+                    f"none of {len(side)} replies could be scored",
+                    seen="; ".join(reasons[:3]),
+                    expected="references that can be compared with",
+                    hint="see the references of the test split, or take another file",
+                )
+        return compare(before, after, names)
+
+
+def chosen(dialogues: Sequence[Dialogue], limit: int | None) -> list[Dialogue]:
+    """The dialogues of the test split, at most `limit` of them, whatever their order in the source."""
+    test = sorted((d for d in dialogues if d.split == "test"), key=lambda d: d.id)
+    if not test:
+        raise PonensError(
+            "there is nothing to evaluate on",
+            seen=f"{len(dialogues)} dialogues, none of them in the test split",
+            expected="at least one",
+            hint="raise [parse] test, or give a file with more groups",
+        )
+    return test[:limit]
+
+
+@contextmanager
+def _crew(kind: Kind, databases: int, lean: Sequence[str]) -> Iterator[tuple[str, Sequence[Scorer]]]:
+    """The scorer of a kind, as many of them as can work at once, and its name."""
+    with ExitStack() as stack:
+        crew: list[Scorer]
+        if kind == "sql":
+            count = max(1, min(_CREW, len(os.sched_getaffinity(0))))
+            crew = [SqlScorer(stack.enter_context(Sandbox()), databases) for _ in range(count)]
+        elif kind == "proof":
+            crew = [StatementScorer(Lean(tuple(lean)) if lean else None)]
+        else:
+            crew = [InstructionScorer()]
+        yield crew[0].name, crew
+
+
+def _by_scorer(
+    asked: Mapping[str, Dialogue], replies: Sequence[Reply], crew: Sequence[Scorer], read: Any, shop: Workshop
+) -> Replies:
+    """Every reply's score, the same text to the same question scored once."""
+    by_question: dict[str, list[Reply]] = defaultdict(list)
+    for reply in replies:
+        by_question[reply.ask].append(reply)
+    free: SimpleQueue[Scorer] = SimpleQueue()
+    for scorer in crew:
+        free.put(scorer)
+
+    def one(id: str) -> list[Scored]:
+        scorer = free.get()
+        try:
+            return _question(asked[id], by_question[id], scorer, read)
+        finally:
+            free.put(scorer)
+
+    found: Replies = defaultdict(lambda: defaultdict(list))
+    with ThreadPoolExecutor(len(crew)) as pool:
+        for done, rows in enumerate(pool.map(one, asked), 1):
+            for row in rows:
+                found[row.subject][row.question].append(row)
+            shop.progress(Tick(done, len(asked), "questions scored"))
+    return found
+
+
+def _question(gold: Dialogue, replies: Sequence[Reply], scorer: Scorer, read: Any) -> list[Scored]:
+    texts = {reply.text: read(reply.text) or "" for reply in replies}
+    score = {answer: scorer.score(answer, gold) for answer in dict.fromkeys(texts.values())}
+    rows = []
+    for subject in dict.fromkeys(reply.subject for reply in replies):
+        own = sorted((r for r in replies if r.subject == subject), key=lambda r: r.index)
+        votes = [r for r in own if r.index >= 0]
+        labels = dict(zip(votes, scorer.labels([texts[r.text] for r in votes], gold), strict=True))
+        rows += [
+            Scored(gold.id, gold.group, subject, r.index, r.text, r.finish, score[texts[r.text]], labels.get(r))
+            for r in own
+        ]
+    return rows
+
+
+def _rows(pairs: Mapping[str, Judged]) -> list[Scored]:
+    """Every reply once; the base's as they stand against the first adapter."""
+    sides = [next(iter(pairs.values()))[0], *(after for _, after in pairs.values())]
+    return [reply for side in sides for replies in side.values() for reply in replies]
+
+
+def _write(folder: Path, pairs: Mapping[str, Judged]) -> None:
+    sides = [next(iter(pairs.values()))[0], *(after for _, after in pairs.values())]
+    rows = [
+        {
+            **{name: getattr(r, name) for name in ("question", "group", "subject", "index", "text", "finish", "label")},
+            **{name: getattr(r.score, name) for name in ("outcome", "value", "reason")},
+            "measures": orjson.dumps(dict(r.score.measures)).decode(),
+            "wins": r is won,
+        }
+        for side in sides
+        for replies in side.values()
+        for won in [winner(replies)]
+        for r in replies
+    ]
+    scores.write(folder, rows)
+
+
+def _warnings(pairs: Mapping[str, Judged]) -> list[str]:
+    said = []
+    for name, (before, after) in pairs.items():
+        greedy = [[r.text for of in side.values() for r in of if r.index == GREEDY] for side in (before, after)]
+        if greedy[0] == greedy[1]:
+            said.append(f"{name} says the very same as the base: it is not applied, or has learnt nothing")
+        if over := sum(r.finish == "overflow" for of in after.values() for r in of):
+            said.append(f"{over} prompts of {name} fill the whole context: no reply ([evaluate] max_model_len)")
+    return said

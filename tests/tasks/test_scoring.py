@@ -1,0 +1,176 @@
+"""Replies to dialogues become scores, votes and files; replies come from a list, all else is real."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import orjson
+import polars as pl
+import pytest
+
+from evals.scored import GREEDY, Scored
+from evals.scorers.base import Score
+from storage.dialogues import Dialogue, Kind
+from storage.home import Home
+from storage.records import Message, PonensError
+from storage.scores import SCORES
+from tasks import scoring
+from tasks.chats import preferred
+from tasks.judging import JudgeSpec
+from tasks.sampling.order import Decoding, Drawn, Reply, Subject
+from tasks.scoring import Contest, chosen
+from tasks.step import Tick, Workshop
+from tests.fakes import TeacherServer
+from tests.tasks.asking import plant
+
+SCHEMA = "CREATE TABLE singer (name TEXT, age NUMBER)"
+SUBJECTS = [Subject("base", "b"), Subject("x/1", "a")]
+GREEDY_WRONG = "SELECT name FROM singer WHERE age >= 40"
+SAID: Mapping[str, Sequence[str]] = {
+    "base": (GREEDY_WRONG, GREEDY_WRONG, "none", GREEDY_WRONG),
+    "x/1": (GREEDY_WRONG, GREEDY_WRONG, "SELECT name FROM singer WHERE NOT age <= 40", "SELECT name FROM singer WHERE 40 < age"),
+}  # fmt: skip
+
+
+def dialogue(n: int, answer: str, **more: Any) -> Dialogue:
+    return Dialogue((Message("user", f"Question {n}?"), Message("assistant", answer)), split="test", **more)
+
+
+class Replies:
+    """An order whose replies are known: for each subject the greedy reply, then votes; the last order is kept."""
+
+    said: Mapping[str, Sequence[str]] = {}
+    asked: list[Any] = []
+
+    def __init__(self, engine: str, loading: Any, subjects: Any, asks: Any, decoding: Decoding) -> None:
+        self.asks, self.decoding = asks, decoding
+        Replies.asked = [asks, decoding]
+
+    def draw(self, scratch: Path, shop: Workshop) -> Drawn:
+        scratch.mkdir(parents=True)
+        found = [
+            Reply(subject, ask.id, index, text, "stop", 3, None)
+            for subject, texts in self.said.items()
+            for ask in self.asks
+            for index, text in enumerate(texts[: self.decoding.votes + 1], GREEDY)
+        ]
+        return Drawn(found, {"asked": len(found)})
+
+
+def contest(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    kind: Kind,
+    dialogues: list[Dialogue],
+    said: Any = SAID,
+    votes: int = 3,
+) -> tuple[dict[str, Any], pl.DataFrame, list[Tick]]:
+    monkeypatch.setattr(scoring, "Order", Replies)
+    monkeypatch.setattr(Replies, "said", said)
+    ticks: list[Tick] = []
+    decoding = Decoding(votes, 0.7, 1.0, 64, 0)
+    work = Contest(kind, "fake", {}, SUBJECTS, decoding).work(
+        dialogues, Workshop(tmp_path, Home(tmp_path), ticks.append)
+    )
+    assert work.facts == orjson.loads((tmp_path / "evaluation.json").read_bytes())
+    return work.facts, pl.read_parquet(tmp_path / SCORES), ticks
+
+
+@pytest.mark.process
+def test_sql_is_voted_on_by_result_and_scored_by_execution(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    gold = "SELECT name FROM singer WHERE age > 40"
+    asked = [dialogue(n, gold, task="sql", about={"schema": SCHEMA}) for n in range(8)]
+    facts, table, ticks = contest(tmp_path, monkeypatch, "sql", asked)
+
+    assert (0.0, 1.0, 3) == (facts["base"]["accuracy"], facts["adapter"]["accuracy"], facts["votes"])
+    assert 0.0 == facts["adapter"]["greedy_accuracy"]
+    assert ("better", 8, 0) == tuple(facts["paired"][n] for n in ("verdict", "fixed", "broken"))
+    assert ("sql", "sql/1", 8) == (facts["scorer"], facts["prompt"], facts["counted"])
+    assert 2 * 8 * 4 == table.height
+    assert 16 == table["wins"].sum()
+    assert {1} == set(table.filter(pl.col("wins") & (pl.col("subject") == "x/1"))["index"])
+    assert 8 == ticks[-1].done
+
+
+def test_with_one_vote_the_greedy_reply_answers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    said = {"base": ("yes", "no"), "x/1": ("42", "no")}
+    facts, table, _ = contest(
+        tmp_path, monkeypatch, "instruction", [dialogue(n, "42", task="instruction") for n in range(9)], said, votes=1
+    )
+
+    assert (0.0, 1.0, 1) == (facts["base"]["accuracy"], facts["adapter"]["accuracy"], facts["votes"])
+    assert {GREEDY} == set(table["index"])
+    assert {"exact", "chrf"} == set(facts["adapter"]["measures"])
+    assert 0 == Replies.asked[1].votes
+
+
+def test_a_proof_is_scored_as_a_statement(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    said = {"base": ("theorem a : y :=",), "x/1": ("```lean\nlemma b : x ≤ y\n```",)}
+    asked = [dialogue(n, "theorem a : x <= y :=", task="statement") for n in range(3)]
+    facts, _, _ = contest(tmp_path, monkeypatch, "proof", asked, said, votes=1)
+
+    assert (0.0, 1.0) == (facts["base"]["accuracy"], facts["adapter"]["accuracy"])
+    assert "cannot tell" == facts["paired"]["verdict"]  # three questions cannot show it
+
+
+def test_an_adapter_that_says_the_same_is_pointed_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    facts, _, _ = contest(
+        tmp_path,
+        monkeypatch,
+        "instruction",
+        [dialogue(1, "42", task="instruction")],
+        dict.fromkeys(SAID, ("42",)),
+        votes=1,
+    )
+
+    assert "the very same" in facts["warnings"][0]
+
+
+def test_references_that_cannot_be_used_stop_the_step(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked = [dialogue(1, "DROP TABLE singer", task="sql", about={"schema": SCHEMA})]
+
+    with pytest.raises(PonensError, match="could be scored"):
+        contest(tmp_path, monkeypatch, "sql", asked, dict.fromkeys(SAID, ("SELECT 1",)), votes=1)
+
+
+def test_only_the_test_split_is_asked_in_an_order_of_its_own() -> None:
+    asked = [dialogue(n, "x") for n in range(9)]
+    train = Dialogue((Message("user", "other"), Message("assistant", "x")))
+
+    assert chosen(asked, 4) == chosen([*reversed(asked), train], 4)
+    with pytest.raises(PonensError, match=r"\[parse\] test"):
+        chosen([train], None)
+
+
+@pytest.mark.process
+def test_a_judge_s_choice_is_the_score_of_both_sides(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    plant(monkeypatch)
+    asked = {str(n): dialogue(n, "Rayleigh.") for n in range(3)}
+    replies = {"0": ("good", "bad"), "1": ("same", "same"), "2": ("bad", "unclear")}
+
+    def judge(prompt: str, before: int) -> str:
+        first, second = prompt.split("--- answer 1 ")[1].split("--- answer 2 ")
+        return "verdict-1" if "good" in first else "verdict-2" if "good" in second else "unreadable"
+
+    def side(place: int) -> dict[str, list[Scored]]:
+        score = Score("wrong", 0.5, "", {"loss": 2.0})
+        return {id: [Scored(id, id, str(place), GREEDY, texts[place], "stop", score)] for id, texts in replies.items()}
+
+    with TeacherServer(judge) as server:
+        spec = JudgeSpec(model="m", base_url=server.openai_url)
+        shop = Workshop(tmp_path, Home(tmp_path), lambda tick: None)
+        found, facts = preferred(spec, {"x/1": (side(0), side(1))}, asked, shop)
+    before, after = ({id: of[0].score for id, of in one.items()} for one in found["x/1"])
+
+    assert ("right", 1.0, "wrong", 0.0) == (
+        before["0"].outcome,
+        before["0"].value,
+        after["0"].outcome,
+        after["0"].value,
+    )
+    assert ("tie", 0.5) == (before["1"].outcome, after["1"].value)
+    assert "undecided" == before["2"].outcome == after["2"].outcome
+    assert {"loss": 2.0} == before["0"].measures
+    assert (1, 0, 1, 1) == tuple(facts[name] for name in ("base", "adapter", "tie", "unreadable"))
