@@ -42,7 +42,7 @@ def ran(
     }
     write_tables(evaluated, samples, ballots)
     facts = {"adapter_name": adapter, "votes": 3, "temperature": 0.7, "engine": "transformers"}
-    facts |= summary(asked, samples, ballots, adapter)
+    facts |= summary(asked, samples, ballots, [adapter])
     receipts = [
         _receipt(home, parsed, "parse", f"{id}-parse", {}),
         _receipt(home, evaluated, "evaluate", f"{id}-evaluate", facts),

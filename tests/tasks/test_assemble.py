@@ -113,6 +113,7 @@ def test_a_kept_rationale_becomes_the_prompt_that_evaluation_asks_and_its_comple
         "dropped": {},
         "shuffled": {},
         "prompt": choice.VERSION,
+        "question_template": choice.TEMPLATE,
     }
 
 

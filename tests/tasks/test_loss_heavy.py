@@ -11,6 +11,7 @@ import pytest
 from storage.artifacts import write_json
 from tasks import child
 from tasks.loss import LOSSES, Loss, load
+from tasks.sampling.order import Decoding, Order, Subject
 from tests.tiny import tiny_base
 
 pytestmark = pytest.mark.heavy
@@ -23,6 +24,8 @@ ROWS = [
     for n in range(7)
 ]
 TOO_LONG = {**ROWS[0], "id": "long", "prompt": [{"role": "user", "content": "left " * 3000}]}
+
+DECODING = Decoding(1, 0.0, 1.0, 8, 0)
 
 
 @pytest.fixture(scope="module")
@@ -40,8 +43,9 @@ def tiny(tmp_path_factory: pytest.TempPathFactory) -> SimpleNamespace:
 def measured(
     folder: Path, tiny: SimpleNamespace, rows: list[dict] = ROWS
 ) -> tuple[dict[tuple[str, str], Loss], list[str]]:
-    subjects = [{"name": "base", "folder": None}, {"name": "x/1", "folder": tiny.adapter}]
-    write_json(folder / "order.json", {"loading": {"model": tiny.base}, "subjects": subjects, "rows": rows})
+    order = Order("", {"model": tiny.base}, [Subject("base", "b"), Subject("x/1", "a", tiny.adapter)], [], DECODING)
+    told = order.told("loading", "subjects", "rendering", "on_mismatch")
+    write_json(folder / "order.json", told | {"rows": rows})
     said: list[str] = []
     child.run(
         [sys.executable, "-m", "tasks.loss", str(folder / "order.json")],
