@@ -44,9 +44,9 @@ def snapshot(tmp_path: Path) -> Path:
 
 
 def test_it_shows_the_tokens_and_labels_that_training_takes(base: Path, snapshot: Path) -> None:
-    found = preview(spec(base, loss="split", max_length=90), snapshot, 2)
+    found = preview(spec(base, loss="split", max_length=108), snapshot, 2)
     renderer = render.fit(render.load(str(base), None), Wish())
-    taken = encode(OWN, renderer, 90, Teaching("split"))
+    taken = encode(OWN, renderer, 108, Teaching("split"))
 
     assert (3, 6, taken.trained, taken.truncated) == tuple(
         found[k] for k in ("rows", "samples", "trained", "truncated")
