@@ -12,7 +12,7 @@ from tasks.training import launch
 from tests.tasks.trainings import facts, losses, order
 from tests.tiny import tiny_base
 
-pytestmark = [pytest.mark.heavy, pytest.mark.process, pytest.mark.timeout(900)]
+pytestmark = [pytest.mark.heavy, pytest.mark.process, pytest.mark.timeout(3000)]
 
 
 def test_two_processes_have_the_losses_of_one_with_the_same_rows_a_step(tmp_path: Path) -> None:

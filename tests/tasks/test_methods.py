@@ -10,12 +10,12 @@ from storage.records import PonensError
 from tests.tasks.trainings import facts, losses, order
 from tests.tiny import tiny_base
 
-pytestmark = [pytest.mark.heavy, pytest.mark.timeout(900)]
+pytestmark = [pytest.mark.heavy, pytest.mark.timeout(3000)]
 
 
 @pytest.fixture(scope="module")
 def base(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tiny_base(tmp_path_factory.mktemp("models") / "base", hidden=32, layers=1)
+    return tiny_base(tmp_path_factory.mktemp("models") / "base", hidden=64, layers=1)
 
 
 def train(order: dict[str, Any]) -> dict[str, Any]:
@@ -105,7 +105,7 @@ def test_all_weights_leave_a_model_that_evaluation_loads_in_place_of_the_base(ba
 
 
 def test_the_weights_of_the_lowest_validation_loss_are_kept(base: Path, tmp_path: Path) -> None:
-    given = order(base, tmp_path, epochs=6, learning_rate=0.3, scheduler="constant", eval_steps=2, keep_best=True)
+    given = order(base, tmp_path, epochs=6, learning_rate=2.0, scheduler="constant", eval_steps=2, keep_best=True)
     found = train(given)
     seen = {entry["step"]: entry["loss"] for entry in found["valid_losses"][:-1]}
 
@@ -148,7 +148,7 @@ def test_packed_rows_give_the_losses_of_padded_ones_in_fewer_cells(base: Path, t
     (packed, ours), (padded, theirs) = batches(True), batches(False)
 
     assert ours == pytest.approx(theirs, rel=1e-5)
-    assert sum(b["input_ids"].numel() for b in packed) < 0.7 * sum(b["input_ids"].numel() for b in padded)
+    assert sum(b["input_ids"].numel() for b in packed) < 0.9 * sum(b["input_ids"].numel() for b in padded)
     assert sum(int((b["labels"] != -100).sum()) for b in packed) == sum(
         int((b["labels"] != -100).sum()) for b in padded
     )
@@ -167,7 +167,7 @@ def test_two_rows_on_a_line_have_the_logits_of_the_rows_alone_where_the_model_ke
     rows = [
         {"input_ids": list(range(a, a + n)), "labels": list(range(a, a + n))} for a, n in ((3, 5), (40, 9), (60, 4))
     ]
-    laid = lay(rows, 0, together=True)
+    laid = lay(rows, 0, 1000.0)
     assert [len(line) for line in laid.ids] == [9, 9]
     for attention in ("sdpa", "eager"):
         one = model(attention)

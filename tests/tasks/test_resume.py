@@ -23,7 +23,7 @@ from tests.tasks.test_training import rows, snapshot, spec
 from tests.tasks.trainings import facts, order
 from tests.tiny import tiny_base
 
-pytestmark = [pytest.mark.heavy, pytest.mark.process, pytest.mark.timeout(1500)]
+pytestmark = [pytest.mark.heavy, pytest.mark.process, pytest.mark.timeout(3000)]
 SETTINGS = {"eval_steps": 4, "gradient_accumulation": 2, "batch_size": 2, "epochs": 3, "neftune_alpha": 1.0}
 ALONE = (
     "import sys; from pathlib import Path; from storage.home import Home; from tasks.step import run_step\n"
