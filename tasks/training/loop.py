@@ -34,13 +34,13 @@ _LOGIT_SETTINGS = (
 
 @dataclass
 class Collator:
-    """Rows of a batch -> tensors [lines, length]: input_ids, labels, position_ids."""
+    """Rows of a batch -> tensors [lines, length]: input_ids, labels, position_ids. `weight`: see `packing.best`."""
 
     pad: int
-    together: bool
+    weight: float | None
 
     def __call__(self, rows: list[dict[str, Any]]) -> dict[str, torch.Tensor]:
-        laid = packing.lay(rows, self.pad, together=self.together)
+        laid = packing.lay(rows, self.pad, self.weight)
         return {
             "input_ids": torch.tensor(laid.ids),
             "labels": torch.tensor(laid.labels),

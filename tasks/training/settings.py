@@ -121,7 +121,16 @@ def lora(spec: dict[str, Any], tokens: dict[str, list[int]] | None = None) -> Lo
         target_modules=spec["target_modules"],
         modules_to_save=spec["modules_to_save"] or None,
         trainable_token_indices=tokens,
+        ensure_weight_tying=bool(spec["modules_to_save"]),  # else a tied head would come loose from its embeddings
     )
+
+
+def weight(model: Any) -> float:
+    """A token's matrices, counted in positions of attention: 2 operations a parameter against 4 a layer and width."""
+    text = model.config.get_text_config()
+    beside = ("embed", "lm_head")
+    matrices = sum(p.numel() for name, p in model.named_parameters() if not any(part in name for part in beside))
+    return float(matrices / (2 * text.num_hidden_layers * text.hidden_size))
 
 
 def threads(parameters: int, processes: int) -> None:

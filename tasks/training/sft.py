@@ -56,7 +56,8 @@ def train(order: dict[str, Any]) -> None:
     teaching = Teaching(spec["loss"], spec["learn_thinking"])
     encoded = tokens.encode(rows, renderer, spec["max_length"], teaching)
     tokens.check_share(encoded.truncated, len(encoded.ids), spec["max_truncated_share"], spec["max_length"])
-    valid = tokens.encode(read(Path(order["valid"])), renderer, spec["max_length"], teaching)
+    held_out, none = read(Path(order["valid"])), tokens.Encoded([], [], 0, 0)
+    valid = tokens.encode(held_out, renderer, spec["max_length"], teaching) if held_out else none
     lifeline.say({"say": f"{len(rows)} rows, {encoded.trained} tokens to learn, {encoded.truncated} rows cut"})
 
     model = _load(order)  # only now: whatever is wrong with the rows is known
@@ -135,7 +136,7 @@ def make(
         packed=_collator(spec, model, tokenizer),
         model=model,
         args=config,
-        data_collator=loop.Collator(tokenizer.pad_token_id, together=False),
+        data_collator=loop.Collator(tokenizer.pad_token_id, None),
         train_dataset=Dataset.from_dict({"input_ids": encoded.ids, "labels": encoded.labels}),
         eval_dataset=Dataset.from_dict({"input_ids": valid.ids, "labels": valid.labels}) if valid.ids else None,
         processing_class=tokenizer,
@@ -153,14 +154,14 @@ def make(
 
 def _collator(spec: dict[str, Any], model: Any, tokenizer: Any) -> Any:
     if not spec["packing"]:
-        return loop.Collator(tokenizer.pad_token_id, together=False)
+        return loop.Collator(tokenizer.pad_token_id, None)
     if model.config._attn_implementation == loading.FLASH:
         return DataCollatorForLanguageModeling(tokenizer.pad_token_id, padding_free=True)
     # of a shared-out model no process has all layers to try it with
     apart = launch.shards(spec["strategy"]) or loop.keeps_apart(model)
     if not apart:
         lifeline.say({"say": "rows are padded, not packed: this model's layers let packed rows see each other"})
-    return loop.Collator(tokenizer.pad_token_id, together=apart)
+    return loop.Collator(tokenizer.pad_token_id, settings.weight(model) if apart else None)
 
 
 def _run(trainer: loop.PackedTrainer, spec: dict[str, Any]) -> Any:

@@ -1,6 +1,6 @@
 from pathlib import Path
 
-from tasks.training.checkpoints import newest_whole, seal
+from tasks.training.checkpoints import newest_whole, no_longer_falls, seal, unwritable
 
 
 def make(folder: Path, step: int, *, sealed: bool = True) -> Path:
@@ -36,3 +36,25 @@ def test_one_with_a_shorter_or_missing_file_is_passed_over(tmp_path: Path) -> No
     (make(tmp_path, 30) / "optimizer.pt").unlink()
 
     assert newest_whole(tmp_path) == older
+
+
+def history(*losses: float) -> list[dict[str, float]]:
+    return [{"step": 0, "loss": 9.0}, *({"step": n, "eval_loss": loss} for n, loss in enumerate(losses))]
+
+
+def test_it_no_longer_falls_after_as_many_losses_as_patience_has() -> None:
+    assert not no_longer_falls(history(3, 2, 2.5), 2)
+    assert no_longer_falls(history(3, 2, 2.5, 2.4), 2)
+    assert not no_longer_falls(history(3, 2, 2.5, 1.9), 2)
+    assert not no_longer_falls(history(3, 4, 5), None)
+
+
+def test_a_full_disk_is_named_with_what_was_kept(tmp_path: Path) -> None:
+    make(tmp_path, 10)
+    make(tmp_path, 20, sealed=False)
+    full = unwritable(tmp_path, OSError(28, "No space left on device"))
+    other = unwritable(tmp_path, RuntimeError("unexpected pos 64"))
+
+    assert full.thing == "the disk is full"
+    assert "checkpoint-10" in str(full)
+    assert other.thing == "training cannot write its files"

@@ -1,6 +1,6 @@
 import random
 
-from tasks.training.packing import fold, lay, lines, order
+from tasks.training.packing import best, fold, lay, lines, order
 
 
 def row(first: int, count: int) -> dict[str, list[int]]:
@@ -11,6 +11,14 @@ def row(first: int, count: int) -> dict[str, list[int]]:
 def test_rows_share_a_line_the_longest_first() -> None:
     assert lines([90, 40, 35, 60], 90) == [[0], [3], [1, 2]]
     assert lines([5], 5) == [[0]]
+
+
+def test_lines_are_as_long_as_pays() -> None:
+    lengths = [100, 60, 60, 60, 60, 60, 60, 60]
+
+    assert len(best(lengths, weight=10_000)) == 3, "wide layers: fewer cells pay, however long the lines"
+    assert len(best(lengths, weight=10)) == 8, "narrow ones: attention over long lines costs more than padding"
+    assert best([50, 50], weight=100) == [[0], [1]]
 
 
 def test_every_row_lies_on_one_line_and_no_line_overflows() -> None:
@@ -24,7 +32,7 @@ def test_every_row_lies_on_one_line_and_no_line_overflows() -> None:
 
 
 def test_positions_restart_with_each_row_and_its_first_label_is_nobodys_to_predict() -> None:
-    laid = lay([row(10, 5), row(20, 2), row(30, 3)], 0, together=True)
+    laid = lay([row(10, 5), row(20, 2), row(30, 3)], 0, 10.0)
 
     assert laid.ids == [[10, 11, 12, 13, 14], [30, 31, 32, 20, 21]]
     assert laid.positions == [[0, 1, 2, 3, 4], [0, 1, 2, 0, 1]]
@@ -32,7 +40,7 @@ def test_positions_restart_with_each_row_and_its_first_label_is_nobodys_to_predi
 
 
 def test_padding_teaches_nothing_and_goes_on_counting() -> None:
-    laid = lay([row(10, 4), row(20, 2)], 0, together=False)
+    laid = lay([row(10, 4), row(20, 2)], 0, None)
 
     assert laid.ids[1] == [20, 21, 0, 0]
     assert laid.labels[1] == [-100, 21, -100, -100]
