@@ -61,11 +61,13 @@ def sample(order: Path) -> None:
             given["engine"], {s.name: s for s in subjects}, {a.id: a for a in asks}, prompts, decoding,
             loading.max_model_len, store, open_now, _Progress(most),
         )  # fmt: skip
+        began = time.monotonic()
         try:
             asking.run()
         finally:
             if asking.engine:
                 asking.engine.close()
+        times["sample"] = time.monotonic() - began - times.get("start", 0.0)
     _write(order.parent, asking, {**times, "total": time.monotonic() - start}, warnings)
 
 

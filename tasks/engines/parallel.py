@@ -12,6 +12,7 @@ import multiprocessing
 import os
 import threading
 from collections.abc import Iterator, Sequence
+from contextlib import closing, suppress
 from dataclasses import replace
 from multiprocessing.connection import Connection, wait
 from typing import Any
@@ -31,11 +32,15 @@ class ParallelEngine:
         self._copies: list[tuple[Any, Connection]] = []
         for devices in shares(_devices(), loading.data_parallel, loading.tensor_parallel):
             mine, its = spawn.Pipe()
-            process = spawn.Process(target=_serve, args=(its, name, alone, devices), daemon=True)
+            process = spawn.Process(target=_serve, args=(its, name, alone, devices))
             process.start()
             its.close()
             self._copies.append((process, mine))
-        facts = [self._receive(pipe) for _, pipe in self._copies]
+        try:
+            facts = [self._receive(pipe) for _, pipe in self._copies]
+        except PonensError:
+            self.close()
+            raise
         self.facts: dict[str, Any] = facts[0]["facts"] | {"copies": len(facts)}
         self.together: bool = facts[0]["together"]
 
@@ -44,7 +49,10 @@ class ParallelEngine:
         busy: set[Connection] = set()
         for (_, pipe), part in zip(self._copies, spread(requests, len(self._copies)), strict=True):
             if part:
-                pipe.send(part)
+                try:
+                    pipe.send(part)
+                except OSError:
+                    raise _died() from None
                 busy.add(pipe)
         while busy:
             for ready in wait(list(busy)):
@@ -65,11 +73,15 @@ class ParallelEngine:
     def _receive(self, pipe: Connection) -> Any:
         try:
             said = pipe.recv()
-        except EOFError:
-            raise PonensError("a copy of the engine died", hint="its last words stand in the log") from None
+        except (EOFError, OSError):
+            raise _died() from None
         if isinstance(said, PonensError):
             raise said
         return said
+
+
+def _died() -> PonensError:
+    return PonensError("a copy of the engine died", hint="its last words stand in the log")
 
 
 def spread(requests: Sequence[Request], copies: int) -> list[list[Request]]:
@@ -113,17 +125,16 @@ def _serve(pipe: Connection, name: str, loading: Loading, devices: str | None) -
     if devices is not None:
         os.environ[_DEVICES] = devices
     surroundings(loading)
-    try:
-        engine = open_engine(name, loading)
-        pipe.send({"facts": engine.facts, "together": engine.together})
-        while True:
-            for completion in engine.generate(pipe.recv()):
-                pipe.send(completion)
-            pipe.send(None)
-    except PonensError as error:
-        pipe.send(error)
-    except EOFError:
-        engine.close()
+    with suppress(EOFError, BrokenPipeError):
+        try:
+            with closing(open_engine(name, loading)) as engine:
+                pipe.send({"facts": engine.facts, "together": engine.together})
+                while True:
+                    for completion in engine.generate(pipe.recv()):
+                        pipe.send(completion)
+                    pipe.send(None)
+        except PonensError as error:
+            pipe.send(error)
 
 
 def _end_with_parent() -> None:

@@ -21,6 +21,7 @@ from tasks.training.tokens import check_same_ids
 
 _BLOCK = 32  # the CPU kernel's smallest: short prompts share their whole blocks
 _BATCHED = 8192
+_LORAS = 16  # adapters in one batch: each takes its room on the device; further ones wait in memory
 # the only ranks that vLLM takes as max_lora_rank
 _RANKS = (1, 8, 16, 32, 64, 128, 256, 320, 512)
 
@@ -107,7 +108,8 @@ class VllmEngine:
             rank = max(map(weights.rank, loading.adapters.values()))
             options |= {
                 "enable_lora": True,
-                "max_loras": len(loading.adapters),
+                "max_loras": min(len(loading.adapters), _LORAS),
+                "max_cpu_loras": len(loading.adapters),
                 "max_lora_rank": next((r for r in _RANKS if r >= rank), rank),
             }
         return options
