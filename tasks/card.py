@@ -16,7 +16,7 @@ import polars as pl
 
 from evals import card
 from storage.dialogues import Kind
-from storage.parsed import REJECTS
+from storage.parsed import DROPS, REJECTS
 from storage.snapshots import Build, Counts
 from tasks import models
 
@@ -41,8 +41,8 @@ def write(
     """Write the card of what `build` has written into `folder`.
 
     `license` is for all sources or by source file; `keys` counts the letters of shuffled copies; `questions`
-    is the parse step's file of records, beside which its rejects lie. Tokens are counted where the tokenizer of
-    `base_model` is on this machine.
+    is the parse step's file of records, beside which its rejects and drops lie. Tokens are counted where the
+    tokenizer of `base_model` is on this machine.
     """
     found = build.describe()
     letters = {row["letter"]: row["asked"] for row in found["letters"]}
@@ -51,7 +51,10 @@ def write(
         for letter in sorted({*letters, *keys})
     ]
     if kind != "choice":
-        found["leaks"] = {name.replace("problems", "groups"): count for name, count in found["leaks"].items()}
+        found["leaks"] = {
+            name.replace("problems", "groups").replace("questions", "dialogues"): count
+            for name, count in found["leaks"].items()
+        }
     facts: card.CardFacts = {
         "name": name,
         "snapshot": counts.identity[:16],
@@ -61,7 +64,7 @@ def write(
         "licenses": {row["file"]: _license(license, row["file"]) for row in found["sources"]},
         "description": found,
         "tokens": _tokens(build, base_model),
-        "drops": _drops(questions.with_name(REJECTS), counts),
+        "drops": _drops(questions.parent, counts),
         "shuffled": shuffled,
     }
     (folder / "card.md").write_text(card.markdown(facts), "utf-8")
@@ -81,10 +84,17 @@ def _license(given: str | Mapping[str, str], file: str) -> str:
     return (given if isinstance(given, str) else given.get(file, "")) or NOT_STATED
 
 
-def _drops(rejects: Path, counts: Counts) -> list[tuple[str, str, int]]:
-    parsed = Counter(pl.read_parquet(rejects, columns=["reason"])["reason"].to_list()) if rejects.exists() else {}
-    steps: dict[str, Mapping[str, Any]] = {"parse": parsed, "reason": counts.rejections, "assemble": counts.dropped}
+def _drops(parsed: Path, counts: Counts) -> list[tuple[str, str, int]]:
+    steps: dict[str, Mapping[str, Any]] = {
+        "parse": _reasons(parsed / REJECTS) + _reasons(parsed / DROPS),
+        "reason": counts.rejections,
+        "assemble": counts.dropped,
+    }
     return [(step, reason, n) for step, reasons in steps.items() for reason, n in sorted(reasons.items())]
+
+
+def _reasons(file: Path) -> Counter[str]:
+    return Counter(pl.read_parquet(file, columns=["reason"])["reason"].to_list() if file.exists() else [])
 
 
 def _tokens(build: Build, base_model: str) -> card.TokenFacts | None:

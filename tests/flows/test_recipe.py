@@ -87,3 +87,35 @@ def test_a_change_must_be_key_and_value(small: Path, change: str) -> None:
 def test_a_name_cannot_leave_its_shelf(small: Path, name: str) -> None:
     with pytest.raises(UsageError, match="name"):
         load(small, [f'name="{name}"'])
+
+
+@pytest.mark.parametrize("change", ["reason.samples=4", "assemble.shuffle=3", "assemble.bare=true"])
+def test_what_only_multiple_choice_has_is_refused_for_other_kinds(small: Path, change: str) -> None:
+    assert load(small, [change]).kind == "choice"
+    with pytest.raises(UsageError, match=change.split(".")[0]):
+        load(small, ['kind="chat"', change])
+
+
+def test_puzzles_are_multiple_choice(small: Path) -> None:
+    small.write_text(SMALL.replace('[parse]\npath = "data.jsonl"\n', "[puzzles]\ncount = 3\n"))
+
+    assert load(small).steps == ("puzzles", "parse", "reason", "assemble", "train", "evaluate", "report")
+    with pytest.raises(UsageError, match=r"\[puzzles\]"):
+        load(small, ['kind="sql"'])
+
+
+@pytest.mark.parametrize("kind", ["sql", "proof", "chat", "instruction"])
+def test_other_kinds_have_their_own_steps_and_their_copy_loads_again(small: Path, tmp_path: Path, kind: str) -> None:
+    recipe = load(small, [f'kind="{kind}"'])
+    copy = tmp_path / "recipe.json"
+    copy.write_text(resolved(recipe))
+
+    assert recipe.steps == ("parse", "assemble", "train")
+    assert load(copy) == recipe
+    with pytest.raises(UsageError, match=r"no step 'reason'(.|\n)*parse, assemble, train"):
+        recipe.require("reason")
+
+
+def test_an_unknown_kind_is_refused(small: Path) -> None:
+    with pytest.raises(UsageError, match="kind"):
+        load(small, ['kind="poem"'])

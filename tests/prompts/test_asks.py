@@ -1,0 +1,109 @@
+"""What is asked below a user's own words, and what is read from a reply."""
+
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from prompts import instruction, sql, statement
+from storage.records import Message
+
+
+def asking(*turns: str, task: str = "chat", **about: Any) -> Any:
+    roles = ("user", "assistant")
+    return SimpleNamespace(
+        messages=[Message(roles[n % 2], turn) for n, turn in enumerate(turns)], task=task, about=about
+    )
+
+
+@pytest.mark.parametrize(
+    ("prompt", "asked", "answer", "words"),
+    [
+        (sql, "CREATE TABLE t (a TEXT)\n\nHow many?", "SELECT 1", "one SQL query"),
+        (sql, "CREATE TABLE t (a TEXT)\n\n有多少？", "SELECT 1", "一条针对这些表的 SQL 查询"),
+        (statement, "Prove that 1 = 1.", "theorem t : 1 = 1 :=", "Lean theorem"),
+        (statement, "证明 1 = 1。", "theorem t : 1 = 1 :=", "Lean 定理"),
+    ],
+)
+def test_the_users_words_stand_first_and_the_answer_is_not_among_them(prompt, asked, answer, words):
+    [message] = prompt.ask(asking(asked, answer))
+
+    assert message.role == "user"
+    assert message.content.startswith(f"{asked}\n\n")
+    assert words in message.content.removeprefix(asked)
+    assert answer not in message.content
+
+
+def test_the_language_is_that_of_the_turns_and_not_of_the_answer() -> None:
+    [message] = instruction.ask(asking("Good day.", "你好", task="translation", source="en", target="zh"))
+
+    assert message.content == "Good day.\n\nTranslate this text from en to zh. Answer with the translation alone."
+
+
+def test_a_chat_is_asked_in_its_own_words_and_its_marks_stay() -> None:
+    chat = asking("a", "b", "c", "d")
+    chat.messages[1] = Message("assistant", "b", train=False)
+
+    assert instruction.ask(chat) == chat.messages[:3]
+
+
+def test_only_the_last_turn_is_asked_of() -> None:
+    found = sql.ask(asking("a", "b", "c", "d"))
+
+    assert [m.content for m in found[:2]] == ["a", "b"]
+    assert found[2].content.startswith("c\n\n")
+
+
+@pytest.mark.parametrize(
+    ("task", "asked", "about", "words"),
+    [
+        ("translation", "Good day.", {}, "Translate this text. "),
+        ("classification", "Good day.", {}, "label alone"),
+        ("summary", "很长的文章。", {}, "概括"),
+        ("tagging", "Ann sleeps", {}, "a tab, its label"),
+        ("triples", "Ann knows Bo.", {"triples": [["Ann", "knows", "Bo"]]}, "head | relation | tail"),
+        ("triples", "Ann | knows", {"triples": [["Ann", "knows", "Bo"]]}, "tail alone"),
+    ],
+)
+def test_a_bare_text_is_asked_of_with_words_of_its_task(task, asked, about, words):
+    [message] = instruction.ask(asking(asked, "x", task=task, **about))
+
+    assert words in message.content
+    assert "{" not in message.content
+
+
+@pytest.mark.parametrize(
+    ("reply", "query"),
+    [
+        ("SELECT 1", "SELECT 1"),
+        ("So:\n```sql\nSELECT a\nFROM t;\n```\nDone.", "SELECT a\nFROM t"),
+        ("```\nSELECT 1\n```\nor rather\n```sql\nSELECT 2\n```", "SELECT 2"),
+        ("```sql\nSELECT 1", "SELECT 1"),
+        ("The query:\nWITH x AS (SELECT 1) SELECT * FROM x;\nIt counts.", "WITH x AS (SELECT 1) SELECT * FROM x"),
+        ("<think>SELECT 0</think>\nselect 1", "select 1"),
+        ("I do not know.", "I do not know."),
+        ("<think>SELECT 1", None),
+        (" \n", None),
+    ],
+)
+def test_a_query_is_read(reply, query):
+    assert sql.read(reply) == query
+
+
+@pytest.mark.parametrize(
+    ("reply", "formal"),
+    [
+        ("theorem a : 1 = 1 :=", "theorem a : 1 = 1 :="),
+        ("Here it is:\n```lean\nlemma a\n  (x : ℕ) : x = x :=\n```", "lemma a\n  (x : ℕ) : x = x :="),
+        ("In Lean:\nexample : 1 = 1 :=", "example : 1 = 1 :="),
+        ("1 = 1", "1 = 1"),
+        ("", None),
+    ],
+)
+def test_a_statement_is_read(reply, formal):
+    assert statement.read(reply) == formal
+
+
+def test_an_answer_is_read_without_its_thoughts() -> None:
+    assert instruction.read("<think>hm</think> ```x``` yes ") == "```x``` yes"
+    assert instruction.read("<think>hm") is None
