@@ -51,6 +51,19 @@ def likelier(
     return found
 
 
+def unmeasured(
+    subjects: Sequence[Subject], asked: Mapping[str, Dialogue], greedy: Mapping[tuple[str, str], Reply]
+) -> dict[str, Judged]:
+    """By adapter, the replies of base and adapter without a score, for a judge to give one."""
+
+    def side(name: str) -> dict[str, list[Scored]]:
+        none = Score("undecided", 0.0, "no loss is known")
+        said = {id: greedy[name, id] for id in asked}
+        return {id: [Scored(id, asked[id].group, name, GREEDY, r.text, r.finish, none)] for id, r in said.items()}
+
+    return {subject.name: (side(subjects[0].name), side(subject.name)) for subject in subjects[1:]}
+
+
 def preferred(
     spec: JudgeSpec, pairs: Mapping[str, Judged], asked: Mapping[str, Dialogue], shop: Workshop
 ) -> tuple[dict[str, Judged], dict[str, Any]]:

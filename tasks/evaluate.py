@@ -16,6 +16,7 @@ from __future__ import annotations
 import logging
 import shutil
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any, Literal, Protocol, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
@@ -31,20 +32,23 @@ from storage.records import Ballot, PonensError, Question, Receipt, Sample, Usag
 from storage.samples import BALLOTS, SAMPLES, write_tables
 from storage.scores import SCORES
 from tasks import models
-from tasks.candidates import Candidate, subject, trained
-from tasks.engines.base import choose
+from tasks.candidates import Candidate, trained
+from tasks.engines.base import choose, renders
+from tasks.engines.server import KEY, ServerSpec
 from tasks.judging import JudgeSpec
 from tasks.sampling.elections import Electorate
 from tasks.sampling.order import Adaptive, Decoding, Order, Subject
+from tasks.sampling.subjects import of_adapter, served
 from tasks.scoring import Contest
 from tasks.step import Result, Step, Workshop, of
+from tasks.teachers.build import key_of
 
 log = logging.getLogger("ponens")
 
 EVALUATION = "evaluation.json"
 SCRATCH = "scratch"
 # of the spec, what leaves the answers as they are
-_SHAPELESS = {"gpu_memory_utilization", "tensor_parallel", "adapters"}
+_SHAPELESS = {"gpu_memory_utilization", "tensor_parallel", "data_parallel", "adapters", "server"}
 _SCORED = {"databases", "lean", "judge"}  # these shape the scores of one kind of work each
 
 
@@ -87,6 +91,10 @@ class EvaluateSpec(BaseModel):
         None, gt=0, le=1, description="Share of the device's memory for vLLM; by default 0.85, on a CPU 0.3."
     )
     tensor_parallel: int = Field(1, ge=1, description="GPUs that share one copy of the model (vLLM).")
+    data_parallel: int = Field(
+        1, ge=1, le=64, description="Copies of the model, each on GPUs of its own, that share the questions."
+    )
+    server: ServerSpec = Field(default_factory=ServerSpec, description='The server of engine = "openai".')
     databases: int = Field(6, ge=1, le=50, description="For text-to-SQL: databases that a question's queries run on.")
     lean: list[str] = Field([], description='For proofs: what checks a file, such as ["lake", "env", "lean"].')
     judge: JudgeSpec | None = Field(None, description="For chats: a model that compares replies; asked as a teacher.")
@@ -113,73 +121,49 @@ def step(
 ) -> Step:
     """The step that compares the base with the first adapter, and lists the others beside it.
 
-    `questions` is what parse left for this kind of work.
-
-    UsageError for an engine that is not there, and for no adapter.
+    `questions` is what parse left for this kind of work. UsageError for an engine that is not there, and for no
+    adapter.
     """
     candidates = [a if isinstance(a, Candidate) else trained(a) for a in adapters]
     if not candidates:
         raise UsageError("nothing to evaluate", expected="an adapter such as logic/1", hint="ponens train RECIPE")
-    engine = _engine(spec.engine)
+    if len({c.name for c in candidates}) < len(candidates):
+        raise UsageError("an adapter is named twice", seen=", ".join(c.name for c in candidates), expected="each once")
+    engine = choose(spec.engine)
     base = models.identity(model.base_model, model.revision)
     names = ["adapter", *(f"adapter {c.name}" for c in candidates[1:])]
+    settings = spec.model_dump(exclude=_SHAPELESS | _SCORED) | {"engine": engine} | _scored(spec, engine, kind)
+    if renders(engine):
+        settings["server"] = {"base_url": spec.server.address, "models": spec.server.models}
     return Step(
         name="evaluate",
         module=__name__,
-        settings=spec.model_dump(exclude=_SHAPELESS | _SCORED) | {"engine": engine} | _settings(spec, kind),
+        settings=settings,
         inputs={
             "questions": of(questions),
             "base_model": base,
             **{name: c.digest for name, c in zip(names, candidates, strict=True)},
         },
-        work=lambda shop: (
-            _work(spec, engine, model, base, questions, candidates, shop)
-            if kind == "choice"
-            else _contest(spec, engine, model, base, candidates, kind, shop).work(
-                list(Dialogues(shop.home, questions)), shop
-            )
-        ),
+        work=lambda shop: _work(spec, engine, model, base, questions, candidates, kind, shop),
         shelf="evaluations",
         tables={"samples": SAMPLES, "ballots": BALLOTS} if kind == "choice" else {"scores": SCORES},
     )
 
 
-def _settings(spec: EvaluateSpec, kind: Kind) -> dict[str, Any]:
-    """What of the spec shapes the scores of one kind of work."""
-    judge = {"judge": spec.judge.settings if spec.judge else None} if kind == "chat" else {}
-    own: dict[Kind, dict[str, Any]] = {"sql": {"databases": spec.databases}, "proof": {"lean": spec.lean}}
-    return {} if kind == "choice" else {"kind": kind, **own.get(kind, {}), **judge}
-
-
-def _contest(
-    spec: EvaluateSpec,
-    engine: str,
-    model: Model,
-    base: str,
-    candidates: Sequence[Candidate],
-    kind: Kind,
-    shop: Workshop,
-) -> Contest:
-    return Contest(
-        kind,
-        engine,
-        _loading(spec, model),
-        [Subject("base", base), *(subject(c, base, shop) for c in candidates)],
-        Decoding(**spec.model_dump(include=set(Decoding.__slots__))),
-        spec.limit,
-        spec.databases,
-        spec.lean,
-        spec.judge,
-    )
-
-
-def _engine(name: str) -> str:
-    chosen = choose(name)
-    if chosen == "openai":
+def _scored(spec: EvaluateSpec, engine: str, kind: Kind) -> dict[str, Any]:
+    """What of the spec shapes the scores of one kind of work. UsageError for a chat that nothing can compare."""
+    if kind == "chat" and spec.judge is None and renders(engine):
         raise UsageError(
-            '[evaluate] engine = "openai" is not there yet', expected="auto, vllm or transformers", hint="leave it out"
+            "nothing can compare chats through a server",
+            expected="a judge: a server does not tell the loss of a reference",
+            hint="set [evaluate.judge], or another engine",
         )
-    return chosen
+    own: dict[Kind, dict[str, Any]] = {
+        "sql": {"databases": spec.databases},
+        "proof": {"lean": spec.lean},
+        "chat": {"judge": spec.judge.settings if spec.judge else None},
+    }
+    return {} if kind == "choice" else {"kind": kind, **own.get(kind, {})}
 
 
 def chosen(questions: Sequence[Question], limit: int | None) -> list[Question]:
@@ -202,14 +186,28 @@ def _work(
     base: str,
     questions: Receipt,
     candidates: Sequence[Candidate],
+    kind: Kind,
     shop: Workshop,
 ) -> Result:
-    asked = chosen(list(Stored(shop.home, questions)), spec.limit)
-    voters = Electorate(asked, spec.shuffles, spec.weighting)
-    subjects = [Subject("base", base), *(subject(c, base, shop) for c in candidates)]
-    scratch = shop.folder / SCRATCH
+    subjects = [
+        Subject("base", base),
+        *(of_adapter(c.name, shop.home.root / c.artifact, c.digest, base) for c in candidates),
+    ]
+    loading, secrets = _loading(spec, model), dict[str, str]()
+    if renders(engine):
+        subjects, loading["server"] = served(
+            spec.server, subjects, model.base_model, logprobs=spec.weighting == "logprob"
+        )
+        secrets[KEY] = key_of(KEY, '[evaluate] engine = "openai"', shop.secret).get_secret_value()
     decoding = Decoding(**spec.model_dump(include=set(Decoding.__slots__)))
-    drawn = Order(engine, _loading(spec, model), subjects, voters.asks, decoding).draw(scratch, shop)
+    order = Order(engine, loading, subjects, [], decoding, secrets)
+    if kind != "choice":
+        contest = Contest(kind, order, spec.limit, spec.databases, spec.lean, spec.judge)
+        return contest.work(list(Dialogues(shop.home, questions)), shop)
+    asked = chosen(list(Stored(shop.home, questions)), spec.limit)
+    voters = Electorate(asked, spec.shuffles, spec.weighting, forced=not renders(engine))
+    scratch = shop.folder / SCRATCH
+    drawn = replace(order, asks=voters.asks).draw(scratch, shop)
     shutil.rmtree(scratch)
     samples = voters.samples(drawn.replies)
     ballots = {name: voters.ballots(found) for name, found in samples.items()}
@@ -230,6 +228,7 @@ def _loading(spec: EvaluateSpec, model: Model) -> dict[str, Any]:
         "max_model_len": spec.max_model_len,
         "gpu_memory_utilization": spec.gpu_memory_utilization,
         "tensor_parallel": spec.tensor_parallel,
+        "data_parallel": spec.data_parallel,
         "applied": None if spec.adapters == "auto" else spec.adapters,
     }
 

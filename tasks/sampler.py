@@ -21,7 +21,7 @@ from storage.artifacts import write_json
 from storage.records import PonensError
 from storage.samples import Samples
 from tasks import lifeline
-from tasks.engines.base import Engine, Loading, open_engine, surroundings
+from tasks.engines.base import Engine, Loading, open_engine, renders, surroundings
 from tasks.sampling.asking import Asking
 from tasks.sampling.order import OUTCOME, REPLIES, Ask, Decoding, Subject, asks_of
 
@@ -36,7 +36,7 @@ def sample(order: Path) -> None:
     decoding = Decoding(**given["decoding"])
     surroundings(loading)
     start = time.monotonic()
-    prompts, longest = _rendered(loading, subjects, asks)
+    prompts, longest = ({}, 0) if renders(given["engine"]) else _rendered(loading, subjects, asks)
     times: dict[str, float] = {}
 
     def open_now() -> Engine:

@@ -207,6 +207,8 @@ class _Handler(BaseHTTPRequestHandler):
         elif act == "filtered":
             code = "DataInspectionFailed" if native else "content_filter"
             self._error(400, code, "the request was filtered")
+        elif act == "overflow":
+            self._error(400, "context_length_exceeded", "this model's maximum context length is 64 tokens")
         elif act == "quota":
             self._error(429, "insufficient_quota", "you exceeded your current quota")
         elif act == "reset":  # half a body, then the connection is reset
@@ -282,6 +284,8 @@ class _Handler(BaseHTTPRequestHandler):
                 "prompt_tokens_details": {"cached_tokens": 3},
             }
             choice = {"index": 0, "finish_reason": finish, "message": message}
+            if request.get("logprobs"):
+                choice["logprobs"] = {"content": [{"token": t, "logprob": -0.5} for t in (text or "").split()]}
             about = {"id": "x", "object": "chat.completion", "created": 1, "model": request.get("model")}
             self._json({**about, "choices": [choice], "usage": usage})
         with self.teacher.lock:

@@ -60,7 +60,10 @@ class Completion:
 
 @dataclass(frozen=True, slots=True)
 class Loading:
-    """What to load and how: None is the engine's own choice. `adapters` maps a subject to its PEFT folder."""
+    """What to load and how: None is the engine's own choice. `adapters` maps a subject to its PEFT folder.
+
+    `data_parallel` copies of the engine share the requests. `server` is what a server's engine is told of it.
+    """
 
     model: str
     adapters: Mapping[str, Path] = field(default_factory=dict)
@@ -69,8 +72,10 @@ class Loading:
     max_model_len: int | None = None
     gpu_memory_utilization: float | None = None
     tensor_parallel: int = 1
+    data_parallel: int = 1
     applied: Applied | None = None
     scratch: Path = Path(".")
+    server: Mapping[str, Any] | None = None
 
     @property
     def small(self) -> bool:
@@ -192,8 +197,21 @@ def choose(engine: str) -> str:
     return "vllm" if importlib.util.find_spec("vllm") else "transformers"
 
 
+def renders(engine: str) -> bool:
+    """True of an engine that is sent messages and renders the prompt by itself; it cannot be forced to a letter."""
+    return engine == "openai"
+
+
 def open_engine(name: str, loading: Loading) -> Engine:
     """Load an engine; its libraries are imported now."""
+    if name == "openai":
+        from tasks.engines.openai import OpenAIEngine
+
+        return OpenAIEngine(loading)
+    if loading.data_parallel > 1:
+        from tasks.engines.parallel import ParallelEngine
+
+        return ParallelEngine(name, loading)
     if name == "vllm":
         from tasks.engines.vllm import VllmEngine
 

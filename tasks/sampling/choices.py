@@ -16,9 +16,10 @@ from tasks.sampling.order import Ask, Forced
 _UNSAID = ("overflow", "refused")
 
 
-def ask(question: Question) -> Ask:
-    """The question as every subject is asked it, with the letter it is forced to beside."""
-    return Ask(question.id, tuple(choice.solve(question)), Forced(choice.forced(question), letters(question)), question)
+def ask(question: Question, *, forced: bool = True) -> Ask:
+    """The question as every subject is asked it, with the letter it is `forced` to beside."""
+    start = Forced(choice.forced(question), letters(question)) if forced else None
+    return Ask(question.id, tuple(choice.solve(question)), start, question)
 
 
 def shuffled(question: Question, count: int) -> Iterator[tuple[tuple[int, ...], Ask]]:

@@ -22,14 +22,24 @@ Weighting = Literal["none", "logprob"]
 
 
 class Electorate:
-    """The questions of one evaluation, each under up to `shuffles` further orders of its options."""
+    """The questions of one evaluation, each under up to `shuffles` further orders of its options.
 
-    def __init__(self, questions: Sequence[Question], shuffles: int = 0, weighting: Weighting = "none") -> None:
+    `forced` is whether they are asked for a forced letter as well.
+    """
+
+    def __init__(
+        self,
+        questions: Sequence[Question],
+        shuffles: int = 0,
+        weighting: Weighting = "none",
+        *,
+        forced: bool = True,
+    ) -> None:
         self.questions, self.weighting = questions, weighting
         self._orders = {q.id: list(shuffled(q, shuffles)) for q in questions} if shuffles else {}
         # a source may hold a question under two orders: it is then asked once, and with all that its own ask wants
         others = {other.id: other for shown in self._orders.values() for _, other in shown}
-        self._asks: dict[str, Ask] = others | {q.id: ask(q) for q in questions}
+        self._asks: dict[str, Ask] = others | {q.id: ask(q, forced=forced) for q in questions}
 
     @property
     def asks(self) -> list[Ask]:

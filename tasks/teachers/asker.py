@@ -1,14 +1,11 @@
 """One request to a teacher, from claim to outcome: retried where that helps, recorded before it counts.
 
-One retry layer for all providers: exponential backoff with full jitter (Brooker, "Exponential Backoff
-And Jitter", AWS Architecture Blog, 2015), a server's Retry-After obeyed. What is true of every request
-(a wrong key, an empty account, a model that is not there) is raised as PonensError; what concerns one
-request alone is a row with its outcome.
+One retry layer for all providers. What is true of every request (a wrong key, an empty account, a model
+that is not there) is raised as PonensError; what concerns one request alone is a row with its outcome.
 """
 
 from __future__ import annotations
 
-import random
 import threading
 import time
 from dataclasses import dataclass, field
@@ -19,7 +16,7 @@ from storage.ledger import Entry, Ledger
 from storage.records import PonensError, seed_of
 from tasks.teachers.build import Teacher, model_name
 from tasks.teachers.deadline import within
-from tasks.teachers.pace import Pace
+from tasks.teachers.pace import Pace, backoff
 from tasks.teachers.pool import Later
 from tasks.teachers.reply import Fault, Reply, extract, fault
 from tasks.teachers.terms import AskSpec, Request
@@ -167,13 +164,8 @@ class Asker:
         )
 
     def _wait(self, call: Call, why: Fault) -> float:
-        # Waits grow while nobody is answered. Where others are, the server is up, and the fault was this call's.
-        doublings = min(call.attempts - 1, self.pace.in_vain)
-        ceiling = min(self.spec.longest_wait, self.spec.first_wait * 2.0**doublings)
-        jitter = random.uniform(0, ceiling)
-        if why.retry_after is not None:
-            return why.retry_after + min(jitter, 1.0)  # all workers were told the same moment
-        return jitter
+        spec = self.spec
+        return backoff(call.attempts, self.pace.in_vain, spec.first_wait, spec.longest_wait, why.retry_after)
 
 
 def _messages(request: Request) -> list[BaseMessage]:

@@ -24,6 +24,14 @@ if TYPE_CHECKING:
 _KEY_LIKE = ("key", "token", "secret", "password")
 
 
+def keyless(url: str | None) -> str | None:
+    """The address, if it holds no key: recipes are copied into runs and reports. ValueError otherwise."""
+    parts = urlsplit(url or "")
+    if parts.username or parts.password or any(w in name.lower() for name in parse_qs(parts.query) for w in _KEY_LIKE):
+        raise ValueError("an address without credentials: keys go into the environment or a Prefect Secret block")
+    return url
+
+
 class Teacher(Protocol):
     """What the stage needs of a LangChain chat model, and that it gives back what it holds."""
 
@@ -59,18 +67,7 @@ class TeacherSpec(BaseModel):
         default=None, ge=0, description="Send each sample a seed of its own, made of this; vLLM is seeded in any case."
     )
 
-    @field_validator("base_url")
-    @classmethod
-    def _no_key_in_the_address(cls, url: str | None) -> str | None:
-        """A recipe is copied into runs and reports: a key in its address would be, too."""
-        parts = urlsplit(url or "")
-        if (
-            parts.username
-            or parts.password
-            or any(w in name.lower() for name in parse_qs(parts.query) for w in _KEY_LIKE)
-        ):
-            raise ValueError("an address without credentials: keys go into the environment or a Prefect Secret block")
-        return url
+    _keyless = field_validator("base_url")(keyless)
 
 
 def model_name(spec: TeacherSpec) -> str:
@@ -121,7 +118,7 @@ def teacher(spec: TeacherSpec, secret: Secret = os.environ.get) -> Teacher:
         return LocalChat(model=spec.model, revision=spec.revision, **sampling)
     provider = spec.teacher.upper()
     address = spec.base_url or os.environ.get(f"{provider}_BASE_URL") or None
-    key = _key(f"{provider}_API_KEY", spec.teacher, secret)
+    key = key_of(f"{provider}_API_KEY", f'teacher = "{spec.teacher}"', secret)
     if spec.teacher == "dashscope":
         from tasks.teachers.dashscope import BASE_URL, QwenChat
 
@@ -138,12 +135,13 @@ def teacher(spec: TeacherSpec, secret: Secret = os.environ.get) -> Teacher:
     return chat(spec.model, key=key, base_url=address, timeout=spec.timeout, **sampling)
 
 
-def _key(variable: str, name: str, secret: Secret) -> SecretStr:
+def key_of(variable: str, what: str, secret: Secret) -> SecretStr:
+    """The key by the name of its environment variable. UsageError, in `what` needs it, if there is none."""
     value = (secret(variable) or "").strip()
     if not value:
         block = variable.lower().replace("_", "-")
         raise UsageError(
-            f'teacher = "{name}" needs a key',
+            f"{what} needs a key",
             seen=f"{variable} is not set, and there is no Prefect Secret block {block!r}",
             expected=f"the key in the environment variable {variable} or, in a flow, in that block",
             hint=f"export {variable}=…  (a local server that wants no key takes any word)",

@@ -9,10 +9,9 @@ from langchain_core.language_models.base import LanguageModelInput
 from langchain_core.messages import BaseMessage
 from langchain_core.outputs import ChatResult
 from langchain_openai import ChatOpenAI
-from openai import DefaultHttpxClient
 from pydantic import SecretStr
 
-from tasks.teachers.deadline import left
+from tasks.teachers.deadline import timed_client
 from tasks.teachers.direct import DirectChat
 
 
@@ -75,49 +74,5 @@ def chat(
         top_p=top_p,
         extra_body=body or None,
         use_responses_api=False,
-        http_client=_timed_client(),
+        http_client=timed_client(),
     )
-
-
-def _timed_client() -> Any:
-    """The SDK's own HTTP client, proxies of the environment included, on a network that keeps `left()`.
-
-    httpx has no public way to give a default transport another network, so this reaches for two of its
-    names; the tests with a server that drips would tell if they changed.
-    """
-    client: Any = DefaultHttpxClient()
-    for transport in (client._transport, *client._mounts.values()):
-        if pool := getattr(transport, "_pool", None):  # None where NO_PROXY says so
-            pool._network_backend = _Network(pool._network_backend)
-    return client
-
-
-class _Network:
-    """An httpcore backend whose streams know when the whole call ends."""
-
-    def __init__(self, backend: Any) -> None:
-        self._backend = backend
-
-    def connect_tcp(self, host: str, port: int, timeout: float | None = None, **options: Any) -> _Stream:
-        return _Stream(self._backend.connect_tcp(host, port, timeout=left(timeout), **options))
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._backend, name)
-
-
-class _Stream:
-    def __init__(self, stream: Any) -> None:
-        self._stream = stream
-
-    def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
-        data: bytes = self._stream.read(max_bytes, left(timeout))
-        return data
-
-    def write(self, buffer: bytes, timeout: float | None = None) -> None:
-        self._stream.write(buffer, left(timeout))
-
-    def start_tls(self, *args: Any, timeout: float | None = None, **options: Any) -> _Stream:
-        return _Stream(self._stream.start_tls(*args, timeout=left(timeout), **options))
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._stream, name)

@@ -16,6 +16,7 @@ growth the latter fell from 32 to 8, as windows of few calls often pass it by ch
 from __future__ import annotations
 
 import math
+import random
 import threading
 import time
 from collections.abc import Callable
@@ -112,3 +113,15 @@ class Pace:
             self._requests.take(requests)
         if self.tokens:
             self.tokens.take(tokens)
+
+
+def backoff(attempts: int, in_vain: int, first: float, longest: float, retry_after: float | None = None) -> float:
+    """Seconds until the next attempt: exponential with full jitter, a server's Retry-After obeyed.
+
+    Brooker, "Exponential Backoff And Jitter", AWS Architecture Blog, 2015. Waits grow while nobody is answered
+    (`in_vain` calls on end). Where others are, the server is up, and the fault was this call's.
+    """
+    doublings = min(attempts - 1, in_vain)
+    jitter = random.uniform(0, min(longest, first * 2.0**doublings))
+    # all workers were told the same moment
+    return jitter if retry_after is None else retry_after + min(jitter, 1.0)

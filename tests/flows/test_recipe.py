@@ -110,7 +110,7 @@ def test_other_kinds_have_their_own_steps_and_their_copy_loads_again(small: Path
     copy = tmp_path / "recipe.json"
     copy.write_text(resolved(recipe))
 
-    assert recipe.steps == ("parse", "assemble", "train")
+    assert recipe.steps == ("parse", "assemble", "train", "evaluate", "report")
     assert load(copy) == recipe
     with pytest.raises(UsageError, match=r"no step 'reason'(.|\n)*parse, assemble, train"):
         recipe.require("reason")

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
+import multiprocessing
 import os
 import shutil
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -19,8 +20,10 @@ import pytest
 from storage.home import Home
 from storage.journal import rows
 from storage.questions import write
-from storage.records import Question, Receipt
+from storage.records import PonensError, Question, Receipt
 from storage.samples import SAMPLES
+from tasks.engines.base import Completion, Encoded, Loading, Reader, Request, open_engine
+from tasks.engines.transformers import TransformersEngine
 from tasks.evaluate import EvaluateSpec, step
 from tasks.step import run_step
 from tests.tiny import tiny_base
@@ -123,35 +126,62 @@ def test_every_forced_reply_is_a_letter_of_its_question(
     assert facts["warnings"] == []
 
 
+class Heard(Reader):
+    """A reader that remembers the tokens of each reply."""
+
+    def completion(self, encoded: Encoded, ids: Sequence[int], total: float | None = None) -> Completion:
+        self.tokens = {**getattr(self, "tokens", {}), encoded.request.key: (encoded.ids, list(ids))}
+        return super().completion(encoded, ids, total)
+
+
+@pytest.mark.parametrize("temperature", [0.0, 0.7])
 def test_the_mean_log_probability_of_a_reply_is_that_of_its_tokens_under_the_model(
-    transformers_run: tuple[dict[str, Any], pl.DataFrame], tiny: SimpleNamespace
+    tiny: SimpleNamespace, temperature: float
 ) -> None:
-    _, samples = transformers_run
-    said = samples.filter((pl.col("subject") == "base") & (pl.col("index") >= -1) & (pl.col("finish") == "length"))
-
-    for row in said.head(6).iter_rows(named=True):
-        assert pytest.approx(log_probability(tiny, row), abs=1e-4) == row["logprob"]
-    assert samples.filter(pl.col("index") == -2)["logprob"].is_null().all()
-
-
-def log_probability(tiny: SimpleNamespace, row: dict[str, Any]) -> float:
-    """The mean log-probability of a reply's tokens by one plain forward pass."""
     import torch
-    from transformers import AutoModelForCausalLM, AutoTokenizer
+    from transformers import AutoModelForCausalLM
 
-    from prompts import choice
+    engine = TransformersEngine(Loading(tiny.base_model))
+    engine.reader = heard = Heard(engine.reader.tokenizer, engine.reader.context, engine.reader.stops)
+    asked = [Request(str(n), "base", q.problem, 8 + n, temperature, 0.9, n) for n, q in enumerate(QUESTIONS[:4])]
+    model = AutoModelForCausalLM.from_pretrained(tiny.base_model)
 
-    tokenizer = AutoTokenizer.from_pretrained(tiny.base_model)
-    question = next(q for q in QUESTIONS if q.id == row["question"])
-    messages = [m.dict() for m in choice.solve(question)]
-    prompt = tokenizer.apply_chat_template(messages, add_generation_prompt=True, return_dict=True)["input_ids"]
-    reply = tokenizer(row["text"], add_special_tokens=False)["input_ids"]
-    if len(reply) != row["tokens"]:
-        pytest.skip("the reply's text has other tokens than were drawn")
-    with torch.inference_mode():
-        logits = AutoModelForCausalLM.from_pretrained(tiny.base_model)(torch.tensor([prompt + reply])).logits[0]
-    chosen = logits.log_softmax(-1)[len(prompt) - 1 : -1].gather(-1, torch.tensor(reply)[:, None])
-    return float(chosen.mean())
+    for done in engine.generate(asked):
+        prompt, reply = heard.tokens[done.key]
+        with torch.inference_mode():
+            shares = model(torch.tensor([prompt + reply])).logits[0].log_softmax(-1)
+        chosen = shares[len(prompt) - 1 : -1].gather(-1, torch.tensor(reply)[:, None])
+        assert pytest.approx(float(chosen.mean()), abs=1e-4) == done.logprob
+
+
+@pytest.mark.process
+def test_copies_of_an_engine_say_what_one_says_and_end_with_it(tiny: SimpleNamespace) -> None:
+    loading = Loading(tiny.base_model, {"tiny/1": tiny.adapter}, data_parallel=2)
+    asked = [
+        Request(f"{subject} {n}", subject, q.problem, 12, 0.7 * (n % 2), 1.0, n)
+        for n, q in enumerate(QUESTIONS[:6])
+        for subject in ("base", "tiny/1")
+    ]
+    both = open_engine("transformers", loading)
+    together = {c.key: c.text for c in both.generate(asked)}
+    again = {c.key: c.text for c in both.generate(asked[:3])}
+    both.close()
+    alone = {c.key: c.text for c in TransformersEngine(loading).generate(asked)}
+
+    assert alone == together
+    assert again.items() <= alone.items()
+    assert 2 == both.facts["copies"]
+    assert [] == multiprocessing.active_children()
+
+
+@pytest.mark.process
+def test_a_copy_that_dies_ends_the_evaluation_with_a_word(tiny: SimpleNamespace) -> None:
+    both = open_engine("transformers", Loading(tiny.base_model, data_parallel=2))
+    os.kill(multiprocessing.active_children()[0].pid or 0, signal.SIGKILL)
+
+    with pytest.raises(PonensError, match="copy of the engine died"):
+        list(both.generate([Request(str(n), "base", q.problem, 4) for n, q in enumerate(QUESTIONS)]))
+    both.close()
 
 
 def test_a_prompt_that_fills_the_context_is_an_outcome_and_not_a_crash(home: Home, tiny: SimpleNamespace) -> None:
@@ -220,3 +250,5 @@ def test_vllm_says_greedily_what_transformers_says_for_base_and_adapter(
     assert greedy(samples, "base") != greedy(samples, "tiny/1")
     assert 2 * len(QUESTIONS) * (3 + 2) == len(samples)
     assert json.dumps(facts)
+    alike = transformers_run[1].join(samples, on=["subject", "question", "index"]).filter(pl.col("index") == -1)
+    assert pytest.approx(alike["logprob"].to_list(), abs=1e-3) == alike["logprob_right"].to_list()

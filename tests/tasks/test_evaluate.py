@@ -53,7 +53,7 @@ def test_the_key_changes_with_what_shapes_the_answers_and_with_nothing_else(mode
 
     plain = key()
 
-    assert plain == key(gpu_memory_utilization=0.5) == key(tensor_parallel=2)
+    assert plain == key(gpu_memory_utilization=0.5) == key(tensor_parallel=2) == key(data_parallel=2)
     assert 6 == len({plain, key(votes=9), key(temperature=0.8), key(max_tokens=64), key(limit=3), key(seed=1)})
 
 
@@ -83,9 +83,18 @@ def test_a_training_s_adapter_is_named_by_its_version() -> None:
     assert "logic/3" == trained(TRAIN).name
 
 
-def test_an_engine_that_is_not_there_is_refused_before_anything_runs(model: SimpleNamespace) -> None:
-    with pytest.raises(UsageError, match="openai"):
+def test_a_server_without_an_address_is_refused_before_anything_runs(
+    model: SimpleNamespace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("OPENAI_BASE_URL", raising=False)
+
+    with pytest.raises(UsageError, match="base_url"):
         step(EvaluateSpec(engine="openai"), model, PARSE, TRAIN)
+
+
+def test_an_adapter_that_is_named_twice_is_refused(model: SimpleNamespace) -> None:
+    with pytest.raises(UsageError, match="named twice"):
+        step(EvaluateSpec(engine="transformers"), model, PARSE, TRAIN, trained(TRAIN))
 
 
 def test_only_test_questions_with_a_key_are_asked_in_an_order_of_their_own() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -16,10 +17,9 @@ from storage.dialogues import Dialogue, Kind
 from storage.home import Home
 from storage.records import Message, PonensError
 from storage.scores import SCORES
-from tasks import scoring
 from tasks.chats import preferred
 from tasks.judging import JudgeSpec
-from tasks.sampling.order import Decoding, Drawn, Reply, Subject
+from tasks.sampling.order import Decoding, Drawn, Order, Reply, Subject
 from tasks.scoring import Contest, chosen
 from tasks.step import Tick, Workshop
 from tests.fakes import TeacherServer
@@ -38,15 +38,11 @@ def dialogue(n: int, answer: str, **more: Any) -> Dialogue:
     return Dialogue((Message("user", f"Question {n}?"), Message("assistant", answer)), split="test", **more)
 
 
-class Replies:
-    """An order whose replies are known: for each subject the greedy reply, then votes; the last order is kept."""
+@dataclass(frozen=True)
+class Replies(Order):
+    """An order whose replies are known: for each subject the greedy reply, then votes."""
 
-    said: Mapping[str, Sequence[str]] = {}
-    asked: list[Any] = []
-
-    def __init__(self, engine: str, loading: Any, subjects: Any, asks: Any, decoding: Decoding) -> None:
-        self.asks, self.decoding = asks, decoding
-        Replies.asked = [asks, decoding]
+    said: Mapping[str, Sequence[str]] = field(default_factory=dict)
 
     def draw(self, scratch: Path, shop: Workshop) -> Drawn:
         scratch.mkdir(parents=True)
@@ -56,33 +52,24 @@ class Replies:
             for ask in self.asks
             for index, text in enumerate(texts[: self.decoding.votes + 1], GREEDY)
         ]
-        return Drawn(found, {"asked": len(found)})
+        return Drawn(found, {"votes": self.decoding.votes})
 
 
 def contest(
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-    kind: Kind,
-    dialogues: list[Dialogue],
-    said: Any = SAID,
-    votes: int = 3,
+    tmp_path: Path, kind: Kind, dialogues: list[Dialogue], said: Any = SAID, votes: int = 3
 ) -> tuple[dict[str, Any], pl.DataFrame, list[Tick]]:
-    monkeypatch.setattr(scoring, "Order", Replies)
-    monkeypatch.setattr(Replies, "said", said)
     ticks: list[Tick] = []
-    decoding = Decoding(votes, 0.7, 1.0, 64, 0)
-    work = Contest(kind, "fake", {}, SUBJECTS, decoding).work(
-        dialogues, Workshop(tmp_path, Home(tmp_path), ticks.append)
-    )
+    order = Replies("fake", {}, SUBJECTS, [], Decoding(votes, 0.7, 1.0, 64, 0), said=said)
+    work = Contest(kind, order).work(dialogues, Workshop(tmp_path, Home(tmp_path), ticks.append))
     assert work.facts == orjson.loads((tmp_path / "evaluation.json").read_bytes())
     return work.facts, pl.read_parquet(tmp_path / SCORES), ticks
 
 
 @pytest.mark.process
-def test_sql_is_voted_on_by_result_and_scored_by_execution(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_sql_is_voted_on_by_result_and_scored_by_execution(tmp_path: Path) -> None:
     gold = "SELECT name FROM singer WHERE age > 40"
     asked = [dialogue(n, gold, task="sql", about={"schema": SCHEMA}) for n in range(8)]
-    facts, table, ticks = contest(tmp_path, monkeypatch, "sql", asked)
+    facts, table, ticks = contest(tmp_path, "sql", asked)
 
     assert (0.0, 1.0, 3) == (facts["base"]["accuracy"], facts["adapter"]["accuracy"], facts["votes"])
     assert 0.0 == facts["adapter"]["greedy_accuracy"]
@@ -94,31 +81,30 @@ def test_sql_is_voted_on_by_result_and_scored_by_execution(tmp_path: Path, monke
     assert 8 == ticks[-1].done
 
 
-def test_with_one_vote_the_greedy_reply_answers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_with_one_vote_the_greedy_reply_answers(tmp_path: Path) -> None:
     said = {"base": ("yes", "no"), "x/1": ("42", "no")}
     facts, table, _ = contest(
-        tmp_path, monkeypatch, "instruction", [dialogue(n, "42", task="instruction") for n in range(9)], said, votes=1
+        tmp_path, "instruction", [dialogue(n, "42", task="instruction") for n in range(9)], said, votes=1
     )
 
     assert (0.0, 1.0, 1) == (facts["base"]["accuracy"], facts["adapter"]["accuracy"], facts["votes"])
     assert {GREEDY} == set(table["index"])
     assert {"exact", "chrf"} == set(facts["adapter"]["measures"])
-    assert 0 == Replies.asked[1].votes
+    assert 0 == facts["work"]["votes"]
 
 
-def test_a_proof_is_scored_as_a_statement(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_proof_is_scored_as_a_statement(tmp_path: Path) -> None:
     said = {"base": ("theorem a : y :=",), "x/1": ("```lean\nlemma b : x ≤ y\n```",)}
     asked = [dialogue(n, "theorem a : x <= y :=", task="statement") for n in range(3)]
-    facts, _, _ = contest(tmp_path, monkeypatch, "proof", asked, said, votes=1)
+    facts, _, _ = contest(tmp_path, "proof", asked, said, votes=1)
 
     assert (0.0, 1.0) == (facts["base"]["accuracy"], facts["adapter"]["accuracy"])
     assert "cannot tell" == facts["paired"]["verdict"]  # three questions cannot show it
 
 
-def test_an_adapter_that_says_the_same_is_pointed_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_adapter_that_says_the_same_is_pointed_out(tmp_path: Path) -> None:
     facts, _, _ = contest(
         tmp_path,
-        monkeypatch,
         "instruction",
         [dialogue(1, "42", task="instruction")],
         dict.fromkeys(SAID, ("42",)),
@@ -128,18 +114,20 @@ def test_an_adapter_that_says_the_same_is_pointed_out(tmp_path: Path, monkeypatc
     assert "the very same" in facts["warnings"][0]
 
 
-def test_references_that_cannot_be_used_stop_the_step(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_references_that_cannot_be_used_stop_the_step(tmp_path: Path) -> None:
     asked = [dialogue(1, "DROP TABLE singer", task="sql", about={"schema": SCHEMA})]
 
     with pytest.raises(PonensError, match="could be scored"):
-        contest(tmp_path, monkeypatch, "sql", asked, dict.fromkeys(SAID, ("SELECT 1",)), votes=1)
+        contest(tmp_path, "sql", asked, dict.fromkeys(SAID, ("SELECT 1",)), votes=1)
 
 
 def test_only_the_test_split_is_asked_in_an_order_of_its_own() -> None:
     asked = [dialogue(n, "x") for n in range(9)]
     train = Dialogue((Message("user", "other"), Message("assistant", "x")))
+    said = Dialogue((Message("user", "so"), Message("assistant", "x", train=False)), split="test")
 
-    assert chosen(asked, 4) == chosen([*reversed(asked), train], 4)
+    assert chosen(asked, 4) == chosen([*reversed(asked), train, said], 4)
+    assert 9 == len(chosen([*asked, train, said], None))
     with pytest.raises(PonensError, match=r"\[parse\] test"):
         chosen([train], None)
 
