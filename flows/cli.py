@@ -17,6 +17,7 @@ from rich.markup import escape
 
 import flows.offline  # noqa: F401  sets switches that Prefect reads when a command imports it
 from flows import commands, datasets
+from flows import results as evaluated
 from storage.records import PonensError
 
 app = typer.Typer(
@@ -36,6 +37,10 @@ Change = Annotated[list[str], typer.Option("--set", metavar="KEY=VALUE", help="C
 Refresh = Annotated[list[str], typer.Option("--refresh", metavar="STEP", help="Do this step even if it is cached.")]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object on stdout.")]
 Strict = Annotated[bool, typer.Option("--strict", help="A rejected row is an error.")]
+RunName = Annotated[
+    str, typer.Argument(metavar="RUN", help="The beginning of a run's id, or RECIPE@latest.", show_default=False)
+]
+HomeOf = Annotated[Path | None, typer.Option("--recipe", help="The recipe whose home is meant.")]
 Columns = Annotated[
     list[str], typer.Option(metavar="NAME=COLUMN", help="Your column for a format's, such as prompt=ask.text.")
 ]
@@ -93,7 +98,7 @@ def export(
         ),
     ],
     out: Annotated[Path | None, typer.Option(help="The folder to make; SNAPSHOT-FORM here by default.")] = None,
-    recipe: Annotated[Path | None, typer.Option(help="The recipe whose home is meant.")] = None,
+    recipe: HomeOf = None,
     column: Columns = [],
     json: Json = False,
 ) -> None:
@@ -163,13 +168,31 @@ def verdict(
     json: Json = False,
 ) -> None:
     """Compare two files of answers: rows {"id", "group", "gold", "answer"}, null where unreadable."""
-    commands.verdict(base, other, json=json)
+    evaluated.verdict(base, other, json=json)
+
+
+@app.command()
+def diff(first: RunName, second: RunName, recipe: HomeOf = None, json: Json = False) -> None:
+    """Compare two runs: settings, steps, and whether the second adapter is better than the first."""
+    evaluated.diff(first, second, recipe, json=json)
+
+
+@app.command()
+def results(
+    run: RunName,
+    form: Annotated[str, typer.Option("--as", metavar="FORM", help="lm-eval, inspect or rows.", show_default=False)],
+    out: Annotated[Path | None, typer.Option(help="The folder to make; RUN-FORM here by default.")] = None,
+    recipe: HomeOf = None,
+    json: Json = False,
+) -> None:
+    """Write a run's evaluation for lm-evaluation-harness, Inspect or `ponens verdict`."""
+    evaluated.results(run, form, out, recipe, json=json)
 
 
 @app.command()
 def sql(
     query: Annotated[str, typer.Argument(help='Such as "select * from questions limit 3".', show_default=False)],
-    recipe: Annotated[Path | None, typer.Option(help="The recipe whose home is meant.")] = None,
+    recipe: HomeOf = None,
     json: Json = False,
 ) -> None:
     """Ask the warehouse, also while a run writes to it."""

@@ -10,7 +10,6 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast, get_args
 
-import orjson
 from rich.markup import escape
 
 from flows import server, show
@@ -144,17 +143,6 @@ def evaluate(
         show.comparison(summary)
 
 
-def verdict(first: Path, second: Path, *, json: bool) -> None:
-    """Compare two files of answers."""
-    from evals.verdict import verdict as judge
-
-    found = judge(_rows(first), _rows(second))
-    if json:
-        show.emit(found.dict())
-    else:
-        show.facts(found.dict())
-
-
 def sql(query: str, recipe: Path | None, *, json: bool) -> None:
     """Ask the warehouse."""
     from storage.warehouse import query as ask
@@ -282,12 +270,3 @@ def _mapped(columns: Sequence[str]) -> dict[str, str]:
     if not all(mapped.values()):
         raise UsageError("--column", seen=", ".join(columns), expected="NAME=COLUMN, such as prompt=ask.text")
     return mapped
-
-
-def _rows(path: Path) -> list[dict[str, Any]]:
-    try:
-        return [orjson.loads(line) for line in path.read_bytes().splitlines() if line.strip()]
-    except (OSError, orjson.JSONDecodeError) as error:
-        raise UsageError(
-            f"{path} cannot be read", seen=error, expected='lines {"id", "group", "gold", "answer"}'
-        ) from None

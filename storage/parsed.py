@@ -102,8 +102,9 @@ def write(
         con.execute(_REJECTS.format(parts=_quoted(parts), out=_quoted(folder / REJECTS))).fetchall()
         con.execute(_DROPS.format(out=_quoted(folder / DROPS))).fetchall()
         _stay(table, parts, con.sql("from kept").pl(), folder / table.file)
-        shutil.rmtree(parts)
-        return _told(table, con, folder)
+        told = _told(table, con, folder)
+    shutil.rmtree(parts)  # last: until then DuckDB may spill into it
+    return told
 
 
 def _batches(found: Iterable[R | Rejected], size: int) -> Iterator[list[tuple[int, R | Rejected]]]:

@@ -27,6 +27,7 @@ import polars as pl
 
 from storage import description, results
 from storage.records import PonensError, Question
+from storage.sqlfiles import SqlFiles
 
 EXAMPLES, DROPS = "examples.parquet", "drops.parquet"
 _MESSAGE = {"role": pl.String, "content": pl.String}
@@ -37,80 +38,28 @@ _COPY: dict[str, Any] = {
     **dict.fromkeys(("question", "group", "split"), pl.String),
     **{"prompt": _CHAT, "completion": _CHAT, "request": pl.String, "shuffle": pl.Int32},
 }
+SQL = SqlFiles(Path(__file__).with_name("snapshot_sql"))
 MEMORY = "600MB"  # what DuckDB may take before it spills to the folder that the snapshot is made in
+_GROUP = 4096  # rows that a writer holds until it writes them; a million of a thousand characters need little more
 
 _FIELDS = "problem, question, options, answer, source_id, file, line, split"
 _WANTED = f"""
 select {_FIELDS}
 from questions where answer is not null and id in (select question from rationales where kept)
 """
-# Every kept rationale with its question, and the first thing that keeps it out, if anything does.
-_BARE, _WHOLE = "p.answer", "trim(r.text, e' \\t\\r\\n')"
-_JUDGED = """
-select r.question, r.sample, r.request, q."group", q.split, p.prompt,
-  [struct_pack(role := 'assistant', content := {text})] as completion,
-  left(sha256(to_json(p.prompt)::varchar || chr(10) || to_json(completion)::varchar), 16) as id,
-  case
-    when q.id is null then 'unknown question'
-    when q.split = 'test' then 'test question'
-    when q.answer is null then 'no key'
-    when r.answer is distinct from q.answer then 'disagrees with the key'
-  end as fault,
-from rationales r left join questions q on q.id = r.question left join rendered p on p.question = r.question
-where r.kept
-"""
-_TOLD = """
-select d.id as question, 0 as sample, null::varchar as request, d."group", d.split, p.prompt,
-  [struct_pack(role := 'assistant', content := p.answer)] as completion,
-  left(sha256(to_json(p.prompt)::varchar || chr(10) || to_json(completion)::varchar), 16) as id,
-  if(p.question is null, 'no answer to learn', null) as fault,
-from questions d left join rendered p on p.question = d.id
-where d.split in ('train', 'valid')
-"""
 # Dialogues stand in for questions and have no rationales: their answers are their own.
 _DIALOGUES = """
 create view questions as
-select id, "group", split, language, task, source_id, file, line, null::varchar as answer from read_parquet('{file}')
+select id, "group", split, language, task, source_id, file, line, null::varchar as answer, file_row_number
+from read_parquet('{file}', file_row_number = true)
 """
 _NO_RATIONALES = "create view rationales as select null as question, null as reason, false as kept where false"
-# A copy says nothing new.
-_RANKED = """
-create temp table ranked as
-select file_row_number, question, row_number() over (partition by id order by sample, request, question) as copy
-from judged where fault is null
-"""
-_ASKED = """
-select id, question, "group", split, prompt, completion, request, 0::integer as shuffle
-from judged where file_row_number in (select file_row_number from ranked where copy = 1) order by id
-"""
 _TO_COPY = """
 select id, question, "group", split, request, completion[1].content as text
 from asked where split = 'train' and id > $after order by id limit $batch
 """
-_COPIES = """
-create or replace temp table fresh as
-select id, question, "group", split, prompt, completion, request, shuffle
-from (select left(sha256(to_json(prompt)::varchar || chr(10) || to_json(completion)::varchar), 16) as id, * from copies)
-anti join taken using (id) qualify row_number() over (partition by id) = 1
-"""
-_DROPS = """
-create temp table drops as
-select question, fault as reason from judged where fault is not null
-union all
-select question, 'duplicate' from ranked where copy > 1
-union all
-select id, 'no kept rationale' from questions q
-where split in ('train', 'valid') and answer is not null and not exists (
-  select 1 from rationales r where r.question = q.id and r.kept
-)
-"""
 _IDENTITY = """
 select sha256(coalesce(string_agg(concat_ws(' ', id, "group", split), chr(10) order by id), '')) from examples
-"""
-_TORN = """
-select "group" from (
-  select "group", split from questions union all select "group", split from examples
-) group by all having count(distinct split) > 1 limit 5
 """
 
 
@@ -140,7 +89,7 @@ class Build:
 
     def wanted(self) -> Iterator[list[Question]]:
         """The questions with a kept rationale, in batches: those whose prompt has to be rendered."""
-        found = self._con.execute(_WANTED)
+        found = self._con.cursor().execute(_WANTED)  # read while others ask
         names = [column[0] for column in found.description or ()]
         while rows := found.fetchmany(_BATCH):
             yield [_question(dict(zip(names, row, strict=True))) for row in rows]
@@ -160,13 +109,10 @@ class Build:
         and completions of a training example. PonensError if a group stands on two sides.
         """
         con = self._con
-        parts = self._render(folder / "parts", rendered)
-        judged = _TOLD if self._dialogues else _JUDGED.format(text=_BARE if bare else _WHOLE)
-        self._copy(judged, parts / "judged.parquet")
-        self._view("judged", parts / "judged.parquet", "file_row_number = true")
-        con.execute(_RANKED).fetchall()
-        con.execute(_DROPS).fetchall()
-        self._copy(_ASKED, folder / EXAMPLES)
+        parts = self._judge(folder / "parts", rendered, own=bare or self._dialogues)
+        SQL.run(con, "4_ranked")
+        SQL.run(con, "5_drops")
+        self._copy(SQL.text("6_asked"), folder / EXAMPLES)
         if copies:
             (folder / EXAMPLES).rename(parts / "examples-asked.parquet")
             self._copies(copies, parts)
@@ -212,30 +158,29 @@ class Build:
                 for copy in copies(questions[row["question"]], row["text"])
             ]
             self._con.register("copies", pl.DataFrame(made, _COPY))
-            self._con.execute(_COPIES).fetchall()
-            self._con.execute("insert into taken select id from fresh").fetchall()
+            SQL.run(self._con, "7_copies")
             self._copy("from fresh", parts / f"examples-{after}.parquet")
 
-    def _render(self, parts: Path, rendered: Iterable[list[dict[str, Any]]]) -> Path:
-        """A view `rendered` over files in `parts`: a million prompts are more than memory should hold."""
+    def _judge(self, parts: Path, rendered: Iterable[list[dict[str, Any]]], *, own: bool) -> Path:
+        """Views `told` and `judged` over files in `parts`, a batch at a time: no join holds prompts."""
         shutil.rmtree(parts, ignore_errors=True)  # of a try that was killed
         parts.mkdir()
         self.parts = parts
         self._con.execute(f"set temp_directory = '{_quoted(parts)}/spilled'; set memory_limit = '{MEMORY}'").fetchall()
-        schema: dict[str, Any] = {
-            "question": pl.String,
-            "prompt": _MARKED if self._dialogues else _CHAT,
-            "answer": pl.String,
-        }
+        self._con.execute(f"set variable own = {own}").fetchall()
+        SQL.run(self._con, "1_places")
+        self._copy(SQL.text("2_told_dialogues" if self._dialogues else "2_told"), parts / "told.parquet")
+        self._view("told", parts / "told.parquet", "file_row_number = true")
+        schema = {"question": pl.String, "prompt": _MARKED if self._dialogues else _CHAT, "answer": pl.String}
         # the empty one, so that the view has its columns where nothing is rendered
         for number, batch in enumerate(chain([[]], rendered)):
-            file = parts / f"rendered-{number:06}.parquet"
-            pl.DataFrame(batch, schema).write_parquet(file, compression="lz4")
-        self._view("rendered", parts / "rendered-*.parquet")
+            self._con.register("batch", pl.DataFrame(batch, schema))
+            self._copy(SQL.text("3_judged"), parts / f"judged-{number:06}.parquet")
+        self._view("judged", parts / "judged-*.parquet")
         return parts
 
     def _whole_groups(self) -> None:
-        if torn := self._con.execute(_TORN).fetchall():
+        if torn := self._con.execute(SQL.text("8_torn")).fetchall():
             raise PonensError(
                 "problems stand on two sides of the split",
                 seen=", ".join(row[0] for row in torn),
@@ -247,7 +192,9 @@ class Build:
         self._con.execute(f"create view {name} as from read_parquet('{_quoted(files)}', {options})").fetchall()
 
     def _copy(self, select: str, file: Path) -> None:
-        self._con.execute(f"copy ({select}) to '{_quoted(file)}' (format parquet, compression zstd)").fetchall()
+        self._con.execute(
+            f"copy ({select}) to '{_quoted(file)}' (format parquet, compression zstd, row_group_size {_GROUP})"
+        ).fetchall()
 
     def _rows(self, sql: str, values: dict[str, Any]) -> list[dict[str, Any]]:
         self._con.execute(sql, values)
@@ -265,7 +212,7 @@ def _question(row: dict[str, Any]) -> Question:
 def build(questions: Path, rationales: Path) -> Iterator[Build]:
     """A build over two parquet files, in memory. PonensError if one of them is gone or damaged."""
     views = {
-        file: f"create view {name} as from read_parquet('{_quoted(file)}')"
+        file: f"create view {name} as from read_parquet('{_quoted(file)}', file_row_number = true)"
         for name, file in (("questions", questions), ("rationales", rationales))
     }
     with _over(views, dialogues=False) as made:

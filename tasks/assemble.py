@@ -84,7 +84,8 @@ def step(
         name="assemble",
         module=__name__,
         settings=spec.model_dump(exclude=_GUARDS) | choose,
-        inputs={"questions": of(parsed)} | ({"rationales": of(rationales)} if rationales else {}),
+        inputs={"questions": of(parsed), "sql": snapshots.SQL.version}
+        | ({"rationales": of(rationales)} if rationales else {}),
         work=work,
         shelf="snapshots",
         tables={"examples": snapshots.EXAMPLES, "drops": snapshots.DROPS},

@@ -19,7 +19,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 from storage import dialogue_files, parsed, questions, readers
 from storage import source as sources
 from storage.cleaning.clean import Rules
-from storage.cleaning.run import VERSION
+from storage.cleaning.steps import SQL
 from storage.dialogues import TAKES, Dialogue, Kind, Preference, Record
 from storage.oddities import Oddities
 from storage.records import Question, Receipt, Rejected, Split, UsageError, digest
@@ -99,7 +99,7 @@ def step(spec: ParseSpec, source: Source, fetched: Path = Path(), kind: Kind = "
         name="parse",
         module=__name__,
         settings={"kind": kind, **spec.model_dump(exclude={"path", "against"})},
-        inputs={"source": source.digest, "cleaning": VERSION, **against},
+        inputs={"source": source.digest, "cleaning": SQL.version, **against},
         work=lambda shop: _work(shop, spec, source, sets, kind),
         shelf=next(iter(records)),
         tables={**records, "rejects": parsed.REJECTS, "drops": parsed.DROPS},

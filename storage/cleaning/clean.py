@@ -18,8 +18,8 @@ import polars as pl
 
 from storage.cleaning import near, overlap
 from storage.cleaning.compare import Comparison, R
-from storage.cleaning.run import run
 from storage.cleaning.signs import Said, bands
+from storage.cleaning.steps import SQL
 from storage.dialogues import Record
 from storage.records import normal_problem
 
@@ -88,10 +88,10 @@ def clean(
 
     `against` are the records of evaluation sets, of any type, that no row may repeat.
     """
-    run(con, "1_standing")
+    SQL.run(con, "1_standing")
     if overlap.tables(con, against):
-        run(con, "2_against", overlap=rules.overlap, common=overlap.COMMON)
-    run(con, "3_exact")
+        SQL.run(con, "2_against", overlap=rules.overlap, common=overlap.COMMON)
+    SQL.run(con, "3_exact")
     if rules.near < 1:
         place = str(parts).replace("'", "''")
         # passages first: whoever repeats a row of one that leaves is no copy
@@ -100,7 +100,7 @@ def clean(
         _fell(con, across, "near-duplicate across splits", 's."group" = l."group"')
         con.execute(_SIGNED.format(parts=place)).fetchall()
         _fell(con, near.repeats(con, comparison, rules.near), "near-duplicate", "s.rank = l.rank")
-    run(con, "5_kept")
+    SQL.run(con, "5_kept")
 
 
 def _fell(con: duckdb.DuckDBPyConnection, found: near.Found, reason: str, same: str) -> None:

@@ -17,8 +17,8 @@ import polars as pl
 
 from storage.cleaning.alike import alike
 from storage.cleaning.compare import Comparison, R, Texts
-from storage.cleaning.run import run
 from storage.cleaning.signs import BANDS, SLOTS
+from storage.cleaning.steps import SQL
 
 CROWD = 32
 _WIDTHS = (1, 2, 4)
@@ -67,7 +67,7 @@ def _pairs(con: duckdb.DuckDBPyConnection, near: float, sides: npt.NDArray[Any] 
         waiting = "signed"
         for width in _WIDTHS:
             con.execute(f"create or replace temp view waiting as from {waiting}").fetchall()
-            run(con, "4_pairs", place=place, width=width, crowd=CROWD)
+            SQL.run(con, "4_pairs", place=place, width=width, crowd=CROWD)
             pairs = con.sql("from pairs").pl()
             if sides is not None:
                 pairs = pairs.filter(sides[pairs["later"].to_numpy() - 1] != sides[pairs["earlier"].to_numpy() - 1])

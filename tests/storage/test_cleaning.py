@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from puzzles.generate import generate
-from storage import questions, readers, source
+from storage import parsed, questions, readers, source
 from storage.cleaning.alike import alike
 from storage.cleaning.clean import RULES, Rules
 from storage.cleaning.signs import bands, said, shingles
@@ -353,3 +353,25 @@ def test_growth_moves_no_group_and_no_group_stands_on_two_sides(tmp_path_factory
         assert all(grown[group] == {side} for group, side in sides.items() if group in grown)
     # whoever stays stays, as long as what is new comes after it
     assert {row["id"] for row in first} <= {row["id"] for row in appended}
+
+
+def test_duckdb_may_spill_until_its_last_query(tmp_path, monkeypatch):
+    told, seen = parsed._told, []
+
+    def watched(table, con, folder):
+        [[place]] = con.execute("select current_setting('temp_directory')").fetchall()
+        con.execute(
+            "create temp table wide as select range as n, repeat('x', 200) as text from range(60000)"
+        ).fetchall()
+        con.execute("set memory_limit = '24MB'; set threads = 1").fetchall()
+        con.execute(
+            "create temp table sorted as from wide order by md5(n::varchar)"
+        ).fetchall()  # more than memory holds
+        seen.append(any(Path(place).iterdir()))
+        return told(table, con, folder)
+
+    monkeypatch.setattr(parsed, "_told", watched)
+    questions.write(tmp_path, [Question("P", "Q", ("a", "b"), "A")], lambda group: "train")
+
+    assert [True] == seen
+    assert not (tmp_path / "parts").exists()

@@ -10,7 +10,7 @@ import polars as pl
 import pytest
 
 from prompts import choice
-from storage import description, lineage, questions, warehouse
+from storage import description, lineage, questions, snapshots, warehouse
 from storage.home import Home
 from storage.records import PonensError, Question, Receipt, Rejected, Split
 from tasks.assemble import AssembleSpec, step
@@ -406,3 +406,28 @@ def test_a_group_on_two_sides_of_the_examples_is_counted_as_a_leak(tmp_path):
         found = description.describe(con)["leaks"]
 
     assert list(found.values()) == [1, 3, 2, 1, 0]
+
+
+def test_wide_prompts_spill_rather_than_fill_memory(tmp_path, monkeypatch):
+    count = 80_000
+    monkeypatch.setattr(snapshots, "MEMORY", "100MB")
+    ids = [f"{n:016x}" for n in range(count)]
+    same = {"problem": "", "question": "", "source_id": "", "file": "f", "line": 1, "split": "train", "answer": "A"}
+    rows = pl.DataFrame({"id": ids, "group": ids}).with_columns(**{k: pl.lit(v) for k, v in same.items()})
+    rows.with_columns(options=pl.lit(["a", "b"])).write_parquet(tmp_path / "questions.parquet")
+    kept = {"sample": 0, "text": "Answer: A", "answer": "A", "kept": True, "reason": None, "request": "r"}
+    told_ = pl.DataFrame({"question": ids}).with_columns(**{k: pl.lit(v) for k, v in kept.items()})
+    told_.sample(fraction=1, shuffle=True, seed=1).write_parquet(tmp_path / "rationales.parquet")
+    wide = [{"role": "user", "content": ""}]
+
+    def rendered():
+        for start in range(0, count, 5_000):
+            yield [
+                {"question": id, "prompt": [wide[0] | {"content": f"{id} " * 40}], "answer": "Answer: A"}
+                for id in ids[start : start + 5_000]
+            ]
+
+    with snapshots.build(tmp_path / "questions.parquet", tmp_path / "rationales.parquet") as build:
+        counts = build.write(tmp_path, rendered(), bare=False)
+
+    assert {"train": count, "valid": 0} == {"valid": 0, **counts.rows}

@@ -1,0 +1,74 @@
+"""The runs of a home: found by name, with the recipe they were started with and what they left behind.
+
+find(home, "20261122-07")   find(home, "logic@latest")     an id's beginning, or a recipe's newest
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import orjson
+
+from storage.home import Home
+from storage.records import Receipt, UsageError
+
+_LISTED = 8  # runs that an error names
+_LATEST = re.compile(r"(?P<recipe>.+)@latest")
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """One run: its resolved recipe, and its outcome as `ponens run --json` printed it."""
+
+    id: str
+    home: Home
+    recipe: Mapping[str, Any]
+    outcome: Mapping[str, Any]
+
+    def receipt(self, step: str) -> Receipt | None:
+        """The receipt of a step that this run reached; None if it did not, or the receipt is gone."""
+        keys = [done["key"] for done in self.outcome.get("steps", []) if done["name"] == step]
+        try:
+            return Receipt(**orjson.loads(self.home.receipt(step, keys[-1]).read_bytes())) if keys else None
+        except (OSError, orjson.JSONDecodeError, TypeError):
+            return None
+
+
+def runs(home: Home) -> list[Run]:
+    """The runs that came to an end, well or not, oldest first."""
+    return [run for folder in _folders(home) if (run := _read(home, folder))]
+
+
+def find(home: Home, reference: str) -> Run:
+    """The run that the beginning of an id, or "RECIPE@latest", names. UsageError if there is none, or several."""
+    there = runs(home)
+    if latest := _LATEST.fullmatch(reference):
+        found = [run for run in there if run.outcome.get("recipe") == latest["recipe"]][-1:]
+    else:
+        found = [run for run in there if reference and run.id.startswith(reference)]
+    if len(found) == 1:
+        return found[0]
+    named = [run.id for run in found or there][-_LISTED:]
+    raise UsageError(
+        f"{len(found)} runs of {home.root} have this name" if found else f"no run of {home.root} has this name",
+        seen=repr(reference),
+        expected=f"the beginning of one of {', '.join(named)}" if named else "a run that came to an end",
+        hint="" if named else "ponens run RECIPE",
+    )
+
+
+def _folders(home: Home) -> list[Path]:
+    folder = home.root / "runs"
+    return sorted(folder.iterdir()) if folder.is_dir() else []
+
+
+def _read(home: Home, folder: Path) -> Run | None:
+    try:
+        recipe, outcome = (orjson.loads((folder / name).read_bytes()) for name in ("recipe.json", "outcome.json"))
+    except (OSError, orjson.JSONDecodeError):  # under way, or killed
+        return None
+    return Run(folder.name, home, recipe, outcome)
