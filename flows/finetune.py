@@ -18,6 +18,8 @@ from flows.recipe import Recipe, StepName
 from flows.run import Run
 from storage.home import Home
 
+_MEASURES = ("accuracy", "ci95", "greedy_accuracy", "single_accuracy", "forced_accuracy", "value", "unreadable")
+
 
 @flow(name="finetune-logic", flow_run_name="{recipe.name}", persist_result=False)
 def finetune_logic(
@@ -25,7 +27,7 @@ def finetune_logic(
 ) -> dict[str, Any]:
     """parse → reason → assemble → train → evaluate → report; each step cached by its content.
 
-    A recipe of another kind than multiple choice has fewer steps: its answers are the file's own.
+    A recipe of another kind than multiple choice does not reason: its answers are the file's own.
     """
     run = Run(recipe, Home(home.resolve()) if home else Home.beside(), refresh=refresh, until=until)
     summary = run.go()
@@ -50,8 +52,8 @@ def _publish(summary: dict[str, Any]) -> None:
         create_link_artifact(Path(page).as_uri(), link_text="Rationales and keys in doubt", key="rationales-page")
         create_markdown_artifact(Path(page).with_suffix(".md").read_text("utf-8"), key="rationales")
     if found := summary.get("evaluation"):
-        measures = ("accuracy", "ci95", "greedy_accuracy", "single_accuracy", "forced_accuracy", "unreadable")
-        rows = [{"": side} | {m: _shown(found[side][m]) for m in measures} for side in ("base", "adapter")]
+        sides = ("base", "adapter")
+        rows = [{"": side} | {m: _shown(found[side][m]) for m in _MEASURES if m in found[side]} for side in sides]
         word = found["paired"]["verdict"]
         create_table_artifact(rows, key="comparison", description=f"{summary['adapter']} against its base: **{word}**")
     if page := summary.get("report"):

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -20,7 +20,7 @@ from tasks import child
 from tasks.judging import JudgeSpec, Pair, decide
 from tasks.kinds import PROMPTS
 from tasks.loss import LOSSES, Loss, load
-from tasks.sampling.order import Order, Reply
+from tasks.sampling.order import Order, Reply, Subject
 from tasks.step import Tick, Workshop
 
 Judged = tuple[dict[str, list[Scored]], dict[str, list[Scored]]]  # base and adapter, replies by question
@@ -48,6 +48,19 @@ def likelier(
                 ]
         found[subject.name] = sides
     return found
+
+
+def unmeasured(
+    subjects: Sequence[Subject], asked: Mapping[str, Dialogue], greedy: Mapping[tuple[str, str], Reply]
+) -> dict[str, Judged]:
+    """By adapter, the replies of base and adapter without a score, for a judge to give one."""
+
+    def side(name: str) -> dict[str, list[Scored]]:
+        none = Score("undecided", 0.0, "no loss is known")
+        said = {id: greedy[name, id] for id in asked}
+        return {id: [Scored(id, asked[id].group, name, GREEDY, r.text, r.finish, none)] for id, r in said.items()}
+
+    return {subject.name: (side(subjects[0].name), side(subject.name)) for subject in subjects[1:]}
 
 
 def preferred(

@@ -141,16 +141,10 @@ def step(
     engine = choose(spec.engine)
     base = models.identity(model.base_model, model.revision)
     names = ["adapter", *(f"adapter {c.name}" for c in candidates[1:])]
-    settings = spec.model_dump(exclude=_SHAPELESS) | {"engine": engine}
+    settings = spec.model_dump(exclude=_SHAPELESS | _SCORED) | {"engine": engine} | _scored(spec, engine, kind)
     settings["rendering"] = asdict(rendering) if rendering else None
     if renders(engine):
         settings["server"] = {"base_url": spec.server.address, "models": spec.server.models}
-    if kind == "chat" and renders(engine):
-        raise UsageError(
-            "a server cannot say how likely it finds a reference",
-            seen='[evaluate] engine = "openai" for a chat',
-            expected="auto, vllm or transformers",
-        )
 
     def work(shop: Workshop) -> Result:
         order = _order(spec, engine, model, base, candidates, rendering, shop)
@@ -162,7 +156,7 @@ def step(
     return Step(
         name="evaluate",
         module=__name__,
-        settings=settings | _settings(spec, kind),
+        settings=settings,
         inputs={
             "questions": of(questions),
             "base_model": base,
@@ -174,11 +168,20 @@ def step(
     )
 
 
-def _settings(spec: EvaluateSpec, kind: Kind) -> dict[str, Any]:
-    """What of the spec shapes the scores of one kind of work."""
-    judge = {"judge": spec.judge.settings if spec.judge else None} if kind == "chat" else {}
-    own: dict[Kind, dict[str, Any]] = {"sql": {"databases": spec.databases}, "proof": {"lean": spec.lean}}
-    return {} if kind == "choice" else {"kind": kind, **own.get(kind, {}), **judge}
+def _scored(spec: EvaluateSpec, engine: str, kind: Kind) -> dict[str, Any]:
+    """What of the spec shapes the scores of one kind of work. UsageError for a chat that nothing can compare."""
+    if kind == "chat" and spec.judge is None and renders(engine):
+        raise UsageError(
+            "nothing can compare chats through a server",
+            expected="a judge: a server does not tell the loss of a reference",
+            hint="set [evaluate.judge], or another engine",
+        )
+    own: dict[Kind, dict[str, Any]] = {
+        "sql": {"databases": spec.databases},
+        "proof": {"lean": spec.lean},
+        "chat": {"judge": spec.judge.settings if spec.judge else None},
+    }
+    return {} if kind == "choice" else {"kind": kind, **own.get(kind, {})}
 
 
 def _order(

@@ -32,7 +32,8 @@ from storage import scores
 from storage.artifacts import write_json
 from storage.dialogues import Dialogue, Kind
 from storage.records import PonensError, digest
-from tasks.chats import Judged, likelier, preferred
+from tasks.chats import Judged, likelier, preferred, unmeasured
+from tasks.engines.base import renders
 from tasks.judging import JudgeSpec
 from tasks.kinds import PROMPTS
 from tasks.sampling.order import Ask, Order, Reply
@@ -57,9 +58,9 @@ Replies = dict[str, dict[str, list[Scored]]]  # by subject and question
 
 @dataclass(frozen=True)
 class Contest:
-    """Base and adapters over the test dialogues of one kind.
+    """Base and adapters over the test dialogues of one kind; `lean` is a command, or empty.
 
-    `order` says who is asked and how, the base first, with nothing asked yet. `lean` is a command, or empty.
+    `order` says who is asked and how, and lacks only its asks; its first subject is the base.
     """
 
     kind: Kind
@@ -72,14 +73,14 @@ class Contest:
     def work(self, dialogues: Sequence[Dialogue], shop: Workshop) -> Result:
         """Draw, score, compare; fills the workshop's folder. PonensError where nothing can be scored."""
         asked = {d.id: d for d in chosen(dialogues, self.limit)}
-        votes = self.order.decoding.votes
-        votes = 0 if self.kind == "chat" or votes == 1 else votes
+        order = self.order
+        votes = 0 if self.kind == "chat" or order.decoding.votes == 1 else order.decoding.votes
         asks = [Ask(id, tuple(PROMPTS[self.kind].ask(dialogue))) for id, dialogue in asked.items()]
-        decoding = replace(self.order.decoding, votes=votes, adaptive="off")
+        decoding = replace(order.decoding, votes=votes, adaptive="off")
         scratch = shop.folder / _SCRATCH
-        drawn = replace(self.order, asks=asks, decoding=decoding).draw(scratch, shop)
+        drawn = replace(order, asks=asks, decoding=decoding).draw(scratch, shop)
         pairs, more = self._scored(asked, drawn.replies, scratch, shop)
-        base, names = self.order.subjects[0].name, [s.name for s in self.order.subjects[1:]]
+        base, *names = (subject.name for subject in order.subjects)
         first, *others = (self._compared(pairs[name], (base, name)) for name in names)
         scorer = more.pop("scorer")
         facts: dict[str, Any] = {
@@ -90,7 +91,7 @@ class Contest:
             "questions": len(asked),
             "problems": len({d.group for d in asked.values()}),
             "votes": votes or 1,
-            "engine": self.order.engine,
+            "engine": order.engine,
             "temperature": decoding.temperature if votes else 0.0,
             "prompt": PROMPTS[self.kind].VERSION,
             "adapter_name": names[0],
@@ -118,7 +119,12 @@ class Contest:
         """By adapter the scored replies of base and adapter, and facts of what scored them."""
         if self.kind == "chat":
             greedy = {(r.subject, r.ask): r for r in replies if r.index == GREEDY}
-            losses = likelier(self.order, asked, greedy, scratch, shop)
+            served = renders(self.order.engine)  # a server has the weights, and does not tell the loss
+            losses = (
+                unmeasured(self.order.subjects, asked, greedy)
+                if served
+                else likelier(self.order, asked, greedy, scratch, shop)
+            )
             if self.judge is None:
                 return losses, {"scorer": "loss"}
             judged, facts = preferred(self.judge, losses, asked, shop)
@@ -143,12 +149,12 @@ class Contest:
 
 
 def chosen(dialogues: Sequence[Dialogue], limit: int | None) -> list[Dialogue]:
-    """The dialogues of the test split, at most `limit` of them, whatever their order in the source."""
-    test = sorted((d for d in dialogues if d.split == "test"), key=lambda d: d.id)
+    """Test dialogues that end in an answer to learn, at most `limit` of them, whatever their order in the source."""
+    test = sorted((d for d in dialogues if d.split == "test" and d.messages[-1].train), key=lambda d: d.id)
     if not test:
         raise PonensError(
             "there is nothing to evaluate on",
-            seen=f"{len(dialogues)} dialogues, none of them in the test split",
+            seen=f"{len(dialogues)} dialogues, none of them in the test split with an answer to learn",
             expected="at least one",
             hint="raise [parse] test, or give a file with more groups",
         )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any
 
 import orjson
 import polars as pl
@@ -38,12 +38,11 @@ def dialogue(n: int, answer: str, **more: Any) -> Dialogue:
     return Dialogue((Message("user", f"Question {n}?"), Message("assistant", answer)), split="test", **more)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Replies(Order):
-    """An order whose replies are known: for each subject the greedy reply, then votes; `drawn` keeps what was drawn."""
+    """An order whose replies are known: for each subject the greedy reply, then votes."""
 
     said: Mapping[str, Sequence[str]] = field(default_factory=dict)
-    drawn: ClassVar[list[Order]] = []
 
     def draw(self, scratch: Path, shop: Workshop) -> Drawn:
         scratch.mkdir(parents=True)
@@ -54,15 +53,11 @@ class Replies(Order):
             for ask in self.asks
             for index, text in enumerate(texts[: self.decoding.votes + 1], GREEDY)
         ]
-        return Drawn(found, {"asked": len(found), "warnings": []})
+        return Drawn(found, {"votes": self.decoding.votes, "warnings": []})
 
 
 def contest(
-    tmp_path: Path,
-    kind: Kind,
-    dialogues: list[Dialogue],
-    said: Any = SAID,
-    votes: int = 3,
+    tmp_path: Path, kind: Kind, dialogues: list[Dialogue], said: Any = SAID, votes: int = 3
 ) -> tuple[dict[str, Any], pl.DataFrame, list[Tick]]:
     ticks: list[Tick] = []
     order = Replies("fake", {}, SUBJECTS, [], Decoding(votes, 0.7, 1.0, 64, 0), said=said)
@@ -96,7 +91,7 @@ def test_with_one_vote_the_greedy_reply_answers(tmp_path: Path) -> None:
     assert (0.0, 1.0, 1) == (facts["base"]["accuracy"], facts["adapter"]["accuracy"], facts["votes"])
     assert {GREEDY} == set(table["index"])
     assert {"exact", "chrf"} == set(facts["adapter"]["measures"])
-    assert 0 == Replies.drawn[-1].decoding.votes
+    assert 0 == facts["work"]["votes"]
 
 
 def test_a_proof_is_scored_as_a_statement(tmp_path: Path) -> None:
@@ -130,8 +125,10 @@ def test_references_that_cannot_be_used_stop_the_step(tmp_path: Path) -> None:
 def test_only_the_test_split_is_asked_in_an_order_of_its_own() -> None:
     asked = [dialogue(n, "x") for n in range(9)]
     train = Dialogue((Message("user", "other"), Message("assistant", "x")))
+    said = Dialogue((Message("user", "so"), Message("assistant", "x", train=False)), split="test")
 
-    assert chosen(asked, 4) == chosen([*reversed(asked), train], 4)
+    assert chosen(asked, 4) == chosen([*reversed(asked), train, said], 4)
+    assert 9 == len(chosen([*asked, train, said], None))
     with pytest.raises(PonensError, match=r"\[parse\] test"):
         chosen([train], None)
 

@@ -1,0 +1,110 @@
+"""The page of scored dialogues: every number and reply is on it, and no text of a model is markup."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from evals.scored import GREEDY, Scored, compare
+from evals.scored_page import ScoredFacts, ScoredReply, markdown, page
+from evals.scorers.base import Score
+
+HOSTILE = "</pre><script>alert(1)</script>"
+
+
+def reply(text: str, outcome: str, index: int = GREEDY, *, wins: bool = True) -> ScoredReply:
+    return {"index": index, "text": text, "outcome": outcome, "value": 0.25, "reason": "because", "wins": wins}
+
+
+def facts(**more: Any) -> ScoredFacts:
+    def side(outcomes: list[str]) -> dict[str, list[Scored]]:
+        return {
+            str(n): [Scored(str(n), str(n), "s", GREEDY, "t", "stop", Score(o, 0.5, "", {"chrf": 0.5}))]  # type: ignore[arg-type]
+            for n, o in enumerate(outcomes)
+        }
+
+    compared = compare(side(["wrong"] * 9 + ["undecided"]), side(["right"] * 10), ("base", "x/1"))
+    about = {"right": "is the reference", "value": "chrF", "questions": 10, "votes": 3, "engine": "vllm"}
+    return ScoredFacts(
+        name="toy",
+        adapter="x/1",
+        base_model="base",
+        toy=True,
+        made_at="2026-11-22T01:45:00+00:00",
+        command="ponens run recipe.json",
+        recipe='{"kind": "instruction"}',
+        evaluation={**about, **compared, **more},
+        questions=[
+            {
+                "id": "b0",
+                "source_id": "",
+                "before": [{"role": "system", "content": "Be brief."}],
+                "asked": HOSTILE,
+                "reference": "REFERENCE",
+                "base": [reply("GREEDY-REPLY", "wrong", wins=False), reply("VOTED", "wrong", 0)],
+                "adapter": [reply(HOSTILE, "right")],
+                "change": "fixed",
+            },
+            {
+                "id": "a0",
+                "source_id": "row 7",
+                "before": [],
+                "asked": "Left?",
+                "reference": "y",
+                "base": [reply("x", "undecided")],
+                "adapter": [reply("y", "right")],
+                "change": None,
+            },
+        ],
+        texts_left_out=4,
+        steps=[
+            {
+                "name": "parse",
+                "status": "ran",
+                "seconds": 1.0,
+                "key": "k",
+                "digest": "d" * 64,
+                "artifact": "a",
+                "facts": {"dialogues": 3},
+            }
+        ],
+        thrown_away=[{"where": "evaluate", "reason": "undecided", "count": 1}],
+        loss=[],
+        lineage=[{"what": "scorer", "name": "instruction", "digest": ""}],
+    )
+
+
+def test_the_page_shows_the_word_every_reply_and_what_was_left_out() -> None:
+    text = page(facts())
+
+    for shown in ("Better.", "GREEDY-REPLY", "VOTED", "REFERENCE", "Be brief.", "undecided 1", "4 replies are left out",
+                  "vote 1", "chrf", "left out", "row 7", "9 of 10 questions count"):  # fmt: skip
+        assert shown in text, shown
+
+
+def test_no_text_of_a_model_is_markup_and_no_script_may_run() -> None:
+    text = page(facts())
+
+    assert "<script" not in text
+    assert "default-src 'none'" in text
+    assert "http://" not in text
+
+
+def test_a_judge_is_spoken_of_where_there_was_one() -> None:
+    told = {"model": "JUDGE", "base": 1, "adapter": 2, "tie": 3, "moved": 4, "unreadable": 5}
+
+    assert "JUDGE" in page(facts(judge=told))
+    assert "The judge" not in page(facts())
+
+
+def test_changed_questions_come_first() -> None:
+    text = page(facts())
+
+    assert text.index("q-b0") < text.index("q-a0")
+
+
+def test_markdown_holds_the_core() -> None:
+    text = markdown(facts())
+
+    assert "# x/1: better" in text
+    assert "| right by the vote of 3 | 0.0 % | 100.0 % |" in text
+    assert "| evaluate | undecided | 1 |" in text
