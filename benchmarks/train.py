@@ -2,6 +2,7 @@
 
     python benchmarks/train.py                 a small model on the CPU: same rows, same steps, same learning rate
     python benchmarks/train.py --gpu 7b        Qwen2.5-7B's shape with random weights: utilisation of one GPU
+    python benchmarks/train.py --factory PY    LLaMA-Factory as well, from an environment of its own
 
 Each contestant trains in a process of its own, on one thread. Told are tokens learnt (those of completions) a second
 of processor time, so that other work on the machine weighs little; the wall's time stands beside. The last loss is
@@ -12,6 +13,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import random
 import resource
 import subprocess
@@ -27,9 +29,17 @@ CONTESTANTS = {
     "ponens padded": "the same, packing = false",
     "bare TRL": "SFTTrainer with equal settings",
     "trl sft": "TRL's defaults: gradient checkpointing, bfloat16, 8 rows",
+    "LLaMA-Factory": "its defaults: gradient checkpointing",
     "tutorial": "transformers.Trainer, padded to 512, loss on all tokens, gradient checkpointing",
 }
-SPEC = {"rank": 16, "learning_rate": 2e-3, "epochs": 1.0, "batch_size": 4, "gradient_accumulation": 4, "warmup": 5}
+SPEC: dict[str, Any] = {
+    "rank": 16,
+    "learning_rate": 2e-3,
+    "epochs": 1.0,
+    "batch_size": 4,
+    "gradient_accumulation": 4,
+    "warmup": 5,
+}
 MAX_LENGTH = 512
 SHAPES = {
     "0.5b": {"hidden": 896, "intermediate": 4864, "layers": 24, "heads": 14, "key_value_heads": 2, "tied": True},
@@ -70,14 +80,17 @@ def utilisation(tokens_per_second: float, flops: float, peak: float) -> float:
     return tokens_per_second * flops / peak
 
 
-def compare(count: int, work: Path) -> list[dict[str, Any]]:
-    """Run every contestant, one after the other."""
+def compare(count: int, work: Path, python: Path | None) -> list[dict[str, Any]]:
+    """Run every contestant, one after the other; `python` is that of LLaMA-Factory's environment."""
     from tests.tiny import tiny_base
 
     tiny_base(work / "base", hidden=256, layers=4)
     told = []
     for name in CONTESTANTS:
+        if name == "LLaMA-Factory" and python is None:
+            continue
         command = [sys.executable, str(Path(__file__)), "--alone", name, "--rows", str(count), "--work", str(work)]
+        command += ["--factory", str(python)] if name == "LLaMA-Factory" else []
         done = subprocess.run(command, stdout=subprocess.PIPE, stderr=(work / "log").open("ab"), text=True, check=True)
         told.append({"name": name, **json.loads(done.stdout.splitlines()[-1])})
         print(json.dumps(told[-1]), file=sys.stderr, flush=True)
@@ -191,6 +204,69 @@ def _tutorial(model: Any, tokenizer: Any, encoded: Any, lora: Any, common: dict[
     )
 
 
+def factory(count: int, work: Path, python: Path) -> dict[str, Any]:
+    """LLaMA-Factory on the same rows. Its start, as long as many steps, is told apart by a run of one step."""
+    from peft import PeftModel
+
+    from tasks.train import TrainSpec
+    from tasks.training import loading, tokens
+
+    train = rows(count, 1)
+    said = [{"instruction": r["prompt"][0]["content"], "output": r["completion"][0]["content"]} for r in train]
+    (work / "rows.json").write_text(json.dumps(said))
+    (work / "dataset_info.json").write_text(json.dumps({"rows": {"file_name": "rows.json"}}))
+    settings: dict[str, Any] = {
+        "model_name_or_path": str(work / "base"),
+        "stage": "sft",
+        "do_train": True,
+        "finetuning_type": "lora",
+        "lora_rank": SPEC["rank"],
+        "lora_alpha": 2 * SPEC["rank"],
+        "lora_target": "all",
+        "dataset": "rows",
+        "dataset_dir": str(work),
+        "template": "chatml",
+        "cutoff_len": MAX_LENGTH,
+        "per_device_train_batch_size": SPEC["batch_size"],
+        "gradient_accumulation_steps": SPEC["gradient_accumulation"],
+        "learning_rate": SPEC["learning_rate"],
+        "lr_scheduler_type": "cosine",
+        "warmup_steps": SPEC["warmup"],
+        "num_train_epochs": 1,
+        "save_strategy": "no",
+        "report_to": "none",
+        "use_cpu": True,
+        "seed": 0,
+    }
+    busy, wall = {}, {}
+    for steps in (1, -1):
+        out = work / f"factory{steps}"
+        file = work / f"factory{steps}.json"
+        file.write_text(json.dumps(settings | {"max_steps": steps, "output_dir": str(out)}))
+        environment = {**os.environ, "OMP_NUM_THREADS": "1", "FORCE_TORCHRUN": "0", "DISABLE_VERSION_CHECK": "1"}
+        before, start = resource.getrusage(resource.RUSAGE_CHILDREN), time.monotonic()
+        subprocess.run(
+            [str(python), "-m", "llamafactory.cli", "train", str(file)],
+            check=True, stdout=sys.stderr, env=environment,
+        )  # fmt: skip
+        after, wall[steps] = resource.getrusage(resource.RUSAGE_CHILDREN), time.monotonic() - start
+        busy[steps] = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+    spec = TrainSpec.model_validate({"base_model": str(work / "base")}).model_dump()
+    tokenizer, model = loading.load(str(work / "base"), spec)
+    learnt = tokens.encode(train, tokenizer, MAX_LENGTH).trained
+    every = SPEC["batch_size"] * SPEC["gradient_accumulation"]
+    shown = learnt * (1 - every / count)
+    valid = tokens.encode(rows(128, 2), tokenizer, MAX_LENGTH)
+    return {
+        "tokens": learnt,
+        "steps": -(-count // int(every)),
+        "per_cpu_second": round(shown / (busy[-1] - busy[1]), 1),
+        "per_second": round(shown / (wall[-1] - wall[1]), 1),
+        "peak_mib": round(after.ru_maxrss / 1024),
+        "loss": round(_loss(PeftModel.from_pretrained(model, str(out)), valid), 4),
+    }
+
+
 def _loss(model: Any, encoded: Any) -> float:
     """Mean loss of a completion's token."""
     import torch
@@ -279,6 +355,7 @@ def main() -> None:
     parser.add_argument("--rows", type=int, default=640)
     parser.add_argument("--work", type=Path, default=Path("bench-train"))
     parser.add_argument("--alone", choices=list(CONTESTANTS))
+    parser.add_argument("--factory", type=Path)
     parser.add_argument("--gpu", choices=list(SHAPES))
     parser.add_argument("--length", type=int, default=2048)
     parser.add_argument("--steps", type=int, default=12)
@@ -287,10 +364,13 @@ def main() -> None:
     if given.gpu:
         print(json.dumps(gpu(given.gpu, given.length, given.steps, given.method)))
     elif given.alone:
-        print(json.dumps(alone(given.alone, given.rows, given.work)))
+        if given.alone == "LLaMA-Factory":
+            print(json.dumps(factory(given.rows, given.work, given.factory)))
+        else:
+            print(json.dumps(alone(given.alone, given.rows, given.work)))
     else:
         given.work.mkdir(parents=True, exist_ok=True)
-        print(table(compare(given.rows, given.work)))
+        print(table(compare(given.rows, given.work, given.factory)))
 
 
 if __name__ == "__main__":
