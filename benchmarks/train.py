@@ -208,8 +208,9 @@ def factory(count: int, work: Path, python: Path) -> dict[str, Any]:
     """LLaMA-Factory on the same rows. Its start, as long as many steps, is told apart by a run of one step."""
     from peft import PeftModel
 
-    from tasks.train import TrainSpec
     from tasks.training import loading, tokens
+    from tasks.training.masks import Teaching
+    from tasks.training.spec import TrainSpec
 
     train = rows(count, 1)
     said = [{"instruction": r["prompt"][0]["content"], "output": r["completion"][0]["content"]} for r in train]
@@ -252,11 +253,11 @@ def factory(count: int, work: Path, python: Path) -> dict[str, Any]:
         after, wall[steps] = resource.getrusage(resource.RUSAGE_CHILDREN), time.monotonic() - start
         busy[steps] = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
     spec = TrainSpec.model_validate({"base_model": str(work / "base")}).model_dump()
-    tokenizer, model = loading.load(str(work / "base"), spec)
-    learnt = tokens.encode(train, tokenizer, MAX_LENGTH).trained
+    renderer, model = _renderer(work), loading.load(str(work / "base"), spec)
+    learnt = tokens.encode(train, renderer, MAX_LENGTH, Teaching()).trained
     every = SPEC["batch_size"] * SPEC["gradient_accumulation"]
     shown = learnt * (1 - every / count)
-    valid = tokens.encode(rows(128, 2), tokenizer, MAX_LENGTH)
+    valid = tokens.encode(rows(128, 2), renderer, MAX_LENGTH, Teaching())
     return {
         "tokens": learnt,
         "steps": -(-count // int(every)),
@@ -309,7 +310,7 @@ def gpu(size: str, length: int, steps: int, method: str) -> dict[str, Any]:
     draw = random.Random(0)
     ids = [[draw.randrange(3, VOCABULARY) for _ in range(length)] for _ in range(16 * steps)]
     encoded = tokens.Encoded(ids, ids, 0, sum(map(len, ids)))
-    trainer = sft.make(spec, Path("bench-gpu"), tiny_tokenizer(), model, encoded, tokens.Encoded([], [], 0, 0))
+    trainer = sft.make(spec, Path("bench-gpu"), tiny_tokenizer(), model, encoded, tokens.Encoded([], [], 0, 0), [])
     trainer.args.save_strategy = "no"
     start = time.monotonic()
     trainer.train()

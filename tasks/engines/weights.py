@@ -65,12 +65,14 @@ def dtype(loading: Loading) -> str:
 
 def vocabulary_rows(loading: Loading, subject: str = "base") -> int:
     """Tokens that the embeddings have a row for, of the base or of a model of its own."""
+    folder = loading.adapters.get(subject)
+    return _rows(folder) if folder is not None and whole(folder) else _rows(loading.model, loading.revision)
+
+
+def _rows(place: str | Path, revision: str | None = None) -> int:
     from transformers import AutoConfig
 
-    folder = loading.adapters.get(subject)
-    own = folder is not None and whole(folder)
-    place, revision = (str(folder), None) if own else (loading.model, loading.revision)
-    return int(AutoConfig.from_pretrained(place, revision=revision).get_text_config().vocab_size)
+    return int(AutoConfig.from_pretrained(str(place), revision=revision).get_text_config().vocab_size)
 
 
 def whole(adapter: Path) -> bool:
@@ -111,7 +113,12 @@ def load(loading: Loading, adapter: Path | None, device: str = "cpu", rows: int 
 
 
 def save_merged(loading: Loading, adapter: Path | None, folder: Path, rows: int = 0) -> Path:
-    """A folder of base weights with the adapter's added, so many rows; kept if it is there. The caller removes it."""
+    """A folder of base weights with the adapter's added, so many rows; kept if it is there. The caller removes it.
+
+    A model of its own with rows enough is that folder already.
+    """
+    if adapter and whole(adapter) and rows <= _rows(adapter):
+        return adapter
     if not folder.exists():
         aside = folder.with_suffix(".part")
         shutil.rmtree(aside, ignore_errors=True)

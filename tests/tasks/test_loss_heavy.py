@@ -63,8 +63,8 @@ def test_the_loss_is_transformers_own(tiny: SimpleNamespace, tmp_path: Path) -> 
 
     found, _ = measured(tmp_path, tiny)
     tokenizer = AutoTokenizer.from_pretrained(tiny.base)
-    base = AutoModelForCausalLM.from_pretrained(tiny.base).eval()
-    for name, model in (("base", base), ("x/1", PeftModel.from_pretrained(base, tiny.adapter).eval())):
+    base, other = (AutoModelForCausalLM.from_pretrained(tiny.base).eval() for _ in range(2))
+    for name, model in (("base", base), ("x/1", PeftModel.from_pretrained(other, tiny.adapter).eval())):
         for row in ROWS:
             prompt = tokenizer.apply_chat_template(row["prompt"], tokenize=False, add_generation_prompt=True)
             whole = tokenizer.apply_chat_template([*row["prompt"], *row["completion"]], tokenize=False)
