@@ -15,7 +15,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, replace
 from typing import Any
 
-from evals.calibration import calibration
+from evals.calibration import Calibration, calibration
 from evals.stats import wilson
 from evals.vote import majority, pass_curve, same_answer, vote_curve
 from storage.records import FORCED, GREEDY, Ballot, Question, Sample
@@ -45,7 +45,7 @@ def side(questions: Sequence[Question], samples: Sequence[Sample], ballots: Mapp
         "overflow": _ended(replies, "overflow"),
         "extractors": _counts(s.extractor for s in drawn if s.answer is not None),
         "abstentions": _counts(s.extractor for s in drawn if s.answer is None),
-        "calibration": asdict(calibration(cut)),
+        "calibration": _told(calibration(cut)),
     }
 
 
@@ -92,3 +92,7 @@ def _share(questions: Sequence[Question], samples: Iterable[Sample], index: int)
         answer = answers.get(question.id)
         right += answer is not None and under[answer] == under[str(question.answer)]
     return right / len(questions)
+
+
+def _told(found: Calibration) -> dict[str, Any]:
+    return asdict(found) | {"bins": [list(one) for one in found.bins]}

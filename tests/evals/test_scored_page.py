@@ -10,6 +10,8 @@ from evals.scorers.base import Score
 
 HOSTILE = "</pre><script>alert(1)</script>"
 
+UNTOLD = ("steps", "trainable", "trained_tokens", "tokens_per_second", "seconds", "device")
+
 
 def reply(text: str, outcome: str, index: int = GREEDY, *, wins: bool = True) -> ScoredReply:
     return {"index": index, "text": text, "outcome": outcome, "value": 0.25, "reason": "because", "wins": wins}
@@ -68,7 +70,7 @@ def facts(**more: Any) -> ScoredFacts:
             }
         ],
         thrown_away=[{"where": "evaluate", "reason": "undecided", "count": 1}],
-        loss=[],
+        training={"rows": [], "parameters": 1000, **dict.fromkeys(UNTOLD)},
         lineage=[{"what": "scorer", "name": "instruction", "digest": ""}],
     )
 

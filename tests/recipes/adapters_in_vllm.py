@@ -9,10 +9,11 @@ from pathlib import Path
 
 
 def main(base: str, prompt: str, folders: list[str]) -> None:
+    import torch
     import vllm
     from vllm.lora.request import LoRARequest
 
-    cuda = vllm.platforms.current_platform.is_cuda()
+    cuda = torch.cuda.is_available()
     ranks = [json.loads((Path(folder) / "adapter_config.json").read_text())["r"] for folder in folders]
     engine = vllm.LLM(
         base,

@@ -111,7 +111,7 @@ def test_a_recipe_for_dialogues_ends_in_an_adapter_and_no_group_crosses_its_spli
         group by all having count(distinct split) > 1"""
     facts = made.receipts["train"].facts
 
-    assert list(made.receipts) == ["parse", "assemble", "train"]
+    assert list(made.receipts) == ["parse", "assemble", "train", "evaluate", "report"]
     assert warehouse.query(made.home, crossing) == []
     assert all(made.receipts["assemble"].facts["rows"].values())
     assert facts["steps"] == STEPS

@@ -142,7 +142,8 @@ def test_the_mean_log_probability_of_a_reply_is_that_of_its_tokens_under_the_mod
     from transformers import AutoModelForCausalLM
 
     engine = TransformersEngine(Loading(tiny.base_model))
-    engine.reader = heard = Heard(engine.reader.tokenizer, engine.reader.context, engine.reader.stops)
+    reader = engine.readers["base"]
+    engine.readers["base"] = heard = Heard(reader.tokenizer, reader.context, reader.stops)
     asked = [Request(str(n), "base", q.problem, 8 + n, temperature, 0.9, n) for n, q in enumerate(QUESTIONS[:4])]
     model = AutoModelForCausalLM.from_pretrained(tiny.base_model)
 

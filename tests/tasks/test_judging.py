@@ -32,7 +32,7 @@ def always_first(prompt: str, before: int) -> str:
 
 PAIRS = {
     "better": pair("Because it is.", "Rayleigh."),
-    "worse": pair("Rayleigh.", "Because it is."),
+    "worse": pair("Rayleigh, of course.", "Because it is. So."),
     "same": pair("Rayleigh. ", "Rayleigh."),
     "neither": pair("No.", "Yes."),
 }

@@ -46,7 +46,6 @@ class Replies(Order):
 
     def draw(self, scratch: Path, shop: Workshop) -> Drawn:
         scratch.mkdir(parents=True)
-        Replies.drawn.append(self)
         found = [
             Reply(subject, ask.id, index, text, "stop", 3, None)
             for subject, texts in self.said.items()

@@ -182,5 +182,9 @@ def test_a_rendering_that_the_recipe_does_not_ask_for_is_refused_or_warned_of(tr
 
 
 def test_on_the_fly_is_refused_for_it(trained: SimpleNamespace) -> None:
+    pytest.importorskip("vllm")
+    from tasks.engines.base import Loading
+    from tasks.engines.vllm import VllmEngine
+
     with pytest.raises(PonensError, match="cannot apply yuan/1 on the fly"):
-        evaluated(trained, "vllm", adapters="on_the_fly")
+        VllmEngine(Loading(str(trained.base), {"yuan/1": trained.adapter}, applied="on_the_fly"))
