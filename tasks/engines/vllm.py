@@ -108,8 +108,9 @@ class VllmEngine:
             rank = max(map(weights.rank, loading.adapters.values()))
             options |= {
                 "enable_lora": True,
-                "max_loras": min(len(loading.adapters), _LORAS),
-                "max_cpu_loras": len(loading.adapters),
+                # the CPU's kernel reads "no adapter" as the last slot: one more than can be filled keeps it empty
+                "max_loras": min(len(loading.adapters), _LORAS) if cuda else len(loading.adapters) + 1,
+                "max_cpu_loras": len(loading.adapters) + 1,
                 "max_lora_rank": next((r for r in _RANKS if r >= rank), rank),
             }
         return options

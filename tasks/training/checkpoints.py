@@ -19,6 +19,8 @@ from storage.artifacts import write_json
 from storage.records import PonensError
 
 SEAL = "whole.json"
+# torch.save names no errno: its zip writer only notices that fewer bytes were written than it gave
+FULL = (os.strerror(errno.ENOSPC), os.strerror(errno.EFBIG), "unexpected pos", "PytorchStreamWriter failed")
 
 
 def seal(checkpoint: Path) -> None:
@@ -45,7 +47,7 @@ def drop(checkpoint: Path) -> None:
 def unwritable(folder: Path, error: Exception) -> PonensError:
     """Why a file of the training could not be written, and that what was there before is kept."""
     kept = newest_whole(folder)
-    full = os.strerror(errno.ENOSPC) in str(error) or os.strerror(errno.EFBIG) in str(error)
+    full = any(word in str(error) for word in FULL)
     free = shutil.disk_usage(folder if folder.exists() else folder.parent).free
     return PonensError(
         "the disk is full" if full else "training cannot write its files",

@@ -47,12 +47,14 @@ def test_a_base_that_is_not_the_one_trained_on_is_not_merged_into(tmp_path: Path
 @pytest.fixture(scope="module")
 def tiny(tmp_path_factory: pytest.TempPathFactory) -> SimpleNamespace:
     """A random base, and a random adapter of it in a home."""
+    import torch
     from peft import LoraConfig, get_peft_model
     from transformers import AutoModelForCausalLM, AutoTokenizer
 
     root = tmp_path_factory.mktemp("tiny")
     base, home, work = tiny_base(root / "base"), Home(root / "home"), root / "work"
-    config = LoraConfig(r=8, lora_alpha=16, target_modules="all-linear", task_type="CAUSAL_LM", init_lora_weights=False)
+    torch.manual_seed(7)
+    config = LoraConfig(r=8, lora_alpha=64, target_modules="all-linear", task_type="CAUSAL_LM", init_lora_weights=False)
     get_peft_model(AutoModelForCausalLM.from_pretrained(base), config).save_pretrained(work)
     AutoTokenizer.from_pretrained(base).save_pretrained(work)
     about = {"base_model": str(base), "revision": None, "base_identity": models.identity(str(base)), "facts": {}}
@@ -130,6 +132,6 @@ def test_vllm_applies_an_export_as_peft_does(tiny: SimpleNamespace, tmp_path: Pa
         said[name] = {completion.key: completion.text for completion in engine.generate(asked)}
         engine.close()
 
-    # the base, which was never trained, has near ties that either engine breaks its own way
-    assert said["transformers"]["logic/1"] == said["vllm"]["logic/1"]
+    # asked in one batch: a row without an adapter must not get its neighbour's
+    assert said["transformers"] == said["vllm"]
     assert said["vllm"]["base"] != said["vllm"]["logic/1"]
