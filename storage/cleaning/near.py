@@ -73,7 +73,9 @@ def _pairs(con: duckdb.DuckDBPyConnection, near: float, sides: npt.NDArray[Any] 
                 pairs = pairs.filter(sides[pairs["later"].to_numpy() - 1] != sides[pairs["earlier"].to_numpy() - 1])
             found.append(pairs.filter(_likely(ranks, slots, pairs, near)))
             waiting = f"crowd_{width}"
-            con.execute(f"create or replace temp table {waiting} as from crowded").fetchall()
+            [[crowd]] = con.execute(f"create or replace temp table {waiting} as from crowded").fetchall()
+            if not crowd:
+                break
     return pl.concat(found).unique().sort("later", "earlier")
 
 

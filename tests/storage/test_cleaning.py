@@ -336,7 +336,7 @@ ROWS = st.lists(
 )
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=8, deadline=None)
 @given(ROWS, ROWS, ROWS)
 def test_growth_moves_no_group_and_no_group_stands_on_two_sides(tmp_path_factory, before, old, after):
     folder = tmp_path_factory.mktemp("grown")

@@ -228,7 +228,7 @@ TURNS = st.sampled_from([LONG, LONG.upper(), NEAR, f"{LONG}!", ZH, f"{ZH}！", "
 GROWN = st.lists(st.builds(chat, TURNS, st.sampled_from(["Yes.", "yes.", ANSWER])), max_size=8)
 
 
-@settings(max_examples=6, deadline=None)
+@settings(max_examples=4, deadline=None)
 @given(GROWN, GROWN, GROWN)
 def test_growth_moves_no_group_and_no_group_stands_on_two_sides(tmp_path_factory, before, old, after):
     folder = tmp_path_factory.mktemp("grown")

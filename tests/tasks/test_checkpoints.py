@@ -53,8 +53,9 @@ def test_a_full_disk_is_named_with_what_was_kept(tmp_path: Path) -> None:
     make(tmp_path, 10)
     make(tmp_path, 20, sealed=False)
     full = unwritable(tmp_path, OSError(28, "No space left on device"))
-    other = unwritable(tmp_path, RuntimeError("unexpected pos 64"))
+    torn = unwritable(tmp_path, RuntimeError("unexpected pos 64 vs 48"))
+    other = unwritable(tmp_path, RuntimeError("a library gave up"))
 
-    assert full.thing == "the disk is full"
+    assert full.thing == torn.thing == "the disk is full"
     assert "checkpoint-10" in str(full)
     assert other.thing == "training cannot write its files"
