@@ -213,7 +213,9 @@ def factory(count: int, work: Path, python: Path) -> dict[str, Any]:
     from tasks.training.spec import TrainSpec
 
     train = rows(count, 1)
-    said = [{"instruction": r["prompt"][0]["content"], "output": r["completion"][0]["content"]} for r in train]
+    said = [
+        {"instruction": r["prompt"][0]["content"], "input": "", "output": r["completion"][0]["content"]} for r in train
+    ]
     (work / "rows.json").write_text(json.dumps(said))
     (work / "dataset_info.json").write_text(json.dumps({"rows": {"file_name": "rows.json"}}))
     settings: dict[str, Any] = {
@@ -242,7 +244,7 @@ def factory(count: int, work: Path, python: Path) -> dict[str, Any]:
     busy, wall = {}, {}
     for steps in (1, -1):
         out = work / f"factory{steps}"
-        file = work / f"factory{steps}.json"
+        file = work / f"factory{steps}.yaml"  # its reader of JSON is broken; JSON is YAML
         file.write_text(json.dumps(settings | {"max_steps": steps, "output_dir": str(out)}))
         environment = {**os.environ, "OMP_NUM_THREADS": "1", "FORCE_TORCHRUN": "0", "DISABLE_VERSION_CHECK": "1"}
         before, start = resource.getrusage(resource.RUSAGE_CHILDREN), time.monotonic()
