@@ -15,6 +15,9 @@ from storage.home import Home
 LEARNT, GIVEN, CUT = "bold green", "dim", "strike red"
 
 
+_SAID = {None: "not set", True: "on", False: "off"}
+
+
 def preview(recipe: Recipe, home: Home, snapshot: str, rows: int, *, json: bool) -> None:
     """Print what training would see of a snapshot of this home; PonensError where it would refuse a row."""
     from tasks.preview import preview as look
@@ -48,6 +51,6 @@ def counts(found: Mapping[str, Any]) -> str:
     return (
         f"{found['rows']:,} rows, {found['samples']:,} samples, {found['tokens']:,} tokens, "
         f"{found['trained']:,} to learn; {cut}{': ' * bool(found['cut'])}{'; '.join(found['cut'])}\n"
-        f"loss {found['loss']}, template {rendering['template']}, system prompt {rendering['system']!r}, "
-        f"thinking {rendering['thinking']}, tokens added: {' '.join(rendering['added_tokens']) or 'none'}"
+        f"loss {found['loss']}, template {rendering['template']}, system prompt {rendering['system'] or 'none'}, "
+        f"thinking {_SAID[rendering['thinking']]}, tokens added: {' '.join(rendering['added_tokens']) or 'none'}"
     )

@@ -66,7 +66,7 @@ def training(found: Mapping[str, Any]) -> None:
     twice = ", activations computed twice" if found["gradient_checkpointing"] else ""
     stdout.print(f"fits:   {'yes' if found['fits'] else 'no' if room else '?'} {said}{twice}", soft_wrap=True)
     stdout.print(
-        f"steps:  {found['steps']:,} of {found['rows_a_step']} rows in {found['passes_a_step']} passes a device\n"
+        f"steps:  {found['steps']:,} of {found['rows_a_step']} rows, passes a device: {found['passes_a_step']}\n"
         f"tokens: {found['tokens']:,} in {found['rows']:,} rows, {found['trained_tokens']:,} learnt in all, "
         f"{found['truncated']:,} rows cut",
         soft_wrap=True,
