@@ -117,7 +117,7 @@ def alias(
         raise UsageError(
             "the champion is not named by hand",
             seen=f"{adapter} {alias}",
-            hint=f'ponens promote {adapter}, with --force --because "…" against the gate; ponens rollback NAME goes back',
+            hint=f'ponens promote {adapter}, if need be with --force --because "…"; ponens rollback NAME goes back',
         )
     home = Home.beside(recipe)
     one = adapters.resolve(home, adapter)
@@ -244,7 +244,8 @@ def _evidence(move: Mapping[str, Any]) -> Iterator[str]:
     if seen := move["evidence"]:
         low, high = (f"{100 * end:+.1f}" for end in seen["paired"]["ci95"])
         yield f"{seen['paired']['verdict']}: {seen['paired']['reason']}"
-        yield f"{100 * seen['paired']['difference']:+.1f} points, 95 % {low} to {high}, on {seen['questions']} questions"
+        points = f"{100 * seen['paired']['difference']:+.1f} points, 95 % {low} to {high}"
+        yield f"{points}, on {seen['questions']} questions"
         yield "evaluations: " + ", ".join(f"{name} in {place}" for name, place in seen["evaluations"].items())
     if move["because"]:
         yield f"because: {move['because']}"

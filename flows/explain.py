@@ -26,7 +26,7 @@ def explain(
         str,
         typer.Argument(
             metavar="WHAT",
-            help="An adapter (NAME/N, NAME@ALIAS), a snapshot (an id's beginning, RECIPE@latest), a source file or folder.",
+            help="An adapter, a snapshot (an id's beginning, RECIPE@latest), or a source file or folder.",
             show_default=False,
         ),
     ],
