@@ -12,6 +12,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from flows import show
+from flows.champion import webhook_of
 from flows.show import stderr, stdout
 from storage.home import Home
 from storage.records import UsageError
@@ -228,11 +229,18 @@ def rm(
     json: Json = False,
 ) -> None:
     """Remove an adapter for good; its number is never given again."""
-    from storage import adapters, registry
+    from storage import adapters, champions, registry
 
     home = Home.beside(recipe)
     one = adapters.resolve(home, adapter)
+    champion = champions.champion(home, one.name) == one
+    url = webhook_of(home, one, recipe) if champion and force else None
     found = registry.remove(home, one, force=force)
+    if champion:
+        from flows.announce import announce
+
+        for warning in announce(champions.moves(home, one.name)[-1], url):
+            stderr.print(f"[yellow]![/] {escape(warning)}", soft_wrap=True)
     if json:
         show.emit({"removed": str(one), "referred_to_by": found})
     else:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -14,7 +15,6 @@ from storage.home import Home
 from storage.records import UsageError
 
 if TYPE_CHECKING:
-    from flows.recipe import Recipe
     from storage.adapters import Adapter
     from storage.records import Receipt
     from tasks.step import Secret, Step
@@ -36,14 +36,16 @@ def promote(
 ) -> None:
     """Make an adapter the champion if it is better than the present one on the recipe's gate set."""
     from flows import gate
+    from flows.recipe import load
     from storage import adapters
 
     home = Home.beside(recipe)
     one = adapters.resolve(home, adapter)
     if force:
-        found = gate.force(home, one, because, gate.webhook(_known(home, one, recipe), _secret()))
+        found = gate.force(home, one, because, webhook_of(home, one, recipe))
     else:
-        found = gate.promote(_recipe(home, one, recipe), home, one, _doer(home), _secret(), because.strip())
+        chosen = load(recipe) if recipe else gate.recipe_of(home, one)
+        found = gate.promote(chosen, home, one, _doer(home), _secret(), because.strip())
     if json:
         show.emit(found)
     elif found["champion"] == str(one):
@@ -63,30 +65,23 @@ def rollback(
     from storage import champions
 
     home = Home.beside(recipe)
-    present = champions.champion(home, name)
-    known = _known(home, present, recipe) if present else None
-    found = gate.rollback(home, name, because, gate.webhook(known, _secret()))
+    found = gate.rollback(home, name, because, webhook_of(home, champions.champion(home, name), recipe))
     if json:
         show.emit(found)
     else:
         show.promotion(found)
 
 
-def _recipe(home: Home, adapter: Adapter, path: Path | None) -> Recipe:
+def webhook_of(home: Home, adapter: Adapter | None, path: Path | None) -> str | None:
+    """Where a change of this champion is posted; where no recipe is known, the environment alone says."""
     from flows import gate
     from flows.recipe import load
 
-    return load(path) if path else gate.recipe_of(home, adapter)
-
-
-def _known(home: Home, adapter: Adapter, path: Path | None) -> Recipe | None:
-    """The recipe, where it can do without one: it only says where to tell of the change."""
-    try:
-        return _recipe(home, adapter, path)
-    except UsageError:
-        if path:
-            raise
-        return None
+    known = load(path) if path else None
+    if adapter and not path:
+        with suppress(UsageError):
+            known = gate.recipe_of(home, adapter)
+    return gate.webhook(known, _secret())
 
 
 def _doer(home: Home) -> Callable[[Step], Receipt]:

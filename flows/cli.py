@@ -221,9 +221,12 @@ def sql(
 @app.command()
 def deploy(
     serve: Annotated[bool, typer.Option("--serve", help="Serve the flow from this process, without a worker.")] = False,
+    on_champion: Annotated[
+        str | None, typer.Option(metavar="FLOW/DEPLOYMENT", help="Have this run whenever a champion changes.")
+    ] = None,
 ) -> None:
     """Create the work pool and the deployments on the Prefect server; safe to repeat."""
-    commands.deploy(serve=serve)
+    commands.deploy(serve=serve, on_champion=on_champion)
 
 
 @app.command()

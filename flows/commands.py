@@ -184,8 +184,8 @@ def sql(query: str, recipe: Path | None, *, json: bool) -> None:
         show.rows(rows)
 
 
-def deploy(*, serve: bool) -> None:
-    """Pool and deployments from prefect.yaml, or the flow served by this process."""
+def deploy(*, serve: bool, on_champion: str | None) -> None:
+    """Pool and deployments from prefect.yaml, or the flow served by this process; what runs at a new champion."""
     if serve:
         from flows.finetune import finetune_logic
 
@@ -204,6 +204,10 @@ def deploy(*, serve: bool) -> None:
                 expected="a Prefect server that answers",
                 hint="start one with `prefect server start` and set PREFECT_API_URL",
             )
+    if on_champion:
+        from flows.automations import on_champion as automate
+
+        stdout.print(f"automation: {escape(automate(on_champion))}")
 
 
 def doctor(*, json: bool) -> None:

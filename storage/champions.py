@@ -56,15 +56,18 @@ def rollback(home: Home, name: str, because: str = "") -> Move:
     return move
 
 
+def moves(home: Home, name: str) -> list[Move]:
+    """All moves of the champion's alias, oldest first."""
+    return [move for move in aliases.moves(home, name) if move.alias == CHAMPION]
+
+
 def line(home: Home, name: str) -> list[int]:
     """The champions on the way to the present one, which is last; versions that were removed are left out.
 
     Where a rollback took the alias from is no longer on the way.
     """
     way: list[int] = []
-    for move in aliases.moves(home, name):
-        if move.alias != CHAMPION:
-            continue
+    for move in moves(home, name):
         if move.after is None:
             way = [number for number in way if number != move.before]
             continue
