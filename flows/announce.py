@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 from uuid import UUID
 
 import httpx
-from tenacity import Retrying, retry_if_exception, stop_after_attempt, wait_exponential_jitter
+from tenacity import Retrying, retry_if_exception, stop_after_attempt, wait_exponential, wait_random
 
 from storage.aliases import Move
 from storage.records import digest
@@ -59,7 +59,7 @@ def _emit(told: dict[str, Any], name: str) -> None:
 def _post(url: str, told: dict[str, Any]) -> None:
     for attempt in Retrying(
         stop=stop_after_attempt(_TRIES),
-        wait=wait_exponential_jitter(_FIRST_WAIT_S, _LONGEST_WAIT_S, jitter=_FIRST_WAIT_S),
+        wait=wait_exponential(_FIRST_WAIT_S, _LONGEST_WAIT_S) + wait_random(0, _FIRST_WAIT_S),
         retry=retry_if_exception(_passing),
         reraise=True,
     ):

@@ -57,7 +57,9 @@ def test_the_way_to_the_champion_follows_promotions_rollbacks_and_removals(
     assert line == champions.line(home, "logic")
     if not steps.endswith("-2"):
         assert f"logic/{line[-1]}" == str(champions.champion(home, "logic"))
-    assert [m.before for m in champions.moves(home, "logic")][1:] == [m.after for m in champions.moves(home, "logic")][:-1]
+    assert [m.before for m in champions.moves(home, "logic")][1:] == [m.after for m in champions.moves(home, "logic")][
+        :-1
+    ]
 
 
 @pytest.mark.parametrize("steps", ["", "1", "1 2 <", "1 2 -1"])
