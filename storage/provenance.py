@@ -109,7 +109,7 @@ class Provenance:
         """The moves of champions to or from one of these versions, oldest first."""
         moves = [m for name in sorted({one.partition("/")[0] for one in names}) for m in aliases.moves(self.home, name)]
         return [
-            {**_node("promotion", f"{move.name}@{move.alias}"), **asdict(move)}
+            asdict(move) | _node("promotion", f"{move.name}@{move.alias}")
             for move in moves
             if move.alias == aliases.CHAMPION and {f"{move.name}/{n}" for n in (move.before, move.after)} & set(names)
         ]
