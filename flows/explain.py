@@ -16,7 +16,7 @@ from storage.home import Home
 from storage.records import UsageError
 
 Found = dict[str, Any]
-_TITLE = ("what", "name", "from", "missing", "at", "made_at")  # what stands in a node's first line, or below it
+_APART = ("what", "name", "from", "missing", "at", "made_at", "alias", "evidence")  # said elsewhere, or --json's
 _LONG = 16  # digits of a digest, for people
 _DIGESTS = ("digest", "identity", "sha256", "fingerprint")
 
@@ -111,7 +111,7 @@ def _grow(tree: Tree, node: Mapping[str, Any]) -> None:
     if "missing" in node:
         branch.add(f"[yellow]not known:[/] {escape(node['missing'])}")
     for name, value in node.items():
-        if name not in _TITLE and value not in (None, "", [], {}):
+        if name not in _APART and value not in (None, "", [], {}):
             branch.add(f"[dim]{name.replace('_', ' ')}[/] {escape(_told(name, value))}")
     for before in node.get("from", []):
         _grow(branch, before)

@@ -95,7 +95,7 @@ def test_an_adapter_is_followed_back_to_its_files_and_on_to_what_else_came_of_th
     with pytest.raises(SystemExit):
         main(["explain", "logic/1"])
     page = capsys.readouterr().out
-    for words in ("talk.jsonl", sha256(file)[:16], "run id m1", "the answers are the source's own", "logic/2"):
+    for words in ("talk.jsonl", sha256(file)[:16], "run_id m1", "the answers are the source's own", "logic/2"):
         assert words in page
 
 
