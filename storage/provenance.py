@@ -131,7 +131,7 @@ class Provenance:
 
     def forward(self, parsings: Iterable[Row]) -> dict[str, list[Node]]:
         """What came of these parsings, each list oldest first."""
-        parsed = {receipt.get("digest") for receipt in parsings}
+        parsed = {str(receipt.get("digest")) for receipt in parsings}
         built = [r for r in self._receipts["assemble"] if r["ingredients"]["inputs"]["questions"] in parsed]
         digests = {receipt["digest"] for receipt in built}
         trained = [str(one) for one in self._adapters if self._about[str(one)].get("snapshot") in digests]

@@ -110,7 +110,12 @@ def _won(home: Home, evaluation: Receipt) -> dict[str, Scored]:
     """By question, the reply that answered."""
     return {
         row["question"]: Scored(
-            *(row[name] for name in ("question", "group", "subject", "index", "text", "finish")),
+            row["question"],
+            row["group"],
+            row["subject"],
+            row["index"],
+            row["text"],
+            row["finish"],
             Score(row["outcome"], row["value"], row["reason"], orjson.loads(row["measures"])),
         )
         for row in _table(home, evaluation, SCORES).filter("wins").iter_rows(named=True)
