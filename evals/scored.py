@@ -65,7 +65,7 @@ def compare(
             if not side[id].score.counts:
                 out.setdefault(id, side[id].score.outcome)
     counted = {name: {id: one for id, one in side.items() if id not in out} for name, side in won.items()}
-    judged = verdict(_rows(counted["base"].values()), _rows(counted["adapter"].values()), names)
+    judged = verdict(rows(counted["base"].values()), rows(counted["adapter"].values()), names)
     facts: dict[str, Any] = {
         "counted": len(base) - len(out),
         "left_out": dict(sorted(Counter(out.values()).items())),
@@ -89,7 +89,8 @@ def compare(
     return facts
 
 
-def _rows(won: Iterable[Scored]) -> list[dict[str, Any]]:
+def rows(won: Iterable[Scored]) -> list[dict[str, Any]]:
+    """One subject's answers as `evals.verdict` takes them."""
     return [
         {
             "id": one.question,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, Any
@@ -11,8 +12,10 @@ from rich.markup import escape
 from rich.table import Table
 
 from flows import show
+from flows.champion import webhook_of
 from flows.show import stderr, stdout
 from storage.home import Home
+from storage.records import UsageError
 
 app = typer.Typer(help="List, show, compare, name, export, push, import and remove adapters.", no_args_is_help=True)
 
@@ -102,15 +105,21 @@ def diff(
 @app.command()
 def alias(
     adapter: Reference,
-    alias: Annotated[str, typer.Argument(metavar="ALIAS", help="Such as champion.")],
+    alias: Annotated[str, typer.Argument(metavar="ALIAS", help="Such as stable; not champion.")],
     because: Because = "",
     drop: Annotated[bool, typer.Option("--drop", help="Take the alias away from this version.")] = False,
     recipe: RecipeOption = None,
     json: Json = False,
 ) -> None:
     """Point an alias at an adapter; every move is kept with its time and reason."""
-    from storage import adapters, registry
+    from storage import adapters, aliases, registry
 
+    if alias == aliases.CHAMPION:
+        raise UsageError(
+            "the champion is not named by hand",
+            seen=f"{adapter} {alias}",
+            hint=f'ponens promote {adapter}, if need be with --force --because "…"; ponens rollback NAME goes back',
+        )
     home = Home.beside(recipe)
     one = adapters.resolve(home, adapter)
     move = registry.drop_alias(home, one, alias, because) if drop else registry.set_alias(home, one, alias, because)
@@ -120,6 +129,30 @@ def alias(
         stdout.print(f"{one.name}@{alias} is {one} already")
     else:
         stdout.print(f"{one.name}@{alias}: {move.before or 'new'} → {move.after or 'gone'}")
+
+
+@app.command()
+def history(
+    name: Annotated[str, typer.Argument(metavar="NAME", help="The adapter, without a version.")],
+    recipe: RecipeOption = None,
+    json: Json = False,
+) -> None:
+    """Tell who moved which alias when, from where to where, by what numbers and why; oldest first."""
+    from storage import adapters, aliases, champions
+
+    home = Home.beside(recipe)
+    moves = [asdict(move) for move in aliases.moves(home, adapters.check_name(name))]
+    if json:
+        champion = champions.champion(home, name)
+        show.emit({"name": name, "champion": champion and str(champion), "moves": moves})
+    elif moves:
+        for move in moves:
+            where = f"{move['before'] or 'new'} → {move['after'] or 'gone'}"
+            stdout.print(f"{move['at']}  @{move['alias']}  [bold]{where}[/]  {move['how']}, {escape(move['by'])}")
+            for line in _evidence(move):
+                stdout.print(f"  [dim]{escape(line)}[/]", soft_wrap=True)
+    else:
+        stderr.print(f"no alias of {name!r} was ever moved in {home.root}", soft_wrap=True)
 
 
 @app.command()
@@ -196,15 +229,34 @@ def rm(
     json: Json = False,
 ) -> None:
     """Remove an adapter for good; its number is never given again."""
-    from storage import adapters, registry
+    from storage import adapters, champions, registry
 
     home = Home.beside(recipe)
     one = adapters.resolve(home, adapter)
+    champion = champions.champion(home, one.name) == one
+    url = webhook_of(home, one, recipe) if champion and force else None
     found = registry.remove(home, one, force=force)
+    if champion:
+        from flows.announce import announce
+
+        for warning in announce(champions.moves(home, one.name)[-1], url):
+            stderr.print(f"[yellow]![/] {escape(warning)}", soft_wrap=True)
     if json:
         show.emit({"removed": str(one), "referred_to_by": found})
     else:
         stdout.print(f"{one} is removed" + (f"; {', '.join(found)} referred to it" if found else ""), soft_wrap=True)
+
+
+def _evidence(move: Mapping[str, Any]) -> Iterator[str]:
+    """Why an alias moved: what the gate saw, and what was said."""
+    if seen := move["evidence"]:
+        low, high = (f"{100 * end:+.1f}" for end in seen["paired"]["ci95"])
+        yield f"{seen['paired']['verdict']}: {seen['paired']['reason']}"
+        points = f"{100 * seen['paired']['difference']:+.1f} points, 95 % {low} to {high}"
+        yield f"{points}, on {seen['questions']} questions"
+        yield "evaluations: " + ", ".join(f"{name} in {place}" for name, place in seen["evaluations"].items())
+    if move["because"]:
+        yield f"because: {move['because']}"
 
 
 def _number(value: float | None) -> str:

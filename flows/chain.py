@@ -38,8 +38,30 @@ def compare(recipe: Recipe, do: Do, home: Path, adapters: Sequence[str]) -> None
     do(evaluate.step(recipe.evaluate, recipe.train, parsed, *named, rendering=recipe.train.wish, kind=recipe.kind))
 
 
+def contest(recipe: Recipe, do: Do, home: Path, adapters: Sequence[str]) -> list[Receipt]:
+    """Adapters on the recipe's gate set, each over the base and with the rendering that it was trained with.
+
+    Each evaluation is by itself: the one that a run came to on its test split is found done.
+    """
+    asked = _gate_set(recipe, do, home)
+    spec = recipe.evaluate.model_copy(update={"on_mismatch": "warn"})
+    wish, kind = recipe.train.wish, recipe.kind
+    return [
+        do(evaluate.step(spec, candidates.base_of(home, one) or recipe.train, asked, one, rendering=wish, kind=kind))
+        for one in candidates.named(home, adapters)
+    ]
+
+
+def _gate_set(recipe: Recipe, do: Do, home: Path) -> Receipt:
+    if not recipe.gate:
+        return _parsed(recipe, do, home)
+    spec = parse.ParseSpec(path=recipe.gate, valid=0.0, test=1.0)
+    fetched = home / "fetched"
+    return do(parse.step(spec, parse.source(spec, fetched=fetched), fetched, recipe.kind))
+
+
 def _parsed(recipe: Recipe, do: Do, home: Path) -> Receipt:
-    return do(parse.step(recipe.parse, _source(recipe, do, home), home / "fetched", recipe.kind))
+    return do(parse.step(recipe.parsing, _source(recipe, do, home), home / "fetched", recipe.kind))
 
 
 def _source(recipe: Recipe, do: Do, home: Path) -> parse.Source:

@@ -1,7 +1,7 @@
 """The command line `ponens`: parses, calls, prints. What a command does lives in `flows.commands`.
 
-Exit codes: 0 done, 1 the work failed, 2 bad usage, recipe or input, 130 interrupted. With --json exactly one object
-goes to stdout; everything else goes to stderr.
+Exit codes: 0 done, 1 the work failed, 2 bad usage, recipe or input, 3 refused by a gate, 130 interrupted. With --json
+exactly one object goes to stdout; everything else goes to stderr.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from rich.console import Console
 from rich.markup import escape
 
 import flows.offline  # noqa: F401  sets switches that Prefect reads when a command imports it
-from flows import adapters, commands, datasets
+from flows import adapters, champion, commands, datasets, explain
 from flows import results as evaluated
 from storage.records import PonensError
 
@@ -33,6 +33,9 @@ stderr = Console(stderr=True, highlight=False)
 
 app.add_typer(adapters.app, name="adapters")
 app.add_typer(datasets.app, name="datasets")
+app.command()(champion.promote)
+app.command()(champion.rollback)
+app.command()(explain.explain)
 RecipePath = Annotated[Path, typer.Argument(help="A recipe, such as recipes/demo.toml.", show_default=False)]
 Change = Annotated[list[str], typer.Option("--set", metavar="KEY=VALUE", help="Change a value of the recipe.")]
 Refresh = Annotated[list[str], typer.Option("--refresh", metavar="STEP", help="Do this step even if it is cached.")]
@@ -58,11 +61,11 @@ def run(
     recipe: RecipePath,
     changes: Change = [],
     refresh: Refresh = [],
-    until: Annotated[str, typer.Option(metavar="STEP", help="Stop after this step.")] = "report",
+    until: Annotated[str | None, typer.Option(metavar="STEP", help="Stop after this step.")] = None,
     strict: Strict = False,
     json: Json = False,
 ) -> None:
-    """Run a recipe: parse, reason, assemble, train, evaluate, report."""
+    """Run a recipe: parse, reason, assemble, train, evaluate, report; promote where it asks for it."""
     commands.run(recipe, changes, refresh, until, strict=strict, json=json)
 
 
@@ -218,9 +221,12 @@ def sql(
 @app.command()
 def deploy(
     serve: Annotated[bool, typer.Option("--serve", help="Serve the flow from this process, without a worker.")] = False,
+    on_champion: Annotated[
+        str | None, typer.Option(metavar="FLOW/DEPLOYMENT", help="Have this run whenever a champion changes.")
+    ] = None,
 ) -> None:
     """Create the work pool and the deployments on the Prefect server; safe to repeat."""
-    commands.deploy(serve=serve)
+    commands.deploy(serve=serve, on_champion=on_champion)
 
 
 @app.command()

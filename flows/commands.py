@@ -24,10 +24,16 @@ ROOT = Path(__file__).resolve().parents[1]
 
 
 def run(
-    path: Path, changes: Sequence[str], refresh: Sequence[str], until: str, *, strict: bool = False, json: bool = False
+    path: Path,
+    changes: Sequence[str],
+    refresh: Sequence[str],
+    until: str | None,
+    *,
+    strict: bool = False,
+    json: bool = False,
 ) -> None:
-    """Run the flow `finetune-logic` in this process, up to and with the step `until`."""
-    _known_steps([*refresh, until])
+    """Run the flow `finetune-logic` in this process, up to and with the step `until`, or all of it."""
+    _known_steps([*refresh, *([until] if until else [])])
     chosen = _load(path, [*changes, *(["parse.strict=true"] if strict else [])])
     try:
         summary = _flow(chosen, _home(path), refresh, until)
@@ -178,8 +184,8 @@ def sql(query: str, recipe: Path | None, *, json: bool) -> None:
         show.rows(rows)
 
 
-def deploy(*, serve: bool) -> None:
-    """Pool and deployments from prefect.yaml, or the flow served by this process."""
+def deploy(*, serve: bool, on_champion: str | None) -> None:
+    """Pool and deployments from prefect.yaml, or the flow served by this process; what runs at a new champion."""
     if serve:
         from flows.finetune import finetune_logic
 
@@ -198,6 +204,10 @@ def deploy(*, serve: bool) -> None:
                 expected="a Prefect server that answers",
                 hint="start one with `prefect server start` and set PREFECT_API_URL",
             )
+    if on_champion:
+        from flows.automations import on_champion as automate
+
+        stdout.print(f"automation: {escape(automate(on_champion))}")
 
 
 def doctor(*, json: bool) -> None:
@@ -215,7 +225,7 @@ def doctor(*, json: bool) -> None:
         )
 
 
-def _flow(chosen: recipes.Recipe, home: Home, refresh: Sequence[str], until: str) -> dict[str, Any]:
+def _flow(chosen: recipes.Recipe, home: Home, refresh: Sequence[str], until: str | None) -> dict[str, Any]:
     with _prefect():
         from flows.finetune import finetune_logic
 
@@ -223,7 +233,7 @@ def _flow(chosen: recipes.Recipe, home: Home, refresh: Sequence[str], until: str
             chosen,
             home=home.root,
             refresh=cast("list[recipes.StepName]", list(refresh)),
-            until=cast("recipes.StepName", until),
+            until=cast("recipes.StepName | None", until),
         )
 
 

@@ -23,11 +23,12 @@ _MEASURES = ("accuracy", "ci95", "greedy_accuracy", "single_accuracy", "forced_a
 
 @flow(name="finetune-logic", flow_run_name="{recipe.name}", persist_result=False)
 def finetune_logic(
-    recipe: Recipe, home: Path | None = None, refresh: list[StepName] = [], until: StepName = "report"
+    recipe: Recipe, home: Path | None = None, refresh: list[StepName] = [], until: StepName | None = None
 ) -> dict[str, Any]:
-    """parse → reason → assemble → train → evaluate → report; each step cached by its content.
+    """parse → reason → assemble → train → evaluate → report → promote; each step cached by its content.
 
-    A recipe of another kind than multiple choice does not reason: its answers are the file's own.
+    A recipe of another kind than multiple choice does not reason: its answers are the file's own. One without
+    [promote] leaves the champion alone.
     """
     run = Run(recipe, Home(home.resolve()) if home else Home.beside(), refresh=refresh, until=until)
     summary = run.go()
@@ -59,6 +60,8 @@ def _publish(summary: dict[str, Any]) -> None:
     if page := summary.get("report"):
         create_link_artifact(Path(page).as_uri(), link_text=f"Report on {summary['adapter']}", key="report-page")
         create_markdown_artifact(Path(page).with_suffix(".md").read_text("utf-8"), key="verdict")
+    if found := summary.get("promotion"):
+        create_markdown_artifact(found["why"], key="promotion", description=f"Champion: {found['champion']}")
 
 
 def _shown(value: float | list[float] | None) -> str:

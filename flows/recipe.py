@@ -22,12 +22,13 @@ from storage.remote import is_url
 from tasks.assemble import AssembleSpec
 from tasks.evaluate import EvaluateSpec
 from tasks.parse import ParseSpec
+from tasks.promote import SPLIT, PromoteSpec
 from tasks.puzzles import PuzzlesSpec
 from tasks.reason import ReasonSpec
 from tasks.report import ReportSpec
 from tasks.training.spec import TrainSpec
 
-StepName = Literal["puzzles", "parse", "reason", "assemble", "train", "evaluate", "report"]
+StepName = Literal["puzzles", "parse", "reason", "assemble", "train", "evaluate", "report", "promote"]
 
 
 class Recipe(BaseModel):
@@ -47,6 +48,9 @@ class Recipe(BaseModel):
     train: TrainSpec
     evaluate: EvaluateSpec = Field(default_factory=EvaluateSpec)
     report: ReportSpec = Field(default_factory=ReportSpec)
+    promote: PromoteSpec | None = Field(
+        None, description="With this table a run ends by making its adapter the champion, if it is better."
+    )
 
     @field_validator("name")
     @classmethod
@@ -80,13 +84,26 @@ class Recipe(BaseModel):
         absent = {"puzzles"} if self.puzzles is None else set()
         if self.kind != "choice":
             absent.add("reason")
+        if self.promote is None:
+            absent.add("promote")
         return tuple(step for step in get_args(StepName) if step not in absent)
+
+    @property
+    def gate(self) -> list[str]:
+        """The files that candidates are judged on; none if it is the test split."""
+        gate = self.promote.gate if self.promote else SPLIT
+        return [] if gate == SPLIT else [gate] if isinstance(gate, str) else gate
+
+    @property
+    def parsing(self) -> ParseSpec:
+        """[parse], with the gate's files among the evaluation sets: nothing in them is trained on."""
+        return self.parse.model_copy(update={"against": [*self.parse.against, *self.gate]})
 
     def require(self, step: str) -> None:
         """UsageError if a run of this recipe has no such step."""
         if step not in self.steps:
             raise UsageError(
-                f"a recipe of kind {self.kind!r} has no step {step!r}",
+                f"this recipe, of kind {self.kind!r}, has no step {step!r}",
                 expected=f"one of {', '.join(self.steps)}",
                 hint="`ponens plan RECIPE` shows what it does",
             )
@@ -170,6 +187,10 @@ def _anchor(content: dict[str, Any], folder: Path) -> None:
         parse["path"] = anchored[0] if one else anchored
     if isinstance(parse, dict) and isinstance(parse.get("against"), list):
         parse["against"] = [p if is_url(p) else str(folder / p) for p in parse["against"]]
+    promote = content.get("promote")
+    if isinstance(promote, dict) and promote.get("gate", SPLIT) != SPLIT:
+        gate = promote["gate"]
+        promote["gate"] = [p if is_url(p) else str(folder / p) for p in ([gate] if isinstance(gate, str) else gate)]
     reason = content.get("reason")
     if isinstance(reason, dict) and isinstance(reason.get("price_file"), str):
         reason["price_file"] = str(folder / reason["price_file"])

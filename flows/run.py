@@ -22,6 +22,7 @@ from prefect.client.schemas.objects import State
 from prefect.context import TaskRunContext
 from prefect.states import Completed
 
+from flows import gate
 from flows.chain import Do, chain
 from flows.recipe import Recipe, resolved
 from flows.screen import Screen
@@ -42,23 +43,24 @@ class _Reached(Exception):
 
 @dataclass
 class Run:
-    """Does the steps of a chain, in order, up to `until`; remembers what came of each."""
+    """Does the steps of a chain, in order, up to `until` or all of them; remembers what came of each."""
 
     recipe: Recipe
     home: Home
     refresh: Collection[str] = ()
-    until: str = "report"
+    until: str | None = None
     screen: Screen = field(default_factory=Screen)
     id: str = field(default_factory=lambda: f"{datetime.now(UTC):%Y%m%d-%H%M%S}-{secrets.token_hex(2)}")
     receipts: dict[str, Receipt] = field(default_factory=dict)
     steps: list[dict[str, Any]] = field(default_factory=list)
+    promotion: dict[str, Any] | None = None
 
     def go(self, through: Callable[[Recipe, Do, Path], None] = chain) -> dict[str, Any]:
         """Run a chain; the summary that `ponens run --json` prints. Whatever a step raises passes through.
 
         UsageError if the recipe has no step `until`.
         """
-        if self.until != "report":  # which is as far as there are steps
+        if self.until:
             self.recipe.require(self.until)
         log.setLevel(logging.INFO)  # what the house says goes to Prefect's log, which asks for no more than this
         folder = self.home.run(self.id)
@@ -69,6 +71,8 @@ class Run:
         try:
             with suppress(_Reached):
                 through(self.recipe, self.do, self.home.root)
+                if self.recipe.promote and "report" in self.receipts:
+                    self.promote()
             outcome = "done"
         except PonensError as error:
             error.summary = self.summary()
@@ -82,33 +86,56 @@ class Run:
         """Do one step as a Prefect task of its name."""
         made: list[tuple[Receipt, Literal["ran", "cached"]]] = []
 
-        @task(name=step.name, task_run_name=step.name, cache_policy=NO_CACHE, persist_result=False)
-        def perform() -> State[None]:
-            with self.screen.working(step.name) as show:
-                receipt, status = run_step(
-                    step,
-                    self.home,
-                    refresh=step.name in self.refresh,
-                    progress=_told(step.name, show),
-                    secret=secret,
-                )
-            made.append((receipt, status))
+        def work(tell: Progress) -> State[None]:
+            made.append(self._step(step, tell, refresh=step.name in self.refresh))
+            receipt, status = made[0]
             _table(step.name, status, receipt)
             return Completed(name="Cached" if status == "cached" else "Completed", message=receipt.artifact)
+
+        seconds = self._perform(step.name, str(step.key), work)
+        receipt, status = made[0]
+        self.receipts[step.name] = receipt
+        _card(self.home, step.name, receipt)
+        self._note(step.name, status, seconds, receipt.key, receipt.facts)
+        if step.name == self.until:
+            raise _Reached
+        return receipt
+
+    def promote(self) -> None:
+        """Let the gate decide on this run's adapter, as the task that is last; a refusal is an outcome, no failure."""
+        candidate = adapters.resolve(self.home, self.receipts["train"].artifact.removeprefix("adapters/"))
+        found: dict[str, Any] = {}
+
+        def work(tell: Progress) -> State[None]:
+            found.update(
+                gate.promote(self.recipe, self.home, candidate, lambda step: self._step(step, tell)[0], secret)
+            )
+            for warning in found["warnings"]:
+                log.warning("promote: %s", warning)
+            return Completed(name="Promoted" if found["promoted"] else "Kept", message=found["why"])
+
+        seconds = self._perform("promote", self.receipts["train"].key, work)
+        self.promotion = found
+        self._note("promote", "ran", seconds, self.receipts["train"].key, found)
+
+    def _step(self, step: Step, tell: Progress, *, refresh: bool = False) -> tuple[Receipt, Literal["ran", "cached"]]:
+        return run_step(step, self.home, refresh=refresh, progress=tell, secret=secret)
+
+    def _perform(self, name: str, key: str, work: Callable[[Progress], State[None]]) -> float:
+        """Do the work as a Prefect task of this name; the seconds it took."""
+
+        @task(name=name, task_run_name=name, cache_policy=NO_CACHE, persist_result=False)
+        def perform() -> State[None]:
+            with self.screen.working(name) as show:
+                return work(_told(name, show))
 
         start = time.monotonic()
         try:
             perform()
         except BaseException:
-            self._note(step.name, "failed", time.monotonic() - start, str(step.key), {})
+            self._note(name, "failed", time.monotonic() - start, key, {})
             raise
-        receipt, status = made[0]
-        self.receipts[step.name] = receipt
-        _card(self.home, step.name, receipt)
-        self._note(step.name, status, time.monotonic() - start, receipt.key, receipt.facts)
-        if step.name == self.until:
-            raise _Reached
-        return receipt
+        return time.monotonic() - start
 
     def _note(self, name: str, status: str, seconds: float, key: str, facts: Any) -> None:
         self.steps.append({"name": name, "status": status, "seconds": round(seconds, 3), "key": key})
@@ -134,6 +161,8 @@ class Run:
             said["evaluation"] = found["evaluate"].facts
         if "report" in found:
             said["report"] = str(self.home.root / found["report"].artifact / "report.html")
+        if self.promotion is not None:
+            said["promotion"] = self.promotion
         return said
 
     def _reasoned(self) -> dict[str, Any]:
@@ -173,7 +202,7 @@ def _table(name: str, status: str, receipt: Receipt) -> None:
     rows += [
         {"fact": fact, "value": value if isinstance(value, str | int | float) else str(value)}
         for fact, value in receipt.facts.items()
-        if value is not None and fact not in ("loss", "rationales")
+        if value is not None and fact not in ("loss", "rationales", "sources")
     ]
     rows += [{"fact": "artifact", "value": receipt.artifact}, {"fact": "digest", "value": receipt.digest}]
     create_table_artifact(table=rows, key=name, description=f"**{name}**: {status}, key `{receipt.key[:16]}`")

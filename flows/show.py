@@ -123,3 +123,12 @@ def comparison(summary: Mapping[str, Any]) -> None:
         stdout.print(f"verdict: [bold]{paired['verdict']}[/]  {escape(str(paired.get('reason', '')))}", soft_wrap=True)
     if "report" in summary:
         stdout.print(f"report:  {summary['report']}", soft_wrap=True)
+    if found := summary.get("promotion"):
+        promotion(found)
+
+
+def promotion(found: Mapping[str, Any]) -> None:
+    """Print what came of a promotion, and whom it could not be told to."""
+    stdout.print(escape(found["why"]), soft_wrap=True)
+    for warning in found["warnings"]:
+        stderr.print(f"[yellow]![/] {escape(warning)}", soft_wrap=True)

@@ -99,7 +99,9 @@ def _pointed_at(home: Home, name: str, alias: str, there: list[int]) -> int:
         raise UsageError(
             f"adapter {name!r} has no alias {alias!r}",
             expected=f"one of {', '.join(known)}",
-            hint=f"set it with `ponens adapters alias {name}/{there[-1]} {alias}`",
+            hint=f"ponens promote {name}/{there[-1]}"
+            if alias == aliases.CHAMPION
+            else f"set it with `ponens adapters alias {name}/{there[-1]} {alias}`",
         )
     return known[alias]
 

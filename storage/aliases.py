@@ -4,13 +4,15 @@ current(home, "logic")                                {"champion": 3}
 append(home, Move("logic", "champion", 2, 3, …))      the caller holds the adapter's lock
 
 One small file a name, `adapters/NAME/aliases.json`, written aside and renamed: a reader sees all moves or all
-but the last. `@latest` is no entry; it is the newest version.
+but the last, and where an alias points is never apart from why. `@latest` is no entry; it is the newest version.
 """
 
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
+from typing import Any, Literal
 
 import orjson
 
@@ -19,13 +21,17 @@ from storage.home import Home
 from storage.records import PonensError, UsageError
 
 FILE = "aliases.json"
-LATEST = "latest"
+LATEST, CHAMPION = "latest", "champion"
+How = Literal["by hand", "gate", "force", "rollback", "removed"]
 _ALIAS = re.compile(r"[a-z][a-z0-9_-]{0,31}")
 
 
 @dataclass(frozen=True, slots=True)
 class Move:
-    """`alias` went from one version to another: from None where it was new, to None where it was taken away."""
+    """`alias` went from one version to another: from None where it was new, to None where it was taken away.
+
+    `by` is who moved it, as user@host. `evidence` is what the gate saw, of a champion that it let through.
+    """
 
     name: str
     alias: str
@@ -33,6 +39,9 @@ class Move:
     after: int | None
     at: str
     because: str
+    by: str = ""
+    how: How = "by hand"
+    evidence: Mapping[str, Any] | None = None
 
 
 def check_alias(alias: str) -> str:

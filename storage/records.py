@@ -49,6 +49,12 @@ class UsageError(PonensError):
     exit_code = 2
 
 
+class Refused(PonensError):
+    """All went well, and the answer is no: a gate stayed shut."""
+
+    exit_code = 3
+
+
 def digest(content: object) -> str:
     """SHA-256 (64 hex digits) of a JSON-able value in canonical form: sorted keys, no spaces."""
     return hashlib.sha256(_canonical(content).encode()).hexdigest()

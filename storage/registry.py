@@ -1,28 +1,30 @@
 """The adapters of a home as a registry: listed, compared, named by aliases, removed.
 
 listing(home)                                 every version, newest of each name first
-set_alias(home, adapter, "champion", "…")     atomic, with a history of moves (storage.aliases)
+set_alias(home, adapter, "stable", "…")       atomic, with a history of moves (storage.aliases)
 diff(home, a, b)                              the settings, data, libraries and metrics that differ
 remove(home, adapter)                         its number is never given again
 """
 
 from __future__ import annotations
 
+import getpass
 import shutil
+import socket
 from collections.abc import Iterable, Mapping
 from contextlib import AbstractContextManager
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import orjson
 
 from storage import adapters, aliases
 from storage.adapters import Adapter
-from storage.aliases import Move, check_alias
+from storage.aliases import How, Move, check_alias
 from storage.artifacts import MANIFEST, read_manifest, write_json
 from storage.home import Home
-from storage.records import UsageError
+from storage.records import PonensError, UsageError
 
 REMOVED = "removed.json"
 _DATA = ("base_model", "revision", "base_identity", "snapshot", "prompt")
@@ -30,6 +32,10 @@ _METRICS = (
     "steps", "epochs", "rows", "valid_rows", "truncated", "trained_tokens", "loss_first", "loss_last", "valid_loss",
     "trainable", "parameters", "template", "tokens_per_second", "seconds", "device",
 )  # fmt: skip
+
+
+class Overtaken(PonensError):
+    """The alias points elsewhere than whoever moves it had seen; nothing was moved."""
 
 
 def listing(home: Home) -> list[dict[str, Any]]:
@@ -79,17 +85,31 @@ def evaluations(home: Home) -> dict[str, dict[str, Any]]:
     return found
 
 
-def set_alias(home: Home, adapter: Adapter, alias: str, because: str = "") -> Move | None:
+def set_alias(
+    home: Home,
+    adapter: Adapter,
+    alias: str,
+    because: str = "",
+    *,
+    how: How = "by hand",
+    evidence: Mapping[str, Any] | None = None,
+    seen: int | Literal["any"] | None = "any",
+) -> Move | None:
     """Point an alias at a version; the move, or None if it points there already.
 
-    UsageError for a name that cannot be set, and where the version has gone in the meantime.
+    `seen` is where the caller saw it point: Overtaken if another has moved it since. UsageError for a name that
+    cannot be set, and where the version has gone in the meantime.
     """
     check_alias(alias)
     with _locked(home, adapter.name):
         if adapter.number not in adapters.versions(home, adapter.name):
             raise UsageError(f"adapter {adapter} is gone", hint="`ponens adapters list` shows those there are")
         before = aliases.current(home, adapter.name).get(alias)
-        return None if before == adapter.number else _move(home, adapter, alias, before, adapter.number, because)
+        if seen not in ("any", before):
+            raise Overtaken(f"{adapter.name}@{alias} was moved meanwhile", seen=before, expected=str(seen))
+        if before == adapter.number:
+            return None
+        return _move(home, adapter, alias, before, adapter.number, because, how, evidence)
 
 
 def drop_alias(home: Home, adapter: Adapter, alias: str, because: str = "") -> Move:
@@ -129,7 +149,7 @@ def remove(home: Home, adapter: Adapter, *, force: bool = False) -> list[str]:
         (adapter.folder / MANIFEST).unlink(missing_ok=True)
         for alias, number in aliases.current(home, adapter.name).items():
             if number == adapter.number:
-                _move(home, adapter, alias, number, None, "removed")
+                _move(home, adapter, alias, number, None, "removed", "removed")
         _sweep(home, adapter.name)
     return found
 
@@ -167,10 +187,27 @@ def _locked(home: Home, name: str) -> AbstractContextManager[None]:
     return home.lock(f"adapters-{name}")
 
 
-def _move(home: Home, adapter: Adapter, alias: str, before: int | None, after: int | None, because: str) -> Move:
-    move = Move(adapter.name, alias, before, after, _now(), because)
+def _move(
+    home: Home,
+    adapter: Adapter,
+    alias: str,
+    before: int | None,
+    after: int | None,
+    because: str,
+    how: How = "by hand",
+    evidence: Mapping[str, Any] | None = None,
+) -> Move:
+    move = Move(adapter.name, alias, before, after, _now(), because, _who(), how, evidence)
     aliases.append(home, move)
     return move
+
+
+def _who() -> str:
+    try:
+        user = getpass.getuser()
+    except (OSError, KeyError):  # a container's user without a name
+        user = "unknown"
+    return f"{user}@{socket.gethostname()}"
 
 
 def _sweep(home: Home, name: str) -> None:

@@ -1,6 +1,7 @@
 """Source files as they come: which they are, and what they hold.
 
 files([Path("data")])         data/ -> every data file in it, named relative to their common folder
+hashed(files)                 each file's name, SHA-256 and size
 fingerprint(files)            one digest of names and bytes
 local("s3://…", cache)        what is elsewhere, brought here
 """
@@ -10,6 +11,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import orjson
@@ -78,11 +80,27 @@ def files(paths: Sequence[Path]) -> list[Named]:
     return [(file.relative_to(common).as_posix(), file) for file in found.values()]
 
 
-def fingerprint(named: Sequence[Named]) -> str:
-    """64 hex digits over names and bytes of files and their companions; their order does not matter."""
-    beside = {path.parent / name for _, path in named for name in COMPANIONS} - {path for _, path in named}
-    said = [[name, sha256(path)] for name, path in named]
-    return digest(sorted(said) + sorted(["", sha256(path)] for path in beside if path.is_file()))
+@dataclass(frozen=True, slots=True)
+class Hashed:
+    """A source file as it was read: its name, 64 hex digits over its bytes, their number."""
+
+    name: str
+    sha256: str
+    bytes: int
+    companion: bool = False
+
+
+def hashed(named: Sequence[Named]) -> list[Hashed]:
+    """The files, and after them the companions that are there."""
+    beside = sorted({path.parent / name for _, path in named for name in COMPANIONS} - {path for _, path in named})
+    found = [Hashed(name, sha256(path), path.stat().st_size) for name, path in named]
+    return found + [Hashed(p.name, sha256(p), p.stat().st_size, companion=True) for p in beside if p.is_file()]
+
+
+def fingerprint(files: Sequence[Hashed]) -> str:
+    """64 hex digits over names and bytes of files and bytes of their companions; their order does not matter."""
+    said = [[file.name, file.sha256] for file in files if not file.companion]
+    return digest(sorted(said) + sorted(["", file.sha256] for file in files if file.companion))
 
 
 def _below(path: Path) -> list[Path]:

@@ -66,10 +66,11 @@ class ParseSpec(BaseModel):
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """Where the questions come from, and the digest of what is there (None: not made yet)."""
+    """Where the questions come from, and the digest of what is there (None: not made yet); `files` a user gave."""
 
     paths: tuple[Path, ...]
     digest: str | None
+    files: tuple[sources.Hashed, ...] = ()
 
 
 def source(spec: ParseSpec, base: Path = Path(), fetched: Path = Path()) -> Source:
@@ -79,7 +80,8 @@ def source(spec: ParseSpec, base: Path = Path(), fetched: Path = Path()) -> Sour
     """
     named = [spec.path] if isinstance(spec.path, str) else spec.path or []
     paths = tuple(base / sources.local(path, fetched).expanduser() for path in named)
-    return Source(paths, sources.fingerprint(sources.files(paths)))
+    files = sources.hashed(sources.files(paths))
+    return Source(paths, sources.fingerprint(files), tuple(files))
 
 
 def generated(receipt: Receipt, home: Path) -> Source:
@@ -93,7 +95,7 @@ def step(spec: ParseSpec, source: Source, fetched: Path = Path(), kind: Kind = "
     Evaluation sets at a URL are fetched below `fetched`.
     """
     sets = [sources.local(path, fetched).expanduser() for path in spec.against]
-    against = {"against": sources.fingerprint(sources.files(sets))} if sets else {}
+    against = {"against": sources.fingerprint(sources.hashed(sources.files(sets)))} if sets else {}
     records = {"questions": questions.QUESTIONS} if kind == "choice" else {"dialogues": dialogue_files.DIALOGUES}
     return Step(
         name="parse",
@@ -191,7 +193,8 @@ def _work(shop: Workshop, spec: ParseSpec, source: Source, against: Sequence[Pat
         identity, facts = questions.write(shop.folder, _only(Question, items), side, rules, sets)
     else:
         identity, facts = dialogue_files.write(shop.folder, _only(Dialogue, items), side, rules, sets)
-    return Result({**tally.facts(), **facts, "warnings": tally.warnings()}, identity)
+    read = [{"name": file.name, "sha256": file.sha256, "bytes": file.bytes} for file in source.files]
+    return Result({**tally.facts(), **facts, "sources": read, "warnings": tally.warnings()}, identity)
 
 
 def _evaluation(sets: Sequence[Path]) -> Iterator[Record]:

@@ -105,6 +105,36 @@ def test_an_adapter_that_is_there_is_evaluated_without_training(
     assert first["evaluation"]["paired"]["verdict"] == found["evaluation"]["paired"]["verdict"]
 
 
+def test_a_run_that_asks_for_it_ends_at_the_gate_and_all_can_be_explained(
+    finished: tuple[dict[str, Any], Path, dict[str, str]],
+) -> None:
+    """Twelve steps of training prove nothing: the gate says so, and the run is done all the same."""
+    first, path, env = finished
+    gated = ponens(env, "run", path, "--set", 'promote.gate="test"')
+    found, word = gated["promotion"], first["evaluation"]["paired"]["verdict"]
+
+    assert "ran" == statuses(gated)["promote"]
+    assert (word == "better") == found["promoted"]
+    assert word == found["paired"]["verdict"]
+    assert first["adapter"] in found["why"]
+    assert (
+        found
+        == json.loads((Path(env["PONENS_HOME"]) / "runs" / gated["run_id"] / "outcome.json").read_text())["promotion"]
+    )
+    assert "promotion" in {a["key"] for a in _post(env, "artifacts/filter")}
+
+    told = ponens(env, "explain", first["adapter"])
+    [training] = told["origin"]["from"]
+    base, snapshot = training["from"]
+    rationales, questions = snapshot["from"]
+    assert gated["run_id"] in training["runs"]
+    assert 64 == len(base["identity"])
+    assert first["dataset"]["snapshot"] == snapshot["name"]
+    assert ("embedded", first["reason"]["kept"], 0.0) == tuple(rationales[k] for k in ("teacher", "kept", "cost"))
+    assert {"generated puzzles"} == {source["name"] for source in questions["from"]}
+    assert word in {evaluation["verdict"] for evaluation in told["evaluations"]}
+
+
 def test_a_deleted_artifact_runs_what_made_it_alone(finished: tuple[dict[str, Any], Path, dict[str, str]]) -> None:
     first, path, env = finished
     for snapshot in Home(Path(env["PONENS_HOME"])).root.glob("artifacts/snapshots/*"):

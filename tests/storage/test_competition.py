@@ -221,7 +221,7 @@ def test_a_fingerprint_is_of_names_and_bytes_not_of_places(tmp_path):
         return tmp_path / folder
 
     def digest(folder: Path) -> str:
-        return source.fingerprint(source.files([folder]))
+        return source.fingerprint(source.hashed(source.files([folder])))
 
     one = digest(write("one", "a.jsonl", line()))
 

@@ -67,11 +67,11 @@ def test_a_path_with_nothing_to_read_is_named(tmp_path, path):
 def test_the_schemas_beside_the_rows_are_in_the_fingerprint_but_no_rows(tmp_path):
     put(tmp_path, "rows.jsonl", content=orjson.dumps(ROWS["spider"]))
     put(tmp_path, "tables.json", content=orjson.dumps([SPIDER]))
-    before = source.fingerprint(source.files([tmp_path]))
+    before = source.fingerprint(source.hashed(source.files([tmp_path])))
     put(tmp_path, "tables.json", content=orjson.dumps([SPIDER, SPIDER]))
 
     assert named(tmp_path) == ["rows.jsonl"]
-    assert source.fingerprint(source.files([tmp_path])) != before
+    assert source.fingerprint(source.hashed(source.files([tmp_path]))) != before
 
 
 @pytest.mark.parametrize("name", ["hf://datasets/org/name", "hf://org/name@main", "hf://org/name/data/a.jsonl"])

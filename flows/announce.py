@@ -1,0 +1,74 @@
+"""A new champion is told to whoever waits for it: an event at the Prefect API, a POST to a webhook.
+
+    announce(move, url)     what could not be told, in words; nothing is raised, for the champion has changed already
+
+Both carry the same JSON and the same id, however often a POST is tried.
+"""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from typing import Any
+from urllib.parse import urlsplit
+from uuid import UUID
+
+import httpx
+from tenacity import Retrying, retry_if_exception, stop_after_attempt, wait_exponential, wait_random
+
+from storage.aliases import Move
+from storage.records import digest
+
+EVENT = "ponens.champion.changed"
+_TRIES, _FIRST_WAIT_S, _LONGEST_WAIT_S, _TIMEOUT_S = 4, 0.5, 8.0, 10.0
+
+
+def announce(move: Move, webhook: str | None) -> list[str]:
+    """Tell Prefect's API, where one is set, and the webhook; warnings for what did not arrive."""
+    told = content(move)
+    _emit(told, move.name)
+    if not webhook:
+        return []
+    try:
+        _post(webhook, told)
+    except (httpx.HTTPError, httpx.InvalidURL) as error:  # whose own words name the whole address
+        said = type(error).__name__
+        if isinstance(error, httpx.HTTPStatusError):
+            said = f"HTTP {error.response.status_code}"
+        return [f"the webhook at {urlsplit(webhook).hostname} did not take the news: {said}"]
+    return []
+
+
+def content(move: Move) -> dict[str, Any]:
+    """What is told of a move."""
+    facts = asdict(move)
+    after, before = (f"{move.name}/{n}" if n else None for n in (facts.pop("after"), facts.pop("before")))
+    return {"event": EVENT, "id": str(UUID(digest(asdict(move))[:32])), **facts, "adapter": after, "before": before}
+
+
+def _emit(told: dict[str, Any], name: str) -> None:
+    from prefect.settings import get_current_settings
+
+    if get_current_settings().api.url is None:
+        return
+    from prefect.events import emit_event
+
+    resource = {"prefect.resource.id": f"ponens.adapter.{name}", "prefect.resource.name": name}
+    emit_event(EVENT, resource | {"ponens.champion": told["adapter"] or ""}, payload=told, id=UUID(told["id"]))
+
+
+def _post(url: str, told: dict[str, Any]) -> None:
+    for attempt in Retrying(
+        stop=stop_after_attempt(_TRIES),
+        wait=wait_exponential(_FIRST_WAIT_S, _LONGEST_WAIT_S) + wait_random(0, _FIRST_WAIT_S),
+        retry=retry_if_exception(_passing),
+        reraise=True,
+    ):
+        with attempt:
+            httpx.post(url, json=told, headers={"Idempotency-Key": told["id"]}, timeout=_TIMEOUT_S).raise_for_status()
+
+
+def _passing(error: BaseException) -> bool:
+    """Whether another try may do better: nothing answered, or the server is busy or ill."""
+    if isinstance(error, httpx.HTTPStatusError):
+        return error.response.status_code == httpx.codes.TOO_MANY_REQUESTS or error.response.is_server_error
+    return isinstance(error, httpx.TransportError)

@@ -1,0 +1,137 @@
+"""Promotion: the candidate meets the champion on the gate set, and the alias moves only if the word is "better".
+
+promote(recipe, home, candidate, do)    evaluates what is not evaluated yet, then decides
+force(home, candidate, because)         decides nothing: the reason is what stands in the history
+rollback(home, "logic", because)        to the champion before
+
+Nothing is locked while a model answers. Whoever moves the alias says which champion the candidate was held against;
+if another one has taken its place since, the candidate has to beat that one too.
+"""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from typing import Any
+
+from flows.announce import announce
+from flows.chain import Do, contest
+from flows.recipe import Recipe, validate
+from storage import adapters, champions, runs
+from storage.adapters import Adapter
+from storage.aliases import Move
+from storage.artifacts import read_manifest
+from storage.home import Home
+from storage.records import Refused, UsageError
+from storage.registry import Overtaken
+from tasks.promote import SPLIT, judge
+from tasks.step import Secret
+
+WEBHOOK = "PONENS_WEBHOOK"
+Found = dict[str, Any]
+
+
+def promote(recipe: Recipe, home: Home, candidate: Adapter, do: Do, secret: Secret, because: str = "") -> Found:
+    """Make the candidate champion if it is better than the present one, or than its base while there is none.
+
+    What `ponens promote --json` prints; "promoted" is false for a refusal, and for what is champion already.
+    """
+    while True:
+        champion = champions.champion(home, candidate.name)
+        if champion == candidate:
+            return _told(candidate, champion, None, {}, [])
+        contenders = [str(one) for one in (candidate, champion) if one]
+        receipts = contest(recipe, do, home.root, contenders)
+        evidence = {"gate": recipe.gate or SPLIT, **judge(home, receipts[0], receipts[1] if champion else None)}
+        if evidence["paired"]["verdict"] != "better":
+            return _told(candidate, champion, None, evidence, [])
+        try:
+            move = champions.promote(home, candidate, champion, "gate", because, evidence)
+        except Overtaken:
+            continue
+        return _told(candidate, champion, move, evidence, announce(move, webhook(recipe, secret)) if move else [])
+
+
+def force(home: Home, candidate: Adapter, because: str, url: str | None) -> Found:
+    """Make the candidate champion unseen. UsageError without a reason."""
+    if not because.strip():
+        raise UsageError(
+            "--force needs a reason, which stands in the history", seen=repr(because), expected='--because "…"'
+        )
+    while True:
+        champion = champions.champion(home, candidate.name)
+        try:
+            move = champions.promote(home, candidate, champion, "force", because.strip())
+        except Overtaken:
+            continue
+        return _told(candidate, champion, move, {}, announce(move, url) if move else [])
+
+
+def rollback(home: Home, name: str, because: str, url: str | None) -> Found:
+    """Back to the champion before. UsageError where there is none."""
+    champion = champions.champion(home, name)
+    move = champions.rollback(home, name, because.strip())
+    return _told(adapters.resolve(home, f"{name}/{move.after}"), champion, move, {}, announce(move, url))
+
+
+def recipe_of(home: Home, adapter: Adapter) -> Recipe:
+    """The recipe of the newest run that came to this adapter. UsageError if no run did, or it holds no longer."""
+    key = read_manifest(adapter.folder).get("key")
+    for run in reversed(runs.runs(home)):
+        if key and any(step["name"] == "train" and step["key"] == key for step in run.outcome.get("steps", [])):
+            return validate(dict(run.recipe), f"the recipe of run {run.id}")
+    raise UsageError(
+        f"no run of {home.root} that came to an end made {adapter}, so its recipe is not known",
+        hint=f"name one: ponens promote {adapter} --recipe RECIPE",
+    )
+
+
+def webhook(recipe: Recipe | None, secret: Secret) -> str | None:
+    """Where a new champion is posted: the recipe's address, else PONENS_WEBHOOK."""
+    return (recipe.promote.webhook if recipe and recipe.promote else None) or secret(WEBHOOK)
+
+
+def refusal(found: Found) -> Refused:
+    """Why the gate stayed shut, with its numbers and what it could have seen."""
+    paired, against = found["paired"], found["against"]
+    worse = paired["verdict"] == "worse"
+    low, high = (f"{100 * end:+.1f}" for end in paired["ci95"])
+    shown = paired["detectable"]
+    return Refused(
+        f"{found['adapter']} is not promoted: it is worse than {against}"
+        if worse
+        else f"{found['adapter']} is not promoted: one cannot tell whether it is better than {against}",
+        seen=f"{paired['reason']} Accuracy {found['accuracy']['candidate']:.3f} against "
+        f"{found['accuracy']['against']:.3f}: {100 * paired['difference']:+.1f} points, 95 % {low} to {high}",
+        expected=f"better; the smallest difference that these {found['questions']} questions could have shown is "
+        f"{100 * shown:.1f} points"
+        if shown is not None
+        else f"better; {found['questions']} questions are too few to show any difference",
+        hint=("" if worse else "judge it on more questions, or ")
+        + f'`ponens promote {found["adapter"]} --force --because "…"`',
+    )
+
+
+def _told(
+    candidate: Adapter, champion: Adapter | None, move: Move | None, evidence: Found, warnings: list[str]
+) -> Found:
+    found = {
+        "adapter": str(candidate),
+        "against": str(champion) if champion else f"the base of {candidate}",
+        "before": str(champion) if champion else None,
+        "champion": str(candidate) if move or champion == candidate else str(champion) if champion else None,
+        "promoted": move is not None,
+        **evidence,
+        "move": asdict(move) if move else None,
+        "warnings": warnings,
+    }
+    return found | {"why": _why(found)}
+
+
+def _why(found: Found) -> str:
+    """What came of it, in words."""
+    if move := found["move"]:
+        reason = found["paired"]["reason"] if "paired" in found else move["because"]
+        return f"{found['champion']} is the champion now, by {move['how']}. {reason}".rstrip()
+    if found["champion"] == found["adapter"]:
+        return f"{found['adapter']} is the champion already."
+    return str(refusal(found))

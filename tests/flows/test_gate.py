@@ -1,0 +1,282 @@
+"""Promotion as a user meets it: evaluations are planted where their steps look for them, so no model is loaded."""
+
+import json
+import threading
+from collections.abc import Iterator, Mapping, Sequence
+from http.server import BaseHTTPRequestHandler, HTTPServer
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from evals.summary import summary
+from evals.vote import count
+from flows import gate
+from flows.chain import contest
+from flows.cli import main
+from flows.recipe import Recipe, load
+from storage import adapters, champions
+from storage.artifacts import publish, write_json
+from storage.home import Home
+from storage.questions import Stored
+from storage.records import Question, Receipt, Sample
+from storage.samples import write_tables
+from tasks.step import Step, run_step
+from tests.adapters import base, made
+
+ASKED = 40
+# the right letter is always A; so many of the 40 questions are answered right, the base's are the first 10
+BASE = 10
+
+
+def letters(right: int) -> list[str]:
+    return ["A" if n < right else "B" for n in range(ASKED)]
+
+
+class Planter:
+    """Does steps: evaluations by letters that are given, all others really."""
+
+    def __init__(self, home: Home, right: Mapping[str, int]) -> None:
+        self.home, self.right = home, right
+        self.parsed: Receipt | None = None
+
+    def __call__(self, step: Step) -> Receipt:
+        if step.name != "evaluate":
+            self.parsed, _ = run_step(step, self.home)
+            return self.parsed
+        assert self.parsed
+        by_digest = {a["digest"]: name for name in self.right for a in [_about(self.home, name)]}
+        name = by_digest[str(step.inputs["adapter"])]
+        asked = sorted(Stored(self.home, self.parsed), key=lambda q: q.source_id)
+        facts, place = self._evaluated(name, asked)
+        receipt = Receipt(
+            "evaluate",
+            str(step.key),
+            f"{name}-digest",
+            place,
+            facts,
+            step.ingredients,
+            1.0,
+            "2026-11-22T08:00:00+00:00",
+        )
+        write_json(self.home.receipt("evaluate", str(step.key)), receipt.dict())
+        return receipt
+
+    def _evaluated(self, name: str, asked: Sequence[Question]) -> tuple[dict[str, Any], str]:
+        said = {"base": letters(BASE), name: letters(self.right[name])}
+        samples = {
+            who: [
+                Sample(q.id, who, n, a, "stop", 1, a, "answer-line")
+                for q, a in zip(asked, of, strict=True)
+                for n in (-1, 0)
+            ]
+            for who, of in said.items()
+        }
+        ballots = {who: {q.id: count(q, [a]) for q, a in zip(asked, of, strict=True)} for who, of in said.items()}
+        facts = {"questions": ASKED, "votes": 1, "engine": "transformers", "adapter_name": name}
+        facts |= summary(asked, samples, ballots, [name])
+        work = self.home.root / "work" / "planted"
+        work.mkdir(parents=True)
+        write_tables(work, samples, ballots)
+        return facts, publish(work, "evaluations", self.home).artifact
+
+
+def _about(home: Home, name: str) -> dict[str, Any]:
+    return adapters.about(adapters.resolve(home, name))
+
+
+@pytest.fixture
+def path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A recipe whose whole source is its test split, over what passes for a base model."""
+    monkeypatch.setenv("PONENS_HOME", str(tmp_path / "home"))
+    for name in ("PREFECT_API_URL", "PONENS_WEBHOOK"):
+        monkeypatch.delenv(name, raising=False)
+    base(tmp_path / "model")
+    rows = [
+        {"id": f"{n:02}", "problem": f"Lamp {n} of the {n * n} is on.", "questions": [
+            {"question": f"Which is lamp {n}?", "options": ["red", "green"], "answer": "A"}]}
+        for n in range(ASKED)
+    ]  # fmt: skip
+    (tmp_path / "data.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    recipe = tmp_path / "logic.toml"
+    recipe.write_text(
+        'name = "logic"\n[parse]\npath = "data.jsonl"\ntest = 1.0\nvalid = 0.0\n[evaluate]\nengine = "transformers"\n'
+        f'[train]\nbase_model = "{tmp_path / "model"}"\n[promote]\n'
+    )
+    return recipe
+
+
+def planted(path: Path, *right: int) -> tuple[Home, Recipe, Planter]:
+    """A home with as many versions, each with its evaluation on the test split."""
+    home, recipe = Home.beside(), load(path)
+    versions = [
+        str(made(home, digest=f"{n}" * 64, base_model=recipe.train.base_model)) for n, _ in enumerate(right, start=1)
+    ]
+    do = Planter(home, dict(zip(versions, right, strict=True)))
+    contest(recipe, do, home.root, versions)
+    return home, recipe, do
+
+
+def ponens(*arguments: str | Path) -> int:
+    with pytest.raises(SystemExit) as done:
+        main([str(a) for a in arguments])
+    assert isinstance(done.value.code, int)
+    return done.value.code
+
+
+@pytest.mark.parametrize(
+    ("champion", "candidate", "code", "words"),
+    [
+        (None, 30, 0, ()),
+        (None, 12, 3, ("cannot tell whether it is better than the base", "smallest difference", "points")),
+        (None, 0, 3, ("worse than the base",)),
+        (20, 35, 0, ()),
+        (20, 22, 3, ("cannot tell whether it is better than logic/1", "smallest difference", "2 of 40")),
+        (35, 20, 3, ("worse than logic/1", "0 of 40 questions were fixed and 15 broken")),
+    ],
+)
+def test_only_what_is_better_becomes_the_champion(
+    champion: int | None,
+    candidate: int,
+    code: int,
+    words: tuple[str, ...],
+    path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    home, _, _ = planted(path, champion or BASE, candidate)
+    first, second = (adapters.resolve(home, f"logic/{n}") for n in (1, 2))
+    if champion:
+        champions.promote(home, first, None, "force", "the first")
+    before = champions.moves(home, "logic")
+
+    assert code == ponens("promote", "logic/2", "--recipe", path, "--json")
+    said = capsys.readouterr()
+    found = json.loads(said.out)
+    moves = champions.moves(home, "logic")
+    assert (code == 0) == found["promoted"]
+    assert candidate / ASKED == found["accuracy"]["candidate"]
+    for word in words:
+        assert word in said.err
+    if code:
+        assert before == moves
+    else:
+        assert second == champions.champion(home, "logic")
+        evidence = moves[-1].evidence
+        assert evidence and ("gate", "better") == (moves[-1].how, evidence["paired"]["verdict"])
+        assert all((home.root / place).is_dir() for place in evidence["evaluations"].values())
+        assert 0 == ponens("promote", "logic/2", "--recipe", path), "it is champion already"
+        assert moves == champions.moves(home, "logic")
+
+
+def test_force_needs_a_reason_and_history_and_rollback_tell_it(path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    home, _, _ = planted(path, 20, 12)
+    assert 0 == ponens("promote", "logic/1", "--recipe", path)
+
+    assert 2 == ponens("promote", "logic/2", "--force", "--because", "  ")
+    assert 2 == ponens("adapters", "alias", "logic/2", "champion")
+    assert 2 == ponens("adapters", "alias", "logic/1", "champion", "--drop")
+    assert "ponens promote" in capsys.readouterr().err
+    assert 0 == ponens("promote", "logic/2", "--force", "--because", "the customer wants it")
+    assert "logic/2" == str(champions.champion(home, "logic"))
+    assert 0 == ponens("rollback", "logic", "--because", "they do not")
+    assert 2 == ponens("rollback", "logic")
+    capsys.readouterr()
+    assert 0 == ponens("adapters", "history", "logic", "--json")
+    told = json.loads(capsys.readouterr().out)
+
+    assert "logic/1" == told["champion"]
+    assert [(None, 1, "gate", ""), (1, 2, "force", "the customer wants it"), (2, 1, "rollback", "they do not")] == [
+        (move["before"], move["after"], move["how"], move["because"]) for move in told["moves"]
+    ]
+    assert 0 == ponens("adapters", "history", "logic")
+    page = capsys.readouterr().out
+    for words in ("new → 1", "better:", "on 40 questions", "because: they do not", "artifacts/evaluations/"):
+        assert words in page
+
+
+def test_of_two_promotions_at_once_the_second_has_to_beat_the_first(path: Path) -> None:
+    """Both are better than the base; while the third version is judged, the second becomes champion."""
+    home, recipe, do = planted(path, BASE, 31, 30)
+    second, third = (adapters.resolve(home, f"logic/{n}") for n in (2, 3))
+
+    def interrupted(step: Step) -> Receipt:
+        if step.name == "evaluate" and champions.champion(home, "logic") is None:
+            assert gate.promote(recipe, home, second, do, lambda name: None)["promoted"]
+        return do(step)
+
+    found = gate.promote(recipe, home, third, interrupted, lambda name: None)
+
+    assert (False, "logic/2", "logic/2") == (found["promoted"], found["against"], found["champion"])
+    assert [2] == [move.after for move in champions.moves(home, "logic")]
+
+
+def test_the_recipe_is_that_of_the_run_which_made_the_adapter(path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    home, recipe, _ = planted(path, 30)
+    assert 2 == ponens("promote", "logic/1")
+    assert "--recipe" in capsys.readouterr().err
+    manifest = home.adapters / "logic" / "1" / "manifest.json"
+    write_json(manifest, json.loads(manifest.read_text()) | {"key": "k"})
+    write_json(home.run("r1") / "recipe.json", recipe.model_dump(mode="json"))
+    write_json(home.run("r1") / "outcome.json", {"recipe": "logic", "steps": [{"name": "train", "key": "k"}]})
+
+    assert 0 == ponens("promote", "logic/1")
+
+
+def test_a_gate_of_its_own_is_asked_whole_and_kept_out_of_training(path: Path) -> None:
+    other = path.with_name("gate.jsonl")
+    other.write_text((path.with_name("data.jsonl")).read_text().replace("Lamp", "Bulb"))
+    path.write_text(path.read_text() + 'gate = "gate.jsonl"\n')
+    home, recipe, do = planted(path, 30)
+
+    assert [str(other)] == recipe.gate
+    assert [str(other)] == recipe.parsing.against
+    found = gate.promote(recipe, home, adapters.resolve(home, "logic/1"), do, lambda name: None)
+    assert (True, [str(other)]) == (found["promoted"], found["gate"])
+    assert do.parsed and {"train": 0, "valid": 0, "test": ASKED} == do.parsed.facts["splits"]
+
+
+class _Hook(BaseHTTPRequestHandler):
+    replies: list[int]
+    heard: list[tuple[str, dict[str, Any]]]
+
+    def do_POST(self) -> None:
+        body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+        self.heard.append((self.headers["Idempotency-Key"], body))
+        self.send_response(self.replies.pop(0))
+        self.end_headers()
+
+    def log_message(self, format: str, *args: Any) -> None:
+        """Tests are told nothing."""
+
+
+@pytest.fixture
+def hook() -> Iterator[tuple[str, type[_Hook]]]:
+    handler = type("Hook", (_Hook,), {"replies": [], "heard": []})
+    server = HTTPServer(("127.0.0.1", 0), handler)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    yield f"http://127.0.0.1:{server.server_port}/secret-path", handler
+    server.shutdown()
+    server.server_close()
+
+
+def test_a_webhook_is_told_in_the_end_and_one_that_fails_undoes_nothing(
+    hook: tuple[str, type[_Hook]], path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    url, server = hook
+    server.replies += [503, 200, 404]
+    home, _, _ = planted(path, 30, 20)
+    monkeypatch.setenv("PONENS_WEBHOOK", url)
+
+    assert 0 == ponens("promote", "logic/1", "--recipe", path)
+    assert 0 == ponens("promote", "logic/2", "--force", "--because", "to try it")
+    said = capsys.readouterr()
+    assert 3 == len(server.heard), "a server that is ill is asked again, one that says no is not"
+    (first, told), (again, _), (_, last) = server.heard
+    assert first == again == told["id"]
+    assert ("ponens.champion.changed", "logic/1", None, "gate") == tuple(
+        told[k] for k in ("event", "adapter", "before", "how")
+    )
+    assert ("logic/2", "logic/1", "to try it") == tuple(last[k] for k in ("adapter", "before", "because"))
+    assert "127.0.0.1 did not take the news: HTTP 404" in said.err
+    assert "secret-path" not in said.out + said.err
+    assert "logic/2" == str(champions.champion(home, "logic"))
