@@ -155,7 +155,7 @@ def _artifacts(home: Home, until: float) -> Iterator[Leftover]:
             yield Leftover(Path(place).parent.name, place, size(home.root / place), why, notes, locks)
     for receipt in graph.receipts:
         path = home.root / receipt.path
-        if receipt.dangling and receipt not in graph.of_runs and used(path) < until:
+        if receipt.dangling and not graph.spoken_for(receipt) and used(path) < until:
             why = f"its artifact {receipt.artifact} is gone"
             yield Leftover("receipt", receipt.path, size(path), why, locks=(receipt.lock,))
 

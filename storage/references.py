@@ -63,12 +63,17 @@ class Graph:
             self._note(place, str(manifest.get("digest")), _inputs(manifest))
         for place in self.adapters:
             self._made_of[place].add(str(_read(root / place / ABOUT).get("snapshot")))
+        self._weights = {digest for digest, places in self._places.items() if places & set(self.adapters)}
         done = {(step["name"], step["key"]) for run in runs.runs(home) for step in run.outcome.get("steps", [])}
-        self.of_runs = {receipt for receipt in self.receipts if (receipt.step, receipt.key) in done}
+        self._of_runs = {receipt for receipt in self.receipts if (receipt.step, receipt.key) in done}
 
     def receipts_of(self, place: str) -> list[Noted]:
         """The receipts that name this artifact."""
         return self._naming.get(place, [])
+
+    def spoken_for(self, receipt: Noted) -> bool:
+        """Whether a run refers to this receipt, or it says something of an adapter that is there."""
+        return receipt in self._of_runs or bool(receipt.inputs & self._weights)
 
     def kept(self) -> set[str]:
         """The places of all artifacts and adapters that can be reached from what people hold on to."""
@@ -83,11 +88,10 @@ class Graph:
     def _roots(self) -> Iterator[str]:
         yield from self.adapters
         yield from (place for place in self.artifacts if place.startswith(f"{REPORTS}/"))
-        yield from (receipt.artifact for receipt in self.of_runs)
+        yield from (receipt.artifact for receipt in self._of_runs)
         newest = {entry.recipe: entry.snapshot for entry in lineage.history(self._home)}
         yield from (f"{SNAPSHOTS}/{snapshot}" for snapshot in newest.values())
-        weights = {digest for digest, places in self._places.items() if places & set(self.adapters)}
-        yield from (place for place in self.artifacts if self._made_of[place] & weights)
+        yield from (place for place in self.artifacts if self._made_of[place] & self._weights)
 
     def _note(self, place: str, digest: str, inputs: frozenset[str]) -> None:
         self._places[digest].add(place)

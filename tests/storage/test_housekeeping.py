@@ -1,6 +1,7 @@
 """What goes, what stays, and what comes back: gc, backup and restore of real homes."""
 
 import os
+import re
 import shutil
 import sqlite3
 import subprocess
@@ -20,7 +21,7 @@ from storage.journal import Journal, rows
 from storage.records import PonensError, Receipt, UsageError
 from storage.turns import turn
 from tasks.step import Result, Step, Workshop, find, run_step
-from tests.adapters import judged, made
+from tests.adapters import made
 
 ROOT = Path(__file__).resolve().parents[2]
 DAY = 86400.0
@@ -66,7 +67,7 @@ def test_what_anything_refers_to_stays_and_the_rest_goes_with_its_receipts(home:
     kept = chain(home, "of a run", run="r1")
     trained, latest, reported = chain(home, "of an adapter"), chain(home, "latest"), chain(home, "of a report")
     adapter = made(home, snapshot=trained[1].digest)
-    weights = runs.Receipt("train", "t" * 64, "i" * 64, f"adapters/{adapter}", {}, {}, 0.0, "")
+    weights = Receipt("train", "t" * 64, "i" * 64, f"adapters/{adapter}", {}, {}, 0.0, "")
     judgement, _ = run_step(verb("evaluate", "judged", "evaluations", adapter=weights.digest), home)
     page, _ = run_step(verb("report", "page", "reports", assemble=reported[1].digest), home)
     with lineage.following(home, "logic", Path(latest[1].artifact).name, 1, {}):
@@ -129,8 +130,6 @@ def test_a_removal_that_is_killed_leaves_a_home_that_works(home: Home) -> None:
 
     assert -9 == killed.returncode
     assert {"trash"} <= {one.what for one in garbage.survey(home, 0)}
-    for text in ("parse", "assemble"):
-        assert text
     again = chain(home, "of nobody")[1]
     assert (receipt.key, receipt.digest) == (again.key, again.digest)
     assert any(one.what == "trash" for one in garbage.remove(home, garbage.survey(home, 14 * DAY), 14 * DAY))
@@ -142,7 +141,7 @@ def test_a_removal_that_is_killed_leaves_a_home_that_works(home: Home) -> None:
 def lived(home: Home) -> Home:
     """A home with a bit of everything."""
     chain(home, "one", run="r1")
-    judged(home, made(home))
+    made(home)
     warehouse.open_run(home, "r1", "{}", "r")
     with Journal(home.ledger) as ledger, Journal(home.samples) as samples:
         ledger.append({"key": "paid"})
@@ -267,7 +266,7 @@ def test_a_full_disk_is_named_leaves_nothing_half_and_hinders_no_removal(lived: 
     lived.warehouse.unlink()  # else its copy is the first that finds no room
     code = FULL
     for name, value in words.items():
-        code = code.replace(name, repr(value)) if name != "LIMIT" else code.replace("(LIMIT, LIMIT)", f"({value},) * 2")
+        code = re.sub(rf"(?<=[( ]){name}(?=[,)])", repr(value), code)
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True)
 
     assert "full.tar.zst cannot be written" in done.stdout, done.stderr
