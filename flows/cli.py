@@ -16,7 +16,7 @@ from rich.console import Console
 from rich.markup import escape
 
 import flows.offline  # noqa: F401  sets switches that Prefect reads when a command imports it
-from flows import adapters, commands, datasets, housekeeping
+from flows import adapters, commands, datasets, housekeeping, sweep
 from flows import results as evaluated
 from storage.records import PonensError
 
@@ -33,7 +33,7 @@ stderr = Console(stderr=True, highlight=False)
 
 app.add_typer(adapters.app, name="adapters")
 app.add_typer(datasets.app, name="datasets")
-for command in (housekeeping.gc, housekeeping.backup, housekeeping.restore):
+for command in (housekeeping.gc, housekeeping.backup, housekeeping.restore, sweep.sweep):
     app.command()(command)
 RecipePath = Annotated[Path, typer.Argument(help="A recipe, such as recipes/demo.toml.", show_default=False)]
 Change = Annotated[list[str], typer.Option("--set", metavar="KEY=VALUE", help="Change a value of the recipe.")]

@@ -152,7 +152,7 @@ def evaluate(
         run(path, changes, refresh, "evaluate", json=json)
         return
     _known_steps(refresh)
-    with _prefect():
+    with in_prefect():
         from flows.finetune import evaluate_adapters
 
         summary = evaluate_adapters(
@@ -216,7 +216,7 @@ def doctor(*, json: bool) -> None:
 
 
 def _flow(chosen: recipes.Recipe, home: Home, refresh: Sequence[str], until: str) -> dict[str, Any]:
-    with _prefect():
+    with in_prefect():
         from flows.finetune import finetune_logic
 
         return finetune_logic(
@@ -228,7 +228,7 @@ def _flow(chosen: recipes.Recipe, home: Home, refresh: Sequence[str], until: str
 
 
 @contextlib.contextmanager
-def _prefect() -> Iterator[None]:
+def in_prefect() -> Iterator[None]:
     """Prefect's surroundings for a flow that runs in this process."""
     own_server = not os.environ.get("PREFECT_API_URL")
     if own_server:
