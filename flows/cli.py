@@ -237,9 +237,14 @@ def mlflow(
 
 
 @app.command()
-def doctor(json: Json = False) -> None:
-    """Say what this machine can do: engine, GPU, keys, Prefect."""
-    commands.doctor(json=json)
+def doctor(
+    deep: Annotated[bool, typer.Option("--deep", help="Read every artifact, byte for byte.")] = False,
+    recipe: HomeOf = None,
+    json: Json = False,
+) -> None:
+    """Say what this machine and a home can do, and how to mend what is missing; exit code 0 if all is well."""
+    if not commands.doctor(recipe, deep=deep, json=json):
+        raise typer.Exit(1)
 
 
 def main(arguments: list[str] | None = None) -> None:
