@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.filesize import decimal
@@ -40,7 +40,7 @@ def gc(
     if not json:
         _leftovers(home, found, older_than)
         if found and not yes and sys.stdin.isatty():
-            yes = typer.confirm(f"Remove {len(found)} of them for good, {decimal(sum(f.bytes for f in found))}?")
+            yes = typer.confirm(f"Remove these {len(found)} for good ({decimal(sum(f.bytes for f in found))})?")
     gone = garbage.remove(home, found, age) if yes and found else []
     freed = sum(one.bytes for one in gone)
     if json:
@@ -86,7 +86,8 @@ def _leftovers(home: Home, found: Sequence[Leftover], older_than: str) -> None:
         stderr.print(f"nothing in {home.root} is left over and older than {older_than}", soft_wrap=True)
         return
     table = Table("what", "size", "why", box=None, pad_edge=False)
-    table.columns[0].overflow, table.columns[1].justify, table.columns[1].no_wrap = "fold", "right", True
+    table.columns[0].no_wrap = table.columns[1].no_wrap = True  # a path that is cut names nothing
+    table.columns[1].justify = "right"
     for one in found[:_SHOWN]:
         table.add_row(escape(one.path), decimal(one.bytes), escape(one.why))
     if len(found) > _SHOWN:
@@ -96,8 +97,8 @@ def _leftovers(home: Home, found: Sequence[Leftover], older_than: str) -> None:
     stdout.print(table)
 
 
-def _said(found: Mapping[str, object], *, json: bool) -> None:
+def _said(found: Mapping[str, Any], *, json: bool) -> None:
     if json:
         show.emit(found)
     else:
-        show.facts({name: f"{v:,}" if isinstance(v, int) else v for name, v in found.items()})
+        show.facts({**found, "files": f"{found['files']:,}", "bytes": decimal(found["bytes"])})
