@@ -49,7 +49,7 @@ def evaluate_adapters(
     return summary
 
 
-@flow(name="sweep", flow_run_name="{recipe.name}: {names}", persist_result=False)
+@flow(name="sweep", flow_run_name="{recipe.name}: sweep", persist_result=False)
 def sweep(recipe: Recipe, names: list[str], trials: list[Recipe], joint: list[list[int]], home: Path) -> dict[str, Any]:
     """Train each trial of a recipe, one after the other, then evaluate the adapters of each joint group together.
 

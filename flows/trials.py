@@ -77,7 +77,8 @@ def shared(made: Sequence[Trial], home: Home) -> list[dict[str, Any]]:
 
     Reads receipts and artifacts; changes nothing. UsageError where the recipe's source is not there.
     """
-    ahead = [_ahead(trial.recipe, home) for trial in made]
+    seen: dict[str, Forecast] = {}
+    ahead = [_ahead(trial.recipe, home, seen) for trial in made]
     told = []
     for name in (step for step in made[0].recipe.steps if step not in ("evaluate", "report")):
         works = {found[name][0]: found[name][1].status for found in ahead if name in found}
@@ -90,7 +91,7 @@ def shared(made: Sequence[Trial], home: Home) -> list[dict[str, Any]]:
 
 def shown(value: object) -> str:
     """A setting's value in a table."""
-    return f"{value:g}" if isinstance(value, float) else value if isinstance(value, str) else json.dumps(value)
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
 
 
 def _values(one: str) -> tuple[str, list[Any]]:
@@ -106,12 +107,17 @@ def _values(one: str) -> tuple[str, list[Any]]:
     return key.strip(), values
 
 
-def _ahead(recipe: Recipe, home: Home) -> dict[str, tuple[str, Forecast]]:
-    """Each step's forecast, and what tells its work from other work: its key or, where it is open, what leads to it."""
+def _ahead(recipe: Recipe, home: Home, seen: dict[str, Forecast]) -> dict[str, tuple[str, Forecast]]:
+    """Each step's forecast, and what tells its work from other work: its key or, where it is open, what leads to it.
+
+    `seen` spares looking twice at what a key has left: an artifact is read byte for byte.
+    """
     found: dict[str, tuple[str, Forecast]] = {}
 
     def say(step: Step) -> Receipt:
-        told = forecast(step, home)
+        told = seen.get(step.key or "") or forecast(step, home)
+        if step.key:
+            seen[step.key] = told
         leads = [name for name, earlier in found.values() if earlier.receipt is None]
         found[step.name] = (step.key or digest([step.name, step.ingredients, leads]), told)
         return stand_in(told)
