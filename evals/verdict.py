@@ -8,7 +8,8 @@ The rule. "better" or "worse" needs all three, else the word is "cannot tell":
 3. the changes lie in at least six problems: below that no test by problem can reach 0.05 (2 / 2^5 > 0.05),
    and an interval drawn from so few problems is too narrow to be believed.
 An unreadable answer (None) is wrong. Asking for both tests can only make the word more careful.
-Where several adapters are compared with one base, p is adjusted for all comparisons: see `corrected`.
+Where several adapters are compared with one base, p is adjusted for all comparisons: see `corrected`, and `across`
+for several evaluations.
 """
 
 from __future__ import annotations
@@ -138,6 +139,27 @@ def corrected(verdicts: Sequence[Verdict]) -> list[Verdict]:
         word, reason = _word(len(one.fixed), len(one.broken), p, one.ci95, one.changed, one.questions, len(verdicts))
         found.append(replace(one, word=word, reason=reason, adjusted_p=p, comparisons=len(verdicts)))
     return found
+
+
+def across(paired: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """`Verdict.paired` of several evaluations, each against its own base, adjusted for all of them together (Holm).
+
+    A word was given in view of fewer comparisons; more of them can only turn it into "cannot tell".
+    """
+    found = []
+    for one, p in zip(paired, holm([one["mcnemar_p"] for one in paired]), strict=True):
+        adjusted = {"adjusted_p": p, "comparisons": len(paired)}
+        if one["verdict"] != "cannot tell" and p >= ALPHA:
+            adjusted |= {"verdict": "cannot tell", "reason": _chance(one["fixed"], one["broken"], p, len(paired))}
+        found.append({**one, **adjusted})
+    return found
+
+
+def _chance(fixed: int, broken: int, p: float, comparisons: int) -> str:
+    return (
+        f"{fixed} questions were fixed and {broken} broken; among {comparisons} comparisons chance alone gives such "
+        f"a split often enough (p = {p:.2g}, exact McNemar, adjusted)."
+    )
 
 
 def _word(

@@ -16,7 +16,7 @@ from rich.console import Console
 from rich.markup import escape
 
 import flows.offline  # noqa: F401  sets switches that Prefect reads when a command imports it
-from flows import adapters, champion, commands, datasets, explain
+from flows import adapters, champion, commands, datasets, explain, housekeeping, sweep
 from flows import results as evaluated
 from storage.records import PonensError
 
@@ -33,9 +33,10 @@ stderr = Console(stderr=True, highlight=False)
 
 app.add_typer(adapters.app, name="adapters")
 app.add_typer(datasets.app, name="datasets")
-app.command()(champion.promote)
-app.command()(champion.rollback)
-app.command()(explain.explain)
+for command in (champion.promote, champion.rollback, explain.explain):
+    app.command()(command)
+for command in (housekeeping.gc, housekeeping.backup, housekeeping.restore, sweep.sweep):
+    app.command()(command)
 RecipePath = Annotated[Path, typer.Argument(help="A recipe, such as recipes/demo.toml.", show_default=False)]
 Change = Annotated[list[str], typer.Option("--set", metavar="KEY=VALUE", help="Change a value of the recipe.")]
 Refresh = Annotated[list[str], typer.Option("--refresh", metavar="STEP", help="Do this step even if it is cached.")]
@@ -241,9 +242,14 @@ def mlflow(
 
 
 @app.command()
-def doctor(json: Json = False) -> None:
-    """Say what this machine can do: engine, GPU, keys, Prefect."""
-    commands.doctor(json=json)
+def doctor(
+    deep: Annotated[bool, typer.Option("--deep", help="Read every artifact, byte for byte.")] = False,
+    recipe: HomeOf = None,
+    json: Json = False,
+) -> None:
+    """Say what this machine and a home can do, and how to mend what is missing; exit code 0 if all is well."""
+    if not commands.doctor(recipe, deep=deep, json=json):
+        raise typer.Exit(1)
 
 
 def main(arguments: list[str] | None = None) -> None:

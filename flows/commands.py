@@ -158,7 +158,7 @@ def evaluate(
         run(path, changes, refresh, "evaluate", json=json)
         return
     _known_steps(refresh)
-    with _prefect():
+    with in_prefect():
         from flows.finetune import evaluate_adapters
 
         summary = evaluate_adapters(
@@ -210,23 +210,25 @@ def deploy(*, serve: bool, on_champion: str | None) -> None:
         stdout.print(f"automation: {escape(automate(on_champion))}")
 
 
-def doctor(*, json: bool) -> None:
-    """What this machine can do, and how to mend what is missing."""
+def doctor(recipe: Path | None, *, deep: bool, json: bool) -> bool:
+    """What this machine and a home can do, and how to mend what is missing; whether all is well."""
     from flows.doctor import examine
 
-    findings = examine(Home.beside())
+    findings = examine(Home.beside(recipe), deep=deep)
+    well = all(f.ok for f in findings)
     if json:
-        show.emit({"checks": [f.dict() for f in findings]})
-        return
+        show.emit({"ok": well, "checks": [f.dict() for f in findings]})
+        return well
     for f in findings:
-        mark = "[green]✓[/]" if f.ok else "[yellow]![/]"
-        stdout.print(
-            f"{mark} {f.name:<14} {escape(f.found)}" + (f"  [dim]{escape(f.mend)}[/]" if f.mend else ""), soft_wrap=True
-        )
+        mark = "[red]✗[/]" if not f.ok else "[cyan]·[/]" if f.mend else "[green]✓[/]"
+        stdout.print(f"{mark} {f.name:<17} {escape(f.found)}", soft_wrap=True)
+        if f.mend:
+            stdout.print(f"  {'':<17} [dim]next: {escape(f.mend)}[/]", soft_wrap=True)
+    return well
 
 
 def _flow(chosen: recipes.Recipe, home: Home, refresh: Sequence[str], until: str | None) -> dict[str, Any]:
-    with _prefect():
+    with in_prefect():
         from flows.finetune import finetune_logic
 
         return finetune_logic(
@@ -238,7 +240,7 @@ def _flow(chosen: recipes.Recipe, home: Home, refresh: Sequence[str], until: str
 
 
 @contextlib.contextmanager
-def _prefect() -> Iterator[None]:
+def in_prefect() -> Iterator[None]:
     """Prefect's surroundings for a flow that runs in this process."""
     own_server = not os.environ.get("PREFECT_API_URL")
     if own_server:

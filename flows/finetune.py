@@ -16,7 +16,10 @@ from prefect.artifacts import create_link_artifact, create_markdown_artifact, cr
 from flows.chain import compare
 from flows.recipe import Recipe, StepName
 from flows.run import Run
+from flows.screen import Screen
 from storage.home import Home
+from storage.records import PonensError
+from tasks.step import log
 
 _MEASURES = ("accuracy", "ci95", "greedy_accuracy", "single_accuracy", "forced_accuracy", "value", "unreadable")
 
@@ -45,6 +48,32 @@ def evaluate_adapters(
     summary = run.go(partial(compare, adapters=adapters)) | {"adapter": ", ".join(adapters)}
     _publish(summary)
     return summary
+
+
+@flow(name="sweep", flow_run_name="{recipe.name}: sweep", persist_result=False)
+def sweep(recipe: Recipe, names: list[str], trials: list[Recipe], joint: list[list[int]], home: Path) -> dict[str, Any]:
+    """Train each trial of a recipe, one after the other, then evaluate the adapters of each joint group together.
+
+    `names` are the trials' settings in short, `joint` the positions of those that one evaluation serves. Steps that
+    trials share are found done by all but the first. A trial that fails is told of and left out.
+    """
+    trained: list[dict[str, Any]] = []
+    for number, (name, trial) in enumerate(zip(names, trials, strict=True), 1):
+        log.info("sweep: %s of %s, %s", number, len(trials), name)
+        Screen().heading(f"{number} of {len(trials)}  {name}")
+        run = finetune_logic.with_options(flow_run_name=f"{recipe.name}: {name}")
+        try:
+            trained.append(run(trial, home=home, until="train"))
+        except PonensError as error:
+            trained.append({**(error.summary or {}), "error": str(error)})
+    evaluations = []
+    for places in joint:
+        adapters = dict.fromkeys(trained[i]["adapter"] for i in places if "adapter" in trained[i])
+        if adapters:
+            Screen().heading(f"evaluation of {', '.join(adapters)}")
+            found = evaluate_adapters(trials[places[0]], adapters=list(adapters), home=home)
+            evaluations.append(found["evaluation"] | {"adapters": list(adapters)})
+    return {"trials": trained, "evaluations": evaluations}
 
 
 def _publish(summary: dict[str, Any]) -> None:

@@ -26,7 +26,7 @@ from flows import gate
 from flows.chain import Do, chain
 from flows.recipe import Recipe, resolved
 from flows.screen import Screen
-from storage import adapters, warehouse
+from storage import adapters, runs, warehouse
 from storage.artifacts import write_json
 from storage.home import Home
 from storage.records import PonensError, Receipt
@@ -63,23 +63,21 @@ class Run:
         if self.until:
             self.recipe.require(self.until)
         log.setLevel(logging.INFO)  # what the house says goes to Prefect's log, which asks for no more than this
-        folder = self.home.run(self.id)
-        folder.mkdir(parents=True, exist_ok=True)
-        (folder / "recipe.json").write_text(resolved(self.recipe), "utf-8")
-        warehouse.open_run(self.home, self.id, recipe=resolved(self.recipe), name=self.recipe.name)
-        outcome = "failed"
-        try:
-            with suppress(_Reached):
-                through(self.recipe, self.do, self.home.root)
-                if self.recipe.promote and "report" in self.receipts:
-                    self.promote()
-            outcome = "done"
-        except PonensError as error:
-            error.summary = self.summary()
-            raise
-        finally:
-            write_json(folder / "outcome.json", {"outcome": outcome, **self.summary()})
-            warehouse.close_run(self.home, self.id, outcome)
+        with runs.going(self.home, self.id, resolved(self.recipe)) as folder:
+            warehouse.open_run(self.home, self.id, recipe=resolved(self.recipe), name=self.recipe.name)
+            outcome = "failed"
+            try:
+                with suppress(_Reached):
+                    through(self.recipe, self.do, self.home.root)
+                    if self.recipe.promote and "report" in self.receipts:
+                        self.promote()
+                outcome = "done"
+            except PonensError as error:
+                error.summary = self.summary()
+                raise
+            finally:
+                write_json(folder / "outcome.json", {"outcome": outcome, **self.summary()})
+                warehouse.close_run(self.home, self.id, outcome)
         return self.summary()
 
     def do(self, step: Step) -> Receipt:

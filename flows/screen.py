@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from rich.console import Console
+from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeRemainingColumn
 
 from tasks.step import Progress as Told
@@ -48,6 +49,10 @@ class Screen:
 
         with bar:
             yield show
+
+    def heading(self, text: str) -> None:
+        """One line above the steps of one run of several."""
+        self.console.print(f"[bold]{escape(text)}[/]", soft_wrap=True)
 
     def done(self, step: str, status: str, seconds: float, facts: Mapping[str, Any]) -> None:
         """One line that stays: what happened, how long it took and the counts that matter."""

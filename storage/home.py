@@ -11,6 +11,8 @@ work/STEP-KEY/             a step's unfinished files: a killed step goes on from
 lineage/RECIPE/*.jsonl     which snapshot followed which
 fetched/                   sources and snapshots from elsewhere, as they were fetched
 reads/                     copies of the warehouse for as long as copying takes
+sweeps/NAME-ID/            the table of a sweep
+trash-*                    what a removal that was killed has left
 locks/  runs/RUN_ID/
 """
 

@@ -30,7 +30,7 @@ def here(url: str, cache: Path) -> Path:
     A file that is the same there by the store's own word (size, time, checksum) is not fetched again.
     UsageError if nothing is there or no driver knows the URL, PonensError if the store cannot be reached.
     """
-    store, root = _open(url)
+    store, root = opened(url)
     folder = cache / digest(url.rstrip("/"))[:16]
     try:
         if not store.exists(root):
@@ -41,7 +41,7 @@ def here(url: str, cache: Path) -> Path:
         for name in names:
             _fetch(store, name, place if alone else place / name.rpartition("/")[2], folder)
     except OSError as error:
-        raise _unreachable(url, error) from None
+        raise unreachable(url, error) from None
     return place
 
 
@@ -51,7 +51,7 @@ def push(folder: Path, url: str, notes: Sequence[str] = ()) -> bool:
     `notes` are files for people that no manifest names; they are brought up to date in any case.
     False if the same artifact is there already. PonensError if another one is, or the store cannot be reached.
     """
-    store, root = _open(url)
+    store, root = opened(url)
     mine, there = read_manifest(folder), f"{root.rstrip('/')}/{MANIFEST}"
     try:
         found = orjson.loads(store.cat_file(there)).get("digest") if store.exists(there) else None
@@ -63,11 +63,12 @@ def push(folder: Path, url: str, notes: Sequence[str] = ()) -> bool:
         for file in (*notes, *(() if found else (*mine["files"], MANIFEST))):
             store.put_file(str(folder / file), f"{root.rstrip('/')}/{file}")
     except (OSError, orjson.JSONDecodeError) as error:
-        raise _unreachable(url, error) from None
+        raise unreachable(url, error) from None
     return found is None
 
 
-def _open(url: str) -> tuple[Any, str]:
+def opened(url: str) -> tuple[Any, str]:
+    """The fsspec file system of a URL, and the path in it. UsageError if no installed driver knows the URL."""
     try:
         from fsspec.core import url_to_fs
     except ImportError:
@@ -106,7 +107,8 @@ def _driverless(url: str, error: object) -> UsageError:
     )
 
 
-def _unreachable(url: str, error: Exception) -> PonensError:
+def unreachable(url: str, error: Exception) -> PonensError:
+    """The error of a store that does not do what it was asked."""
     return PonensError(
         f"{public(url)} cannot be reached", seen=error, hint="check the URL, your access and the network"
     )

@@ -1,12 +1,14 @@
 """The runs of a home: found by name, with the recipe they were started with and what they left behind.
 
 find(home, "20261122-07")   find(home, "logic@latest")     an id's beginning, or a recipe's newest
+under_way(home)                                            those that a process is at work on
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,6 +17,7 @@ import orjson
 
 from storage.home import Home
 from storage.records import Receipt, UsageError
+from storage.turns import turn
 
 _LISTED = 8  # runs that an error names
 _LATEST = re.compile(r"(?P<recipe>.+)@latest")
@@ -59,6 +62,29 @@ def find(home: Home, reference: str) -> Run:
         expected=f"the beginning of one of {', '.join(named)}" if named else "a run that came to an end",
         hint="" if named else "ponens run RECIPE",
     )
+
+
+@contextmanager
+def going(home: Home, id: str, recipe: str) -> Iterator[Path]:
+    """The new folder of a run, which counts as under way for the block; `recipe` is kept in it, resolved."""
+    file = home.run(id) / "recipe.json"
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.write_text(recipe, "utf-8")
+    with turn(file, shared=False, wait_s=60):  # whoever looks whether it is under way holds it for an instant
+        yield file.parent
+
+
+def under_way(home: Home) -> frozenset[str]:
+    """The ids of the runs that a process is at work on now; a killed run is none."""
+    found = set()
+    for folder in _folders(home):
+        if (folder / "recipe.json").exists() and not (folder / "outcome.json").exists():
+            try:
+                with turn(folder / "recipe.json", shared=True, wait_s=0):
+                    pass
+            except TimeoutError:
+                found.add(folder.name)
+    return frozenset(found)
 
 
 def _folders(home: Home) -> list[Path]:

@@ -132,6 +132,7 @@ def run_step(
     with home.lock(f"{step.name}-{key[:16]}"):
         found = None if refresh else find(step, home) or adopt(step, home)
         if found:
+            os.utime(home.root / found.artifact)  # what is used is not old: `ponens gc` goes by this
             with step.admit(home, found.facts):
                 warehouse.register(home, found, step.tables)
             return found, "cached"
@@ -152,6 +153,7 @@ def run_step(
         with step.admit(home, result.facts):
             published = publish(folder, step.shelf, home, identity=result.identity, numbered=step.numbered, about=about)
             receipt = Receipt(digest=published.digest, artifact=published.artifact, **about)
+            os.utime(home.root / receipt.artifact)  # it may have been there before
             write_json(home.receipt(step.name, key), receipt.dict())
             warehouse.register(home, receipt, step.tables)
         return receipt, "ran"

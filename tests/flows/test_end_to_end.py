@@ -145,6 +145,39 @@ def test_a_deleted_artifact_runs_what_made_it_alone(finished: tuple[dict[str, An
     assert first["dataset"]["snapshot"] == again["dataset"]["snapshot"]
 
 
+def test_a_sweep_trains_what_is_new_and_judges_all_adapters_in_one_evaluation(
+    finished: tuple[dict[str, Any], Path, dict[str, str]],
+) -> None:
+    first, path, env = finished
+    tried = ["sweep", path, "--over", "train.rank=8,16"]
+    ahead = {one["step"]: (one["times"], one["cached"]) for one in ponens(env, *tried, "--plan")["work"]}
+    found = ponens(env, *tried)
+    again = {one["step"]: (one["times"], one["cached"]) for one in ponens(env, *tried, "--plan")["work"]}
+    rows = {row["settings"].get("train.rank", "all"): row for row in found["rows"]}
+
+    assert {**dict.fromkeys(STEPS[:4], (1, 1)), "train": (2, 1), "evaluate": (1, 0)} == ahead
+    assert {**dict.fromkeys(STEPS[:4], (1, 1)), "train": (2, 2), "evaluate": (1, 1)} == again
+    assert {"8", "16", "all"} == rows.keys()
+    assert first["adapter"] == rows["8"]["adapter"]
+    assert first["evaluation"]["adapter"]["accuracy"] == rows["8"]["accuracy"]
+    assert 3 == rows["16"]["paired"]["comparisons"] == found["comparisons"]
+    assert json.loads(Path(found["page"]).with_name("sweep.json").read_text())["rows"] == found["rows"]
+
+
+def test_a_restored_home_finds_every_step_done_and_holds_nothing_left_over(
+    finished: tuple[dict[str, Any], Path, dict[str, str]], tmp_path: Path
+) -> None:
+    first, path, env = finished
+    archive = ponens(env, "backup", tmp_path)["archive"]
+    restored = ponens(env, "restore", archive, "--home", tmp_path / "back")
+    own = {**env, "PONENS_HOME": restored["home"]}
+
+    assert {"cached"} == {step["status"] for step in ponens(own, "plan", path)["steps"]}
+    assert first["adapter"] in [one["adapter"] for one in ponens(own, "adapters", "list")["adapters"]]
+    assert [] == ponens(own, "gc", "--older-than", "0s")["found"]
+    assert ponens(own, "doctor", "--deep")["ok"]
+
+
 def test_the_warehouse_answers_what_people_ask(finished: tuple[dict[str, Any], Path, dict[str, str]]) -> None:
     summary, _, env = finished
     query = "select count(*) as n from ballots where subject <> 'base'"

@@ -209,6 +209,29 @@ def test_each_migration_is_applied_once(tmp_path):
     assert found == [(int(path.name[:4]),) for path in sorted(warehouse.MIGRATIONS.glob("*.sql"))]
 
 
+def test_a_warehouse_of_the_previous_schema_is_read_as_it_is_and_brought_up_to_date_by_the_next_run(tmp_path):
+    home = Home(tmp_path)
+    *earlier, last = sorted(warehouse.MIGRATIONS.glob("*.sql"))
+    with duckdb.connect(str(home.warehouse)) as con:
+        con.execute("create table migrations (number integer primary key, name varchar, applied_at timestamptz)")
+        for path in earlier:
+            con.execute(path.read_text()).fetchall()
+            con.execute("insert into migrations values (?, ?, now())", [int(path.name[:4]), path.name]).fetchall()
+        con.execute("insert into runs (run_id, name) values ('old', 'logic')").fetchall()
+
+    before = warehouse.query(home, "select max(number) as schema from migrations")
+    warehouse.register(home, artifact(home, 1), TABLES)
+
+    assert before == [{"schema": int(earlier[-1].name[:4])}]
+    assert warehouse.query(home, "select max(number) as schema from migrations") == [{"schema": int(last.name[:4])}]
+    assert warehouse.query(home, "select run_id from runs") == [{"run_id": "old"}]
+    assert count(home) == 2
+    with warehouse.connect(Home(tmp_path / "new")), warehouse.connect(home):
+        pass
+    tables = "select table_name, column_name, data_type from duckdb_columns() order by all"
+    assert warehouse.query(home, tables) == warehouse.query(Home(tmp_path / "new"), tables)
+
+
 def test_a_damaged_warehouse_says_how_to_get_a_new_one(tmp_path):
     home = Home(tmp_path)
     home.warehouse.write_bytes(b"not a database" * 1000)
