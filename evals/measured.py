@@ -7,7 +7,7 @@ Shares lie in [0, 1]; points of curves are [k, share, lo, hi] as `vote_curve` gi
 
 from __future__ import annotations
 
-from typing import Literal, NamedTuple, TypedDict
+from typing import Literal, NamedTuple, Protocol, TypedDict
 
 Measure = Literal[
     "single_accuracy", "greedy_accuracy", "forced_accuracy", "readable_accuracy", "unreadable", "unreadable_samples"
@@ -147,6 +147,16 @@ class EvaluationFacts(TypedDict):
     replays: list[ReplayFacts]
     consistency: dict[str, ConsistencyFacts | None]
     warnings: list[str]
+
+
+class Compared(Protocol):
+    """A subject of any kind of work, as far as it is compared with the base."""
+
+    @property
+    def label(self) -> str: ...
+
+    @property
+    def paired(self) -> PairedFacts | None: ...
 
 
 class Subject(NamedTuple):

@@ -20,8 +20,8 @@ from typing import TYPE_CHECKING, Literal
 
 from evals import plots, rationales
 from evals.embedded import cut, packed
-from evals.facts import CourseKey, Facts
-from evals.measured import Measure, Subject, subjects
+from evals.facts import CourseKey, Facts, StepFacts, ThrownFacts
+from evals.measured import Compared, Measure, Subject, subjects
 from storage.records import language_of
 
 if TYPE_CHECKING:
@@ -77,7 +77,7 @@ def page(facts: Facts) -> str:
                 "accuracy": plots.accuracy(evaluation),
                 "votes": plots.curves(evaluation, "vote"),
                 "passes": plots.curves(evaluation, "pass"),
-                "flips": plots.flips(evaluation),
+                "flips": plots.flips(shown[1:]),
                 "training": _courses(facts),
                 "slices": [(by, plots.slices(shown[1:], by)) for by in _parted(shown[1])],
                 "calibration": [(one, plot) for one in shown if (plot := plots.reliability(one))],
@@ -86,9 +86,14 @@ def page(facts: Facts) -> str:
             table=table,
             left_out=left_out,
             script=script,
-            script_hash=base64.b64encode(hashlib.sha256(script.encode()).digest()).decode(),
+            script_hash=allowed(script),
         )
     )
+
+
+def allowed(script: str) -> str:
+    """The hash by which a page's policy lets this script run, and no other."""
+    return base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
 
 
 def markdown(facts: Facts) -> str:
@@ -103,31 +108,31 @@ def markdown(facts: Facts) -> str:
         f"{evaluation['questions']} questions in {paired['problems']} problems, {evaluation['votes']} votes each,"
         f" engine {cell(evaluation['engine'])}, temperature {evaluation['temperature']:g}.",
         "",
-        _line("", (one.label for one in shown)),
+        line("", (one.label for one in shown)),
         "|---|" + "---:|" * len(shown),
-        _line("**majority vote**", (f"**{percent(one.side['accuracy'])}**" for one in shown)),
-        _line("95 % interval", (interval(one.side["ci95"]) for one in shown)),
+        line("**majority vote**", (f"**{percent(one.side['accuracy'])}**" for one in shown)),
+        line("95 % interval", (interval(one.side["ci95"]) for one in shown)),
         *(
-            _line(name, (percent(one.side[key]) for one in shown))
+            line(name, (percent(one.side[key]) for one in shown))
             for name, key in MEASURES
             if any(one.side[key] is not None for one in shown)
         ),
         "",
-        *_comparisons(shown[1:]),
+        *comparisons(shown[1:]),
         "",
-        *_stages(facts),
+        *stages(facts["steps"], facts["thrown_away"]),
     ]
     if asked := facts["rationales"]:
         lines += ["", f"{asked['kept']} of {asked['requests']} rationales kept. {rationales.told(asked['suspects'])}"]
     return "\n".join([*lines, "", "Get it again:", "", f"    {facts['command']}", ""])
 
 
-def _comparisons(adapters: Sequence[Subject]) -> list[str]:
+def comparisons(adapters: Sequence[Compared]) -> list[str]:
     """Each adapter against the base; with several, the correction and both p-values."""
     if len(adapters) == 1 and (paired := adapters[0].paired):
         return [
             f"Difference {points(paired['difference'])} points, 95 % interval {points(paired['ci95'][0])} to"
-            f" {points(paired['ci95'][1])} (clustered by problem); exact McNemar p {chance(paired['mcnemar_p'])};"
+            f" {points(paired['ci95'][1])} (clustered); exact McNemar p {chance(paired['mcnemar_p'])};"
             f" {paired['fixed']} fixed, {paired['broken']} broken."
         ]
     rows = [(one.label, one.paired) for one in adapters if one.paired]
@@ -145,22 +150,21 @@ def _comparisons(adapters: Sequence[Subject]) -> list[str]:
     ]
 
 
-def _stages(facts: Facts) -> list[str]:
+def stages(steps: Sequence[StepFacts], thrown_away: Sequence[ThrownFacts]) -> list[str]:
+    """Each step and what was thrown away, as tables of Markdown."""
     lines = [
         "| step | status | time | digest |",
         "|---|---|---:|---|",
-        *(
-            f"| {cell(s['name'])} | {s['status']} | {duration(s['seconds'])} | `{s['digest'][:12]}` |"
-            for s in facts["steps"]
-        ),
+        *(f"| {cell(s['name'])} | {s['status']} | {duration(s['seconds'])} | `{s['digest'][:12]}` |" for s in steps),
     ]
-    if facts["thrown_away"]:
+    if thrown_away:
         lines += ["", "| thrown away in | reason | rows |", "|---|---|---:|"]
-        lines += [f"| {cell(t['where'])} | {cell(t['reason'])} | {t['count']} |" for t in facts["thrown_away"]]
+        lines += [f"| {cell(t['where'])} | {cell(t['reason'])} | {t['count']} |" for t in thrown_away]
     return lines
 
 
-def _line(name: str, cells: Iterable[str]) -> str:
+def line(name: str, cells: Iterable[str]) -> str:
+    """One row of a table of Markdown."""
     return f"| {name} | " + " | ".join(map(cell, cells)) + " |"
 
 

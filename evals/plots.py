@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Literal, ParamSpec
 from xml.sax.saxutils import quoteattr
 
 from evals.facts import CourseKey, StepRow
-from evals.measured import EvaluationFacts, Measure, Subject, subjects
+from evals.measured import Compared, EvaluationFacts, Measure, Subject, subjects
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -127,9 +127,8 @@ def curves(evaluation: EvaluationFacts, kind: Literal["vote", "pass"]) -> str:
 
 
 @_styled
-def flips(evaluation: EvaluationFacts) -> str:
+def flips(shown: Sequence[Compared]) -> str:
     """How many questions each adapter fixed and how many it broke, as two bars from one line."""
-    shown = [one for one in subjects(evaluation) if one.paired]
     figure, axes = _figure(0.55 + 0.62 * len(shown))
     pairs = [one.paired for one in shown if one.paired]
     widest = max(1, *(max(p["fixed"], p["broken"]) for p in pairs))

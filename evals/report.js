@@ -1,4 +1,5 @@
 "use strict";
+{% include "walk.js" %}
 // Renders the embedded questions: search, filters, rows on demand. Text enters the page as text only.
 (async () => {
   const LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ", PAGE = 60;
@@ -127,28 +128,7 @@
   new IntersectionObserver((seen) => { if (seen[0].isIntersecting && drawn) draw(); }, { rootMargin: "400px" }).observe(more);
 
   const reset = () => { chosen = "all"; get("search").value = ""; paint(); filter(); };
-  // Keys act on the row that has the focus; without one, on the first.
-  const step = (by) => {
-    const now = document.activeElement.closest(".rows > li");
-    const next = now ? (by > 0 ? now.nextElementSibling : now.previousElementSibling) : list.firstElementChild;
-    if (!next) return;
-    if (!next.nextElementSibling) draw();
-    next.firstChild.focus({ preventScroll: true });
-    next.scrollIntoView({ block: "nearest" });
-  };
-  document.addEventListener("keydown", (event) => {
-    if (event.ctrlKey || event.metaKey || event.altKey) return;
-    const typing = event.target.matches("input, textarea"), onRow = event.target.matches(".rows > li > button");
-    const searching = event.target === get("search");
-    const acts = {
-      "/": !typing && (() => get("search").focus()),
-      j: !typing && (() => step(1)), k: !typing && (() => step(-1)),
-      ArrowDown: (onRow || searching) && (() => step(1)), ArrowUp: onRow && (() => step(-1)),
-      Enter: searching && (() => { filter(); step(1); }),
-      Escape: (onRow || searching) && (() => { reset(); get("search").focus(); }),
-    };
-    if (Object.hasOwn(acts, event.key) && acts[event.key]) { event.preventDefault(); acts[event.key](); }
-  });
+  walk({ list, search: get("search"), filter, reset, grow: () => draw() });
   document.addEventListener("click", (event) => {
     const link = event.target.closest("a[data-open]");
     if (link) { event.preventDefault(); history.replaceState(null, "", link.hash); show(link.dataset.open); }

@@ -385,7 +385,7 @@ def test_the_reader_s_part_says_what_fired_how_often_and_how_right_it_was(facts,
     assert f"replies cut at their length limit {percent(base['cut'])}" in text
 
 
-def test_savings_consistency_and_the_smallest_difference_are_told(many, compared):
+def test_savings_consistency_and_the_smallest_difference_are_told(facts, many, compared):
     text, evaluation = Outline(compared).text, many["evaluation"]
 
     for rule in evaluation["replays"]:
@@ -393,7 +393,7 @@ def test_savings_consistency_and_the_smallest_difference_are_told(many, compared
     for name, found in evaluation["consistency"].items():
         assert f"{name} {percent(found['same'])} of {found['questions']} {interval(found['ci95'])}" in text
     assert f"a true difference of {100 * evaluation['paired']['detectable']:.1f} points" in text
-    early = copy.deepcopy(many)
+    early = copy.deepcopy(facts)
     early["evaluation"] |= {"adaptive": "beta", "sampled": {"asked": 800, "full": 1200, "saved": 1 / 3}, "replays": []}
     assert "800 of 1 200 votes were asked for, 33.3 % saved" in Outline(page(early)).text
     assert "not known" in Outline(page(early)).text
