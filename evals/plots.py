@@ -138,8 +138,8 @@ def flips(shown: Sequence[Compared]) -> str:
             name = "fixed" if sign > 0 else "broken"
             axes.annotate(f"{count} {name}", (sign * count, y), (sign * 6, 0), textcoords="offset points",
                           va="center", ha="left" if sign > 0 else "right", color=INK, weight="bold")  # fmt: skip
-    left = max(*(p["broken"] for p in pairs), widest * 0.06) + widest * 0.32
-    right = max(*(p["fixed"] for p in pairs), widest * 0.06) + widest * 0.32
+    left = max(*(p["broken"] for p in pairs), widest * 0.06) + widest * 0.42  # room for the counts
+    right = max(*(p["fixed"] for p in pairs), widest * 0.06) + widest * 0.42
     names = [_short(one.label) for one in reversed(shown)] if len(shown) > 1 else []
     axes.set(xlim=(-left, right), ylim=(-0.5, len(pairs) - 0.5), xticks=[], yticks=range(len(names)),
              yticklabels=names)  # fmt: skip

@@ -121,7 +121,7 @@ def _lm_eval(task: Task, folder: Path) -> None:
 
 def _lm_eval_row(number: int, one: Answer, by: str) -> Row:
     prompt = "\n".join(message.content for message in one.messages)
-    doc = {"id": one.id, "group": one.group, "problem": one.problem, "question": one.asked}
+    doc: Row = {"id": one.id, "group": one.group, "problem": one.problem, "question": one.asked}
     doc |= {"options": list(one.options), "answer": one.target}
     return {
         "doc_id": number,
