@@ -44,6 +44,7 @@ from tasks.sampling.choices import read
 from tasks.step import Result, Step, Workshop, of
 
 _SUSPECTS = 10
+_PLAIN = 2_000_000  # characters of replies on a page of dialogues, where they stand uncompressed
 Row = dict[str, Any]
 
 
@@ -83,7 +84,7 @@ def _pages(
 ) -> tuple[str, str, Mapping[str, Any]]:
     """HTML, Markdown and facts of the recipe's kind of work."""
     if "kind" in receipts["evaluate"].facts:
-        scored = scored_report.gather(home, spec.texts, recipe, receipts)
+        scored = scored_report.gather(home, min(spec.texts, _PLAIN), recipe, receipts)
         return scored_page.page(scored), scored_page.markdown(scored), scored
     facts = gather(home, spec, recipe, receipts)
     return page.page(facts), page.markdown(facts), facts
