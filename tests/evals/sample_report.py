@@ -138,7 +138,10 @@ def sample_facts(n: int = 300, word: str = "better", toy: bool = True, several: 
 
     def places(name: str) -> dict[str, Any]:
         turned = {
-            q.id: [Shown((0, 1, 2, 3), ballots[name][q.id].winner), Shown((3, 2, 1, 0), draw.choice("ABCD"))]
+            q.id: [
+                Shown((0, 1, 2, 3), ballots[name][q.id].winner),
+                *(Shown(order, draw.choice("ABCD")) for order in ((3, 2, 1, 0), (1, 2, 3, 0))),
+            ]
             for q in puzzles
         }
         return asdict(consistency(turned, {q.id: q.group for q in puzzles}))

@@ -192,7 +192,7 @@ def test_hostile_text_stays_text(facts):
     assert "<script>alert" not in html
     assert "<img" not in html
     assert 'onclick="alert' not in html
-    assert html.count("<script") == page(facts).count("<script")
+    assert 2 == html.count("<script")
     assert "{{ 7*7 }}" in Outline(html).text
     assert rows_of(html)[0]["problem"] == HOSTILE
     assert "<script>" not in markdown(hostile).split("Get it again")[0]
@@ -323,7 +323,9 @@ def test_the_training_shows_loss_rate_speed_and_memory(facts, html):
 
 @pytest.fixture(scope="module")
 def many():
-    return sample_facts(60, several=True)
+    found = sample_facts(60, several=True)
+    found["evaluation"]["others"]["logic/3"]["paired"] |= {"mcnemar_p": 0.0123, "adjusted_p": 0.0246}
+    return found
 
 
 @pytest.fixture(scope="module")
