@@ -32,10 +32,13 @@ def chain(recipe: Recipe, do: Do, home: Path) -> None:
 
 
 def compare(recipe: Recipe, do: Do, home: Path, adapters: Sequence[str]) -> None:
-    """A verdict on adapters that are there already: "NAME/N" or "NAME@latest"."""
+    """A verdict on adapters that are there already, "NAME/N" or "NAME@latest", and the report on it."""
     parsed = _parsed(recipe, do, home)
     named = candidates.named(home, adapters)
-    do(evaluate.step(recipe.evaluate, recipe.train, parsed, *named, rendering=recipe.train.wish, kind=recipe.kind))
+    verdict = do(
+        evaluate.step(recipe.evaluate, recipe.train, parsed, *named, rendering=recipe.train.wish, kind=recipe.kind)
+    )
+    do(report.step(recipe.report, resolved(recipe), [parsed, verdict]))
 
 
 def contest(recipe: Recipe, do: Do, home: Path, adapters: Sequence[str]) -> list[Receipt]:

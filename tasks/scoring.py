@@ -23,7 +23,7 @@ from typing import Any
 
 import orjson
 
-from evals.scored import GREEDY, Scored, compare, winner
+from evals.scored import GREEDY, Scored, compare_all, winner
 from evals.scorers.base import Scorer
 from evals.scorers.instruction import InstructionScorer
 from evals.scorers.sql import SqlScorer
@@ -81,7 +81,9 @@ class Contest:
         drawn = replace(order, asks=asks, decoding=decoding).draw(scratch, shop)
         pairs, more = self._scored(asked, drawn.replies, scratch, shop)
         base, *names = (subject.name for subject in order.subjects)
-        first, *others = (self._compared(pairs[name], (base, name)) for name in names)
+        for name in names:
+            _must_be_scored(pairs[name])
+        first, *others = compare_all({name: pairs[name] for name in names}, base).values()
         scorer = more.pop("scorer")
         facts: dict[str, Any] = {
             "kind": self.kind,
@@ -134,18 +136,17 @@ class Contest:
         base = found[self.order.subjects[0].name]
         return {s.name: (base, found[s.name]) for s in self.order.subjects[1:]}, {"scorer": name}
 
-    def _compared(self, pair: Judged, names: tuple[str, str]) -> dict[str, Any]:
-        before, after = pair
-        for side in pair:
-            if not any(winner(of).score.counts for of in side.values()):
-                reasons = sorted({winner(of).score.reason for of in side.values()})
-                raise PonensError(
-                    f"none of {len(side)} replies could be scored",
-                    seen="; ".join(reasons[:3]),
-                    expected="references that can be compared with",
-                    hint="see the references of the test split, or take another file",
-                )
-        return compare(before, after, names)
+
+def _must_be_scored(pair: Judged) -> None:
+    for side in pair:
+        if not any(winner(of).score.counts for of in side.values()):
+            reasons = sorted({winner(of).score.reason for of in side.values()})
+            raise PonensError(
+                f"none of {len(side)} replies could be scored",
+                seen="; ".join(reasons[:3]),
+                expected="references that can be compared with",
+                hint="see the references of the test split, or take another file",
+            )
 
 
 def chosen(dialogues: Sequence[Dialogue], limit: int | None) -> list[Dialogue]:
