@@ -100,7 +100,7 @@ def rows(found: Sequence[Mapping[str, Any]]) -> None:
 
 
 def comparison(summary: Mapping[str, Any]) -> None:
-    """Print base and adapter side by side, the verdict and the report's path."""
+    """Print base and adapters side by side, the verdict on each and the report's path."""
     found = summary.get("evaluation")
     if found:
         table = Table(
@@ -108,8 +108,8 @@ def comparison(summary: Mapping[str, Any]) -> None:
         )
         for column in ("", "accuracy", "95 % interval", "greedy", "unreadable"):
             table.add_column(column, justify="left" if not column else "right")
-        for name in ("base", "adapter"):
-            side = found[name]
+        several = found["others"]
+        for name, side in sides(found).items():
             low, high = side["ci95"]
             table.add_row(
                 name,
@@ -119,12 +119,21 @@ def comparison(summary: Mapping[str, Any]) -> None:
                 f"{side['unreadable']:.3f}",
             )
         stdout.print(table)
-        paired = found["paired"]
-        stdout.print(f"verdict: [bold]{paired['verdict']}[/]  {escape(str(paired.get('reason', '')))}", soft_wrap=True)
+        for name, side in {found["adapter_name"]: found, **several}.items():
+            paired, who = side["paired"], f"{escape(name)} " if several else ""
+            reason = escape(str(paired.get("reason", "")))
+            stdout.print(f"verdict: {who}[bold]{paired['verdict']}[/]  {reason}", soft_wrap=True)
     if "report" in summary:
         stdout.print(f"report:  {summary['report']}", soft_wrap=True)
     if found := summary.get("promotion"):
         promotion(found)
+
+
+def sides(evaluation: Mapping[str, Any]) -> dict[str, Any]:
+    """The figures of the base and of each adapter, by the name that a table gives it."""
+    others = evaluation["others"]
+    name = evaluation["adapter_name"] if others else "adapter"
+    return {"base": evaluation["base"], name: evaluation["adapter"], **others}
 
 
 def promotion(found: Mapping[str, Any]) -> None:
