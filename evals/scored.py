@@ -89,6 +89,12 @@ def compare(
     return facts
 
 
+def alone(replies: Mapping[str, Sequence[Scored]]) -> dict[str, Any]:
+    """The figures of a base that is compared with nothing. UsageError where no question says anything of it."""
+    itself = compare(replies, replies, ("base", "base"))
+    return {name: itself[name] for name in ("counted", "left_out", "base")}
+
+
 def _rows(won: Iterable[Scored]) -> list[dict[str, Any]]:
     return [
         {

@@ -27,7 +27,8 @@ def finetune_logic(
 ) -> dict[str, Any]:
     """parse → reason → assemble → train → evaluate → report; each step cached by its content.
 
-    A recipe of another kind than multiple choice does not reason: its answers are the file's own.
+    A recipe of another kind than multiple choice does not reason: its answers are the file's own. One without
+    [train] only measures: parse → evaluate → report.
     """
     run = Run(recipe, Home(home.resolve()) if home else Home.beside(), refresh=refresh, until=until)
     summary = run.go()
@@ -52,12 +53,14 @@ def _publish(summary: dict[str, Any]) -> None:
         create_link_artifact(Path(page).as_uri(), link_text="Rationales and keys in doubt", key="rationales-page")
         create_markdown_artifact(Path(page).with_suffix(".md").read_text("utf-8"), key="rationales")
     if found := summary.get("evaluation"):
-        sides = ("base", "adapter")
+        sides = [side for side in ("base", "adapter") if side in found]
         rows = [{"": side} | {m: _shown(found[side][m]) for m in _MEASURES if m in found[side]} for side in sides]
-        word = found["paired"]["verdict"]
-        create_table_artifact(rows, key="comparison", description=f"{summary['adapter']} against its base: **{word}**")
+        said = f"{summary['adapter']} against its base: **{found['paired']['verdict']}**" if "paired" in found else ""
+        create_table_artifact(rows, key="comparison", description=said or f"{summary['recipe']}: the base by itself")
     if page := summary.get("report"):
-        create_link_artifact(Path(page).as_uri(), link_text=f"Report on {summary['adapter']}", key="report-page")
+        create_link_artifact(
+            Path(page).as_uri(), link_text=f"Report on {summary.get('adapter', summary['recipe'])}", key="report-page"
+        )
         create_markdown_artifact(Path(page).with_suffix(".md").read_text("utf-8"), key="verdict")
 
 

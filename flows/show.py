@@ -100,15 +100,14 @@ def rows(found: Sequence[Mapping[str, Any]]) -> None:
 
 
 def comparison(summary: Mapping[str, Any]) -> None:
-    """Print base and adapter side by side, the verdict and the report's path."""
+    """Print base and adapter side by side, the verdict and the report's path; a base alone has no verdict."""
     found = summary.get("evaluation")
     if found:
-        table = Table(
-            title=f"{summary['adapter']} against its base, {found['questions']} questions, {found['votes']} votes"
-        )
+        what = f"{summary['adapter']} against its base" if "paired" in found else f"{summary['recipe']}: the base"
+        table = Table(title=f"{what}, {found['questions']} questions, {found['votes']} votes")
         for column in ("", "accuracy", "95 % interval", "greedy", "unreadable"):
             table.add_column(column, justify="left" if not column else "right")
-        for name in ("base", "adapter"):
+        for name in (name for name in ("base", "adapter") if name in found):
             side = found[name]
             low, high = side["ci95"]
             table.add_row(
@@ -119,7 +118,7 @@ def comparison(summary: Mapping[str, Any]) -> None:
                 f"{side['unreadable']:.3f}",
             )
         stdout.print(table)
-        paired = found["paired"]
+    if found and (paired := found.get("paired")):
         stdout.print(f"verdict: [bold]{paired['verdict']}[/]  {escape(str(paired.get('reason', '')))}", soft_wrap=True)
     if "report" in summary:
         stdout.print(f"report:  {summary['report']}", soft_wrap=True)

@@ -45,7 +45,7 @@ def _told(run: Run) -> dict[str, Any]:
         "outcome": found.get("outcome"),
         "adapter": found.get("adapter") or evaluation.get("adapter_name"),
         "snapshot": found.get("dataset", {}).get("snapshot"),
-        "accuracy": evaluation.get("adapter", {}).get("accuracy"),
+        "accuracy": (evaluation.get("adapter") or evaluation.get("base") or {}).get("accuracy"),
     }
 
 
@@ -101,7 +101,7 @@ def _evaluation(a: Run, b: Run) -> dict[str, Any]:
 
 
 def _answers(run: Run) -> dict[str, Row]:
-    """The winners of the run's adapter by question."""
+    """The winners of the run's adapter by question, or of the base that was measured by itself."""
     evaluated = run.receipt("evaluate")
     file = run.home.root / evaluated.artifact / BALLOTS if evaluated else None
     if evaluated is None or file is None or not file.exists():
@@ -110,7 +110,7 @@ def _answers(run: Run) -> dict[str, Row]:
             seen=file or "no receipt of its evaluation",
             hint="run its recipe again: nothing that was sampled is sampled twice",
         )
-    mine = pl.read_parquet(file).filter(pl.col("subject") == evaluated.facts["adapter_name"])
+    mine = pl.read_parquet(file).filter(pl.col("subject") == evaluated.facts.get("adapter_name", "base"))
     return {
         row["question"]: {"id": row["question"], "group": row["group"], "gold": row["gold"], "answer": row["winner"]}
         for row in mine.iter_rows(named=True)

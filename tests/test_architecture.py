@@ -19,6 +19,7 @@ CHILDREN = {
     f"tasks/training/{name}.py" for name in ("canary", "history", "loading", "loop", "settings", "sft", "whole")
 }  # modules that only a child process imports
 SHARED_VERBS = {
+    "tasks.alone_report",
     "tasks.candidates",
     "tasks.card",
     "tasks.code",
