@@ -44,9 +44,9 @@ def statuses(summary: dict[str, Any]) -> dict[str, str]:
     return {step["name"]: step["status"] for step in summary["steps"]}
 
 
-def asked(home: Home) -> list[str]:
-    """The key of every reply in the ledger, once for each time that it was paid for."""
-    return [row["key"] for row in rows(home.ledger)]
+def keys(journal: Path) -> list[str]:
+    """The key of every reply in the ledger, or of every sample, once for each time that it was asked for."""
+    return [row["key"] for row in rows(journal)]
 
 
 @pytest.fixture(scope="module")
@@ -152,11 +152,17 @@ def test_a_killed_run_goes_on_and_asks_for_nothing_twice(
         time.sleep(0.001)
     os.killpg(run.pid, signal.SIGKILL)
     run.wait()
+    finished_before = {journal: keys(journal) for journal in (home.ledger, home.samples)}
     again = ponens(own, "run", path)
 
     assert "ran" == statuses(again)[step]
     assert first["dataset"]["snapshot"] == again["dataset"]["snapshot"]
-    assert len(asked(home)) == len(set(asked(home)))
+    for journal, before in finished_before.items():
+        assert set(before) <= set(keys(journal))
+        assert len(keys(journal)) == len(set(keys(journal)))
+    if step == "evaluate":
+        work = again["evaluation"]["work"]
+        assert 0 < len(finished_before[home.samples]) <= work["reused"]
 
 
 def _at_work(home: Home, step: str) -> bool:
