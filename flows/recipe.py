@@ -97,8 +97,7 @@ class Recipe(BaseModel):
     def training(self) -> TrainSpec:
         """[train], where something is to be trained. UsageError without it."""
         if self.train is None:
-            self.require("train")
-            raise AssertionError("a recipe without [train] has no step of that name")
+            raise self._lacks("train")
         return self.train
 
     @property
@@ -114,12 +113,15 @@ class Recipe(BaseModel):
     def require(self, step: str) -> None:
         """UsageError if a run of this recipe has no such step."""
         if step not in self.steps:
-            what = f"of kind {self.kind!r}" if self.train else "without [train]"
-            raise UsageError(
-                f"a recipe {what} has no step {step!r}",
-                expected=f"one of {', '.join(self.steps)}",
-                hint="`ponens plan RECIPE` shows what it does",
-            )
+            raise self._lacks(step)
+
+    def _lacks(self, step: str) -> UsageError:
+        what = f"of kind {self.kind!r}" if self.train else "without [train]"
+        return UsageError(
+            f"a recipe {what} has no step {step!r}",
+            expected=f"one of {', '.join(self.steps)}",
+            hint="`ponens plan RECIPE` shows what it does",
+        )
 
 
 def load(path: Path, changes: list[str] | None = None) -> Recipe:

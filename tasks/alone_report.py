@@ -129,10 +129,10 @@ def _thrown_away(home: Home, parse: Receipt, evaluate: Receipt) -> list[ThrownFa
 
 def _lineage(recipe: Mapping[str, Any], parse: Receipt, evaluate: Receipt) -> list[OriginFacts]:
     path = recipe["parse"]["path"] or f"{(recipe['puzzles'] or {}).get('count')} generated puzzles"
-    base = {"name": recipe["evaluate"]["base_model"], "digest": evaluate.ingredients["inputs"]["base_model"]}
+    base = str(evaluate.ingredients["inputs"]["base_model"])
     return [
         {"what": "source", "name": str(path), "digest": str(parse.ingredients["inputs"]["source"])},
         {"what": "prompt", "name": str(evaluate.facts["prompt"]), "digest": ""},
-        {"what": "base model", **base},
+        {"what": "base model", "name": recipe["evaluate"]["base_model"], "digest": base},
         *(OriginFacts(what="code", name=one.step, digest=str(one.ingredients["code"])) for one in (parse, evaluate)),
     ]

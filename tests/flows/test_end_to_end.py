@@ -177,6 +177,22 @@ def _at_work(home: Home, step: str) -> bool:
     return bool(folders)
 
 
+def test_without_train_a_base_is_measured_by_itself(prefect: dict[str, str], tmp_path: Path) -> None:
+    recipe = tmp_path / "set.toml"
+    recipe.write_text('name = "set"\n[puzzles]\ncount = 12\n[parse]\nvalid = 0.0\ntest = 1.0\n[evaluate]\nvotes = 3\n')
+    with TeacherServer() as server:
+        env = {**prefect, "PONENS_HOME": str(tmp_path / "home"), "OPENAI_API_KEY": "sk-any"}
+        settings = ["evaluate.base_model=org/model", "evaluate.engine=openai", "evaluate.limit=6"]
+        settings.append(f'evaluate.server={{base_url = "{server.openai_url}"}}')
+        summary = ponens(env, "run", recipe, *(word for one in settings for word in ("--set", one)))
+
+    assert dict.fromkeys(["puzzles", "parse", "evaluate", "report"], "ran") == statuses(summary)
+    assert "adapter" not in summary
+    assert {"base", "curves", "slices"} <= summary["evaluation"].keys()
+    assert "paired" not in summary["evaluation"]
+    assert "no verdict" in Path(summary["report"]).read_text("utf-8")
+
+
 def test_a_deployment_runs_the_flow_to_its_report(
     finished: tuple[dict[str, Any], Path, dict[str, str]], recipe_text: str
 ) -> None:
