@@ -48,6 +48,12 @@ from tasks.step import Workshop  # noqa: E402
 BASE = ROOT / "recipes" / "demo_base"
 FAMILIES = ("compass", "calendar", "seasons", "relay")
 VOTES, MAX_TOKENS, TEMPERATURE = 5, 112, 0.7
+Rule = tuple[Adaptive, float]  # with the confidence of beta
+EXACT: Rule = ("exact", 0.95)
+RULES: dict[int, dict[str, Rule]] = {
+    VOTES: {"exact": EXACT},
+    9: {"exact": EXACT, "beta 0.89": ("beta", 0.89), "beta 0.95": ("beta", 0.95)},
+}
 THREADS = {"OMP_NUM_THREADS": "1", "VLLM_CPU_OMP_THREADS_BIND": "nobind", "TOKENIZERS_PARALLELISM": "false"}
 OURS_VLLM, OURS_TRANSFORMERS = "Ponens, vLLM", "Ponens, transformers"
 BARE, SINGLE, HARNESS = "bare LLM.generate", "pipeline, one question at a time", "lm-evaluation-harness"
@@ -80,9 +86,9 @@ def _place(answer: str | int) -> int:
     return answer if isinstance(answer, int) else LETTERS.index(answer)
 
 
-def order(engine: str, model: Path, asked: list[Question], adaptive: Adaptive = "off", votes: int = VOTES) -> Order:
+def order(engine: str, model: Path, asked: list[Question], votes: int = VOTES, rule: Rule = ("off", 0.95)) -> Order:
     """What `evaluate` gives its child, for one subject and votes alone."""
-    decoding = Decoding(votes, TEMPERATURE, 1.0, MAX_TOKENS, 0, adaptive)
+    decoding = Decoding(votes, TEMPERATURE, 1.0, MAX_TOKENS, 0, *rule)
     asks: list[Ask] = [replace(ask(q, forced=False), greedy=False) for q in asked]
     return Order(engine, {"model": str(model)}, [Subject("base", "w")], asks, decoding)
 
@@ -313,12 +319,12 @@ def table(found: dict[str, Drawn]) -> list[str]:
 def early(model: Path, asked: list[Question], work: Path) -> dict[str, tuple[float, float, float]]:
     """By rule and votes: the share of samples saved, that of winners kept, the time against the full vote."""
     saved: dict[str, tuple[float, float, float]] = {}
-    for votes in (VOTES, 9):
-        full = alone(lambda votes=votes: ours(order("vllm", model, asked, votes=votes), asked, work))
-        for rule in ("exact", "beta"):
-            less = alone(lambda votes=votes, rule=rule: ours(order("vllm", model, asked, rule, votes), asked, work))
+    for votes, rules in RULES.items():
+        full = alone(lambda votes=votes: ours(order("vllm", model, asked, votes), asked, work))
+        for name, rule in rules.items():
+            less = alone(lambda votes=votes, rule=rule: ours(order("vllm", model, asked, votes, rule), asked, work))
             same = sum(w == (full.winners or {})[id] for id, w in (less.winners or {}).items())
-            saved[f"{rule} of {votes}"] = (
+            saved[f"{name} of {votes}"] = (
                 1 - less.replies / full.replies,
                 same / len(asked),
                 less.answering / full.answering,
