@@ -25,6 +25,7 @@ import tempfile
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -320,9 +321,9 @@ def early(model: Path, asked: list[Question], work: Path) -> dict[str, tuple[flo
     """By rule and votes: the share of samples saved, that of winners kept, the time against the full vote."""
     saved: dict[str, tuple[float, float, float]] = {}
     for votes, rules in RULES.items():
-        full = alone(lambda votes=votes: ours(order("vllm", model, asked, votes), asked, work))
+        full = alone(partial(ours, order("vllm", model, asked, votes), asked, work))
         for name, rule in rules.items():
-            less = alone(lambda votes=votes, rule=rule: ours(order("vllm", model, asked, votes, rule), asked, work))
+            less = alone(partial(ours, order("vllm", model, asked, votes, rule), asked, work))
             same = sum(w == (full.winners or {})[id] for id, w in (less.winners or {}).items())
             saved[f"{name} of {votes}"] = (
                 1 - less.replies / full.replies,
@@ -356,21 +357,21 @@ def main() -> None:
     alone(prepare)  # so that no contender finds a library imported
     prompts: list[str] = json.loads(texts.read_text("utf-8"))
     contenders: dict[str, Callable[[], Drawn]] = {
-        OURS_VLLM: lambda: ours(order("vllm", model, asked), asked, work),
-        BARE: lambda: bare_vllm(model, prompts),
-        OURS_TRANSFORMERS: lambda: ours(order("transformers", model, asked), asked, work),
-        SINGLE: lambda: one_by_one(model, prompts[: given.one_by_one]),
+        OURS_VLLM: partial(ours, order("vllm", model, asked), asked, work),
+        BARE: partial(bare_vllm, model, prompts),
+        OURS_TRANSFORMERS: partial(ours, order("transformers", model, asked), asked, work),
+        SINGLE: partial(one_by_one, model, prompts[: given.one_by_one]),
     }
     if given.lm_eval:
-        contenders[HARNESS] = lambda: harness(given.lm_eval, model, prompts, work / "harness")
+        contenders[HARNESS] = partial(harness, given.lm_eval, model, prompts, work / "harness")
     if not given.shape:
         for how in ("merged", "on_the_fly"):
-            contenders[f"{OURS_VLLM}, adapter {how.replace('_', ' ')}"] = lambda how=how: applied(
-                how, home, given.adapter, asked, work
+            contenders[f"{OURS_VLLM}, adapter {how.replace('_', ' ')}"] = partial(
+                applied, how, home, given.adapter, asked, work
             )
     found = {name: alone(contend) for name, contend in contenders.items()}
     print("\n".join(table(found)), flush=True)
-    ours_alone = alone(lambda: added(order("vllm", model, asked), asked, work))
+    ours_alone = alone(partial(added, order("vllm", model, asked), asked, work))
     share = ours_alone.answering / (ours_alone.start + ours_alone.answering)
     print(
         f"\nvLLM's own calls {ours_alone.start:.2f} s, all else {ours_alone.answering:.2f} s: {share:.1%} of the time"

@@ -32,10 +32,10 @@ from tasks.step import Step, run_step
 ROOT = Path(__file__).resolve().parents[2]
 FAMILY = "compass"
 TRAIN = ["train.report_to=[]", "train.save_steps=1000"]
-EVALUATE = ["evaluate.engine=transformers", "evaluate.limit=60", "evaluate.votes=5", "evaluate.max_tokens=96"]
+EVALUATE = ["evaluate.engine=transformers", "evaluate.limit=48", "evaluate.votes=5", "evaluate.max_tokens=96"]
 TRIALS = 100
 
-pytestmark = [pytest.mark.heavy, pytest.mark.timeout(900)]
+pytestmark = [pytest.mark.heavy, pytest.mark.timeout(3000)]
 
 
 class Runs:
@@ -57,9 +57,9 @@ class Runs:
 
 @pytest.fixture(scope="module")
 def demo(tmp_path_factory: pytest.TempPathFactory) -> Runs:
-    """The demo's recipe with one family of puzzles and a quarter of its training."""
+    """The demo's recipe with one family of puzzles and an eighth of its training."""
     made = Runs(tmp_path_factory.mktemp("trials") / "home")
-    small = ["puzzles.count=900", f'puzzles.families=["{FAMILY}"]', "parse.test=0.1", "train.max_steps=100"]
+    small = ["puzzles.count=480", f'puzzles.families=["{FAMILY}"]', "parse.test=0.15", "train.max_steps=48"]
     chain(load(ROOT / "recipes" / "demo.toml", [*small, *TRAIN, *EVALUATE]), made.do, made.home.root)
     return made
 
@@ -71,7 +71,7 @@ def trials(demo: Runs) -> dict[str, Any]:
     base = root / "base"
     export_adapter(adapters.resolve(demo.home, "demo/1"), base, merge=True)
     (root / "wrong.jsonl").write_text(
-        "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in taught_wrongly(600))
+        "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in taught_wrongly(280))
     )
     harmful = root / "harmful.toml"
     shutil.copy(ROOT / "recipes" / "demo.toml", harmful)
@@ -79,11 +79,11 @@ def trials(demo: Runs) -> dict[str, Any]:
     start, end = text.index("[puzzles]"), text.index("[train]")
     harmful.write_text(text[:start] + '[parse]\npath = "wrong.jsonl"\nvalid = 0.02\ntest = 0.0\n' + text[end:])
     made = Runs(demo.home.root)
-    changes = ["name=harmful", "kind=instruction", f"train.base_model={base}", "train.max_steps=40", *TRAIN]
+    changes = ["name=harmful", "kind=instruction", f"train.base_model={base}", "train.max_steps=32", *TRAIN]
     with pytest.raises(Trained):
         chain(load(harmful, changes), until_trained(made), made.home.root)
     idle(made.home, adapters.resolve(made.home, "harmful/1"))
-    measured = ["puzzles.count=900", f'puzzles.families=["{FAMILY}"]', "parse.test=0.1", f"train.base_model={base}"]
+    measured = ["puzzles.count=480", f'puzzles.families=["{FAMILY}"]', "parse.test=0.15", f"train.base_model={base}"]
     recipe = load(ROOT / "recipes" / "demo.toml", [*measured, *EVALUATE, "evaluate.temperature=1.2"])
     compare(recipe, made.do, made.home.root, ["harmful/1", "idle/1"])
     return {"runs": made, "facts": dict(made.receipts["evaluate"].facts)}
