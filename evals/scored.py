@@ -110,6 +110,12 @@ def _compared(
     return judged, facts
 
 
+def alone(replies: Mapping[str, Sequence[Scored]]) -> dict[str, Any]:
+    """The figures of a base that is compared with nothing. UsageError where no question says anything of it."""
+    itself = compare(replies, replies, ("base", "base"))
+    return {name: itself[name] for name in ("counted", "left_out", "base")}
+
+
 def answer_of(outcome: str) -> str | None:
     """What stands for an answer where a verdict compares: the outcome, "right" being the key; None if unreadable."""
     return None if outcome in _UNREADABLE else outcome

@@ -3,6 +3,8 @@
 name = "logic"
 [parse]
 path = "data.jsonl"
+
+With [train] it ends in a measured adapter. Without it only measures: [evaluate] base_model, or adapters that exist.
 """
 
 from __future__ import annotations
@@ -20,6 +22,7 @@ from storage.dialogues import Kind
 from storage.records import UsageError
 from storage.remote import is_url
 from tasks.assemble import AssembleSpec
+from tasks.candidates import Base
 from tasks.evaluate import EvaluateSpec
 from tasks.parse import ParseSpec
 from tasks.promote import SPLIT, PromoteSpec
@@ -32,7 +35,7 @@ StepName = Literal["puzzles", "parse", "reason", "assemble", "train", "evaluate"
 
 
 class Recipe(BaseModel):
-    """From a file of questions to a measured adapter."""
+    """From a file of questions to a measured adapter; without `train`, to what a model that is there can do."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -45,7 +48,7 @@ class Recipe(BaseModel):
     parse: ParseSpec = Field(default_factory=ParseSpec)
     reason: ReasonSpec = Field(default_factory=ReasonSpec)
     assemble: AssembleSpec = Field(default_factory=AssembleSpec)
-    train: TrainSpec
+    train: TrainSpec | None = Field(None, description="How the adapter is trained; without it nothing is.")
     evaluate: EvaluateSpec = Field(default_factory=EvaluateSpec)
     report: ReportSpec = Field(default_factory=ReportSpec)
     promote: PromoteSpec | None = Field(
@@ -78,6 +81,29 @@ class Recipe(BaseModel):
             raise ValueError(f'{named}: only kind = "choice" has questions with options and a teacher')
         return self
 
+    @model_validator(mode="after")
+    def _one_model(self) -> Recipe:
+        if self.train and self.evaluate.base_model:
+            raise ValueError("[evaluate] base_model: it is for recipes without [train], whose base_model is the base")
+        unread = {"[reason]": self.reason != ReasonSpec(), "[assemble]": self.assemble != AssembleSpec()}
+        if self.train is None and any(unread.values()):
+            named = " and ".join(name for name, given in unread.items() if given)
+            raise ValueError(f"{named} without [train]: nothing would be trained on what they make")
+        return self
+
+    @property
+    def base(self) -> Base | None:
+        """The model to train on, or to measure; None where only adapters say it."""
+        named = self.train or self.evaluate
+        return Base(named.base_model, named.revision) if named.base_model else None
+
+    @property
+    def training(self) -> TrainSpec:
+        """[train], where something is to be trained. UsageError without it."""
+        if self.train is None:
+            raise self._lacks("train")
+        return self.train
+
     @property
     def steps(self) -> tuple[StepName, ...]:
         """The steps of a run, in order."""
@@ -86,6 +112,8 @@ class Recipe(BaseModel):
             absent.add("reason")
         if self.promote is None:
             absent.add("promote")
+        if self.train is None:
+            absent |= {"reason", "assemble", "train"}
         return tuple(step for step in get_args(StepName) if step not in absent)
 
     @property
@@ -102,11 +130,15 @@ class Recipe(BaseModel):
     def require(self, step: str) -> None:
         """UsageError if a run of this recipe has no such step."""
         if step not in self.steps:
-            raise UsageError(
-                f"this recipe, of kind {self.kind!r}, has no step {step!r}",
-                expected=f"one of {', '.join(self.steps)}",
-                hint="`ponens plan RECIPE` shows what it does",
-            )
+            raise self._lacks(step)
+
+    def _lacks(self, step: str) -> UsageError:
+        what = f"of kind {self.kind!r}" if self.train else "without [train]"
+        return UsageError(
+            f"a recipe {what} has no step {step!r}",
+            expected=f"one of {', '.join(self.steps)}",
+            hint="`ponens plan RECIPE` shows what it does",
+        )
 
 
 def load(path: Path, changes: list[str] | None = None) -> Recipe:

@@ -100,7 +100,8 @@ def answered(run: Run) -> list[Subject]:
     for name, answer in sorted(found, key=lambda pair: pair[1].id):
         by_subject[name][answer.id] = answer
     prompt = choice.VERSION if kind == "choice" else str(evaluated.facts["prompt"])
-    order = ["base", evaluated.facts["adapter_name"], *evaluated.facts["others"]]
+    adapters = [evaluated.facts["adapter_name"], *evaluated.facts["others"]] if "paired" in evaluated.facts else []
+    order = ["base", *adapters]
     return [Subject(name, evaluated.facts, evaluated.made_at, prompt, by_subject[name]) for name in order]
 
 

@@ -43,7 +43,7 @@ def _told(run: Run) -> dict[str, Any]:
         "outcome": found.get("outcome"),
         "adapter": found.get("adapter") or evaluation.get("adapter_name"),
         "snapshot": found.get("dataset", {}).get("snapshot"),
-        "accuracy": evaluation.get("adapter", {}).get("accuracy"),
+        "accuracy": (evaluation.get("adapter") or evaluation.get("base") or {}).get("accuracy"),
     }
 
 
@@ -98,5 +98,5 @@ def _evaluation(a: Run, b: Run) -> dict[str, Any]:
 
 
 def _answers(run: Run) -> dict[str, Answer]:
-    """What the run's adapter answered, by question."""
-    return dict(answered(run)[1].answers)
+    """By question, what the run's first adapter answered, or the base that was measured by itself."""
+    return dict(answered(run)[:2][-1].answers)

@@ -22,7 +22,7 @@ import orjson
 import polars as pl
 from pydantic import BaseModel, ConfigDict, Field
 
-from evals import page, scored_page
+from evals import alone_page, page, scored_page
 from evals.facts import (
     CostFacts,
     Facts,
@@ -39,7 +39,7 @@ from storage.parsed import REJECTS
 from storage.questions import Stored
 from storage.records import GREEDY, Question, Receipt
 from storage.samples import BALLOTS, SAMPLES
-from tasks import scored_report
+from tasks import alone_report, scored_report
 from tasks.sampling.choices import read
 from tasks.step import Result, Step, Workshop, of
 
@@ -82,7 +82,10 @@ def _work(shop: Workshop, spec: ReportSpec, recipe: str, receipts: Mapping[str, 
 def _pages(
     home: Home, spec: ReportSpec, recipe: str, receipts: Mapping[str, Receipt]
 ) -> tuple[str, str, Mapping[str, Any]]:
-    """HTML, Markdown and facts of the recipe's kind of work."""
+    """HTML, Markdown and facts of the recipe's kind of work, or of a base that was measured by itself."""
+    if "paired" not in receipts["evaluate"].facts:
+        alone = alone_report.gather(home, spec.texts, recipe, receipts)
+        return alone_page.page(alone), alone_page.markdown(alone), alone
     if "kind" in receipts["evaluate"].facts:
         scored = scored_report.gather(home, min(spec.texts, _PLAIN), recipe, receipts)
         return scored_page.page(scored), scored_page.markdown(scored), scored

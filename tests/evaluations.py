@@ -27,26 +27,28 @@ def ran(
     home: Home,
     id: str,
     answers: Sequence[str | None],
-    adapter: str = "logic/1",
+    adapter: str | None = "logic/1",
     asked: Sequence[Question] = ASKED,
     **recipe: Any,
 ) -> Run:
-    """A run whose adapter answered thus, each reply thrice, and whose base always said A."""
+    """A run whose adapter answered thus, each reply thrice, and whose base always said A; without one its base did."""
     parsed, evaluated = (home.root / "artifacts" / name / id for name in ("questions", "evaluations"))
     for folder in (parsed, evaluated):
         folder.mkdir(parents=True)
     questions.write(parsed, asked, lambda group: "test")
+    answered = {"base": answers} if adapter is None else {"base": ["A"] * len(asked), adapter: answers}
     samples = {
-        "base": [_sample("base", q, n, "A") for q in asked for n in (-1, 0, 1, 2)],
-        adapter: [_sample(adapter, q, n, a) for q, a in zip(asked, answers, strict=True) for n in (-1, 0, 1, 2)],
+        subject: [_sample(subject, q, n, a) for q, a in zip(asked, given, strict=True) for n in (-1, 0, 1, 2)]
+        for subject, given in answered.items()
     }
     ballots = {
         name: {q.id: count(q, [s.answer for s in said if s.question == q.id and s.index >= 0]) for q in asked}
         for name, said in samples.items()
     }
     write_tables(evaluated, samples, ballots)
-    facts = {"adapter_name": adapter, "votes": 3, "temperature": 0.7, "engine": "transformers"}
-    facts |= summary(asked, samples, ballots, [adapter])
+    facts = {"votes": 3, "temperature": 0.7, "engine": "transformers"}
+    facts |= {"adapter_name": adapter} if adapter else {}
+    facts |= summary(asked, samples, ballots, [adapter] if adapter else [])
     return _kept(home, id, (parsed, {}), (evaluated, facts), **recipe)
 
 

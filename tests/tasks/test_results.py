@@ -58,6 +58,15 @@ def test_runs_over_other_questions_are_compared_on_those_in_common(home: Home) -
         diff(a, c)
 
 
+def test_bases_that_were_measured_by_themselves_are_compared_and_written(home: Home, tmp_path: Path) -> None:
+    a, b = ran(home, "a1", WRONG, adapter=None), ran(home, "b1", KEYS, adapter=None)
+    found = diff(a, b)
+
+    assert "better" == found["evaluation"]["paired"]["verdict"]
+    assert (0.0, 1.0) == (found["a"]["accuracy"], found["b"]["accuracy"])
+    assert ["base"] == write(b, "lm-eval", tmp_path / "out")["subjects"]
+
+
 def test_ballots_that_are_gone_are_named(home: Home) -> None:
     a, b = ran(home, "a1", KEYS), ran(home, "b1", KEYS)
     (home.root / "artifacts" / "evaluations" / "b1" / "ballots.parquet").unlink()
