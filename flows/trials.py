@@ -66,7 +66,8 @@ def groups(made: Sequence[Trial]) -> list[list[int]]:
     found: dict[str, list[int]] = {}
     for place, trial in enumerate(made):
         recipe = trial.recipe
-        asked = recipe.model_dump(mode="json", include={"kind", "puzzles", "parse", "evaluate"})
+        asked = recipe.model_dump(mode="json", include={"kind", "puzzles", "evaluate"})
+        asked["parse"] = recipe.parsing.model_dump(mode="json")
         model = [recipe.training.base_model, recipe.training.revision, str(recipe.training.wish)]
         found.setdefault(digest([asked, model]), []).append(place)
     return list(found.values())
@@ -80,7 +81,8 @@ def shared(made: Sequence[Trial], home: Home) -> list[dict[str, Any]]:
     seen: dict[str, Forecast] = {}
     ahead = [_ahead(trial.recipe, home, seen) for trial in made]
     told = []
-    for name in (step for step in made[0].recipe.steps if step not in ("evaluate", "report")):
+    steps = made[0].recipe.steps
+    for name in steps[: steps.index("train") + 1]:
         works = {found[name][0]: found[name][1].status for found in ahead if name in found}
         cached = sum(status == "cached" for status in works.values())
         told.append({"step": name, "trials": len(made), "times": len(works), "cached": cached})
