@@ -11,6 +11,7 @@ work/STEP-KEY/             a step's unfinished files: a killed step goes on from
 lineage/RECIPE/*.jsonl     which snapshot followed which
 fetched/                   sources and snapshots from elsewhere, as they were fetched
 reads/                     copies of the warehouse for as long as copying takes
+logs/                      of the servers' engines, by port
 locks/  runs/RUN_ID/
 """
 
@@ -51,6 +52,10 @@ class Home:
     @property
     def adapters(self) -> Path:
         return self.root / "adapters"
+
+    @property
+    def logs(self) -> Path:
+        return self.root / "logs"
 
     @property
     def mlflow(self) -> Path:
