@@ -16,7 +16,7 @@ from rich.console import Console
 from rich.markup import escape
 
 import flows.offline  # noqa: F401  sets switches that Prefect reads when a command imports it
-from flows import adapters, commands, datasets
+from flows import adapters, commands, datasets, serving
 from flows import results as evaluated
 from storage.records import PonensError
 
@@ -232,6 +232,11 @@ def mlflow(
     from flows import tracking
 
     tracking.mlflow(recipe, port)
+
+
+app.command()(serving.serve)
+app.command()(serving.ask)
+app.command()(serving.chat)
 
 
 @app.command()

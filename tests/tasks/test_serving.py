@@ -24,9 +24,10 @@ from storage.adapters import Adapter
 from storage.artifacts import MANIFEST, read_manifest, sha256, write_json
 from storage.home import Home
 from storage.records import UsageError
-from tasks.serve import Address, ServeSpec, check
+from tasks.serve import Address, check
 from tasks.serving import engines
 from tasks.serving.guard import Limits
+from tasks.serving.spec import ServeSpec
 from tests.adapters import made, peft
 from tests.fakes_serving import Served, served
 
