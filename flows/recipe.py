@@ -147,9 +147,8 @@ def section(kind: type[Spec], name: str, changes: Sequence[str]) -> Spec:
     for change in changes:
         _apply(content, change)
     if other := content.keys() - {name}:
-        raise UsageError(
-            f"--set {min(other)}", expected=f"a key of [{name}], such as {name}.{next(iter(kind.model_fields))}"
-        )
+        known = ", ".join(f"{name}.{field}" for field in kind.model_fields)
+        raise UsageError(f"--set {min(other)}", expected=f"one of {known}")
     try:
         return kind.model_validate(content[name])
     except ValidationError as error:

@@ -38,7 +38,7 @@ async def completion(request: Request) -> Response:
     if (body.get("max_tokens") or 0) > 1000:
         return JSONResponse({"error": {"message": "'max_tokens' is too large: 1024 of /srv/models/base"}}, 400)
     if body.get("stream"):
-        return StreamingResponse(_stream(body, 20_000 if "flood" in asked else 3), media_type="text/event-stream")
+        return StreamingResponse(_stream(body, 600 if "flood" in asked else 3), media_type="text/event-stream")
     texts = LETTERS[: body["n"]] if body.get("n", 1) > 1 else [asked]
     key = "message" if "messages" in body else "text"
     choices = [
@@ -52,10 +52,9 @@ async def completion(request: Request) -> Response:
 
 async def _stream(body: dict[str, Any], count: int):  # type: ignore[no-untyped-def]
     for n in range(count):
-        choice = {"index": 0, "delta": {"content": f"{n} " + "x" * (1024 if count > 3 else 0)}, "finish_reason": None}
+        choice = {"index": 0, "delta": {"content": f"{n} " + "x" * (8192 if count > 3 else 0)}, "finish_reason": None}
         yield b"data: " + orjson.dumps({"id": "x", "model": body["model"], "choices": [choice]}) + b"\n\n"
-        if "wait" in str(body):
-            await asyncio.sleep(0.4)
+        await asyncio.sleep(0.4 if "wait" in str(body) else 0)
     yield b"data: [DONE]\n\n"
 
 

@@ -81,6 +81,19 @@ def conversation(body: Mapping[str, Any]) -> list[dict[str, Any]]:
     return messages
 
 
+def prompt(body: Mapping[str, Any]) -> str | list[Any]:
+    """A completion's prompt: a text, tokens, or a list of either. Refusal 400 for anything else."""
+    given = body.get("prompt")
+    if isinstance(given, str) and given:
+        return given
+    one = given if isinstance(given, list) and given and isinstance(given[0], list | str) else [given]
+    if not 1 <= len(one) <= MOST_REPLIES or not all(_prompt(part) for part in one):
+        said = f"prompt is a text, a list of tokens, or a list of 1 to {MOST_REPLIES} of these"
+        raise Refusal(400, said, param="prompt")
+    assert isinstance(given, list)
+    return given
+
+
 def chat(model: Model, body: Mapping[str, Any], *, raw: bool = False) -> dict[str, Any]:
     """The body of a chat completion for the engine; its `model` is left to the caller."""
     messages = conversation(body)
@@ -138,6 +151,11 @@ def introduced(model: Model, messages: list[dict[str, Any]]) -> list[dict[str, A
 def rendered(model: Model, text: str) -> bool:
     """Whether a text holds the template's tokens already."""
     return any(mark in text for mark in model.marks)
+
+
+def _prompt(part: object) -> bool:
+    tokens = isinstance(part, list) and bool(part) and all(type(token) is int for token in part)
+    return tokens or (isinstance(part, str) and bool(part))
 
 
 def _text(part: object) -> bool:

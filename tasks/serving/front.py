@@ -23,7 +23,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.routing import Route
-from starlette.types import ASGIApp
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from tasks.serving import asking, ballot, lorax
 from tasks.serving.guard import Guard, Limits, answer
@@ -90,11 +90,12 @@ class Front:
         wish = asking.wish(body)
         if wish.votes:
             raise Refusal(400, f"votes are counted by {_CHAT}", param="ponens")
+        prompt = asking.prompt(body)
         model = self.link.catalogue.find(body.get("model"))
         await self.link.ready(model)
         sent = {**body, **asking.sampling(model, body)}
         sent.pop("ponens", None)
-        if isinstance(prompt := body.get("prompt"), str) and not wish.raw:
+        if isinstance(prompt, str) and not wish.raw:
             sent["prompt"] = await self._prompt(model, prompt)
         sent["model"] = self.link.engine_name(model)
         return await self._relay(request, _COMPLETIONS, sent, defaulted="max_tokens" not in body)
@@ -158,7 +159,7 @@ class Front:
             return Response(said, media_type=_JSON)
         stack = AsyncExitStack()
         reply = await _unless_left(request, self._begun(stack, path, sent, defaulted=defaulted))
-        return StreamingResponse(self._passed(stack, reply), media_type=_EVENTS)
+        return Stream(stack, self._passed(reply))
 
     async def _whole(self, request: Request, path: str, sent: dict[str, Any], *, defaulted: bool) -> bytes:
         try:
@@ -181,15 +182,14 @@ class Front:
             raise refusal
         return await self._begun(stack, path, _shorter(sent), defaulted=False)
 
-    async def _passed(self, stack: AsyncExitStack, reply: aiohttp.ClientResponse) -> AsyncIterator[bytes]:
+    async def _passed(self, reply: aiohttp.ClientResponse) -> AsyncIterator[bytes]:
         """The engine's stream as it comes; an error event where it breaks off."""
-        async with stack:
-            try:
-                async for chunk in reply.content.iter_any():
-                    yield chunk
-            except (aiohttp.ClientError, OSError):
-                self.link.supervisor.doubt()
-                yield b"data: " + orjson.dumps(down(self.link.supervisor.after).openai()) + b"\n\n"
+        try:
+            async for chunk in reply.content.iter_any():
+                yield chunk
+        except (aiohttp.ClientError, OSError):
+            self.link.supervisor.doubt()
+            yield b"data: " + orjson.dumps(down(self.link.supervisor.after).openai()) + b"\n\n"
 
     async def _lorax(self, wanted: lorax.Asked) -> tuple[Model, dict[str, Any]]:
         model = self.link.catalogue.find(wanted.parameters.adapter_id)
@@ -209,8 +209,21 @@ class Front:
         stack = AsyncExitStack()
         defaulted = wanted.parameters.max_new_tokens is None
         reply = await _unless_left(request, self._begun(stack, _COMPLETIONS, sent, defaulted=defaulted))
-        events = lorax.streamed(_chunks(self._passed(stack, reply)), wanted, model.marks)
-        return StreamingResponse(events, media_type=_EVENTS)
+        return Stream(stack, lorax.streamed(_chunks(self._passed(reply)), wanted, model.marks))
+
+
+class Stream(StreamingResponse):
+    """A stream of events; the engine hears at once when its client leaves."""
+
+    def __init__(self, stack: AsyncExitStack, events: AsyncIterator[bytes]) -> None:
+        super().__init__(events, media_type=_EVENTS)
+        self._stack = stack
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        try:
+            await super().__call__(scope, receive, send)
+        finally:
+            await self._stack.aclose()
 
 
 async def _unless_left(request: Request, work: Awaitable[T]) -> T:
