@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import os
 import socket
 import sys
 import tempfile
@@ -19,6 +18,7 @@ import orjson
 import uvicorn
 
 from storage.home import Home
+from tasks import child
 from tasks.serve import Front, both
 from tasks.serving.catalogue import Catalogue
 from tasks.serving.front import application
@@ -73,7 +73,7 @@ def served(home: Home, names: list[str], *, key: str | None = None, limits: Limi
 
     async def run() -> None:
         command = [sys.executable, "-m", "tests.fakes_serving_engine", str(sockets / "engine")]
-        supervisor = Supervisor(command, dict(os.environ), sockets / "engine", home.root / "engine.log")
+        supervisor = Supervisor(command, child.surroundings({}), sockets / "engine", home.root / "engine.log")
         catalogue = Catalogue(home, names, found, home.root / "work" / "serve-test", most_rank=8)
         app = application(Link(catalogue, supervisor), key, limits or Limits())
         front = Front(uvicorn.Config(app, log_level="warning", lifespan="off", timeout_graceful_shutdown=10))
@@ -82,7 +82,8 @@ def served(home: Home, names: list[str], *, key: str | None = None, limits: Limi
 
     thread = threading.Thread(target=lambda: asyncio.run(run()))
     thread.start()
-    assert up.wait(240)
+    while not up.wait(0.1):
+        assert thread.is_alive(), (home.root / "engine.log").read_text()
     try:
         yield Served(home, url, box["supervisor"], key)
     finally:

@@ -10,32 +10,31 @@ version it began with. What the engine sends is passed on as it comes.
 
 from __future__ import annotations
 
-import asyncio
 import logging
-from collections.abc import AsyncIterator, Awaitable
+from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
-from typing import Any, TypeVar
+from typing import Any
 
 import aiohttp
 import orjson
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
-from starlette.responses import JSONResponse, Response, StreamingResponse
+from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
-from starlette.types import ASGIApp, Receive, Scope, Send
+from starlette.types import ASGIApp
 
 from tasks.serving import asking, ballot, lorax
 from tasks.serving.guard import Guard, Limits, answer
 from tasks.serving.link import Link
 from tasks.serving.model import Model
 from tasks.serving.refusal import Refusal, down
+from tasks.serving.streams import Stream, chunks, unless_left
 
 log = logging.getLogger("ponens")
 
 _CHAT, _COMPLETIONS = "/v1/chat/completions", "/v1/completions"
-_EVENTS, _JSON = "text/event-stream", "application/json"
-T = TypeVar("T")
+_JSON = "application/json"
 
 
 def application(link: Link, key: str | None, limits: Limits) -> ASGIApp:
@@ -158,16 +157,16 @@ class Front:
             said = await self._whole(request, path, sent, defaulted=defaulted)
             return Response(said, media_type=_JSON)
         stack = AsyncExitStack()
-        reply = await _unless_left(request, self._begun(stack, path, sent, defaulted=defaulted))
+        reply = await unless_left(request, self._begun(stack, path, sent, defaulted=defaulted))
         return Stream(stack, self._passed(reply))
 
     async def _whole(self, request: Request, path: str, sent: dict[str, Any], *, defaulted: bool) -> bytes:
         try:
-            return await _unless_left(request, self.link.told(path, sent))
+            return await unless_left(request, self.link.told(path, sent))
         except Refusal as refusal:
             if not (defaulted and _no_room(refusal)):
                 raise
-        return await _unless_left(request, self.link.told(path, _shorter(sent)))
+        return await unless_left(request, self.link.told(path, _shorter(sent)))
 
     async def _begun(
         self, stack: AsyncExitStack, path: str, sent: dict[str, Any], *, defaulted: bool
@@ -208,50 +207,8 @@ class Front:
         sent |= {"stream": True, "stream_options": {"include_usage": True}}
         stack = AsyncExitStack()
         defaulted = wanted.parameters.max_new_tokens is None
-        reply = await _unless_left(request, self._begun(stack, _COMPLETIONS, sent, defaulted=defaulted))
-        return Stream(stack, lorax.streamed(_chunks(self._passed(reply)), wanted, model.marks))
-
-
-class Stream(StreamingResponse):
-    """A stream of events; the engine hears at once when its client leaves."""
-
-    def __init__(self, stack: AsyncExitStack, events: AsyncIterator[bytes]) -> None:
-        super().__init__(events, media_type=_EVENTS)
-        self._stack = stack
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        try:
-            await super().__call__(scope, receive, send)
-        finally:
-            await self._stack.aclose()
-
-
-async def _unless_left(request: Request, work: Awaitable[T]) -> T:
-    """The work's result; it is cancelled, and the engine with it, if the client leaves before."""
-    doing = asyncio.ensure_future(work)
-    leaving = asyncio.ensure_future(request.receive())  # the body was read: only a farewell can come
-    try:
-        await asyncio.wait({doing, leaving}, return_when=asyncio.FIRST_COMPLETED)
-        if not doing.done():
-            raise Refusal(400, "the client left")
-        return doing.result()
-    finally:
-        doing.cancel()
-        leaving.cancel()
-
-
-async def _chunks(stream: AsyncIterator[bytes]) -> AsyncIterator[dict[str, Any]]:
-    """The JSON of each event of a stream."""
-    rest = b""
-    async for part in stream:
-        *events, rest = (rest + part).split(b"\n\n")
-        for event in events:
-            data = event.removeprefix(b"data:").strip()
-            if data and data != b"[DONE]":
-                found = orjson.loads(data)
-                if "choices" not in found:
-                    return
-                yield found
+        reply = await unless_left(request, self._begun(stack, _COMPLETIONS, sent, defaulted=defaulted))
+        return Stream(stack, lorax.streamed(chunks(self._passed(reply)), wanted, model.marks))
 
 
 def _like(model: Model, like: Model) -> Model:
