@@ -13,8 +13,9 @@ import difflib
 import json
 import re
 import tomllib
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Literal, get_args
+from typing import Any, Literal, TypeVar, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
@@ -29,8 +30,10 @@ from tasks.promote import SPLIT, PromoteSpec
 from tasks.puzzles import PuzzlesSpec
 from tasks.reason import ReasonSpec
 from tasks.report import ReportSpec
+from tasks.serving.spec import ServeSpec
 from tasks.training.spec import TrainSpec
 
+Spec = TypeVar("Spec", bound=BaseModel)
 StepName = Literal["puzzles", "parse", "reason", "assemble", "train", "evaluate", "report", "promote"]
 
 
@@ -54,6 +57,7 @@ class Recipe(BaseModel):
     promote: PromoteSpec | None = Field(
         None, description="With this table a run ends by making its adapter the champion, if it is better."
     )
+    serve: ServeSpec = Field(default_factory=ServeSpec)
 
     @field_validator("name")
     @classmethod
@@ -184,6 +188,22 @@ def validate(content: dict[str, Any], origin: str) -> Recipe:
         seen = None if first["type"] in ("missing", "value_error") else repr(first["input"])
         label = f"{origin}: {where}" if where else origin
         raise UsageError(label, seen=seen, expected=first["msg"].removeprefix("Value error, ")) from None
+
+
+def section(kind: type[Spec], name: str, changes: Sequence[str]) -> Spec:
+    """One table of a recipe from its defaults and changes such as "serve.dtype=float32". UsageError for all else."""
+    content: dict[str, Any] = {name: {}}
+    for change in changes:
+        _apply(content, change)
+    if other := content.keys() - {name}:
+        known = ", ".join(f"{name}.{field}" for field in kind.model_fields)
+        raise UsageError(f"--set {min(other)}", expected=f"one of {known}")
+    try:
+        return kind.model_validate(content[name])
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(str(part) for part in (name, *first["loc"]))
+        raise UsageError(f"--set {where}", seen=repr(first["input"]), expected=first["msg"]) from None
 
 
 def _known(loc: tuple[int | str, ...]) -> list[str]:

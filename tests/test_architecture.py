@@ -41,6 +41,7 @@ SHARED_VERBS = {
     "tasks.sandbox",
     "tasks.scored_report",
     "tasks.scoring",
+    "tasks.serving",
     "tasks.sampling",
     "tasks.training",
 }
