@@ -35,12 +35,13 @@ def chain(recipe: Recipe, do: Do, home: Path) -> None:
 
 
 def compare(recipe: Recipe, do: Do, home: Path, adapters: Sequence[str]) -> None:
-    """A verdict on adapters that are there already: "NAME/N" or "NAME@latest"."""
+    """A verdict on adapters that are there already, "NAME/N" or "NAME@latest", and the report on it."""
     named = candidates.named(home, adapters)
     base = recipe.base or candidates.base(home, named)
     wish = recipe.train.wish if recipe.train else None
     parsed = _parsed(recipe, do, home)
-    do(evaluate.step(recipe.evaluate, base, parsed, *named, rendering=wish, kind=recipe.kind))
+    verdict = do(evaluate.step(recipe.evaluate, base, parsed, *named, rendering=wish, kind=recipe.kind))
+    do(report.step(recipe.report, resolved(recipe if recipe.train else recipe.on(base)), [parsed, verdict]))
 
 
 def measure(recipe: Recipe, do: Do, home: Path) -> None:

@@ -13,6 +13,7 @@ import difflib
 import json
 import re
 import tomllib
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any, Literal, get_args
 
@@ -92,6 +93,10 @@ class Recipe(BaseModel):
         """The model to train on, or to measure; None where only adapters say it."""
         named = self.train or self.evaluate
         return Base(named.base_model, named.revision) if named.base_model else None
+
+    def on(self, base: Base) -> Recipe:
+        """This recipe without [train], measuring that base."""
+        return self.model_copy(update={"evaluate": self.evaluate.model_copy(update=asdict(base))})
 
     @property
     def training(self) -> TrainSpec:

@@ -23,7 +23,7 @@ from typing import Any
 
 import orjson
 
-from evals.scored import GREEDY, Scored, alone, compare, winner
+from evals.scored import GREEDY, Scored, alone, compare_all, winner
 from evals.scorers.assignment import AssignmentScorer
 from evals.scorers.base import Scorer
 from evals.scorers.instruction import InstructionScorer
@@ -83,7 +83,12 @@ class Contest:
         drawn = replace(order, asks=asks, decoding=decoding).draw(scratch, shop)
         pairs, more = self._scored(asked, drawn.replies, scratch, shop)
         base, *names = (subject.name for subject in order.subjects)
-        first, *others = (self._compared(pair, (base, name)) for name, pair in pairs.items())
+        for pair in pairs.values():
+            _must_be_scored(pair)
+        if names:
+            first, *others = compare_all(pairs, base).values()
+        else:
+            first, others = alone(pairs[base][0]), []
         scorer = more.pop("scorer")
         facts: dict[str, Any] = {
             "kind": self.kind,
@@ -139,18 +144,17 @@ class Contest:
         base, *adapters = (s.name for s in self.order.subjects)
         return {a: (found[base], found[a]) for a in adapters} or {base: (found[base], {})}, {"scorer": name}
 
-    def _compared(self, pair: Judged, names: tuple[str, str]) -> dict[str, Any]:
-        before, after = pair
-        for side in filter(None, pair):
-            if not any(winner(of).score.counts for of in side.values()):
-                reasons = sorted({winner(of).score.reason for of in side.values()})
-                raise PonensError(
-                    f"none of {len(side)} replies could be scored",
-                    seen="; ".join(reasons[:3]),
-                    expected="references that can be compared with",
-                    hint="see the references of the test split, or take another file",
-                )
-        return compare(before, after, names) if after else alone(before)
+
+def _must_be_scored(pair: Judged) -> None:
+    for side in filter(None, pair):
+        if not any(winner(of).score.counts for of in side.values()):
+            reasons = sorted({winner(of).score.reason for of in side.values()})
+            raise PonensError(
+                f"none of {len(side)} replies could be scored",
+                seen="; ".join(reasons[:3]),
+                expected="references that can be compared with",
+                hint="see the references of the test split, or take another file",
+            )
 
 
 def chosen(dialogues: Sequence[Dialogue], limit: int | None) -> list[Dialogue]:

@@ -20,6 +20,7 @@ CHILDREN = {
 }  # modules that only a child process imports
 SHARED_VERBS = {
     "tasks.alone_report",
+    "tasks.answered",
     "tasks.candidates",
     "tasks.card",
     "tasks.code",
