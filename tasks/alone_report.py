@@ -14,7 +14,6 @@ from typing import Any
 import polars as pl
 
 from evals.alone_page import AloneFacts, AloneQuestion, AloneReply
-from evals.facts import OriginFacts, StepFacts, ThrownFacts
 from storage.dialogue_files import Dialogues
 from storage.home import Home
 from storage.parsed import DROPS, REJECTS
@@ -22,6 +21,7 @@ from storage.questions import Stored
 from storage.records import GREEDY, LETTERS, Receipt
 from storage.samples import BALLOTS, SAMPLES
 from storage.scores import SCORES
+from tasks import scored_report
 
 Row = dict[str, Any]
 
@@ -31,18 +31,21 @@ def gather(home: Home, texts: int, recipe: str, receipts: Mapping[str, Receipt])
     content = json.loads(recipe)
     parse, evaluate = receipts["parse"], receipts["evaluate"]
     questions = list((_scored if "kind" in evaluate.facts else _voted)(home, parse, evaluate))
+    source, base = str(content["parse"]["path"] or "generated puzzles"), scored_report.base_model(content)
+    tables = (pl.read_parquet(home.root / parse.artifact / file) for file in (REJECTS, DROPS))
+    lost = Counter(reason for table in tables for reason in table["reason"])
     return {
         "name": content["name"],
-        "base_model": content["evaluate"]["base_model"],
+        "base_model": base,
         "made_at": datetime.now(UTC).isoformat(timespec="seconds"),
         "command": "ponens run recipe.json",
         "recipe": recipe,
         "evaluation": dict(evaluate.facts),
         "questions": questions,
         "texts_left_out": _cut(questions, texts),
-        "steps": [_step(receipt) for receipt in receipts.values()],
-        "thrown_away": _thrown_away(home, parse, evaluate),
-        "lineage": _lineage(content, parse, evaluate),
+        "steps": [scored_report.step(receipt) for receipt in receipts.values()],
+        "thrown_away": scored_report.thrown({"parse": lost, "evaluate": evaluate.facts.get("left_out", {})}),
+        "lineage": scored_report.lineage(source, base, {"prompt": str(evaluate.facts["prompt"])}, receipts),
     }
 
 
@@ -100,39 +103,3 @@ def _cut(questions: list[AloneQuestion], texts: int) -> int:
                 question["replies"].remove(reply)
                 left_out += 1
     return left_out
-
-
-def _step(receipt: Receipt) -> StepFacts:
-    return {
-        "name": receipt.step,
-        "status": "ran",
-        "seconds": receipt.seconds,
-        "key": receipt.key,
-        "digest": receipt.digest,
-        "artifact": receipt.artifact,
-        "facts": {},
-    }
-
-
-def _thrown_away(home: Home, parse: Receipt, evaluate: Receipt) -> list[ThrownFacts]:
-    reasons = [pl.read_parquet(home.root / parse.artifact / file)["reason"].to_list() for file in (REJECTS, DROPS)]
-    counted: dict[str, Mapping[str, int]] = {
-        "parse": Counter(reasons[0] + reasons[1]),
-        "evaluate": evaluate.facts.get("left_out", {}),
-    }
-    return [
-        {"where": where, "reason": reason, "count": count}
-        for where, found in counted.items()
-        for reason, count in sorted(found.items())
-    ]
-
-
-def _lineage(recipe: Mapping[str, Any], parse: Receipt, evaluate: Receipt) -> list[OriginFacts]:
-    path = recipe["parse"]["path"] or f"{(recipe['puzzles'] or {}).get('count')} generated puzzles"
-    base = str(evaluate.ingredients["inputs"]["base_model"])
-    return [
-        {"what": "source", "name": str(path), "digest": str(parse.ingredients["inputs"]["source"])},
-        {"what": "prompt", "name": str(evaluate.facts["prompt"]), "digest": ""},
-        {"what": "base model", "name": recipe["evaluate"]["base_model"], "digest": base},
-        *(OriginFacts(what="code", name=one.step, digest=str(one.ingredients["code"])) for one in (parse, evaluate)),
-    ]

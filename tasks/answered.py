@@ -100,8 +100,8 @@ def answered(run: Run) -> list[Subject]:
     for name, answer in sorted(found, key=lambda pair: pair[1].id):
         by_subject[name][answer.id] = answer
     prompt = choice.VERSION if kind == "choice" else str(evaluated.facts["prompt"])
-    adapters = [evaluated.facts["adapter_name"], *evaluated.facts["others"]] if "paired" in evaluated.facts else []
-    order = ["base", *adapters]
+    first = evaluated.facts.get("adapter_name")  # None of a base that was measured by itself
+    order = ["base", *([first, *evaluated.facts["others"]] if first else [])]
     return [Subject(name, evaluated.facts, evaluated.made_at, prompt, by_subject[name]) for name in order]
 
 

@@ -98,5 +98,5 @@ def _evaluation(a: Run, b: Run) -> dict[str, Any]:
 
 
 def _answers(run: Run) -> dict[str, Answer]:
-    """By question, what the run's first adapter answered, or the base that was measured by itself."""
+    """What the run's adapter answered, by question, or the base that was measured by itself."""
     return dict(answered(run)[:2][-1].answers)

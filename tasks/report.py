@@ -84,7 +84,7 @@ def _pages(
 ) -> tuple[str, str, Mapping[str, Any]]:
     """HTML, Markdown and facts of the recipe's kind of work, or of a base that was measured by itself."""
     if "paired" not in receipts["evaluate"].facts:
-        alone = alone_report.gather(home, spec.texts, recipe, receipts)
+        alone = alone_report.gather(home, min(spec.texts, _PLAIN), recipe, receipts)
         return alone_page.page(alone), alone_page.markdown(alone), alone
     if "kind" in receipts["evaluate"].facts:
         scored = scored_report.gather(home, min(spec.texts, _PLAIN), recipe, receipts)
@@ -99,7 +99,7 @@ def gather(home: Home, spec: ReportSpec, recipe: str, receipts: Mapping[str, Rec
     return {
         "name": content["name"],
         "adapter": evaluate.facts["adapter_name"],
-        "base_model": content["train"]["base_model"],
+        "base_model": scored_report.base_model(content),
         "toy": scored_report.toy(home, receipts),
         "made_at": datetime.now(UTC).isoformat(timespec="seconds"),
         "command": scored_report.command(receipts),
@@ -147,7 +147,7 @@ def _lineage(recipe: Mapping[str, Any], receipts: Mapping[str, Receipt]) -> list
     named = {"prompt": choice.VERSION}
     if reason:
         named = {"teacher": f"{reason.facts['teacher']}: {reason.facts['model']}", **named}
-    return scored_report.lineage(str(source), recipe["train"]["base_model"], named, receipts)
+    return scored_report.lineage(str(source), scored_report.base_model(recipe), named, receipts)
 
 
 def _questions(home: Home, spec: ReportSpec, parse: Receipt, evaluate: Receipt) -> list[QuestionFacts]:

@@ -41,7 +41,7 @@ def gather(home: Home, texts: int, recipe: str, receipts: Mapping[str, Receipt])
     return {
         "name": content["name"],
         "adapter": str(evaluate.facts["adapter_name"]),
-        "base_model": content["train"]["base_model"],
+        "base_model": base_model(content),
         "toy": toy(home, receipts),
         "made_at": datetime.now(UTC).isoformat(timespec="seconds"),
         "command": command(receipts),
@@ -52,8 +52,13 @@ def gather(home: Home, texts: int, recipe: str, receipts: Mapping[str, Receipt])
         "steps": [step(receipt) for receipt in receipts.values()],
         "thrown_away": _thrown_away(home, receipts),
         "training": training(home.root, receipts["train"]) if "train" in receipts else None,
-        "lineage": lineage(str(content["parse"]["path"]), content["train"]["base_model"], named, receipts),
+        "lineage": lineage(str(content["parse"]["path"]), base_model(content), named, receipts),
     }
+
+
+def base_model(recipe: Mapping[str, Any]) -> str:
+    """The base that a resolved recipe names: the one it trains on, or the one it measures."""
+    return str((recipe["train"] or recipe["evaluate"])["base_model"])
 
 
 def command(receipts: Mapping[str, Receipt]) -> str:
@@ -64,8 +69,9 @@ def command(receipts: Mapping[str, Receipt]) -> str:
 
 
 def adapters(evaluate: Receipt) -> list[str]:
-    """The adapters that were evaluated; their vote together is none."""
-    names = [str(evaluate.facts["adapter_name"]), *evaluate.facts["others"]]
+    """The adapters that were evaluated; their vote together is none, and a base by itself has none."""
+    first = evaluate.facts.get("adapter_name")
+    names = [first, *evaluate.facts["others"]] if first else []
     return [name for name in names if not name.startswith(TOGETHER)]
 
 
@@ -130,9 +136,7 @@ def thrown(counted: Mapping[str, Mapping[str, int]]) -> list[ThrownFacts]:
     ]
 
 
-def lineage(
-    source: str, base_model: str, named: Mapping[str, str], receipts: Mapping[str, Receipt]
-) -> list[OriginFacts]:
+def lineage(source: str, base: str, named: Mapping[str, str], receipts: Mapping[str, Receipt]) -> list[OriginFacts]:
     """Where the adapters came from; `named` are origins without a digest, such as the prompt."""
 
     def inputs(step: str, name: str) -> str:
@@ -141,7 +145,7 @@ def lineage(
     evaluate = receipts["evaluate"]
     origins: list[OriginFacts] = [{"what": "source", "name": source, "digest": inputs("parse", "source")}]
     origins += [{"what": what, "name": name, "digest": ""} for what, name in named.items()]
-    origins.append({"what": "base model", "name": base_model, "digest": inputs("evaluate", "base_model")})
+    origins.append({"what": "base model", "name": base, "digest": inputs("evaluate", "base_model")})
     if train := receipts.get("train"):
         snapshot = receipts["assemble"]
         origins += [
@@ -149,10 +153,13 @@ def lineage(
             {"what": "adapter", "name": train.artifact, "digest": train.digest},
         ]
     else:
-        keys = ["adapter", *(f"adapter {name}" for name in adapters(evaluate)[1:])]
         origins += [
-            {"what": "adapter", "name": f"adapters/{name}", "digest": inputs("evaluate", key)}
-            for name, key in zip(adapters(evaluate), keys, strict=True)
+            {
+                "what": "adapter",
+                "name": f"adapters/{name}",
+                "digest": inputs("evaluate", f"adapter {name}" if place else "adapter"),
+            }
+            for place, name in enumerate(adapters(evaluate))
         ]
     return origins + [
         {"what": "code", "name": name, "digest": str(receipt.ingredients["code"])} for name, receipt in receipts.items()

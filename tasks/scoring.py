@@ -86,7 +86,7 @@ class Contest:
         for pair in pairs.values():
             _must_be_scored(pair)
         if names:
-            first, *others = compare_all({name: pairs[name] for name in names}, base).values()
+            first, *others = compare_all(pairs, base).values()
         else:
             first, others = alone(pairs[base][0]), []
         scorer = more.pop("scorer")
