@@ -97,7 +97,7 @@ def test_an_adapters_own_template_thinking_and_longest_reply_reach_the_engine(ho
     sent = server.asked(ASK, model=str(version))
 
     assert (text, {"enable_thinking": False}) == (sent["chat_template"], sent["chat_template_kwargs"])
-    assert "max_tokens" not in sent
+    assert 1024 == sent["max_tokens"]
 
 
 def signed(version: Adapter) -> None:
