@@ -84,7 +84,7 @@ class Service:
         spec, name = self.spec, choose(self.spec.engine)
         place = models.snapshot(self.base_model, self.revision)
         public = place.name if models.folder(self.base_model) else self.base_model
-        base = look_at(place, public, models.identity(self.base_model, self.revision))
+        base = look_at(place, public, models.identity(self.base_model, self.revision), spec.max_model_len)
         rank = engines.ranks(_ranks(self.home, self.names), SERVABLE_RANKS)
         catalogue = Catalogue(self.home, self.names, base, work / _SHELF, most_rank=rank, merges=name == "transformers")
         start = engines.Start(place, sockets / "engine", rank, bool(spec.trust_remote_code))

@@ -57,7 +57,7 @@ def small_base(folder: Path) -> Base:
     """A base's folder as far as a front reads it."""
     adapters.base(folder)
     (folder / "chat_template.jinja").write_text("{{ messages }}")
-    return base(folder, "small", "i" * 64)
+    return base(folder, "small", "i" * 64, 1024)
 
 
 @contextlib.contextmanager
@@ -65,7 +65,7 @@ def served(home: Home, names: list[str], *, key: str | None = None, limits: Limi
     """A server of these adapters, up."""
     home.root.mkdir(parents=True, exist_ok=True)
     folder = home.root / "base"
-    found = base(folder, "small", "i" * 64) if folder.exists() else small_base(folder)
+    found = base(folder, "small", "i" * 64, 1024) if folder.exists() else small_base(folder)
     sockets = Path(tempfile.mkdtemp(prefix="ponens-"))
     listening = socket.create_server(("127.0.0.1", 0))
     url = f"http://127.0.0.1:{listening.getsockname()[1]}"

@@ -72,6 +72,7 @@ def vllm(start: Start, settings: Settings) -> list[str]:
         most = max(_BATCHED, length or _context(start.base))
         words += ["--enforce-eager", "--block-size", str(_BLOCK), "--no-enable-chunked-prefill"]
         words += ["--max-num-batched-tokens", str(most)]
+        words += ["--distributed-executor-backend", "uni"] if settings.tensor_parallel == 1 else []  # a process less
         words += ["--worker-extension-cls", "tasks.serving.cpu_lora.BaseApart"] if start.rank else []
     if start.remote_code:
         words.append("--trust-remote-code")

@@ -76,10 +76,9 @@ class Front:
             sent = ballot.drawn(sent, model, body, wish.votes)
         await self.link.ready(model)
         sent["model"] = self.link.engine_name(model)
-        defaulted = "max_tokens" in sent and body.get("max_tokens") is None
         if question is None:
-            return await self._relay(request, _CHAT, sent, defaulted=defaulted)
-        reply = orjson.loads(await self._whole(request, _CHAT, sent, defaulted=defaulted))
+            return await self._relay(request, _CHAT, sent)
+        reply = orjson.loads(await unless_left(request, self.link.told(_CHAT, sent)))
         return _sent(ballot.counted(reply, question))
 
     async def completions(self, request: Request) -> Response:
@@ -97,7 +96,7 @@ class Front:
         if isinstance(prompt, str) and not wish.raw:
             sent["prompt"] = await self._prompt(model, prompt)
         sent["model"] = self.link.engine_name(model)
-        return await self._relay(request, _COMPLETIONS, sent, defaulted="max_tokens" not in body)
+        return await self._relay(request, _COMPLETIONS, sent)
 
     async def models(self, request: Request) -> Response:
         """All models, adapters by version and by alias."""
@@ -152,34 +151,22 @@ class Front:
         ids: list[int] = orjson.loads(await self.link.told("/tokenize", asked))["tokens"]
         return ids
 
-    async def _relay(self, request: Request, path: str, sent: dict[str, Any], *, defaulted: bool) -> Response:
+    async def _relay(self, request: Request, path: str, sent: dict[str, Any]) -> Response:
         if not sent.get("stream"):
-            said = await self._whole(request, path, sent, defaulted=defaulted)
+            said = await unless_left(request, self.link.told(path, sent))
             return Response(said, media_type=_JSON)
         stack = AsyncExitStack()
-        reply = await unless_left(request, self._begun(stack, path, sent, defaulted=defaulted))
+        reply = await unless_left(request, self._begun(stack, path, sent))
         return Stream(stack, self._passed(reply))
 
-    async def _whole(self, request: Request, path: str, sent: dict[str, Any], *, defaulted: bool) -> bytes:
-        try:
-            return await unless_left(request, self.link.told(path, sent))
-        except Refusal as refusal:
-            if not (defaulted and _no_room(refusal)):
-                raise
-        return await unless_left(request, self.link.told(path, _shorter(sent)))
-
-    async def _begun(
-        self, stack: AsyncExitStack, path: str, sent: dict[str, Any], *, defaulted: bool
-    ) -> aiohttp.ClientResponse:
+    async def _begun(self, stack: AsyncExitStack, path: str, sent: dict[str, Any]) -> aiohttp.ClientResponse:
         """A stream whose status is 200; `stack` closes it."""
         reply = await stack.enter_async_context(self.link.asked(path, sent))
-        if reply.status == 200:
-            return reply
-        refusal = self.link.refused(reply.status, await reply.read())
-        await stack.aclose()
-        if not (defaulted and _no_room(refusal)):
-            raise refusal
-        return await self._begun(stack, path, _shorter(sent), defaulted=False)
+        if reply.status != 200:
+            said = await reply.read()
+            await stack.aclose()
+            raise self.link.refused(reply.status, said)
+        return reply
 
     async def _passed(self, reply: aiohttp.ClientResponse) -> AsyncIterator[bytes]:
         """The engine's stream as it comes; an error event where it breaks off."""
@@ -193,12 +180,13 @@ class Front:
     async def _lorax(self, wanted: lorax.Asked) -> tuple[Model, dict[str, Any]]:
         model = self.link.catalogue.find(wanted.parameters.adapter_id)
         await self.link.ready(model)
-        sent = lorax.completion(model, wanted, await self._prompt(model, wanted.inputs))
+        prompt = await self._prompt(model, wanted.inputs)
+        sent = lorax.completion(model, wanted, prompt, self.link.catalogue.base.context)
         return model, sent | {"model": self.link.engine_name(model)}
 
     async def _generated(self, request: Request, wanted: lorax.Asked, *, many: bool) -> Response:
         model, sent = await self._lorax(wanted)
-        said = await self._whole(request, _COMPLETIONS, sent, defaulted=wanted.parameters.max_new_tokens is None)
+        said = await unless_left(request, self.link.told(_COMPLETIONS, sent))
         found = lorax.generated(orjson.loads(said), wanted, model.marks)
         return _sent([found] if many else found)
 
@@ -206,8 +194,7 @@ class Front:
         model, sent = await self._lorax(wanted)
         sent |= {"stream": True, "stream_options": {"include_usage": True}}
         stack = AsyncExitStack()
-        defaulted = wanted.parameters.max_new_tokens is None
-        reply = await unless_left(request, self._begun(stack, _COMPLETIONS, sent, defaulted=defaulted))
+        reply = await unless_left(request, self._begun(stack, _COMPLETIONS, sent))
         return Stream(stack, lorax.streamed(chunks(self._passed(reply)), wanted, model.marks))
 
 
@@ -229,15 +216,6 @@ def _body(request: Request) -> dict[str, Any]:
     if not isinstance(found, dict):
         raise Refusal(400, "the request is no JSON object")
     return found
-
-
-def _no_room(refusal: Refusal) -> bool:
-    return refusal.status == 400 and "max_tokens" in refusal.message
-
-
-def _shorter(sent: dict[str, Any]) -> dict[str, Any]:
-    """The request without a longest reply that was nobody's wish: the engine then takes what room there is."""
-    return {name: value for name, value in sent.items() if name != "max_tokens"}
 
 
 def _sent(content: Any) -> Response:

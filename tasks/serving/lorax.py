@@ -77,8 +77,11 @@ def asked(body: Mapping[str, Any]) -> Asked:
     return wanted
 
 
-def completion(model: Model, wanted: Asked, prompt: str | list[int]) -> dict[str, Any]:
-    """The engine's request for a completion with the tokens and their log-probabilities."""
+def completion(model: Model, wanted: Asked, prompt: str | list[int], context: int | None) -> dict[str, Any]:
+    """The engine's request for a completion with the tokens and their log-probabilities.
+
+    A reply is as long as the request says, or the adapter's manifest, or else as the `context` has room for.
+    """
     p = wanted.parameters
     sampled = p.do_sample or any(value is not None for value in (p.temperature, p.top_k, p.top_p))
     chosen = {
@@ -88,7 +91,7 @@ def completion(model: Model, wanted: Asked, prompt: str | list[int]) -> dict[str
         "seed": p.seed,
         "repetition_penalty": p.repetition_penalty,
         "stop": p.stop or None,
-        "max_tokens": p.max_new_tokens or model.limit,
+        "max_tokens": p.max_new_tokens or model.limit or context,
         "truncate_prompt_tokens": p.truncate,
         "ignore_eos": p.ignore_eos_token or None,
         "stop_token_ids": None if p.ignore_eos_token else list(model.stops) or None,
@@ -145,11 +148,18 @@ def _details(choice: Mapping[str, Any], usage: Mapping[str, Any], p: Parameters)
 
 
 def _tokens(choice: Mapping[str, Any], marks: tuple[str, ...]) -> list[dict[str, Any]]:
+    """The tokens of a reply, or of a part of one. What clients put together of their texts is the reply's text."""
     ids, found = choice.get("token_ids") or [], choice.get("logprobs") or {}
-    texts, values = found.get("tokens") or [], found.get("token_logprobs") or []
+    names, values = found.get("tokens") or [], found.get("token_logprobs") or []
+    special = [name in marks for name in names]
+    texts = [*names]
+    if "".join(name for name, s in zip(names, special, strict=True) if not s) != choice["text"]:
+        last = max((i for i, s in enumerate(special) if not s), default=-1)  # letters of several tokens
+        pieces = [choice["text"] if i == last else "" for i in range(len(names))]
+        texts = [name if s else piece for name, piece, s in zip(names, pieces, special, strict=True)]
     return [
-        {"id": id, "text": text, "logprob": value if value is not None else 0.0, "special": text in marks}
-        for id, text, value in zip(ids, texts, values, strict=False)
+        {"id": id, "text": text, "logprob": value if value is not None else 0.0, "special": s}
+        for id, text, value, s in zip(ids, texts, values, special, strict=False)
     ]
 
 

@@ -64,17 +64,19 @@ class Base:
     identity: str
     text: str | None
     eos: int | None
+    context: int | None
     model: Model
 
 
-def base(folder: Path, name: str, identity: str) -> Base:
-    """Read a base model's folder; no weights."""
-    settings = _json(folder / "generation_config.json")
+def base(folder: Path, name: str, identity: str, longest: int | None = None) -> Base:
+    """Read a base model's folder; no weights. `longest` is the context that it is served with, if not its own."""
+    config, settings = _json(folder / "config.json"), _json(folder / "generation_config.json")
     drawn = {key: settings[key] for key in _SAMPLING if settings.get("do_sample") and settings.get(key) is not None}
     eos = _eos(folder)
-    stops = {*_ids(settings.get("eos_token_id")), *_ids(_json(folder / "config.json").get("eos_token_id"))} - {eos}
+    stops = {*_ids(settings.get("eos_token_id")), *_ids(config.get("eos_token_id"))} - {eos}
     model = Model(name, defaults=drawn, stops=tuple(sorted(stops)), marks=_marks(folder))
-    return Base(name, folder, identity, _template(folder), eos, model)
+    context = longest or config.get("max_position_embeddings")
+    return Base(name, folder, identity, _template(folder), eos, context, model)
 
 
 def adapter(version: Adapter, base: Base, most_rank: int, *, merges: bool) -> Model:
@@ -114,7 +116,7 @@ def _model(version: Adapter, about: Mapping[str, Any], base: Base) -> Model:
         words=inference.get("question") or {},
         # what the base's makers would draw with is not what the adapter was made for
         defaults={"temperature": inference.get("temperature", 0.0), "top_p": inference.get("top_p", 1.0)},
-        limit=inference.get("max_new_tokens"),
+        limit=_least(inference.get("max_new_tokens"), base.context),
         stops=tuple(sorted(stops)),
         marks=_marks(version.folder) or base.model.marks,
         choice=str(about.get("prompt") or _CHOICE).startswith(_CHOICE),
@@ -153,6 +155,10 @@ def _eos(folder: Path) -> int | None:
 
 def _marks(folder: Path) -> tuple[str, ...]:
     return tuple(t["content"] for t in _special(folder))
+
+
+def _least(limit: int | None, context: int | None) -> int | None:
+    return min(limit, context) if limit and context else limit
 
 
 def _ids(value: Any) -> set[int]:
