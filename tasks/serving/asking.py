@@ -24,6 +24,7 @@ _OURS = (
     "chat_template", "media_io_kwargs", "mm_processor_kwargs", "kv_transfer_params", "ec_transfer_params", "request_id",
     "priority", "cache_salt", "vllm_xargs", "logits_processors", "lora_path",
 )  # fmt: skip
+_OBJECTS = ("structured_outputs", "response_format", "stream_options", "chat_template_kwargs")
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +65,9 @@ def checked(body: Mapping[str, Any]) -> None:
         raise Refusal(400, f"n is a number from 1 to {MOST_REPLIES}", param="n")
     if not isinstance(body.get("stream"), bool | None):
         raise Refusal(400, "stream is true or false", param="stream")
+    # vLLM's own check of these falls over what is no object
+    if found := next((name for name in _OBJECTS if not isinstance(body.get(name), dict | None)), None):
+        raise Refusal(400, f"{found} is an object", param=found)
 
 
 def conversation(body: Mapping[str, Any]) -> list[dict[str, Any]]:
@@ -103,8 +107,6 @@ def chat(model: Model, body: Mapping[str, Any], *, raw: bool = False) -> dict[st
     sent.pop("ponens", None)
     told = model.rendering
     if kwargs := body.get("chat_template_kwargs"):
-        if not isinstance(kwargs, dict):
-            raise Refusal(400, "chat_template_kwargs is an object", param="chat_template_kwargs")
         told["chat_template_kwargs"] = {**kwargs, **told.get("chat_template_kwargs", {})}
     return sent | told
 

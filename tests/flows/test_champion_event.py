@@ -49,7 +49,7 @@ def test_a_new_champion_is_an_event_and_runs_what_waits_for_it(prefect: dict[str
             timeout=200,
         )
         asked = EventFilter(event=EventNameFilter(name=[EVENT]))
-        [event] = wait_for(lambda: client.read_events(asked).events)
+        [event] = wait_for(lambda: client.read_events(asked, limit=50).events)
         mine = FlowRunFilter(deployment_id=FlowRunFilterDeploymentId(any_=[deployment]))
         [run] = wait_for(lambda: client.read_flow_runs(flow_run_filter=mine))
 
