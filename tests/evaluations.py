@@ -109,7 +109,7 @@ def _kept(
         "recipe": "logic",
         "outcome": "done",
         "steps": steps,
-        "adapter": evaluated[1]["adapter_name"],
+        "adapter": evaluated[1].get("adapter_name"),
         "evaluation": evaluated[1],
     }
     write_json(home.run(id) / "outcome.json", outcome)
