@@ -72,15 +72,15 @@ class Service:
         code that is not the model's own. PonensError if the engine never comes up.
         """
         check(self.spec, self.base_model, self.revision, self.address)
-        with _folders(self.home) as (work, sockets), contextlib.closing(_listening(self.address)) as listening:
-            asyncio.run(self._serve(work, sockets, listening))
+        with _folders(self.home) as (work, sockets), contextlib.closing(listening(self.address)) as door:
+            asyncio.run(self._serve(work, sockets, door))
 
     def stop(self) -> None:
         """Have `run` end, from another thread."""
         if self._front:
             self._front.should_exit = True
 
-    async def _serve(self, work: Path, sockets: Path, listening: socket.socket) -> None:
+    async def _serve(self, work: Path, sockets: Path, door: socket.socket) -> None:
         spec, name = self.spec, choose(self.spec.engine)
         place = models.snapshot(self.base_model, self.revision)
         public = place.name if models.folder(self.base_model) else self.base_model
@@ -89,7 +89,7 @@ class Service:
         catalogue = Catalogue(self.home, self.names, base, work / _SHELF, most_rank=rank, merges=name == "transformers")
         start = engines.Start(place, sockets / "engine", rank, bool(spec.trust_remote_code))
         command = (engines.vllm if name == "vllm" else engines.transformers)(start, spec)
-        kept = self.home.logs / f"serve-{listening.getsockname()[1]}.log"
+        kept = self.home.logs / f"serve-{door.getsockname()[1]}.log"
         supervisor = Supervisor(command, engines.environment(place), start.socket, _fresh(kept))
         limits = Limits(spec.max_body, spec.max_requests)
         app = application(Link(catalogue, supervisor), self.address.key, limits)
@@ -99,7 +99,7 @@ class Service:
                 timeout_graceful_shutdown=_GRACE_S,
             )
         )  # fmt: skip
-        await both(self._front, supervisor, listening, lambda: self.hear(_url(listening)))
+        await both(self._front, supervisor, door, lambda: self.hear(url(door)))
 
 
 def check(spec: ServeSpec, base_model: str, revision: str | None, address: Address) -> None:
@@ -119,15 +119,13 @@ def check(spec: ServeSpec, base_model: str, revision: str | None, address: Addre
         )
 
 
-async def both(
-    server: uvicorn.Server, supervisor: Supervisor, listening: socket.socket, ready: Callable[[], None]
-) -> None:
+async def both(server: uvicorn.Server, supervisor: Supervisor, door: socket.socket, ready: Callable[[], None]) -> None:
     """Front and engine; the front ends first, and what it has in flight before it."""
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):
         with contextlib.suppress(NotImplementedError, ValueError, RuntimeError):  # not in the main thread
             loop.add_signal_handler(number, _end, server)
-    front = asyncio.create_task(server.serve([listening]))
+    front = asyncio.create_task(server.serve([door]))
     engine = asyncio.create_task(supervisor.run())
     watch = asyncio.create_task(_first(supervisor, ready))
     await asyncio.wait({front, engine}, return_when=asyncio.FIRST_COMPLETED)
@@ -178,10 +176,11 @@ def _fresh(file: Path) -> Path:
     return file
 
 
-def _listening(address: Address) -> socket.socket:
+def listening(address: Address) -> socket.socket:
     """The socket of the front. PonensError if the address is not to be had."""
     family = socket.AF_INET6 if ":" in address.host else socket.AF_INET
-    found = socket.socket(family, socket.SOCK_STREAM)
+    # asyncio sends small packets at once only if the protocol is named: else each reply waits 40 ms for the next
+    found = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     found.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         found.bind((address.host, address.port))
@@ -193,8 +192,9 @@ def _listening(address: Address) -> socket.socket:
     return found
 
 
-def _url(listening: socket.socket) -> str:
-    host, port = listening.getsockname()[:2]
+def url(door: socket.socket) -> str:
+    """Where clients find a listening socket."""
+    host, port = door.getsockname()[:2]
     return f"http://{f'[{host}]' if ':' in host else host}:{port}"
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import socket
 import sys
 import tempfile
 import threading
@@ -19,7 +18,7 @@ import uvicorn
 
 from storage.home import Home
 from tasks import child
-from tasks.serve import Front, both
+from tasks.serve import Address, Front, both, listening, url
 from tasks.serving.catalogue import Catalogue
 from tasks.serving.front import application
 from tasks.serving.guard import Limits
@@ -67,8 +66,7 @@ def served(home: Home, names: list[str], *, key: str | None = None, limits: Limi
     folder = home.root / "base"
     found = base(folder, "small", "i" * 64, 1024) if folder.exists() else small_base(folder)
     sockets = Path(tempfile.mkdtemp(prefix="ponens-"))
-    listening = socket.create_server(("127.0.0.1", 0))
-    url = f"http://127.0.0.1:{listening.getsockname()[1]}"
+    door = listening(Address(port=0))
     up, box = threading.Event(), {}
 
     async def run() -> None:
@@ -78,14 +76,14 @@ def served(home: Home, names: list[str], *, key: str | None = None, limits: Limi
         app = application(Link(catalogue, supervisor), key, limits or Limits())
         front = Front(uvicorn.Config(app, log_level="warning", lifespan="off", timeout_graceful_shutdown=10))
         box.update(front=front, supervisor=supervisor)
-        await both(front, supervisor, listening, up.set)
+        await both(front, supervisor, door, up.set)
 
     thread = threading.Thread(target=lambda: asyncio.run(run()))
     thread.start()
     while not up.wait(0.1):
         assert thread.is_alive(), (home.root / "engine.log").read_text()
     try:
-        yield Served(home, url, box["supervisor"], key)
+        yield Served(home, url(door), box["supervisor"], key)
     finally:
         box["front"].should_exit = True
         thread.join(30)

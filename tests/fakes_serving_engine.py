@@ -35,7 +35,7 @@ async def completion(request: Request) -> Response:
         return JSONResponse({"error": {"message": "Traceback: /home/me/secret.py"}}, 500)
     if "wait" in asked:
         await asyncio.sleep(1)
-    if (body.get("max_tokens") or 0) > 1024:  # its whole context
+    if (body.get("max_tokens") or 0) > 1024:
         return JSONResponse({"error": {"message": "'max_tokens' is too large: 1024 of /srv/models/base"}}, 400)
     if body.get("stream"):
         return StreamingResponse(_stream(body, 600 if "flood" in asked else 3), media_type="text/event-stream")
