@@ -148,7 +148,7 @@ def across(paired: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
     """
     found = []
     for one, p in zip(paired, holm([one["mcnemar_p"] for one in paired]), strict=True):
-        adjusted = {"adjusted_p": p, "comparisons": len(paired)}
+        adjusted: dict[str, Any] = {"adjusted_p": p, "comparisons": len(paired)}
         if one["verdict"] != "cannot tell" and p >= ALPHA:
             adjusted |= {"verdict": "cannot tell", "reason": _chance(one["fixed"], one["broken"], p, len(paired))}
         found.append({**one, **adjusted})

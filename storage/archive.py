@@ -164,7 +164,7 @@ def _add(archive: tarfile.TarFile, name: str, file: IO[bytes], stat: os.stat_res
     member = tarfile.TarInfo(name)
     member.size, member.mtime, member.mode = stat.st_size, stat.st_mtime, stat.st_mode & 0o777
     reader = _Hashed(file)
-    archive.addfile(member, reader)  # type: ignore[arg-type]  # which does nothing but read
+    archive.addfile(member, reader)
     return {"bytes": member.size, "sha256": reader.digest.hexdigest()}
 
 
