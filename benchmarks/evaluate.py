@@ -3,10 +3,12 @@
     ponens run recipes/demo.toml                                   # trains the adapter whose replies are drawn
     python benchmarks/evaluate.py                                  # minutes on two cores
     python benchmarks/evaluate.py --lm-eval ENV/bin/python         # with lm-evaluation-harness 0.4.13, in its own ENV
+    python benchmarks/evaluate.py --shape 0.5b                     # on a GPU: random weights of that shape
 
 All draw from the same weights, the adapter's merged into the toy base, the same prompts, as many replies
-of as many tokens at most, on one thread, each in a process of its own, one after the other. Prints a Markdown
-table and writes what it measured to OUT.
+of as many tokens at most, on one thread, each in a process of its own, one after the other. Prints Markdown
+tables: the contenders; how the adapter is applied; what early stopping saves; what this project adds to the
+time of its engine. Writes what it measured to OUT.
 """
 
 from __future__ import annotations
@@ -16,30 +18,43 @@ import json
 import os
 import random
 import resource
+import shutil
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 ROOT = Path(__file__).resolve().parents[1]
 sys.path[:0] = [str(ROOT)]
 
+from benchmarks.train import SHAPES  # noqa: E402
 from evals.vote import count  # noqa: E402
 from prompts import choice  # noqa: E402
 from puzzles.generate import generate  # noqa: E402
 from storage import adapters  # noqa: E402
+from storage.artifacts import write_json  # noqa: E402
 from storage.home import Home  # noqa: E402
 from storage.records import LETTERS, Question  # noqa: E402
-from tasks.engines.base import Loading  # noqa: E402
+from tasks import sampler  # noqa: E402
+from tasks.engines.base import Loading, surroundings  # noqa: E402
 from tasks.sampling.choices import ask, read  # noqa: E402
-from tasks.sampling.order import Adaptive, Ask, Decoding, Order, Subject  # noqa: E402
+from tasks.sampling.order import ORDER, OUTCOME, REPLIES, Adaptive, Ask, Decoding, Order, Reply, Subject  # noqa: E402
 from tasks.step import Workshop  # noqa: E402
 
+BASE = ROOT / "recipes" / "demo_base"
 FAMILIES = ("compass", "calendar", "seasons", "relay")
 VOTES, MAX_TOKENS, TEMPERATURE = 5, 112, 0.7
+Rule = tuple[Adaptive, float]  # with the confidence of beta
+EXACT: Rule = ("exact", 0.95)
+RULES: dict[int, dict[str, Rule]] = {
+    VOTES: {"exact": EXACT},
+    9: {"exact": EXACT, "beta 0.89": ("beta", 0.89), "beta 0.95": ("beta", 0.95)},
+}
 THREADS = {"OMP_NUM_THREADS": "1", "VLLM_CPU_OMP_THREADS_BIND": "nobind", "TOKENIZERS_PARALLELISM": "false"}
 OURS_VLLM, OURS_TRANSFORMERS = "Ponens, vLLM", "Ponens, transformers"
 BARE, SINGLE, HARNESS = "bare LLM.generate", "pipeline, one question at a time", "lm-evaluation-harness"
@@ -72,22 +87,75 @@ def _place(answer: str | int) -> int:
     return answer if isinstance(answer, int) else LETTERS.index(answer)
 
 
-def ours(engine: str, model: Path, asked: list[Question], adaptive: Adaptive = "off", votes: int = VOTES) -> Drawn:
-    """The order that `evaluate` gives, for one subject and votes alone, from the command to the samples on disk."""
-    folder = Path(tempfile.mkdtemp(dir=model.parent))
-    decoding = Decoding(votes, TEMPERATURE, 1.0, MAX_TOKENS, 0, adaptive)
+def order(engine: str, model: Path, asked: list[Question], votes: int = VOTES, rule: Rule = ("off", 0.95)) -> Order:
+    """What `evaluate` gives its child, for one subject and votes alone."""
+    decoding = Decoding(votes, TEMPERATURE, 1.0, MAX_TOKENS, 0, *rule)
     asks: list[Ask] = [replace(ask(q, forced=False), greedy=False) for q in asked]
+    return Order(engine, {"model": str(model)}, [Subject("base", "w")], asks, decoding)
+
+
+def ours(given: Order, asked: list[Question], work: Path) -> Drawn:
+    """An order, from the command to the samples on disk."""
+    folder = Path(tempfile.mkdtemp(dir=work))
     shop = Workshop(folder, Home(folder / "home"), lambda tick: None)
     start = time.monotonic()
-    drawn = Order(engine, {"model": str(model)}, [Subject("base", "w")], asks, decoding).draw(folder / "scratch", shop)
+    drawn = given.draw(folder / "scratch", shop)
     wall = time.monotonic() - start
     answering = drawn.outcome["seconds"]["sample"]
-    votes_of: dict[str, list[str | None]] = {}
+    return Drawn(wall - answering, answering, len(asked), 0.0, len(drawn.replies), winners(asked, drawn.replies))
+
+
+def applied(how: str, home: Home, adapter: str, asked: list[Question], work: Path) -> Drawn:
+    """The same replies from the toy base with the adapter added by the engine: "merged" or "on_the_fly"."""
+    found = adapters.resolve(home, adapter)
+    subject = Subject(str(found), "w", str(found.folder), adapters.about(found).get("rendering"))
+    plain = order("vllm", BASE, asked)
+    return ours(replace(plain, subjects=[subject], loading={**plain.loading, "applied": how}), asked, work)
+
+
+def added(given: Order, asked: list[Question], work: Path) -> Drawn:
+    """An order in this process, vLLM's own calls timed: `start` is their time, `answering` that of everything else.
+
+    What is else: tokens from text and back, replies to disk, and at the end ballots from replies.
+    """
+    surroundings(Loading(str(given.loading["model"])))
+    from vllm.v1.engine.llm_engine import LLMEngine
+
+    spent = 0.0
+
+    def timed(call: Callable[..., Any]) -> Callable[..., Any]:
+        def clocked(*arguments: Any, **more: Any) -> Any:
+            nonlocal spent
+            began = time.monotonic()
+            try:
+                return call(*arguments, **more)
+            finally:
+                spent += time.monotonic() - began
+
+        return clocked
+
+    for name in ("step", "add_request"):
+        setattr(LLMEngine, name, timed(getattr(LLMEngine, name)))
+    folder = Path(tempfile.mkdtemp(dir=work))
+    names = ("engine", "loading", "subjects", "asks", "decoding", "rendering", "on_mismatch")
+    write_json(folder / ORDER, given.told(*names) | {"samples": str(folder / "samples")})
+    os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # what a child tells its parent
+    sampler.sample(folder / ORDER)
+    sampled = json.loads((folder / OUTCOME).read_bytes())["seconds"]["sample"]
+    began = time.monotonic()
+    rows = [json.loads(line) for line in (folder / REPLIES).read_bytes().splitlines()]
+    winners(asked, [Reply(*row) for row in rows])
+    counted = time.monotonic() - began
+    return Drawn(spent, sampled - spent + counted, len(asked), 0.0, len(rows))
+
+
+def winners(asked: list[Question], replies: Sequence[Reply]) -> dict[str, str | None]:
+    """The winner of each question's votes."""
     by_id = {q.id: q for q in asked}
-    for reply in drawn.replies:
-        votes_of.setdefault(reply.ask, []).append(read(by_id[reply.ask], reply.index, reply.text, reply.finish).answer)
-    winners = {id: count(by_id[id], votes).winner for id, votes in votes_of.items()}
-    return Drawn(wall - answering, answering, len(asked), 0.0, len(drawn.replies), winners)
+    votes: dict[str, list[str | None]] = {}
+    for reply in replies:
+        votes.setdefault(reply.ask, []).append(read(by_id[reply.ask], reply.index, reply.text, reply.finish).answer)
+    return {id: count(by_id[id], cast).winner for id, cast in votes.items()}
 
 
 def bare_vllm(model: Path, prompts: list[str]) -> Drawn:
@@ -157,7 +225,7 @@ filter_list:
     )
     command = [
         str(python), "-m", "lm_eval", "--model", "hf", "--model_args", f"pretrained={model},dtype=float32",
-        "--tasks", "votes", "--include_path", str(folder), "--batch_size", "64", "--device", "cpu",
+        "--tasks", "votes", "--include_path", str(folder), "--batch_size", "64",
     ]  # fmt: skip
     walls = []
     for limit in (["--limit", "1"], []):
@@ -171,10 +239,34 @@ def merged(home: Home, adapter: str, folder: Path) -> Path:
     """The toy base with the adapter's weights added, and its tokenizer."""
     from tasks.engines import weights
 
-    base = ROOT / "recipes" / "demo_base"
-    place = weights.save_merged(Loading(str(base)), adapters.resolve(home, adapter).folder, folder / "model")
-    weights.tokenizer(Loading(str(base))).save_pretrained(place)
+    place = weights.save_merged(Loading(str(BASE)), adapters.resolve(home, adapter).folder, folder / "model")
+    weights.tokenizer(Loading(str(BASE))).save_pretrained(place)
     return place
+
+
+def shaped(size: str, folder: Path) -> Path:
+    """A Qwen2 of that shape with random weights and the toy's small vocabulary: replies of full length, no sense."""
+    from transformers import Qwen2Config, Qwen2ForCausalLM
+
+    from tasks.engines import weights
+
+    wide, tokenizer = SHAPES[size], weights.tokenizer(Loading(str(BASE)))
+    model = Qwen2ForCausalLM(
+        Qwen2Config(
+            vocab_size=len(tokenizer),
+            hidden_size=wide["hidden"],
+            intermediate_size=wide["intermediate"],
+            num_hidden_layers=wide["layers"],
+            num_attention_heads=wide["heads"],
+            num_key_value_heads=wide["key_value_heads"],
+            tie_word_embeddings=wide["tied"],
+            eos_token_id=tokenizer.eos_token_id,
+            pad_token_id=tokenizer.pad_token_id,
+        )
+    )
+    model.save_pretrained(folder / "model")
+    tokenizer.save_pretrained(folder / "model")
+    return folder / "model"
 
 
 def rendered(model: Path, asked: list[Question]) -> list[str]:
@@ -225,10 +317,27 @@ def table(found: dict[str, Drawn]) -> list[str]:
     return lines
 
 
+def early(model: Path, asked: list[Question], work: Path) -> dict[str, tuple[float, float, float]]:
+    """By rule and votes: the share of samples saved, that of winners kept, the time against the full vote."""
+    saved: dict[str, tuple[float, float, float]] = {}
+    for votes, rules in RULES.items():
+        full = alone(partial(ours, order("vllm", model, asked, votes), asked, work))
+        for name, rule in rules.items():
+            less = alone(partial(ours, order("vllm", model, asked, votes, rule), asked, work))
+            same = sum(w == (full.winners or {})[id] for id, w in (less.winners or {}).items())
+            saved[f"{name} of {votes}"] = (
+                1 - less.replies / full.replies,
+                same / len(asked),
+                less.answering / full.answering,
+            )
+    return saved
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n", 1)[0])
     parser.add_argument("--home", type=Path, help="where the adapter is; by default beside recipes/demo.toml")
     parser.add_argument("--adapter", default="demo@latest")
+    parser.add_argument("--shape", choices=list(SHAPES), help="random weights of this shape in place of the adapter")
     parser.add_argument("--questions", type=int, default=400)
     parser.add_argument("--one-by-one", type=int, default=100, help="questions for the pipeline; its rate is of these")
     parser.add_argument("--lm-eval", type=Path, help="the python of an environment with lm-evaluation-harness")
@@ -236,39 +345,44 @@ def main() -> None:
     given = parser.parse_args()
     os.environ |= THREADS
     home = Home(given.home) if given.home else Home.beside(ROOT / "recipes" / "demo.toml")
-    folder = Path(tempfile.mkdtemp(prefix="ponens-evaluate-"))
+    work = Path(tempfile.mkdtemp(prefix="ponens-evaluate-"))
     asked = questions(given.questions)
-    model, texts = folder / "model", folder / "prompts.json"
+    model, texts = work / "model", work / "prompts.json"
 
     def prepare() -> Drawn:
-        merged(home, given.adapter, folder)
+        shaped(given.shape, work) if given.shape else merged(home, given.adapter, work)
         texts.write_text(json.dumps(rendered(model, asked)), "utf-8")
         return Drawn(0.0, 0.0, 0)
 
     alone(prepare)  # so that no contender finds a library imported
     prompts: list[str] = json.loads(texts.read_text("utf-8"))
     contenders: dict[str, Callable[[], Drawn]] = {
-        OURS_VLLM: lambda: ours("vllm", model, asked),
-        BARE: lambda: bare_vllm(model, prompts),
-        OURS_TRANSFORMERS: lambda: ours("transformers", model, asked),
-        SINGLE: lambda: one_by_one(model, prompts[: given.one_by_one]),
+        OURS_VLLM: partial(ours, order("vllm", model, asked), asked, work),
+        BARE: partial(bare_vllm, model, prompts),
+        OURS_TRANSFORMERS: partial(ours, order("transformers", model, asked), asked, work),
+        SINGLE: partial(one_by_one, model, prompts[: given.one_by_one]),
     }
     if given.lm_eval:
-        contenders[HARNESS] = lambda: harness(given.lm_eval, model, prompts, folder / "harness")
-    found = {name: alone(work) for name, work in contenders.items()}
+        contenders[HARNESS] = partial(harness, given.lm_eval, model, prompts, work / "harness")
+    if not given.shape:
+        for how in ("merged", "on_the_fly"):
+            contenders[f"{OURS_VLLM}, adapter {how.replace('_', ' ')}"] = partial(
+                applied, how, home, given.adapter, asked, work
+            )
+    found = {name: alone(contend) for name, contend in contenders.items()}
     print("\n".join(table(found)), flush=True)
-    saved: dict[str, tuple[float, float, float]] = {}
-    for votes in (VOTES, 9):
-        full = alone(lambda votes=votes: ours("vllm", model, asked, votes=votes))
-        for rule in ("exact", "beta"):
-            early = alone(lambda votes=votes, rule=rule: ours("vllm", model, asked, rule, votes))
-            same = sum(w == (full.winners or {})[id] for id, w in (early.winners or {}).items())
-            took = early.answering / full.answering
-            saved[f"{rule} of {votes}"] = (1 - early.replies / full.replies, same / len(asked), took)
+    ours_alone = alone(partial(added, order("vllm", model, asked), asked, work))
+    share = ours_alone.answering / (ours_alone.start + ours_alone.answering)
+    print(
+        f"\nvLLM's own calls {ours_alone.start:.2f} s, all else {ours_alone.answering:.2f} s: {share:.1%} of the time"
+    )
+    saved = early(model, asked, work)
     print("\n| rule | samples saved | winners kept | time |\n|---|---:|---:|---:|")
     print("\n".join(f"| {name} | {s:.1%} | {k:.1%} | {t:.2f} |" for name, (s, k, t) in saved.items()))
     if given.out:
-        given.out.write_text(json.dumps({"contenders": {n: d.__dict__ for n, d in found.items()}, "saved": saved}))
+        measured = {"contenders": {name: d.__dict__ for name, d in found.items()}, "added": share, "saved": saved}
+        given.out.write_text(json.dumps(measured))
+    shutil.rmtree(work, ignore_errors=True)
 
 
 if __name__ == "__main__":

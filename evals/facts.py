@@ -11,72 +11,17 @@ from __future__ import annotations
 
 from typing import Literal, NotRequired, Required, TypedDict
 
+from evals.measured import EvaluationFacts
+
 Change = Literal["fixed", "broken", "both right", "both wrong"]
-Measure = Literal["single_accuracy", "greedy_accuracy", "forced_accuracy", "unreadable"]
-
-
-class SideFacts(TypedDict):
-    """One subject on the whole set. `single_accuracy` is vote_curve's k = 1."""
-
-    accuracy: float
-    ci95: list[float]
-    unreadable: float
-    greedy_accuracy: float | None
-    single_accuracy: float | None
-    forced_accuracy: float | None
-
-
-class PairedFacts(TypedDict):
-    """As `Verdict.paired()` gives it; `verdict` is the word."""
-
-    difference: float
-    ci95: list[float]
-    mcnemar_p: float
-    fixed: int
-    broken: int
-    verdict: Literal["better", "worse", "cannot tell"]
-    reason: str
-    problems: int
-    detectable: float | None
-    fixed_ids: list[str]
-    broken_ids: list[str]
-
-
-class CurveFacts(TypedDict):
-    """Points [k, accuracy, lo, hi], as `vote_curve` gives them."""
-
-    base: list[list[float]]
-    adapter: list[list[float]]
-
-
-class SliceFacts(TypedDict):
-    """A part of the questions, such as by "family" or "language", with both accuracies."""
-
-    by: str
-    name: str
-    n: int
-    base: float
-    adapter: float
-
-
-class EvaluationFacts(TypedDict):
-    """The evaluation of base and adapter: what the step's receipt and `ponens run --json` carry."""
-
-    questions: int
-    votes: int
-    engine: str
-    temperature: float
-    base: SideFacts
-    adapter: SideFacts
-    curves: CurveFacts
-    slices: list[SliceFacts]
-    paired: PairedFacts
 
 
 class ReplyFacts(TypedDict):
-    """One subject on one question. `extractors` go with `votes`, `greedy_extractor` with the greedy reply.
+    """One subject on one question. `extractors` and `at` go with `votes`, `greedy_…` with the greedy reply.
 
-    `texts` are the sampled replies in the order of `votes`; leave it empty to keep a report small.
+    `at` is where in its text an extractor fired, [from, to] in characters, None where none did. `texts`
+    are the sampled replies in the order of `votes`; leave it empty to keep a report small. A vote across
+    adapters has votes alone.
     """
 
     winner: str | None
@@ -84,12 +29,14 @@ class ReplyFacts(TypedDict):
     greedy: str | None
     greedy_text: str
     greedy_extractor: str
+    greedy_at: list[int] | None
     texts: list[str]
     extractors: list[str]
+    at: list[list[int] | None]
 
 
 class QuestionFacts(TypedDict):
-    """One question with both subjects' replies, and what changed."""
+    """One question with all subjects' replies, and what changed between base and first adapter."""
 
     id: str
     source_id: str
@@ -99,6 +46,7 @@ class QuestionFacts(TypedDict):
     gold: str
     base: ReplyFacts
     adapter: ReplyFacts
+    others: dict[str, ReplyFacts]
     change: Change
     tags: NotRequired[list[str]]
 
@@ -262,9 +210,10 @@ class OriginFacts(TypedDict):
 
 
 class Facts(TypedDict):
-    """A whole report. `made_at` is ISO 8601 in UTC; `recipe` the resolved TOML; `adapter` is NAME/N.
+    """A whole report. `made_at` is ISO 8601 in UTC; `recipe` the resolved TOML; `adapter` is NAME/N, the first one.
 
-    `suspects` are the strongest few.
+    `suspects` are the strongest few. `costs`, `rationales` and `training` are None where adapters that were
+    there already are compared, and nothing was asked of a teacher or trained.
     """
 
     name: str
@@ -278,10 +227,10 @@ class Facts(TypedDict):
     questions: list[QuestionFacts]
     steps: list[StepFacts]
     thrown_away: list[ThrownFacts]
-    costs: CostFacts
-    rationales: RationaleFacts
+    costs: CostFacts | None
+    rationales: RationaleFacts | None
     suspects: list[SuspectFacts]
-    training: TrainingFacts
+    training: TrainingFacts | None
     lineage: list[OriginFacts]
 
 

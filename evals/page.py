@@ -9,17 +9,19 @@ The story stands in the HTML itself. Every question with its samples travels as 
 from __future__ import annotations
 
 import base64
-import gzip
 import hashlib
 import json
-from collections.abc import Iterable
+from collections import Counter
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 from functools import cache
-from itertools import groupby, islice
-from typing import TYPE_CHECKING, Any
+from itertools import islice
+from typing import TYPE_CHECKING, Literal
 
 from evals import plots, rationales
-from evals.facts import CourseKey, Facts, Measure, QuestionFacts, ReplyFacts, SliceFacts
+from evals.embedded import cut, packed
+from evals.facts import CourseKey, Facts, StepFacts, ThrownFacts
+from evals.measured import Compared, Measure, Subject, subjects
 from storage.records import language_of
 
 if TYPE_CHECKING:
@@ -29,18 +31,14 @@ TOY = "This is a toy model which proves the pipeline."
 TOY_SETTING = "train.base_model"
 CHANGES = ("broken", "fixed", "both wrong", "both right")
 MEASURES: tuple[tuple[str, Measure], ...] = (
-    ("single sample", "single_accuracy"),
+    ("single sample, on average", "single_accuracy"),
     ("greedy reply", "greedy_accuracy"),
     ("letter forced", "forced_accuracy"),
-    ("unreadable answers", "unreadable"),
+    ("of questions that were answered", "readable_accuracy"),
+    ("questions without an answer", "unreadable"),
+    ("votes without an answer", "unreadable_samples"),
 )
 _EXAMPLES = {"broken": 10, "fixed": 10, "both wrong": 4}
-# What is left out until the table is small enough; both right is what people read least.
-_WITHOUT: tuple[tuple[str, tuple[str, ...]], ...] = (
-    ("", ()),
-    ("sampled replies of questions that both sides got right", ("both right",)),
-    ("sampled replies", CHANGES),
-)
 _COURSES: tuple[tuple[CourseKey, str], ...] = (
     ("loss", "Loss on the tokens that are learnt"),
     ("learning_rate", "Learning rate"),
@@ -48,14 +46,13 @@ _COURSES: tuple[tuple[CourseKey, str], ...] = (
     ("memory", "Most memory so far, GiB"),
 )
 _LISTED = 60
-_LONGEST_TEXT = 4_000
-_LARGEST_TABLE = 4_000_000  # bytes of embedded, compressed questions
 
 
 def page(facts: Facts) -> str:
     """The report as one HTML document."""
     evaluation, questions = facts["evaluation"], facts["questions"]
-    table, left_out = _table(questions)
+    shown = subjects(evaluation)
+    table, left_out = packed(questions)
     script = environment().get_template("report.js").render()
     by_change = {change: [q for q in questions if q["change"] == change] for change in CHANGES}
     return (
@@ -70,59 +67,105 @@ def page(facts: Facts) -> str:
             by_change=by_change,
             listed=_LISTED,
             examples=[q for change, most in _EXAMPLES.items() for q in islice(by_change[change], most)],
+            subjects=shown,
+            adapters=shown[1:],
+            asked=[one for one in shown if one.side["samples"] and one.name in evaluation["consistency"]],
+            consistency=[(one, told) for one in shown if (told := evaluation["consistency"].get(one.name))],
+            read_by=_busiest(shown, "extractors"),
+            abstained=_busiest(shown, "abstentions"),
             plots={
                 "accuracy": plots.accuracy(evaluation),
-                "votes": plots.vote_curve(evaluation),
-                "flips": plots.flips(evaluation),
+                "votes": plots.curves(evaluation, "vote"),
+                "passes": plots.curves(evaluation, "pass"),
+                "flips": plots.flips(shown[1:]),
                 "training": _courses(facts),
-                "slices": [(name, plots.slices(parts, name)) for name, parts in _slices(facts)],
+                "slices": [(by, plots.slices(shown[1:], by)) for by in _parted(shown[1])],
+                "calibration": [(one, plot) for one in shown if (plot := plots.reliability(one))],
             },
+            table_labels=json.dumps([[one.label, one.style] for one in shown]),
             table=table,
             left_out=left_out,
             script=script,
-            script_hash=base64.b64encode(hashlib.sha256(script.encode()).digest()).decode(),
+            script_hash=allowed(script),
         )
     )
 
 
+def allowed(script: str) -> str:
+    """The hash by which a page's policy lets this script run, and no other."""
+    return base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
+
+
 def markdown(facts: Facts) -> str:
-    """The word, the numbers, the stages and the way back, as Markdown."""
+    """The word, the numbers, the comparisons and their correction, the stages and the way back, as Markdown."""
     evaluation = facts["evaluation"]
-    base, adapter, paired = evaluation["base"], evaluation["adapter"], evaluation["paired"]
+    shown, paired = subjects(evaluation), evaluation["paired"]
     lines = [f"# {cell(facts['adapter'])}: {paired['verdict']}", "", cell(paired["reason"]), ""]
     if facts["toy"]:
         lines += [f"> **{TOY}** `{TOY_SETTING}` in the recipe puts a real model in its place.", ""]
+    lines += [f"> {cell(warning)}\n" for warning in evaluation["warnings"]]
     lines += [
         f"{evaluation['questions']} questions in {paired['problems']} problems, {evaluation['votes']} votes each,"
         f" engine {cell(evaluation['engine'])}, temperature {evaluation['temperature']:g}.",
         "",
-        "| | base | adapter |",
-        "|---|---:|---:|",
-        f"| **majority vote** | **{percent(base['accuracy'])}** | **{percent(adapter['accuracy'])}** |",
-        f"| 95 % interval | {interval(base['ci95'])} | {interval(adapter['ci95'])} |",
+        line("", (one.label for one in shown)),
+        "|---|" + "---:|" * len(shown),
+        line("**majority vote**", (f"**{percent(one.side['accuracy'])}**" for one in shown)),
+        line("95 % interval", (interval(one.side["ci95"]) for one in shown)),
         *(
-            f"| {name} | {percent(base[key])} | {percent(adapter[key])} |"
+            line(name, (percent(one.side[key]) for one in shown))
             for name, key in MEASURES
-            if base[key] is not None or adapter[key] is not None
+            if any(one.side[key] is not None for one in shown)
         ),
         "",
-        f"Difference {points(paired['difference'])} points, 95 % interval {points(paired['ci95'][0])} to"
-        f" {points(paired['ci95'][1])} (clustered by problem); exact McNemar p = {paired['mcnemar_p']:.2g};"
-        f" {paired['fixed']} fixed, {paired['broken']} broken.",
+        *comparisons(shown[1:]),
         "",
+        *stages(facts["steps"], facts["thrown_away"]),
+    ]
+    if asked := facts["rationales"]:
+        lines += ["", f"{asked['kept']} of {asked['requests']} rationales kept. {rationales.told(asked['suspects'])}"]
+    return "\n".join([*lines, "", "Get it again:", "", f"    {facts['command']}", ""])
+
+
+def comparisons(adapters: Sequence[Compared]) -> list[str]:
+    """Each adapter against the base; with several, the correction and both p-values."""
+    if len(adapters) == 1 and (paired := adapters[0].paired):
+        return [
+            f"Difference {points(paired['difference'])} points, 95 % interval {points(paired['ci95'][0])} to"
+            f" {points(paired['ci95'][1])} (clustered); exact McNemar p {chance(paired['mcnemar_p'])};"
+            f" {paired['fixed']} fixed, {paired['broken']} broken."
+        ]
+    rows = [(one.label, one.paired) for one in adapters if one.paired]
+    return [
+        "| against the base | difference | 95 % interval | fixed | broken | p | p, corrected | |",
+        "|---|---:|---:|---:|---:|---:|---:|---|",
+        *(
+            f"| {cell(label)} | {points(p['difference'])} | {points(p['ci95'][0])} to {points(p['ci95'][1])} |"
+            f" {p['fixed']} | {p['broken']} | {tabled(p['mcnemar_p'])} | {tabled(p['adjusted_p'])} |"
+            f" **{p['verdict']}** |"
+            for label, p in rows
+        ),
+        "",
+        f"Exact McNemar, corrected for {len(rows)} comparisons (Holm); the words go by the corrected p.",
+    ]
+
+
+def stages(steps: Sequence[StepFacts], thrown_away: Sequence[ThrownFacts]) -> list[str]:
+    """Each step and what was thrown away, as tables of Markdown."""
+    lines = [
         "| step | status | time | digest |",
         "|---|---|---:|---|",
-        *(
-            f"| {cell(s['name'])} | {s['status']} | {duration(s['seconds'])} | `{s['digest'][:12]}` |"
-            for s in facts["steps"]
-        ),
+        *(f"| {cell(s['name'])} | {s['status']} | {duration(s['seconds'])} | `{s['digest'][:12]}` |" for s in steps),
     ]
-    if facts["thrown_away"]:
+    if thrown_away:
         lines += ["", "| thrown away in | reason | rows |", "|---|---|---:|"]
-        lines += [f"| {cell(t['where'])} | {cell(t['reason'])} | {t['count']} |" for t in facts["thrown_away"]]
-    asked = facts["rationales"]
-    lines += ["", f"{asked['kept']} of {asked['requests']} rationales kept. {rationales.told(asked['suspects'])}"]
-    return "\n".join([*lines, "", "Get it again:", "", f"    {facts['command']}", ""])
+        lines += [f"| {cell(t['where'])} | {cell(t['reason'])} | {t['count']} |" for t in thrown_away]
+    return lines
+
+
+def line(name: str, cells: Iterable[str]) -> str:
+    """One row of a table of Markdown."""
+    return f"| {name} | " + " | ".join(map(cell, cells)) + " |"
 
 
 def percent(share: float | None) -> str:
@@ -134,6 +177,16 @@ def points(share: float) -> str:
     """Percentage points with their sign, none on zero."""
     shown = f"{100 * share:+.1f}"
     return "0.0" if float(shown) == 0 else shown.replace("-", "−")
+
+
+def chance(p: float) -> str:
+    """A p-value with its sign: "= 0.013", "< 0.0001"."""
+    return "< 0.0001" if p < 0.0001 else f"= {p:.2g}"
+
+
+def tabled(p: float) -> str:
+    """A p-value in a column of such."""
+    return chance(p).removeprefix("= ")
 
 
 def interval(ends: Iterable[float]) -> str:
@@ -177,11 +230,6 @@ def amount(value: object) -> str:
     return str(value)
 
 
-def cut(text: str) -> str:
-    """Text at a length that a page can bear."""
-    return text if len(text) <= _LONGEST_TEXT else f"{text[:_LONGEST_TEXT]}… [{len(text) - _LONGEST_TEXT} more]"
-
-
 def cell(text: str) -> str:
     """Text that stays text inside a Markdown table."""
     for sign, shown in (("&", "&amp;"), ("<", "&lt;"), (">", "&gt;"), ("|", "\\|"), ("`", "'"), ("\n", " ")):
@@ -201,45 +249,29 @@ def environment() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    made.filters |= {f.__name__: f for f in (percent, points, interval, duration, moment, amount, cut, rationales.told)}
+    made.filters |= {
+        f.__name__: f
+        for f in (percent, points, chance, tabled, interval, duration, moment, amount, cut, rationales.told)
+    }
     made.globals |= {"language": language_of, "measures": MEASURES, "letters": "ABCDEFGHIJKLMNOPQRSTUVWXYZ"}
     return made
 
 
 def _courses(facts: Facts) -> list[tuple[str, str]]:
-    rows = facts["training"]["rows"]
+    rows = facts["training"]["rows"] if facts["training"] else []
     return [(label, plot) for key, label in _COURSES if (plot := plots.course(rows, key, label))]
 
 
-def _slices(facts: Facts) -> list[tuple[str, list[SliceFacts]]]:
-    """The slices by what they slice; one part alone says nothing and is left out."""
-    by = groupby(facts["evaluation"]["slices"], key=lambda part: part["by"])
-    return [(name, parts) for name, found in by if len(parts := list(found)) > 1]
+def _parted(subject: Subject) -> list[str]:
+    """What the questions are sliced by; one part alone says nothing and is left out."""
+    parts = Counter(part["by"] for part in subject.slices)
+    return [by for by, n in parts.items() if n > 1]
 
 
-def _table(questions: list[QuestionFacts]) -> tuple[str, str]:
-    """The questions as gzip and base64, and what was left out to keep the page small."""
-    packed = left_out = ""
-    for left_out, without in _WITHOUT:  # noqa: B007  (returned below)
-        rows = [_row(q, samples=q["change"] not in without) for q in questions]
-        text = json.dumps(rows, ensure_ascii=False, separators=(",", ":"))
-        # mtime 0: the same facts must give the same bytes.
-        packed = base64.b64encode(gzip.compress(text.encode("utf-8", "replace"), 9, mtime=0)).decode()
-        if len(packed) <= _LARGEST_TABLE:
-            break
-    return packed, left_out
-
-
-def _row(question: QuestionFacts, *, samples: bool) -> dict[str, Any]:
-    text = question["problem"] + question["question"] + "".join(question["options"])
-    return {
-        **question,
-        "language": language_of(text),
-        "base": _reply(question["base"], samples=samples),
-        "adapter": _reply(question["adapter"], samples=samples),
-    }
-
-
-def _reply(reply: ReplyFacts, *, samples: bool) -> dict[str, Any]:
-    texts = [cut(text) for text in reply["texts"]] if samples else []
-    return {**reply, "greedy_text": cut(reply["greedy_text"]), "texts": texts}
+def _busiest(shown: Sequence[Subject], what: Literal["extractors", "abstentions"]) -> list[str]:
+    """Names of extractors or of classes of abstention, those of most votes first."""
+    found = Counter[str]()
+    for one in shown:
+        for name, counted in one.side[what].items():
+            found[name] += counted if isinstance(counted, int) else counted["n"]
+    return [name for name, _ in found.most_common()]

@@ -10,12 +10,15 @@ from __future__ import annotations
 
 import functools
 import io
+import itertools
+import math
 import re
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, ParamSpec
+from typing import TYPE_CHECKING, Literal, ParamSpec
 from xml.sax.saxutils import quoteattr
 
-from evals.facts import CourseKey, EvaluationFacts, Measure, SliceFacts, StepRow
+from evals.facts import CourseKey, StepRow
+from evals.measured import Compared, EvaluationFacts, Measure, Subject, subjects
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -24,6 +27,8 @@ if TYPE_CHECKING:
 P = ParamSpec("P")
 INK, MUTED, GRID, BASE, ADAPTER, PAPER = "#010101", "#020202", "#030303", "#040404", "#050505", "#060606"
 FIXED, BROKEN = "#070707", "#080808"
+OTHERS = ("#090909", "#0a0a0a", "#0b0b0b", "#0c0c0c")
+COLOURS = {"base": BASE, "adapter": ADAPTER, **{f"other-{n}": colour for n, colour in enumerate(OTHERS)}}
 _VARIABLES = {
     INK: "--ink",
     MUTED: "--muted",
@@ -33,6 +38,7 @@ _VARIABLES = {
     PAPER: "--card",
     FIXED: "--fixed",
     BROKEN: "--broken",
+    **{colour: f"--other-{n}" for n, colour in enumerate(OTHERS)},
 }
 _WIDTH = 5.2  # inches: about 374 units, near a phone's width
 _STYLE = {
@@ -72,86 +78,128 @@ def _styled(draw: Callable[P, str]) -> Callable[P, str]:
 
 @_styled
 def accuracy(evaluation: EvaluationFacts) -> str:
-    """Accuracy of both sides with 95 % intervals, by vote; greedy, single and forced as small marks."""
-    figure, axes = _figure(2.4)
+    """Accuracy of every subject with its 95 % interval, by vote; greedy, single and forced as small marks."""
+    shown = subjects(evaluation)
+    figure, axes = _figure(0.86 + 0.72 * len(shown))
     marks: dict[Measure, str] = {"single_accuracy": "s", "greedy_accuracy": "d", "forced_accuracy": "x"}
-    for y, name, colour in ((1, "base", BASE), (0, "adapter", ADAPTER)):
-        side = evaluation["base"] if name == "base" else evaluation["adapter"]
-        lo, hi = side["ci95"]
-        axes.plot([lo, hi], [y, y], color=colour, linewidth=7, alpha=0.3, solid_capstyle="round")
-        axes.plot([side["accuracy"]], [y], "o", color=colour, markersize=11)
-        at = min(0.94, max(0.06, side["accuracy"]))
-        axes.text(at, y + 0.26, _percent(side["accuracy"]), ha="center", va="bottom", color=INK, weight="bold")
+    for y, one in zip(range(len(shown) - 1, -1, -1), shown, strict=True):
+        (lo, hi), middle, colour = one.side["ci95"], one.side["accuracy"], COLOURS[one.style]
+        axes.plot([lo, hi], [y, y], color=colour, linewidth=7, alpha=0.3, solid_capstyle="butt")
+        axes.plot([middle], [y], "o", color=colour, markersize=10, clip_on=False, zorder=3)
+        axes.text(min(0.94, max(0.06, middle)), y + 0.22, _percent(middle), ha="center", va="bottom", color=INK,
+                  weight="bold")  # fmt: skip
         for key, shape in marks.items():
-            value = side[key]
-            if value is not None:
-                axes.plot([value], [y - 0.26], shape, color=MUTED, markersize=5, markeredgewidth=1.4)
+            if (value := one.side[key]) is not None:
+                axes.plot([value], [y - 0.27], shape, color=MUTED, markersize=5, markeredgewidth=1.4, clip_on=False)
     handles = [axes.plot([], [], shape, color=MUTED, markersize=6)[0] for shape in marks.values()]
-    axes.legend(handles, ["single sample", "greedy", "forced letter"], ncols=3, frameon=False,
-                labelcolor=MUTED, fontsize=9.5, loc="upper center", bbox_to_anchor=(0.46, -0.13),
-                handletextpad=0.1, columnspacing=1.2)  # fmt: skip
-    axes.set(xlim=(-0.01, 1.01), ylim=(-0.6, 1.75), yticks=[0, 1], yticklabels=["adapter", "base"])
+    figure.legend(handles, ["single sample", "greedy", "forced letter"], ncols=3, frameon=False, labelcolor=MUTED,
+                  fontsize=9.5, loc="outside lower center", handletextpad=0.1, columnspacing=1.2)  # fmt: skip
+    names = [_short(one.label) for one in reversed(shown)]
+    axes.set(xlim=(0, 1), ylim=(-0.55, len(shown) - 0.3), yticks=range(len(shown)), yticklabels=names)
     _percent_axis(axes, "x")
-    return _svg(figure, "accuracy", "Accuracy by majority vote of base and adapter with 95 % intervals")
+    return _svg(figure, "accuracy", "Accuracy by majority vote of " + " and ".join(names[::-1]) + ", 95 % intervals")
 
 
 @_styled
-def vote_curve(evaluation: EvaluationFacts) -> str:
-    """Accuracy of the majority of k votes, both sides, with 95 % bands. Empty without points."""
-    curves = evaluation["curves"]
-    if not curves["base"] and not curves["adapter"]:
+def curves(evaluation: EvaluationFacts, kind: Literal["vote", "pass"]) -> str:
+    """vote@k or pass@k of every subject with 95 % bands, one figure a kind. Empty without points."""
+    found = [(one, one.curve if kind == "vote" else one.passes) for one in subjects(evaluation)]
+    drawn = [(one, points) for one, points in found if points]
+    if not drawn:
         return ""
-    ends = {
-        name: points[-1][1] for name, points in (("base", curves["base"]), ("adapter", curves["adapter"])) if points
-    }
-    # Names at the ends of two curves that nearly meet would stand on each other.
-    near = len(ends) == 2 and abs(ends["adapter"] - ends["base"]) < 0.08
-    upper = max(ends, key=lambda name: (ends[name], name == "adapter"))
-    lift = {name: (6 if name == upper else -6) if near else 0 for name in ends}
-    figure, axes = _figure(2.6)
-    for points, colour, name in ((curves["base"], BASE, "base"), (curves["adapter"], ADAPTER, "adapter")):
-        if points:
-            k, middle, lo, hi = (list(column) for column in zip(*points, strict=True))
-            axes.fill_between(k, lo, hi, color=colour, alpha=0.18, linewidth=0)
-            axes.plot(k, middle, "o-", color=colour, markersize=5, linewidth=2)
-            axes.annotate(name, (k[-1], middle[-1]), (7, lift[name]), textcoords="offset points", va="center",
-                          color=colour)  # fmt: skip
-    most = int(max(p[0] for side in (curves["base"], curves["adapter"]) for p in side))
-    step = max(1, most // 8)
-    axes.set(ylim=(-0.02, 1.04), xlim=(0.8, max(most, 2) * 1.17), xticks=range(1, most + 1, step), xlabel="votes")
+    figure, axes = _figure(2.9)
+    for one, points in drawn:
+        k, middle, lo, hi = (list(column) for column in zip(*points, strict=True))
+        colour = COLOURS[one.style]
+        axes.fill_between(k, lo, hi, color=colour, alpha=0.16, linewidth=0)
+        axes.errorbar(k, middle, [_less(middle, lo), _less(hi, middle)], color=colour, linewidth=2, marker="o",
+                      markersize=4.5, elinewidth=1, clip_on=False, zorder=3)  # fmt: skip
+    most = int(max(points[-1][0] for _, points in drawn))
+    named = len(drawn) <= 2  # of more curves the ends lie too close together: the page has a legend
+    for (one, points), height in zip(drawn, _apart([points[-1][1] for _, points in drawn], 0.09), strict=True):
+        if named:
+            axes.text(points[-1][0] + 0.05 * max(most, 2), height, one.label, va="center", color=COLOURS[one.style])
+    ticks = range(1, most + 1, max(1, math.ceil(most / 8)))
+    axes.set(ylim=(0, 1), xlim=(0.85, max(most, 2) * (1.25 if named else 1.03)), xticks=ticks, xlabel="k")
     _percent_axis(axes, "y")
-    return _svg(figure, "votes", "Accuracy of the majority of k votes")
+    said = "Accuracy of the majority of k votes" if kind == "vote" else "Share of questions with a right one among k"
+    return _svg(figure, f"{kind}-curve", f"{said}, 95 % intervals")
 
 
 @_styled
-def flips(evaluation: EvaluationFacts) -> str:
-    """How many questions were fixed and how many broken, as two bars from one line."""
-    paired = evaluation["paired"]
-    figure, axes = _figure(1.25)
-    widest = max(paired["fixed"], paired["broken"], 1)
-    for sign, count, colour, name in ((1, paired["fixed"], FIXED, "fixed"), (-1, paired["broken"], BROKEN, "broken")):
-        axes.barh([0], [sign * count], color=colour, height=0.62)
-        axes.annotate(f"{count} {name}", (sign * count, 0), (sign * 6, 0), textcoords="offset points",
-                      va="center", ha="left" if sign > 0 else "right", color=INK, weight="bold")  # fmt: skip
-    left = max(paired["broken"], widest * 0.08) + widest * 0.34
-    axes.set(xlim=(-left, paired["fixed"] + widest * 0.34), ylim=(-0.5, 0.5), yticks=[], xticks=[])
+def flips(shown: Sequence[Compared]) -> str:
+    """How many questions each adapter fixed and how many it broke, as two bars from one line."""
+    figure, axes = _figure(0.55 + 0.62 * len(shown))
+    pairs = [one.paired for one in shown if one.paired]
+    widest = max(1, *(max(p["fixed"], p["broken"]) for p in pairs))
+    for y, paired in zip(range(len(pairs) - 1, -1, -1), pairs, strict=True):
+        for sign, count, colour in ((1, paired["fixed"], FIXED), (-1, paired["broken"], BROKEN)):
+            axes.barh([y], [sign * count], color=colour, height=0.56)
+            name = "fixed" if sign > 0 else "broken"
+            axes.annotate(f"{count} {name}", (sign * count, y), (sign * 6, 0), textcoords="offset points",
+                          va="center", ha="left" if sign > 0 else "right", color=INK, weight="bold")  # fmt: skip
+    left = max(*(p["broken"] for p in pairs), widest * 0.06) + widest * 0.42  # room for the counts
+    right = max(*(p["fixed"] for p in pairs), widest * 0.06) + widest * 0.42
+    names = [_short(one.label) for one in reversed(shown)] if len(shown) > 1 else []
+    axes.set(xlim=(-left, right), ylim=(-0.5, len(pairs) - 0.5), xticks=[], yticks=range(len(names)),
+             yticklabels=names)  # fmt: skip
     axes.axvline(0, color=INK, linewidth=1)
     axes.spines["bottom"].set_visible(False)
-    return _svg(figure, "flips", f"{paired['fixed']} questions fixed, {paired['broken']} broken")
+    said = "; ".join(
+        f"{one.label}: {p['fixed']} fixed, {p['broken']} broken" for one, p in zip(shown, pairs, strict=True)
+    )
+    return _svg(figure, "flips", said)
 
 
 @_styled
-def slices(parts: Sequence[SliceFacts], name: str) -> str:
-    """Base and adapter on each part of the questions, as two dots on a line."""
-    figure, axes = _figure(0.5 + 0.36 * len(parts))
-    for y, part in enumerate(reversed(parts)):
-        axes.plot([part["base"], part["adapter"]], [y, y], color=GRID, linewidth=3, solid_capstyle="round", zorder=1)
-        axes.plot([part["base"]], [y], "o", color=BASE, markersize=8)
-        axes.plot([part["adapter"]], [y], "o", color=ADAPTER, markersize=8)
+def reliability(subject: Subject) -> str:
+    """Accuracy of winners against their share of the votes, Wilson's intervals, counts below. Empty without a winner.
+
+    A point on the diagonal is an answer as sure as it says; above it, surer.
+    """
+    bins = subject.side["calibration"]["bins"]
+    if not bins:
+        return ""
+    figure, axes = _figure(3.5)
+    axes.remove()
+    axes, below = figure.subplots(2, sharex=True, height_ratios=(4, 1))
+    _, _, n, share, middle, lo, hi = (list(column) for column in zip(*bins, strict=True))
+    colour = COLOURS[subject.style]
+    axes.plot([0, 1], [0, 1], color=MUTED, linewidth=1, linestyle=(0, (3, 3)))
+    axes.errorbar(share, middle, [_less(middle, lo), _less(hi, middle)], color=colour, linestyle="none", marker="o",
+                  markersize=6.5, elinewidth=1.4, clip_on=False, zorder=3)  # fmt: skip
+    below.bar(share, n, width=0.05, color=colour, alpha=0.45)
+    for x, one in zip(share, n, strict=True):
+        below.annotate(f"{one:.0f}", (x, one), (0, 2), textcoords="offset points", ha="center", color=MUTED, fontsize=9)
+    below.set(ylim=(0, 1.35 * max(n)), yticks=[], ylabel="questions")
+    axes.set(xlim=(0, 1.03), ylim=(0, 1), ylabel="right")
+    for one in (axes, below):
+        one.patch.set_alpha(0)
+        _percent_axis(one, "x")
+    _percent_axis(axes, "y")
+    figure.align_ylabels()
+    return _svg(figure, f"calibration-{subject.style}", f"Accuracy of {subject.label} by the winner's share of votes")
+
+
+@_styled
+def slices(shown: Sequence[Subject], by: str) -> str:
+    """Base and adapters on each part of the questions, as dots on a line with Wilson's intervals."""
+    parts = [one for one in shown[0].slices if one["by"] == by]
+    figure, axes = _figure(0.5 + len(parts) * (0.3 + 0.13 * len(shown)))
+    step = 0.7 / (len(shown) + 1)
+    for number, one in enumerate(shown):
+        for part in one.slices:
+            if part["by"] == by:
+                y = len(parts) - 1 - [p["name"] for p in parts].index(part["name"])
+                if number == 0:
+                    _dot(axes, y + 0.35 - step, part["base"], part["base_ci95"], BASE)
+                _dot(axes, y + 0.35 - step * (number + 2), part["adapter"], part["adapter_ci95"], COLOURS[one.style])
+    for y in range(1, len(parts)):
+        axes.axhline(y - 0.5, color=GRID, linewidth=0.8)
     labels = [f"{_short(part['name'])} · {part['n']}" for part in reversed(parts)]
-    axes.set(xlim=(-0.02, 1.02), ylim=(-0.6, len(parts) - 0.4), yticks=range(len(parts)), yticklabels=labels)
+    axes.set(xlim=(0, 1), ylim=(-0.5, len(parts) - 0.5), yticks=range(len(parts)), yticklabels=labels)
     _percent_axis(axes, "x")
-    return _svg(figure, f"slices-{re.sub(r'[^a-z0-9]', '', name.lower())}", f"Accuracy by {name}, base and adapter")
+    return _svg(figure, f"slices-{re.sub(r'[^a-z0-9]', '', by.lower())}", f"Accuracy by {by}, 95 % intervals")
 
 
 @_styled
@@ -177,6 +225,23 @@ def course(rows: Sequence[StepRow], key: CourseKey, label: str) -> str:
 
 def _scaled(key: CourseKey, value: float) -> float:
     return value / 2**30 if key == "memory" else value
+
+
+def _dot(axes: Axes, y: float, middle: float, ends: Sequence[float], colour: str) -> None:
+    axes.plot(ends, [y, y], color=colour, linewidth=4, alpha=0.3, solid_capstyle="butt")
+    axes.plot([middle], [y], "o", color=colour, markersize=6.5, clip_on=False, zorder=3)
+
+
+def _less(upper: Sequence[float], lower: Sequence[float]) -> list[float]:
+    return [max(0.0, u - v) for u, v in zip(upper, lower, strict=True)]
+
+
+def _apart(heights: Sequence[float], least: float) -> list[float]:
+    """The heights moved so that neighbours are `least` apart: names at the ends of curves that nearly meet."""
+    placed = list(heights)
+    for upper, lower in itertools.pairwise(sorted(range(len(heights)), key=heights.__getitem__, reverse=True)):
+        placed[lower] = min(heights[lower], placed[upper] - least)
+    return placed
 
 
 def _figure(height: float) -> tuple[Figure, Axes]:

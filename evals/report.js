@@ -1,4 +1,5 @@
 "use strict";
+{% include "walk.js" %}
 // Renders the embedded questions: search, filters, rows on demand. Text enters the page as text only.
 (async () => {
   const LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ", PAGE = 60;
@@ -21,13 +22,16 @@
     get("table").append(make("p", { class: "small" }, "This table needs a browser of 2023 or later."));
     return;
   }
+  const subjects = JSON.parse(get("table").dataset.subjects).map(([label, style]) => ({ label, style }));
   const questions = await unpack();
   for (const q of questions) {
     q.haystack = [q.id, q.source_id, q.change, q.problem, q.question, ...q.options, ...(q.tags || []),
-      q.base.greedy_text, q.adapter.greedy_text].join("\n").toLowerCase();
+      ...q.subjects.flatMap((s) => [s.greedy_text, s.greedy_extractor, ...s.texts, ...new Set(s.extractors)])].join("\n").toLowerCase();
   }
-  const unread = (q) => q.adapter.winner === null || q.base.winner === null;
-  const filters = [["all", () => true], ["fixed"], ["broken"], ["both right"], ["both wrong"], ["no answer", unread]]
+  const unread = (q) => q.subjects.some((s) => s.winner === null);
+  const differ = (q) => new Set(q.subjects.slice(1).map((s) => s.winner)).size > 1;
+  const filters = [["all", () => true], ["fixed"], ["broken"], ["both right"], ["both wrong"], ["no answer", unread],
+    ...(subjects.length > 2 ? [["adapters differ", differ]] : [])]
     .map(([name, test]) => [name, test || ((q) => q.change === name)]);
   let chosen = "all", shown = [], drawn = 0;
 
@@ -38,15 +42,22 @@
     for (const v of reply.votes) row.append(make("i", { class: v === null ? "none" : v === gold ? "right" : "wrong" }, v || "–"));
     return row;
   };
-  const said = (text) => make("pre", { dir: "auto", tabindex: 0 }, text || "(empty)");
-  const side = (name, reply, q) => {
+  // Places count characters, JavaScript's strings count halves of some of them.
+  const said = (text, at) => {
+    const node = make("pre", { dir: "auto", tabindex: 0 });
+    const all = at ? Array.from(text) : [];
+    const part = (from, to) => all.slice(from, to).join("");
+    node.append(...(at ? [part(0, at[0]), make("mark", {}, part(...at)), part(at[1])] : [text || "(empty)"]));
+    return node;
+  };
+  const read = (answer, by) => [answer ? `read as ${answer} by ` : "no answer: ", make("code", {}, by)];
+  const side = ({ label, style }, reply, q) => {
     const samples = reply.texts.map((text, i) => make("li", {},
-      make("p", { class: "small" }, make("b", {}, reply.votes[i] || "no answer"), " ", make("code", {}, reply.extractors[i] || "")),
-      said(text)));
-    return make("div", { class: "reply " + name },
-      make("h4", {}, name, " ", mark(reply.winner, q.gold), " ", votes(reply, q.gold)),
-      said(reply.greedy_text),
-      make("p", { class: "small" }, `greedy reply, ${reply.greedy ? `read as ${reply.greedy} by` : "no answer:"} `, make("code", {}, reply.greedy_extractor)),
+      make("p", { class: "small" }, ...read(reply.votes[i], reply.extractors[i] || "")), said(text, reply.at[i])));
+    return make("div", { class: "reply " + style },
+      make("h4", {}, label, " ", mark(reply.winner, q.gold), " ", votes(reply, q.gold)),
+      ...(reply.greedy_extractor ? [said(reply.greedy_text, reply.greedy_at),
+        make("p", { class: "small" }, "greedy reply, ", ...read(reply.greedy, reply.greedy_extractor))] : []),
       samples.length ? make("details", {}, make("summary", {}, `${samples.length} sampled replies`), make("ol", { class: "samples" }, ...samples)) : null);
   };
   const detail = (q) => make("div", { class: "detail" },
@@ -54,7 +65,7 @@
       make("p", { class: "problem" }, q.problem), make("p", { class: "question" }, q.question),
       make("ol", { class: "options" }, ...q.options.map((text, i) => make("li", { class: LETTERS[i] === q.gold && "gold" },
         make("b", {}, LETTERS[i]), " ", make("span", {}, text), LETTERS[i] === q.gold ? make("em", {}, "key") : null)))),
-    make("div", { class: "replies" }, side("base", q.base, q), side("adapter", q.adapter, q)));
+    make("div", { class: "replies" }, ...q.subjects.map((reply, i) => side(subjects[i], reply, q))));
 
   const toggle = (row, q, open) => {
     const button = row.querySelector("button");
@@ -70,11 +81,11 @@
         make("span", { class: "text", lang: q.language }, q.question),
         make("span", { class: "where" }, q.source_id || q.id),
         make("span", { class: "letters" }, make("span", {}, "key ", make("b", {}, q.gold)),
-          make("span", {}, "base ", mark(q.base.winner, q.gold)), make("span", {}, "adapter ", mark(q.adapter.winner, q.gold)))));
+          ...q.subjects.map((reply, i) => make("span", {}, subjects[i].label + " ", mark(reply.winner, q.gold))))));
     item.firstChild.addEventListener("click", () => toggle(item, q));
     return item;
   };
-  const list = make("ol", { class: "rows" });
+  const list = make("ol", { class: subjects.length > 2 ? "rows many" : "rows" });
   const more = make("button", { type: "button", class: "more" }, "Show more");
   const draw = (upto = drawn + PAGE) => {
     list.append(...shown.slice(drawn, upto).map(row));
@@ -93,7 +104,7 @@
   const show = (id) => {
     const q = questions.find((candidate) => candidate.id === id);
     if (!q) return;
-    if (!shown.includes(q)) { chosen = "all"; get("search").value = ""; paint(); filter(); }
+    if (!shown.includes(q)) reset();
     draw(shown.indexOf(q) + 1);
     const item = get("q-" + id);
     toggle(item, q, true);
@@ -116,13 +127,8 @@
   more.addEventListener("click", () => draw());
   new IntersectionObserver((seen) => { if (seen[0].isIntersecting && drawn) draw(); }, { rootMargin: "400px" }).observe(more);
 
-  document.addEventListener("keydown", (event) => {
-    const typing = event.target.matches("input, textarea");
-    if (event.key === "/" && !typing && !event.ctrlKey && !event.metaKey) { event.preventDefault(); get("search").focus(); }
-    const item = event.target.closest(".rows > li");
-    const next = event.key === "ArrowDown" ? item?.nextElementSibling : event.key === "ArrowUp" ? item?.previousElementSibling : null;
-    if (next && event.target.parentNode === item) { event.preventDefault(); next.firstChild.focus(); }
-  });
+  const reset = () => { chosen = "all"; get("search").value = ""; paint(); filter(); };
+  walk({ list, search: get("search"), filter, reset, grow: () => draw() });
   document.addEventListener("click", (event) => {
     const link = event.target.closest("a[data-open]");
     if (link) { event.preventDefault(); history.replaceState(null, "", link.hash); show(link.dataset.open); }

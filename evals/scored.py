@@ -17,11 +17,12 @@ from typing import Any
 
 from evals.scorers.base import Score
 from evals.stats import clustered_bootstrap
-from evals.verdict import verdict
+from evals.verdict import Verdict, corrected, verdict
 from evals.vote import majority
 from storage.records import seed_of
 
 GREEDY = -1
+RIGHT = "right"  # the outcome that stands for the key
 _UNREADABLE = ("invalid", "refused", "timeout", "memory")
 
 
@@ -37,6 +38,9 @@ class Scored:
     finish: str
     score: Score
     label: int | None = None
+
+
+Pair = tuple[Mapping[str, Sequence[Scored]], Mapping[str, Sequence[Scored]]]  # base and adapter, by question
 
 
 def winner(replies: Sequence[Scored]) -> Scored:
@@ -57,6 +61,23 @@ def compare(
     `left_out` counts, by outcome, the questions that do not. A side's `value` is the mean of its scores' values,
     its interval and that of the difference drawn by group; `outcomes` counts what became of its answers.
     """
+    return compare_all({names[1]: (base, adapter)}, names[0])[names[1]]
+
+
+def compare_all(pairs: Mapping[str, Pair], base: str) -> dict[str, dict[str, Any]]:
+    """`compare` of each adapter with the base of its pair; each word is corrected for all comparisons (Holm)."""
+    found = {name: _compared(*pair, (base, name)) for name, pair in pairs.items()}
+    words = corrected([judged for judged, _ in found.values()])
+    return {
+        name: facts | {"paired": word.paired() | facts["paired"]}
+        for (name, (_, facts)), word in zip(found.items(), words, strict=True)
+    }
+
+
+def _compared(
+    base: Mapping[str, Sequence[Scored]], adapter: Mapping[str, Sequence[Scored]], names: tuple[str, str]
+) -> tuple[Verdict, dict[str, Any]]:
+    """The verdict, and the facts around it; of `paired` what a verdict does not know."""
     replies = {"base": base, "adapter": adapter}
     won = {name: {id: winner(of) for id, of in side.items()} for name, side in replies.items()}
     out: dict[str, str] = {}
@@ -82,23 +103,28 @@ def compare(
             "cut": sum(one.finish == "length" for one in side.values()) / len(side),
             "overflow": sum(one.finish == "overflow" for one in side.values()) / len(side),
         }
-    facts["paired"] = judged.paired() | {
+    facts["paired"] = {
         "value_difference": facts["adapter"]["value"] - facts["base"]["value"],
         "value_ci95": list(intervals["difference"]),
     }
-    return facts
+    return judged, facts
+
+
+def alone(replies: Mapping[str, Sequence[Scored]]) -> dict[str, Any]:
+    """The figures of a base that is compared with nothing. UsageError where no question says anything of it."""
+    itself = compare(replies, replies, ("base", "base"))
+    return {name: itself[name] for name in ("counted", "left_out", "base")}
+
+
+def answer_of(outcome: str) -> str | None:
+    """What stands for an answer where a verdict compares: the outcome, "right" being the key; None if unreadable."""
+    return None if outcome in _UNREADABLE else outcome
 
 
 def rows(won: Iterable[Scored]) -> list[dict[str, Any]]:
     """One subject's answers as `evals.verdict` takes them."""
     return [
-        {
-            "id": one.question,
-            "group": one.group,
-            "gold": "right",
-            "answer": None if one.score.outcome in _UNREADABLE else one.score.outcome,
-        }
-        for one in won
+        {"id": one.question, "group": one.group, "gold": RIGHT, "answer": answer_of(one.score.outcome)} for one in won
     ]
 
 

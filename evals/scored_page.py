@@ -1,15 +1,28 @@
 """The page of an evaluation of dialogues: the word, the numbers, every question with its replies, and its Markdown.
 
-ScoredFacts ──page──▶ HTML (no network, no script)      ScoredFacts ──markdown──▶ a Prefect artifact
+ScoredFacts ──page──▶ HTML (no network, whole without scripts)      ScoredFacts ──markdown──▶ a Prefect artifact
 """
 
 from __future__ import annotations
 
-from typing import Any, TypedDict
+from typing import Any, NamedTuple, TypedDict
 
+from evals import plots
 from evals.facts import Change, OriginFacts, StepFacts, ThrownFacts, TrainingFacts
-from evals.page import CHANGES, TOY, TOY_SETTING, cell, duration, environment, interval, percent, points
-from evals.plots import course
+from evals.measured import PairedFacts
+from evals.page import (
+    CHANGES,
+    TOY,
+    TOY_SETTING,
+    allowed,
+    cell,
+    comparisons,
+    environment,
+    interval,
+    line,
+    percent,
+    stages,
+)
 
 
 class ScoredReply(TypedDict):
@@ -24,7 +37,10 @@ class ScoredReply(TypedDict):
 
 
 class ScoredQuestion(TypedDict):
-    """One question: the last user's turn, the turns before it, the reference, both sides' replies."""
+    """One question: the last user's turn, the turns before it, the reference, each subject's replies.
+
+    `others` are those of further adapters; `change` is between base and first adapter.
+    """
 
     id: str
     source_id: str
@@ -33,6 +49,7 @@ class ScoredQuestion(TypedDict):
     reference: str
     base: list[ScoredReply]
     adapter: list[ScoredReply]
+    others: list[list[ScoredReply]]
     change: Change | None
 
 
@@ -51,13 +68,35 @@ class ScoredFacts(TypedDict):
     texts_left_out: int
     steps: list[StepFacts]
     thrown_away: list[ThrownFacts]
-    training: TrainingFacts
+    training: TrainingFacts | None
     lineage: list[OriginFacts]
+
+
+class Side(NamedTuple):
+    """One subject as the page shows it; the base has no word."""
+
+    label: str
+    style: str
+    side: dict[str, Any]
+    paired: PairedFacts | None
+
+
+def sides(evaluation: dict[str, Any]) -> list[Side]:
+    """Base, first adapter, others; an adapter alone is called "adapter"."""
+    others = evaluation["others"]
+    first = evaluation["adapter_name"] if others else "adapter"
+    return [
+        Side("base", "base", evaluation["base"], None),
+        Side(first, "adapter", evaluation["adapter"], evaluation["paired"]),
+        *(Side(name, f"other-{n % 4}", one, one["paired"]) for n, (name, one) in enumerate(others.items())),
+    ]
 
 
 def page(facts: ScoredFacts) -> str:
     """The report as one HTML document."""
     order = {str(change): place for place, change in enumerate((*CHANGES, None))}
+    script = environment().get_template("scored.js").render()
+    shown = sides(facts["evaluation"])
     return (
         environment()
         .get_template("scored.html.j2")
@@ -66,17 +105,23 @@ def page(facts: ScoredFacts) -> str:
             evaluation=facts["evaluation"],
             paired=facts["evaluation"]["paired"],
             rows=figures(facts["evaluation"]),
+            subjects=shown,
+            adapters=shown[1:],
             questions=sorted(facts["questions"], key=lambda q: (order[str(q["change"])], q["id"])),
             toy_text=TOY,
             toy_setting=TOY_SETTING,
-            plot=course(facts["training"]["rows"], "loss", "Loss"),
+            flips=plots.flips(shown[1:]),
+            plot=plots.course(facts["training"]["rows"] if facts["training"] else [], "loss", "Loss"),
+            script=script,
+            script_hash=allowed(script),
         )
     )
 
 
 def markdown(facts: ScoredFacts) -> str:
-    """The word, the numbers, the stages and the way back, as Markdown."""
+    """The word, the numbers, the comparisons and their correction, the stages and the way back, as Markdown."""
     evaluation, paired = facts["evaluation"], facts["evaluation"]["paired"]
+    shown = sides(evaluation)
     lines = [f"# {cell(facts['adapter'])}: {paired['verdict']}", "", cell(paired["reason"]), ""]
     if facts["toy"]:
         lines += [f"> **{TOY}** `{TOY_SETTING}` in the recipe puts a real model in its place.", ""]
@@ -84,44 +129,34 @@ def markdown(facts: ScoredFacts) -> str:
         f"{evaluation['counted']} of {evaluation['questions']} questions counted, in {paired['problems']} groups."
         f" Right: {evaluation['right']}.",
         "",
-        "| | base | adapter |",
-        "|---|---:|---:|",
-        *(f"| {cell(name)} | {before} | {after} |" for name, before, after in figures(evaluation)),
+        line("", (one.label for one in shown)),
+        "|---|" + "---:|" * len(shown),
+        *(line(cell(name), found) for name, found in figures(evaluation)),
         "",
-        f"Difference {points(paired['difference'])} points, 95 % interval {points(paired['ci95'][0])} to"
-        f" {points(paired['ci95'][1])} (clustered by group); exact McNemar p = {paired['mcnemar_p']:.2g};"
-        f" {paired['fixed']} fixed, {paired['broken']} broken.",
+        *comparisons(shown[1:]),
         "",
-        "| step | status | time | digest |",
-        "|---|---|---:|---|",
-        *(
-            f"| {cell(s['name'])} | {s['status']} | {duration(s['seconds'])} | `{s['digest'][:12]}` |"
-            for s in facts["steps"]
-        ),
+        *stages(facts["steps"], facts["thrown_away"]),
     ]
-    if facts["thrown_away"]:
-        lines += ["", "| thrown away in | reason | rows |", "|---|---|---:|"]
-        lines += [f"| {cell(t['where'])} | {cell(t['reason'])} | {t['count']} |" for t in facts["thrown_away"]]
     return "\n".join([*lines, "", "Get it again:", "", f"    {facts['command']}", ""])
 
 
-def figures(evaluation: dict[str, Any]) -> list[tuple[str, str, str]]:
-    """The table of both sides: a name, the base's figure, the adapter's."""
-    sides = evaluation["base"], evaluation["adapter"]
+def figures(evaluation: dict[str, Any]) -> list[tuple[str, list[str]]]:
+    """The table of all subjects: a name, and each one's figure."""
+    found = [one.side for one in sides(evaluation)]
     votes = evaluation["votes"]
-    found = [
-        (f"right by the vote of {votes}" if votes > 1 else "right", *(percent(s["accuracy"]) for s in sides)),
-        ("its 95 % interval", *(interval(s["ci95"]) for s in sides)),
+    rows = [
+        (f"right by the vote of {votes}" if votes > 1 else "right", [percent(s["accuracy"]) for s in found]),
+        ("its 95 % interval", [interval(s["ci95"]) for s in found]),
     ]
     if votes > 1:
-        found.append(("right, greedy reply", *(percent(s["greedy_accuracy"]) for s in sides)))
-    found += [
-        (f"mean value ({evaluation['value']})", *(f"{s['value']:.3f}" for s in sides)),
-        ("its 95 % interval, by group", *(" to ".join(f"{end:.3f}" for end in s["value_ci95"]) for s in sides)),
-        ("no answer that can be used", *(percent(s["unreadable"]) for s in sides)),
+        rows.append(("right, greedy reply", [percent(s["greedy_accuracy"]) for s in found]))
+    rows += [
+        (f"mean value ({evaluation['value']})", [f"{s['value']:.3f}" for s in found]),
+        ("its 95 % interval, by group", [" to ".join(f"{end:.3f}" for end in s["value_ci95"]) for s in found]),
+        ("no answer that can be used", [percent(s["unreadable"]) for s in found]),
     ]
-    for name in dict.fromkeys(name for s in sides for name in s["measures"]):
-        found.append((name, *(f"{s['measures'][name]:.3f}" if name in s["measures"] else "–" for s in sides)))
-    for name in dict.fromkeys(name for s in sides for name in s["outcomes"]):
-        found.append((f"outcome: {name}", *(str(s["outcomes"].get(name, 0)) for s in sides)))
-    return found  # type: ignore[return-value]  # a starred generator of two
+    for name in dict.fromkeys(name for s in found for name in s["measures"]):
+        rows.append((name, [f"{s['measures'][name]:.3f}" if name in s["measures"] else "–" for s in found]))
+    for name in dict.fromkeys(name for s in found for name in s["outcomes"]):
+        rows.append((f"outcome: {name}", [str(s["outcomes"].get(name, 0)) for s in found]))
+    return rows

@@ -4,7 +4,7 @@
 which some answer won. `greedy_accuracy`, `single_accuracy` and `forced_accuracy` are those of the greedy
 reply, of one vote on average, and of the forced letter. `unreadable` is the share of questions whose vote
 no answer won; `unreadable_samples` that of single votes without an answer. What cannot be read is wrong
-everywhere but in `readable_accuracy`.
+everywhere but in `readable_accuracy`. `extractors` counts, by what read them, votes and right votes.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ def side(questions: Sequence[Question], samples: Sequence[Sample], ballots: Mapp
         "samples": len(votes),
         "cut": _ended(replies, "length"),
         "overflow": _ended(replies, "overflow"),
-        "extractors": _counts(s.extractor for s in drawn if s.answer is not None),
+        "extractors": _read_by(questions, drawn),
         "abstentions": _counts(s.extractor for s in drawn if s.answer is None),
         "calibration": _told(calibration(cut)),
     }
@@ -79,6 +79,18 @@ def _ended(replies: Sequence[Sample], finish: str) -> float:
 
 def _counts(names: Iterable[str]) -> dict[str, int]:
     return dict(Counter(names).most_common())
+
+
+def _read_by(questions: Sequence[Question], drawn: Iterable[Sample]) -> dict[str, dict[str, int]]:
+    """Votes that were read, and how many of them are the key, by extractor, the busiest first."""
+    keys = {q.id: (same_answer(q.options), str(q.answer)) for q in questions}
+    read, right = Counter[str](), Counter[str]()
+    for sample in drawn:
+        if sample.answer is not None:
+            under, key = keys[sample.question]
+            read[sample.extractor] += 1
+            right[sample.extractor] += under[sample.answer] == under[key]
+    return {name: {"n": n, "right": right[name]} for name, n in read.most_common()}
 
 
 def _share(questions: Sequence[Question], samples: Iterable[Sample], index: int) -> float | None:

@@ -8,7 +8,8 @@ from bisect import bisect_left
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 
-from evals.facts import SliceFacts
+from evals.measured import SliceFacts
+from evals.stats import wilson
 from storage.records import Ballot, Question
 
 MOST_PARTS = 24
@@ -29,16 +30,21 @@ def slices(
     for ballot in adapter:
         for by, name in labels.get(ballot.question, {}).items():
             rows[by, name].append((right[ballot.question], ballot.right))
-    return [
-        {
-            "by": by,
-            "name": name,
-            "n": len(pairs),
-            "base": sum(b for b, _ in pairs) / len(pairs),
-            "adapter": sum(a for _, a in pairs) / len(pairs),
-        }
-        for (by, name), pairs in sorted(rows.items())
-    ]
+    found: list[SliceFacts] = []
+    for (by, name), pairs in sorted(rows.items()):
+        n, before, after = len(pairs), sum(b for b, _ in pairs), sum(a for _, a in pairs)
+        found.append(
+            {
+                "by": by,
+                "name": name,
+                "n": n,
+                "base": before / n,
+                "base_ci95": list(wilson(before, n)),
+                "adapter": after / n,
+                "adapter_ci95": list(wilson(after, n)),
+            }
+        )
+    return found
 
 
 def labels(questions: Sequence[Question]) -> dict[str, dict[str, str]]:

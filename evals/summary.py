@@ -28,8 +28,11 @@ def summary(
     """The figures of "base" and of the first adapter side by side, those of all others under "others".
 
     `ballots` holds by subject one ballot for each question; `samples` those of the subjects that were
-    asked. Where several adapters are compared with the base, each word is corrected for all of them.
+    asked. Where several adapters are compared with the base, each word is corrected for all of them. Without
+    any there is nothing under "adapter", "paired" and "others".
     """
+    if not adapters:
+        return _alone(questions, samples["base"], ballots["base"])
     sides = {name: side(questions, samples.get(name, ()), ballots[name]) for name in ("base", *adapters)}
     base = _rows(ballots["base"])
     words = corrected([verdict(base, _rows(ballots[name]), ("base", name)) for name in adapters])
@@ -78,6 +81,17 @@ def same_replies(one: Iterable[Sample], other: Iterable[Sample]) -> bool:
         return {(s.question, s.index): s.text for s in samples if s.index < 0}
 
     return fixed(one) == fixed(other)
+
+
+def _alone(questions: Sequence[Question], samples: Sequence[Sample], ballots: Ballots) -> dict[str, Any]:
+    voted, passed = curves(ballots)
+    parts = slices(ballots.values(), ballots.values(), labels(questions))
+    return {
+        "base": side(questions, samples, ballots),
+        "curves": {"base": voted},
+        "passes": {"base": passed},
+        "slices": [{name: value for name, value in part.items() if "adapter" not in name} for part in parts],
+    }
 
 
 def _rows(ballots: Ballots) -> list[dict[str, Any]]:

@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from flows.recipe import Recipe, resolved
-from storage.records import Receipt
+from storage.records import Receipt, UsageError
 from tasks import assemble, candidates, evaluate, parse, puzzles, reason, report, train
 from tasks.step import Step
 
@@ -18,7 +18,10 @@ Do = Callable[[Step], Receipt]
 
 
 def chain(recipe: Recipe, do: Do, home: Path) -> None:
-    """From a file of questions, or of dialogues, to a verdict on an adapter."""
+    """From a file of questions, or of dialogues, to a verdict on an adapter; without [train], to a base's figures."""
+    if recipe.train is None:
+        measure(recipe, do, home)
+        return
     parsed = _parsed(recipe, do, home)
     rationales = do(reason.step(recipe.reason, parsed)) if recipe.kind == "choice" else None
     about = {"recipe": recipe.name, "base_model": recipe.train.base_model}
@@ -32,10 +35,25 @@ def chain(recipe: Recipe, do: Do, home: Path) -> None:
 
 
 def compare(recipe: Recipe, do: Do, home: Path, adapters: Sequence[str]) -> None:
-    """A verdict on adapters that are there already: "NAME/N" or "NAME@latest"."""
-    parsed = _parsed(recipe, do, home)
+    """A verdict on adapters that are there already, "NAME/N" or "NAME@latest", and the report on it."""
     named = candidates.named(home, adapters)
-    do(evaluate.step(recipe.evaluate, recipe.train, parsed, *named, rendering=recipe.train.wish, kind=recipe.kind))
+    base, wish = recipe.base or candidates.base(home, named), recipe.train.wish if recipe.train else None
+    parsed = _parsed(recipe, do, home)
+    verdict = do(evaluate.step(recipe.evaluate, base, parsed, *named, rendering=wish, kind=recipe.kind))
+    do(report.step(recipe.report, resolved(recipe), [parsed, verdict]))
+
+
+def measure(recipe: Recipe, do: Do, home: Path) -> None:
+    """What a base can do by itself. UsageError if the recipe names none."""
+    if recipe.base is None:
+        raise UsageError(
+            "there is no model to measure",
+            expected="[evaluate] base_model, or adapters that are there",
+            hint="--set evaluate.base_model=ORG/NAME, or `ponens evaluate RECIPE --adapter NAME/N`",
+        )
+    parsed = _parsed(recipe, do, home)
+    measured = do(evaluate.step(recipe.evaluate, recipe.base, parsed, kind=recipe.kind))
+    do(report.step(recipe.report, resolved(recipe), [parsed, measured]))
 
 
 def contest(recipe: Recipe, do: Do, home: Path, adapters: Sequence[str]) -> list[Receipt]:
@@ -45,11 +63,11 @@ def contest(recipe: Recipe, do: Do, home: Path, adapters: Sequence[str]) -> list
     """
     asked = _gate_set(recipe, do, home)
     spec = recipe.evaluate.model_copy(update={"on_mismatch": "warn"})
-    wish, kind = recipe.train.wish, recipe.kind
-    return [
-        do(evaluate.step(spec, candidates.base_of(home, one) or recipe.train, asked, one, rendering=wish, kind=kind))
-        for one in candidates.named(home, adapters)
-    ]
+    found, wish = [], recipe.train.wish if recipe.train else None
+    for one in candidates.named(home, adapters):
+        base = candidates.stated(home, one) or recipe.base or candidates.base(home, [one])
+        found.append(do(evaluate.step(spec, base, asked, one, rendering=wish, kind=recipe.kind)))
+    return found
 
 
 def _gate_set(recipe: Recipe, do: Do, home: Path) -> Receipt:

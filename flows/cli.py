@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import signal
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -16,7 +17,7 @@ from rich.console import Console
 from rich.markup import escape
 
 import flows.offline  # noqa: F401  sets switches that Prefect reads when a command imports it
-from flows import adapters, champion, commands, datasets, explain, housekeeping, sweep
+from flows import adapters, champion, commands, datasets, explain, housekeeping, serving, sweep
 from flows import results as evaluated
 from storage.records import PonensError
 
@@ -33,9 +34,12 @@ stderr = Console(stderr=True, highlight=False)
 
 app.add_typer(adapters.app, name="adapters")
 app.add_typer(datasets.app, name="datasets")
-for command in (champion.promote, champion.rollback, explain.explain):
-    app.command()(command)
-for command in (housekeeping.gc, housekeeping.backup, housekeeping.restore, sweep.sweep):
+COMMANDS: tuple[Callable[..., None], ...] = (
+    *(sweep.sweep, champion.promote, champion.rollback, explain.explain),
+    *(serving.serve, serving.ask, serving.chat),
+    *(housekeeping.gc, housekeeping.backup, housekeeping.restore),
+)
+for command in COMMANDS:
     app.command()(command)
 RecipePath = Annotated[Path, typer.Argument(help="A recipe, such as recipes/demo.toml.", show_default=False)]
 Change = Annotated[list[str], typer.Option("--set", metavar="KEY=VALUE", help="Change a value of the recipe.")]

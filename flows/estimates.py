@@ -41,6 +41,7 @@ def train(recipe: Recipe, home: Home) -> dict[str, Any]:
     """Memory, steps, tokens and time of training. UsageError if the snapshot is not built: that may cost money."""
     from tasks.train import estimate
 
+    spec = recipe.training
     found: list[Receipt] = []
 
     def say(step: Step) -> Receipt:
@@ -59,4 +60,4 @@ def train(recipe: Recipe, home: Home) -> dict[str, Any]:
 
     with contextlib.suppress(_Reached):
         chain(recipe, say, home.root)
-    return estimate(recipe.train, home, found[-1])
+    return estimate(spec, home, found[-1])

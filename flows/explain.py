@@ -43,7 +43,7 @@ def explain(
         _grow(tree, found["origin"])
     for part in ("evaluations", "promotions"):
         _branch(tree, part, found.get(part, []))
-    came = tree.add("what came of the same source" if "origin" in found else "what came of it")
+    came = tree.add("what else came of the same source" if "origin" in found else "what came of it")
     for part, nodes in found["came_of_it"].items():
         _branch(came, part, nodes)
     if not came.children:
@@ -60,14 +60,9 @@ def gather(home: Home, what: str) -> Found:
     if _is_adapter(home, what):
         one = adapters.resolve(home, what)
         origin = known.adapter(one)
-        came = _but(known.forward(known.parsings_of(origin)), "adapter", str(one))
-        judged, moves = (came.pop(part) for part in ("evaluations", "promotions"))
         own = {"evaluations": known.evaluations([str(one)]), "promotions": known.promotions([str(one)])}
-        came |= {
-            "evaluations": [n for n in judged if n not in own["evaluations"]],
-            "promotions": [n for n in moves if n not in own["promotions"]],
-        }
-        return {"what": "adapter", "name": str(one), "origin": origin, **own, "came_of_it": came}
+        came = known.forward(known.parsings_of(origin))
+        return {"what": "adapter", "name": str(one), "origin": origin, **own, "came_of_it": _else(came, origin, own)}
     if Path(what).exists():
         parsings = known.parsings(source.hashed(source.files([Path(what)])))
         return {"what": "source", "name": what, "came_of_it": known.forward(parsings)}
@@ -81,8 +76,8 @@ def gather(home: Home, what: str) -> Found:
             hint="`ponens adapters list`, `ponens datasets list`",
         ) from None
     origin = known.snapshot(str(snapshot.manifest["digest"]))
-    came = _but(known.forward(known.parsings_of(origin)), "snapshot", snapshot.id)
-    return {"what": "snapshot", "name": snapshot.id, "origin": origin, "came_of_it": came}
+    came = known.forward(known.parsings_of(origin))
+    return {"what": "snapshot", "name": snapshot.id, "origin": origin, "came_of_it": _else(came, origin, {})}
 
 
 def _is_adapter(home: Home, what: str) -> bool:
@@ -92,9 +87,15 @@ def _is_adapter(home: Home, what: str) -> bool:
     return "/" in what.replace("@", "/") and name in adapters.names(home)
 
 
-def _but(came: Found, what: str, name: str) -> Found:
-    """Without the one whose source it is."""
-    return {part: [n for n in nodes if (n["what"], n["name"]) != (what, name)] for part, nodes in came.items()}
+def _else(came: Found, origin: Found, own: Found) -> Found:
+    """What came of a source, without what stands on the way back to it and what is told of its own."""
+    from storage.provenance import walk
+
+    back = {(node["what"], node["name"]) for node in walk(origin)}
+    return {
+        part: [node for node in nodes if (node["what"], node["name"]) not in back and node not in own.get(part, [])]
+        for part, nodes in came.items()
+    }
 
 
 def _branch(tree: Tree, title: str, nodes: Sequence[Mapping[str, Any]]) -> None:

@@ -13,6 +13,7 @@ from typing import Any
 from prefect import flow
 from prefect.artifacts import create_link_artifact, create_markdown_artifact, create_table_artifact
 
+from flows import show
 from flows.chain import compare
 from flows.recipe import Recipe, StepName
 from flows.run import Run
@@ -31,7 +32,7 @@ def finetune_logic(
     """parse → reason → assemble → train → evaluate → report → promote; each step cached by its content.
 
     A recipe of another kind than multiple choice does not reason: its answers are the file's own. One without
-    [promote] leaves the champion alone.
+    [promote] leaves the champion alone. One without [train] only measures: parse → evaluate → report.
     """
     run = Run(recipe, Home(home.resolve()) if home else Home.beside(), refresh=refresh, until=until)
     summary = run.go()
@@ -82,12 +83,17 @@ def _publish(summary: dict[str, Any]) -> None:
         create_link_artifact(Path(page).as_uri(), link_text="Rationales and keys in doubt", key="rationales-page")
         create_markdown_artifact(Path(page).with_suffix(".md").read_text("utf-8"), key="rationales")
     if found := summary.get("evaluation"):
-        sides = ("base", "adapter")
-        rows = [{"": side} | {m: _shown(found[side][m]) for m in _MEASURES if m in found[side]} for side in sides]
-        word = found["paired"]["verdict"]
-        create_table_artifact(rows, key="comparison", description=f"{summary['adapter']} against its base: **{word}**")
+        sides = show.sides(found)
+        rows = [{"": name} | {m: _shown(side[m]) for m in _MEASURES if m in side} for name, side in sides.items()]
+        words = ", ".join(f"**{paired['verdict']}**" for _, paired in show.verdicts(found))
+        said = (
+            f"{summary['adapter']} against the base: {words}" if words else f"{summary['recipe']}: the base by itself"
+        )
+        create_table_artifact(rows, key="comparison", description=said)
     if page := summary.get("report"):
-        create_link_artifact(Path(page).as_uri(), link_text=f"Report on {summary['adapter']}", key="report-page")
+        create_link_artifact(
+            Path(page).as_uri(), link_text=f"Report on {summary.get('adapter', summary['recipe'])}", key="report-page"
+        )
         create_markdown_artifact(Path(page).with_suffix(".md").read_text("utf-8"), key="verdict")
     if found := summary.get("promotion"):
         create_markdown_artifact(found["why"], key="promotion", description=f"Champion: {found['champion']}")

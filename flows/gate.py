@@ -24,7 +24,7 @@ from storage.home import Home
 from storage.records import Refused, UsageError
 from storage.registry import Overtaken
 from tasks.promote import SPLIT, judge
-from tasks.step import Secret
+from tasks.step import Secret, log
 
 WEBHOOK = "PONENS_WEBHOOK"
 Found = dict[str, Any]
@@ -87,7 +87,13 @@ def recipe_of(home: Home, adapter: Adapter) -> Recipe:
 
 def webhook(recipe: Recipe | None, secret: Secret) -> str | None:
     """Where a new champion is posted: the recipe's address, else PONENS_WEBHOOK."""
-    return (recipe.promote.webhook if recipe and recipe.promote else None) or secret(WEBHOOK)
+    if recipe and recipe.promote and recipe.promote.webhook:
+        return recipe.promote.webhook
+    try:
+        return secret(WEBHOOK)
+    except Exception as error:  # of Prefect's client, of HTTP: the champion does not wait for whom it is told to
+        log.warning("promote: %s could not be looked up: %s", WEBHOOK, type(error).__name__)
+        return None
 
 
 def refusal(found: Found) -> Refused:

@@ -20,4 +20,6 @@ def plan(recipe: Recipe, home: Home, refresh: Collection[str] = ()) -> list[Fore
         return stand_in(forecasts[-1])
 
     chain(recipe, say, home.root)
+    if recipe.promote:
+        forecasts.append(Forecast("promote", "will_run", "it depends on who is champion then"))
     return forecasts

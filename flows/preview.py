@@ -22,7 +22,7 @@ def preview(recipe: Recipe, home: Home, snapshot: str, rows: int, *, json: bool)
     """Print what training would see of a snapshot of this home; PonensError where it would refuse a row."""
     from tasks.preview import preview as look
 
-    found = look(recipe.train, catalog.find(home, snapshot).path, rows)
+    found = look(recipe.training, catalog.find(home, snapshot).path, rows)
     if json:
         show.emit(found)
         return

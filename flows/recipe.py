@@ -3,6 +3,8 @@
 name = "logic"
 [parse]
 path = "data.jsonl"
+
+With [train] it ends in a measured adapter. Without it only measures: [evaluate] base_model, or adapters that exist.
 """
 
 from __future__ import annotations
@@ -11,8 +13,9 @@ import difflib
 import json
 import re
 import tomllib
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Literal, get_args
+from typing import Any, Literal, TypeVar, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
@@ -20,19 +23,22 @@ from storage.dialogues import Kind
 from storage.records import UsageError
 from storage.remote import is_url
 from tasks.assemble import AssembleSpec
+from tasks.candidates import Base
 from tasks.evaluate import EvaluateSpec
 from tasks.parse import ParseSpec
 from tasks.promote import SPLIT, PromoteSpec
 from tasks.puzzles import PuzzlesSpec
 from tasks.reason import ReasonSpec
 from tasks.report import ReportSpec
+from tasks.serving.spec import ServeSpec
 from tasks.training.spec import TrainSpec
 
+Spec = TypeVar("Spec", bound=BaseModel)
 StepName = Literal["puzzles", "parse", "reason", "assemble", "train", "evaluate", "report", "promote"]
 
 
 class Recipe(BaseModel):
-    """From a file of questions to a measured adapter."""
+    """From a file of questions to a measured adapter; without `train`, to what a model that is there can do."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -45,12 +51,13 @@ class Recipe(BaseModel):
     parse: ParseSpec = Field(default_factory=ParseSpec)
     reason: ReasonSpec = Field(default_factory=ReasonSpec)
     assemble: AssembleSpec = Field(default_factory=AssembleSpec)
-    train: TrainSpec
+    train: TrainSpec | None = Field(None, description="How the adapter is trained; without it nothing is.")
     evaluate: EvaluateSpec = Field(default_factory=EvaluateSpec)
     report: ReportSpec = Field(default_factory=ReportSpec)
     promote: PromoteSpec | None = Field(
         None, description="With this table a run ends by making its adapter the champion, if it is better."
     )
+    serve: ServeSpec = Field(default_factory=ServeSpec)
 
     @field_validator("name")
     @classmethod
@@ -78,6 +85,29 @@ class Recipe(BaseModel):
             raise ValueError(f'{named}: only kind = "choice" has questions with options and a teacher')
         return self
 
+    @model_validator(mode="after")
+    def _one_model(self) -> Recipe:
+        if self.train and self.evaluate.base_model:
+            raise ValueError("[evaluate] base_model: it is for recipes without [train], whose base_model is the base")
+        unread = {"[reason]": self.reason != ReasonSpec(), "[assemble]": self.assemble != AssembleSpec()}
+        if self.train is None and any(unread.values()):
+            named = " and ".join(name for name, given in unread.items() if given)
+            raise ValueError(f"{named} without [train]: nothing would be trained on what they make")
+        return self
+
+    @property
+    def base(self) -> Base | None:
+        """The model to train on, or to measure; None where only adapters say it."""
+        named = self.train or self.evaluate
+        return Base(named.base_model, named.revision) if named.base_model else None
+
+    @property
+    def training(self) -> TrainSpec:
+        """[train], where something is to be trained. UsageError without it."""
+        if self.train is None:
+            raise self._lacks("train")
+        return self.train
+
     @property
     def steps(self) -> tuple[StepName, ...]:
         """The steps of a run, in order."""
@@ -86,6 +116,8 @@ class Recipe(BaseModel):
             absent.add("reason")
         if self.promote is None:
             absent.add("promote")
+        if self.train is None:
+            absent |= {"reason", "assemble", "train"}
         return tuple(step for step in get_args(StepName) if step not in absent)
 
     @property
@@ -102,11 +134,15 @@ class Recipe(BaseModel):
     def require(self, step: str) -> None:
         """UsageError if a run of this recipe has no such step."""
         if step not in self.steps:
-            raise UsageError(
-                f"this recipe, of kind {self.kind!r}, has no step {step!r}",
-                expected=f"one of {', '.join(self.steps)}",
-                hint="`ponens plan RECIPE` shows what it does",
-            )
+            raise self._lacks(step)
+
+    def _lacks(self, step: str) -> UsageError:
+        what = f"of kind {self.kind!r}" if self.train else "without [train]"
+        return UsageError(
+            f"a recipe {what} has no step {step!r}",
+            expected=f"one of {', '.join(self.steps)}",
+            hint="`ponens plan RECIPE` shows what it does",
+        )
 
 
 def load(path: Path, changes: list[str] | None = None) -> Recipe:
@@ -152,6 +188,22 @@ def validate(content: dict[str, Any], origin: str) -> Recipe:
         seen = None if first["type"] in ("missing", "value_error") else repr(first["input"])
         label = f"{origin}: {where}" if where else origin
         raise UsageError(label, seen=seen, expected=first["msg"].removeprefix("Value error, ")) from None
+
+
+def section(kind: type[Spec], name: str, changes: Sequence[str]) -> Spec:
+    """One table of a recipe from its defaults and changes such as "serve.dtype=float32". UsageError for all else."""
+    content: dict[str, Any] = {name: {}}
+    for change in changes:
+        _apply(content, change)
+    if other := content.keys() - {name}:
+        known = ", ".join(f"{name}.{field}" for field in kind.model_fields)
+        raise UsageError(f"--set {min(other)}", expected=f"one of {known}")
+    try:
+        return kind.model_validate(content[name])
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(str(part) for part in (name, *first["loc"]))
+        raise UsageError(f"--set {where}", seen=repr(first["input"]), expected=first["msg"]) from None
 
 
 def _known(loc: tuple[int | str, ...]) -> list[str]:

@@ -10,6 +10,7 @@ import orjson
 from rich.markup import escape
 from rich.table import Table
 
+from evals.scored import RIGHT
 from flows import show
 from flows.show import stdout
 from storage import runs
@@ -81,7 +82,8 @@ def _shown(found: Mapping[str, Any]) -> None:
 
 def _questions(kind: str, colour: str, found: Sequence[Mapping[str, Any]]) -> None:
     for row in found[:_SHOWN]:
-        said = f"{row['source_id'] or row['id']}  key {row['gold']}: {row['a'] or '–'} → {row['b'] or '–'}"
+        key = "" if row["gold"] == RIGHT else f"key {row['gold']}: "
+        said = f"{row['source_id'] or row['id']}  {key}{row['a'] or '–'} → {row['b'] or '–'}"
         stdout.print(
             f"[{colour}]{kind}[/] {escape(said)}  {escape(row['question'])}", no_wrap=True, overflow="ellipsis"
         )

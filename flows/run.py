@@ -175,8 +175,8 @@ class Run:
 
 def _card(home: Home, step: str, receipt: Receipt) -> None:
     """Bring the model card of what was trained or evaluated up to date; a disk that is full costs the card alone."""
-    if step in ("train", "evaluate"):
-        name = receipt.artifact.removeprefix("adapters/") if step == "train" else receipt.facts["adapter_name"]
+    named = {"train": receipt.artifact.removeprefix("adapters/"), "evaluate": receipt.facts.get("adapter_name")}
+    if name := named.get(step):
         try:
             model_card.write(home, adapters.resolve(home, name))
         except (PonensError, OSError) as error:

@@ -70,7 +70,7 @@ def headline(step: str, facts: Mapping[str, Any]) -> list[tuple[str, str]]:
         "train": ("steps", "loss_first", "loss_last", "truncated"),
         "evaluate": ("questions", "votes", "engine"),
         "report": (),
-        "promote": ("promoted", "champion"),
+        "promote": ("champion", "against"),
     }.get(step, ())
     return [(name, _plain(facts[name])) for name in wanted if facts.get(name) not in (None, {})]
 

@@ -100,16 +100,14 @@ def rows(found: Sequence[Mapping[str, Any]]) -> None:
 
 
 def comparison(summary: Mapping[str, Any]) -> None:
-    """Print base and adapter side by side, the verdict and the report's path."""
+    """Print base and adapters side by side, the verdict on each and the report's path; a base alone has no verdict."""
     found = summary.get("evaluation")
     if found:
-        table = Table(
-            title=f"{summary['adapter']} against its base, {found['questions']} questions, {found['votes']} votes"
-        )
+        what = f"{summary['adapter']} against its base" if "paired" in found else f"{summary['recipe']}: the base"
+        table = Table(title=f"{what}, {found['questions']} questions, {found['votes']} votes")
         for column in ("", "accuracy", "95 % interval", "greedy", "unreadable"):
             table.add_column(column, justify="left" if not column else "right")
-        for name in ("base", "adapter"):
-            side = found[name]
+        for name, side in sides(found).items():
             low, high = side["ci95"]
             table.add_row(
                 name,
@@ -119,12 +117,32 @@ def comparison(summary: Mapping[str, Any]) -> None:
                 f"{side['unreadable']:.3f}",
             )
         stdout.print(table)
-        paired = found["paired"]
-        stdout.print(f"verdict: [bold]{paired['verdict']}[/]  {escape(str(paired.get('reason', '')))}", soft_wrap=True)
+        for name, paired in verdicts(found):
+            who = f"{escape(name)} " if found.get("others") else ""
+            reason = escape(str(paired.get("reason", "")))
+            stdout.print(f"verdict: {who}[bold]{paired['verdict']}[/]  {reason}", soft_wrap=True)
     if "report" in summary:
         stdout.print(f"report:  {summary['report']}", soft_wrap=True)
     if found := summary.get("promotion"):
         promotion(found)
+
+
+def sides(evaluation: Mapping[str, Any]) -> dict[str, Any]:
+    """The figures of the base and of each adapter, by the name that a table gives it."""
+    found = {"base": evaluation["base"]}
+    if "adapter" in evaluation:
+        others = evaluation["others"]
+        found |= {evaluation["adapter_name"] if others else "adapter": evaluation["adapter"], **others}
+    return found
+
+
+def verdicts(evaluation: Mapping[str, Any]) -> list[tuple[str, Mapping[str, Any]]]:
+    """Each adapter with its comparison with the base; none where the base was measured by itself."""
+    if "paired" not in evaluation:
+        return []
+    return [(evaluation["adapter_name"], evaluation["paired"])] + [
+        (name, side["paired"]) for name, side in evaluation["others"].items()
+    ]
 
 
 def promotion(found: Mapping[str, Any]) -> None:

@@ -68,7 +68,7 @@ def groups(made: Sequence[Trial]) -> list[list[int]]:
         recipe = trial.recipe
         asked = recipe.model_dump(mode="json", include={"kind", "puzzles", "evaluate"})
         asked["parse"] = recipe.parsing.model_dump(mode="json")
-        model = [recipe.train.base_model, recipe.train.revision, str(recipe.train.wish)]
+        model = [recipe.training.base_model, recipe.training.revision, str(recipe.training.wish)]
         found.setdefault(digest([asked, model]), []).append(place)
     return list(found.values())
 

@@ -13,6 +13,7 @@ Task = Literal[
     "chat",
     "sql",
     "statement",
+    "assignment",
     "translation",
     "classification",
     "summary",
@@ -20,15 +21,17 @@ Task = Literal[
     "triples",
     "preference",
 ]
-Kind = Literal["choice", "sql", "proof", "chat", "instruction"]
+Kind = Literal["choice", "sql", "proof", "assignment", "chat", "instruction"]
 # the kinds of work, and what a record must be for ("choice", a dialogue's task, "text") to be taken by one
 TAKES: Mapping[Kind, tuple[str, ...]] = {
     "choice": ("choice",),
     "sql": ("sql",),
     "proof": ("statement",),
-    "chat": ("chat", "instruction", "preference"),
+    "assignment": ("assignment",),
+    "chat": ("chat", "instruction", "assignment", "preference"),
     "instruction": (
         "instruction",
+        "assignment",
         "translation",
         "classification",
         "summary",

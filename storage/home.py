@@ -13,6 +13,7 @@ fetched/                   sources and snapshots from elsewhere, as they were fe
 reads/                     copies of the warehouse for as long as copying takes
 sweeps/NAME-ID/            the table of a sweep
 trash-*                    what a removal that was killed has left
+logs/                      of the servers' engines, by port
 locks/  runs/RUN_ID/
 """
 
@@ -53,6 +54,10 @@ class Home:
     @property
     def adapters(self) -> Path:
         return self.root / "adapters"
+
+    @property
+    def logs(self) -> Path:
+        return self.root / "logs"
 
     @property
     def mlflow(self) -> Path:

@@ -102,7 +102,8 @@ class Provenance:
                     paired = side.get("paired") or {}
                     told = {k: paired.get(k) for k in ("verdict", "difference", "ci95", "mcnemar_p", "reason")}
                     shared = {k: facts.get(k) for k in ("questions", "votes", "engine", "kind")}
-                    found.append(_step("evaluation", receipt["artifact"], receipt) | {"of": name} | shared | told)
+                    number = Path(receipt["artifact"]).name
+                    found.append(_step("evaluation", number, receipt) | {"of": name} | shared | told)
         return found
 
     def promotions(self, names: Collection[str]) -> list[Node]:
@@ -126,7 +127,7 @@ class Provenance:
 
     def parsings_of(self, node: Node) -> list[Row]:
         """The receipts of parsing that read a source on a node's way back."""
-        read = {one["fingerprint"] for one in _walk(node) if "fingerprint" in one}
+        read = {one["fingerprint"] for one in walk(node) if "fingerprint" in one}
         return [r for r in self._receipts["parse"] if r["ingredients"]["inputs"].get("source") in read]
 
     def forward(self, parsings: Iterable[Row]) -> dict[str, list[Node]]:
@@ -220,10 +221,11 @@ def _snapshot(receipt: Row) -> Node:
     return _step("snapshot", receipt["digest"][:16], receipt) | {"rows": receipt["facts"].get("rows")}
 
 
-def _walk(node: Node) -> Iterator[Node]:
+def walk(node: Node) -> Iterator[Node]:
+    """A node and all on its way back."""
     yield node
     for before in node.get("from", []):
-        yield from _walk(before)
+        yield from walk(before)
 
 
 def _did(run: runs.Run, key: str | None) -> bool:

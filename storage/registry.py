@@ -127,8 +127,12 @@ def mentions(home: Home, adapter: Adapter) -> list[str]:
     return [f"{adapter.name}@{alias}" for alias in pointing] + [
         str(file.parent.relative_to(home.root))
         for file in sorted((home.root / "artifacts" / "reports").glob("*/report.json"))
-        if _read(file).get("adapter") == str(adapter)
+        if str(adapter) in _compared(_read(file))
     ]
+
+
+def _compared(report: Mapping[str, Any]) -> list[Any]:
+    return [report.get("adapter"), *((report.get("evaluation") or {}).get("others") or {})]
 
 
 def remove(home: Home, adapter: Adapter, *, force: bool = False) -> list[str]:

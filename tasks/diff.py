@@ -10,13 +10,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-import polars as pl
-
 from evals.verdict import verdict
-from storage.questions import Stored
 from storage.records import PonensError
 from storage.runs import Run
-from storage.samples import BALLOTS
+from tasks.answered import Answer, answered
 
 Row = dict[str, Any]
 
@@ -24,8 +21,9 @@ Row = dict[str, Any]
 def diff(a: Run, b: Run) -> dict[str, Any]:
     """What two runs have in common and what not; `evaluation` is None unless both were evaluated.
 
-    In `evaluation`, `base` is the adapter of the first run and `adapter` that of the second. PonensError if the
-    ballots of a run are gone, or no question was asked by both.
+    In `evaluation`, `base` is the adapter of the first run and `adapter` that of the second. Chats are right where
+    they are preferred to their own run's base. PonensError if the evaluation of a run is gone, or no question was
+    asked by both.
     """
     return {
         "a": _told(a),
@@ -45,7 +43,7 @@ def _told(run: Run) -> dict[str, Any]:
         "outcome": found.get("outcome"),
         "adapter": found.get("adapter") or evaluation.get("adapter_name"),
         "snapshot": found.get("dataset", {}).get("snapshot"),
-        "accuracy": evaluation.get("adapter", {}).get("accuracy"),
+        "accuracy": (evaluation.get("adapter") or evaluation.get("base") or {}).get("accuracy"),
     }
 
 
@@ -74,19 +72,18 @@ def _evaluation(a: Run, b: Run) -> dict[str, Any]:
             expected="evaluations on the same test questions",
             hint="evaluate both adapters with one recipe: ponens evaluate RECIPE --adapter NAME/1 --adapter NAME/2",
         )
-    first, second = ([side[id] for id in sorted(both)] for side in sides)
+    first, second = ([side[id].row for id in sorted(both)] for side in sides)
     judged = verdict(first, second, (a.id, b.id))
-    texts = {q.id: q for run in (a, b) if (parsed := run.receipt("parse")) for q in Stored(run.home, parsed)}
 
     def shown(ids: tuple[str, ...]) -> list[Row]:
         return [
             {
                 "id": id,
-                "source_id": texts[id].source_id if id in texts else "",
-                "question": texts[id].question if id in texts else "",
-                "gold": sides[0][id]["gold"],
-                "a": sides[0][id]["answer"],
-                "b": sides[1][id]["answer"],
+                "source_id": sides[0][id].source_id,
+                "question": sides[0][id].asked,
+                "gold": sides[0][id].gold,
+                "a": sides[0][id].answer,
+                "b": sides[1][id].answer,
             }
             for id in ids
         ]
@@ -100,18 +97,6 @@ def _evaluation(a: Run, b: Run) -> dict[str, Any]:
     }
 
 
-def _answers(run: Run) -> dict[str, Row]:
-    """The winners of the run's adapter by question."""
-    evaluated = run.receipt("evaluate")
-    file = run.home.root / evaluated.artifact / BALLOTS if evaluated else None
-    if evaluated is None or file is None or not file.exists():
-        raise PonensError(
-            f"the ballots of run {run.id} are gone",
-            seen=file or "no receipt of its evaluation",
-            hint="run its recipe again: nothing that was sampled is sampled twice",
-        )
-    mine = pl.read_parquet(file).filter(pl.col("subject") == evaluated.facts["adapter_name"])
-    return {
-        row["question"]: {"id": row["question"], "group": row["group"], "gold": row["gold"], "answer": row["winner"]}
-        for row in mine.iter_rows(named=True)
-    }
+def _answers(run: Run) -> dict[str, Answer]:
+    """What the run's adapter answered, by question, or the base that was measured by itself."""
+    return dict(answered(run)[:2][-1].answers)

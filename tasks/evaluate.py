@@ -50,6 +50,7 @@ EVALUATION = "evaluation.json"
 SCRATCH = "scratch"
 # of the spec, what leaves the answers as they are
 _SHAPELESS = {"gpu_memory_utilization", "tensor_parallel", "data_parallel", "adapters", "server", "on_mismatch"}
+_SHAPELESS |= {"base_model", "revision"}  # their identity is an input
 _SCORED = {"databases", "lean", "judge"}  # these shape the scores of one kind of work each
 
 
@@ -58,6 +59,10 @@ class EvaluateSpec(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
+    base_model: str | None = Field(
+        None, description="A model to measure as it is, by a recipe without [train]: a folder or a hub's name."
+    )
+    revision: str | None = Field(None, description="Commit or tag of that model on the hub.")
     engine: Literal["auto", "vllm", "transformers", "openai"] = Field(
         "auto", description="What generates; auto is vLLM wherever it is installed, else transformers."
     )
@@ -128,19 +133,19 @@ def step(
     rendering: Wish | None = None,
     kind: Kind = "choice",
 ) -> Step:
-    """The step that compares the base with the first adapter, and lists the others beside it.
+    """The step that compares the base with the first adapter, and lists the others beside it; without any, the base.
 
     `questions` is what parse left for this kind of work; adapters are held against `rendering`, the recipe's.
-    UsageError for an engine that is not there, and for no adapter.
+    UsageError for an engine that is not there, an adapter that is named twice, and chats without an adapter.
     """
     candidates = [a if isinstance(a, Candidate) else trained(a) for a in adapters]
-    if not candidates:
-        raise UsageError("nothing to evaluate", expected="an adapter such as logic/1", hint="ponens train RECIPE")
+    if kind == "chat" and not candidates:
+        raise UsageError("chats are compared, not measured", expected="an adapter such as logic/1, in --adapter")
     if len({c.name for c in candidates}) < len(candidates):
         raise UsageError("an adapter is named twice", seen=", ".join(c.name for c in candidates), expected="each once")
     engine = choose(spec.engine)
     base = models.identity(model.base_model, model.revision)
-    names = ["adapter", *(f"adapter {c.name}" for c in candidates[1:])]
+    names = ["adapter", *(f"adapter {c.name}" for c in candidates[1:])][: len(candidates)]
     settings = spec.model_dump(exclude=_SHAPELESS | _SCORED) | {"engine": engine} | _scored(spec, engine, kind)
     settings["rendering"] = asdict(rendering) if rendering else None
     if renders(engine):
@@ -262,7 +267,7 @@ def _facts(
         "engine": engine,
         "temperature": spec.temperature,
         "prompt": choice.VERSION,
-        "adapter_name": names[0],
+        **({"adapter_name": names[0]} if names else {}),
         **summary(questions, own, ballots, names),
         "sampled": savings(asked, spec.votes),
         "replays": []

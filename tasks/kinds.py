@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Protocol
 
-from prompts import instruction, sql, statement
+from prompts import assignment, instruction, sql, statement
 from prompts.turns import Conversation
 from storage.dialogues import Kind
 from storage.records import Message
@@ -32,4 +32,10 @@ class Prompt(Wording, Protocol):
 
 
 # a chat asks as an instruction does: in its user's own words
-PROMPTS: Mapping[Kind, Prompt] = {"sql": sql, "proof": statement, "chat": instruction, "instruction": instruction}
+PROMPTS: Mapping[Kind, Prompt] = {
+    "sql": sql,
+    "proof": statement,
+    "assignment": assignment,
+    "chat": instruction,
+    "instruction": instruction,
+}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import sys
 import threading
 from collections.abc import Callable
@@ -39,12 +40,14 @@ def work(task: Callable[[Path], None], order: Path) -> int:
     return 0
 
 
-def watch() -> None:
-    """End this process at once when the parent is gone, that is when standard input ends."""
-    threading.Thread(target=_wait, name="lifeline", daemon=True).start()
+def watch(*, group: bool = False) -> None:
+    """End this process, or its whole `group`, at once when the parent is gone, that is when standard input ends."""
+    threading.Thread(target=_wait, args=(group,), name="lifeline", daemon=True).start()
 
 
-def _wait() -> None:
+def _wait(group: bool) -> None:
     while os.read(0, 1024):
         pass
+    if group:
+        os.killpg(0, signal.SIGKILL)
     os._exit(1)

@@ -37,6 +37,7 @@ class ParseSpec(BaseModel):
     path: str | list[str] | None = Field(
         None, description="File, folder, hf://ORG/NAME or list of them, relative to the recipe."
     )
+    origin: str | None = Field(None, description="Where one gets the files; said when they are not there.")
     format: str | None = Field(None, description="Format of the files; by default each is looked at.")
     columns: dict[str, str] = Field(
         {}, description='Your names for a format\'s columns, such as {prompt = "ask", completion = "reply.text"}.'
@@ -76,10 +77,17 @@ class Source:
 def source(spec: ParseSpec, base: Path = Path(), fetched: Path = Path()) -> Source:
     """The source that `spec.path` names, relative to `base`; a URL's files are fetched below `fetched`.
 
-    UsageError if it is missing.
+    UsageError if it is missing, with `spec.origin`.
     """
     named = [spec.path] if isinstance(spec.path, str) else spec.path or []
     paths = tuple(base / sources.local(path, fetched).expanduser() for path in named)
+    if spec.origin and not all(path.exists() for path in paths):
+        raise UsageError(
+            "the files of this recipe are not here",
+            seen=", ".join(str(path) for path in paths if not path.exists()),
+            expected=spec.origin,
+            hint="get them there, or name their place: --set parse.path=/PATH/TO/THEM",
+        )
     files = sources.hashed(sources.files(paths))
     return Source(paths, sources.fingerprint(files), tuple(files))
 
@@ -100,7 +108,7 @@ def step(spec: ParseSpec, source: Source, fetched: Path = Path(), kind: Kind = "
     return Step(
         name="parse",
         module=__name__,
-        settings={"kind": kind, **spec.model_dump(exclude={"path", "against"})},
+        settings={"kind": kind, **spec.model_dump(exclude={"path", "origin", "against"})},
         inputs={"source": source.digest, "cleaning": SQL.version, **against},
         work=lambda shop: _work(shop, spec, source, sets, kind),
         shelf=next(iter(records)),

@@ -5,7 +5,8 @@
     report.json   the same facts for a program
     recipe.json   the resolved recipe; `ponens run recipe.json` makes it all again
 
-Run alone: `ponens report recipes/demo.toml`.
+Where adapters that were there already are compared, the receipts are those of parse and evaluate alone, and
+the page leaves out what these do not tell. Run alone: `ponens report recipes/demo.toml`.
 """
 
 from __future__ import annotations
@@ -21,14 +22,13 @@ import orjson
 import polars as pl
 from pydantic import BaseModel, ConfigDict, Field
 
-from evals import page, scored_page
+from evals import alone_page, page, scored_page
 from evals.facts import (
     CostFacts,
     Facts,
     OriginFacts,
     QuestionFacts,
     ReplyFacts,
-    StepFacts,
     ThrownFacts,
     change_of,
 )
@@ -37,14 +37,14 @@ from storage import suspects
 from storage.home import Home
 from storage.parsed import REJECTS
 from storage.questions import Stored
-from storage.records import Question, Receipt
+from storage.records import GREEDY, Question, Receipt
 from storage.samples import BALLOTS, SAMPLES
-from tasks import scored_report
+from tasks import alone_report, scored_report
+from tasks.sampling.choices import read
 from tasks.step import Result, Step, Workshop, of
 
-TOY_PARAMETERS = 10_000_000
-_LONG = ("canary", "template", "question_template", "rationales")  # facts that no column has room for
 _SUSPECTS = 10
+_PLAIN = 2_000_000  # characters of replies on a page of dialogues, where they stand uncompressed
 Row = dict[str, Any]
 
 
@@ -54,7 +54,7 @@ class ReportSpec(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     texts: int = Field(
-        2_000_000, ge=0, description="Most characters of sampled replies; fixed and broken questions come first."
+        20_000_000, ge=0, description="Most characters of sampled replies; fixed and broken questions come first."
     )
 
 
@@ -82,9 +82,12 @@ def _work(shop: Workshop, spec: ReportSpec, recipe: str, receipts: Mapping[str, 
 def _pages(
     home: Home, spec: ReportSpec, recipe: str, receipts: Mapping[str, Receipt]
 ) -> tuple[str, str, Mapping[str, Any]]:
-    """HTML, Markdown and facts of the recipe's kind of work."""
+    """HTML, Markdown and facts of the recipe's kind of work, or of a base that was measured by itself."""
+    if "paired" not in receipts["evaluate"].facts:
+        alone = alone_report.gather(home, min(spec.texts, _PLAIN), recipe, receipts)
+        return alone_page.page(alone), alone_page.markdown(alone), alone
     if "kind" in receipts["evaluate"].facts:
-        scored = scored_report.gather(home, spec.texts, recipe, receipts)
+        scored = scored_report.gather(home, min(spec.texts, _PLAIN), recipe, receipts)
         return scored_page.page(scored), scored_page.markdown(scored), scored
     facts = gather(home, spec, recipe, receipts)
     return page.page(facts), page.markdown(facts), facts
@@ -92,60 +95,36 @@ def _pages(
 
 def gather(home: Home, spec: ReportSpec, recipe: str, receipts: Mapping[str, Receipt]) -> Facts:
     """Everything the page shows, read from the artifacts that the receipts name."""
-    content = json.loads(recipe)
-    reason, train, evaluate = receipts["reason"], receipts["train"], receipts["evaluate"]
+    content, evaluate, reason = json.loads(recipe), receipts["evaluate"], receipts.get("reason")
     return {
         "name": content["name"],
-        "adapter": train.artifact.removeprefix("adapters/"),
-        "base_model": content["train"]["base_model"],
-        "toy": train.facts["parameters"] < TOY_PARAMETERS,
+        "adapter": evaluate.facts["adapter_name"],
+        "base_model": scored_report.base_model(content),
+        "toy": scored_report.toy(home, receipts),
         "made_at": datetime.now(UTC).isoformat(timespec="seconds"),
-        "command": "ponens run recipe.json",
+        "command": scored_report.command(receipts),
         "recipe": recipe,
         "evaluation": evaluate.facts,  # type: ignore[typeddict-item]  # written by the evaluate step in this very form
         "questions": _questions(home, spec, receipts["parse"], evaluate),
-        "steps": [_step(receipt) for receipt in receipts.values()],
+        "steps": [scored_report.step(receipt) for receipt in receipts.values()],
         "thrown_away": _thrown_away(home.root, receipts),
-        "costs": _costs(reason),
-        "rationales": reason.facts["rationales"],
+        "costs": _costs(reason) if reason else None,
+        "rationales": reason.facts["rationales"] if reason else None,
         # written by the reason step in this very form
-        "suspects": suspects.load(home.root / reason.artifact, _SUSPECTS),  # type: ignore[typeddict-item]
-        "training": scored_report.training(home.root, train),
+        "suspects": suspects.load(home.root / reason.artifact, _SUSPECTS) if reason else [],  # type: ignore[typeddict-item]
+        "training": scored_report.training(home.root, receipts["train"]) if "train" in receipts else None,
         "lineage": _lineage(content, receipts),
-    }
-
-
-def _step(receipt: Receipt) -> StepFacts:
-    shown: dict[str, object] = {
-        name: value
-        for name, value in receipt.facts.items()
-        if name not in _LONG and isinstance(value, str | int | float | dict)
-    }
-    return {
-        "name": receipt.step,
-        "status": "ran",
-        "seconds": receipt.seconds,
-        "key": receipt.key,
-        "digest": receipt.digest,
-        "artifact": receipt.artifact,
-        "facts": {} if receipt.step == "evaluate" else shown,
     }
 
 
 def _thrown_away(root: Path, receipts: Mapping[str, Receipt]) -> list[ThrownFacts]:
     rejects = pl.read_parquet(root / receipts["parse"].artifact / REJECTS)
-    counted = {
-        "parse": Counter(rejects["reason"].to_list()),
-        "reason": receipts["reason"].facts["rejected"],
-        "assemble": receipts["assemble"].facts["dropped"],
-        "train": {"cut at max_length": receipts["train"].facts["truncated"]},
-    }
-    return [
-        {"where": where, "reason": reason, "count": count}
-        for where, reasons in counted.items()
-        for reason, count in sorted(reasons.items())
-        if count
-    ]
+    counted: dict[str, Mapping[str, int]] = {"parse": Counter(rejects["reason"].to_list())}
+    if "train" in receipts:
+        counted["reason"] = receipts["reason"].facts["rejected"]
+        counted["assemble"] = receipts["assemble"].facts["dropped"]
+        counted["train"] = {"cut at max_length": receipts["train"].facts["truncated"]}
+    return scored_report.thrown(counted)
 
 
 def _costs(reason: Receipt) -> CostFacts:
@@ -161,76 +140,75 @@ def _costs(reason: Receipt) -> CostFacts:
 
 
 def _lineage(recipe: Mapping[str, Any], receipts: Mapping[str, Receipt]) -> list[OriginFacts]:
-    def inputs(step: str, name: str) -> str:
-        return str(receipts[step].ingredients["inputs"][name])
-
-    reason = receipts["reason"]
+    reason = receipts.get("reason")
     source = (
         recipe["parse"]["path"] or f"{recipe['puzzles']['count']} generated puzzles, seed {recipe['puzzles']['seed']}"
     )
-    origins: list[OriginFacts] = [
-        {"what": "source", "name": str(source), "digest": inputs("parse", "source")},
-        {"what": "teacher", "name": f"{reason.facts['teacher']}: {reason.facts['model']}", "digest": ""},
-        {"what": "prompt", "name": choice.VERSION, "digest": ""},
-        {"what": "base model", "name": recipe["train"]["base_model"], "digest": inputs("train", "base_model")},
-        {"what": "snapshot", "name": receipts["assemble"].facts["snapshot"], "digest": receipts["assemble"].digest},
-        {"what": "adapter", "name": receipts["train"].artifact, "digest": receipts["train"].digest},
-    ]
-    return origins + [
-        {"what": "code", "name": name, "digest": str(receipt.ingredients["code"])} for name, receipt in receipts.items()
-    ]
+    named = {"prompt": choice.VERSION}
+    if reason:
+        named = {"teacher": f"{reason.facts['teacher']}: {reason.facts['model']}", **named}
+    return scored_report.lineage(str(source), scored_report.base_model(recipe), named, receipts)
 
 
 def _questions(home: Home, spec: ReportSpec, parse: Receipt, evaluate: Receipt) -> list[QuestionFacts]:
     questions = {q.id: q for q in Stored(home, parse)}
+    adapter, others = evaluate.facts["adapter_name"], evaluate.facts["others"]
     ballots: dict[str, dict[str, Row]] = defaultdict(dict)
     for ballot in pl.read_parquet(home.root / evaluate.artifact / BALLOTS).iter_rows(named=True):
-        ballots[ballot["question"]][_side(ballot["subject"])] = ballot
+        ballots[ballot["question"]][ballot["subject"]] = ballot
     samples: dict[tuple[str, str], dict[int, Row]] = defaultdict(dict)
     for sample in pl.read_parquet(home.root / evaluate.artifact / SAMPLES).iter_rows(named=True):
-        samples[sample["question"], _side(sample["subject"])][sample["index"]] = sample
-    told = [_question(questions[id], ballots[id], samples) for id in sorted(ballots)]
+        samples[sample["question"], sample["subject"]][sample["index"]] = sample
+    told = []
+    for id in sorted(ballots):
+        replies = {
+            name: _reply(questions[id], ballots[id][name], samples[id, name]) for name in ("base", adapter, *others)
+        }
+        told.append(_question(questions[id], replies, str(ballots[id]["base"]["gold"])))
     room = spec.texts
     for one in sorted(told, key=lambda one: one["change"].startswith("both")):
-        for side in (one["base"], one["adapter"]):
+        for side in (one["base"], one["adapter"], *one["others"].values()):
             room -= sum(map(len, side["texts"]))
             if room < 0:
                 side["texts"] = []
     return told
 
 
-def _side(subject: str) -> str:
-    return "base" if subject == "base" else "adapter"
-
-
-def _question(
-    question: Question, ballots: Mapping[str, Row], samples: Mapping[tuple[str, str], Mapping[int, Row]]
-) -> QuestionFacts:
-    right = {
-        side: ballot["winner"] is not None and ballot["winner"] == ballot["gold"] for side, ballot in ballots.items()
-    }
+def _question(question: Question, replies: Mapping[str, ReplyFacts], gold: str) -> QuestionFacts:
+    """`replies` are those of the base, of the first adapter, and of all others."""
+    base, adapter, *_ = replies.values()
     return {
         "id": question.id,
         "source_id": question.source_id,
         "problem": question.problem,
         "question": question.question,
         "options": list(question.options),
-        "gold": ballots["base"]["gold"],
-        "base": _reply(ballots["base"], samples[question.id, "base"]),
-        "adapter": _reply(ballots["adapter"], samples[question.id, "adapter"]),
-        "change": change_of(right["base"], right["adapter"]),
+        "gold": gold,
+        "base": base,
+        "adapter": adapter,
+        "others": dict(list(replies.items())[2:]),
+        "change": change_of(base["winner"] == gold, adapter["winner"] == gold),
     }
 
 
-def _reply(ballot: Row, samples: Mapping[int, Row]) -> ReplyFacts:
-    greedy = samples[-1]
+def _reply(question: Question, ballot: Row, samples: Mapping[int, Row]) -> ReplyFacts:
+    """One subject's replies, each with the place that its answer was read from; a vote of several has none."""
+    greedy = samples.get(GREEDY)
     votes = [samples[index] for index in sorted(samples) if index >= 0]
     return {
         "winner": ballot["winner"],
         "votes": ballot["votes"],
-        "greedy": greedy["answer"],
-        "greedy_text": greedy["text"],
-        "greedy_extractor": greedy["extractor"],
+        "greedy": greedy["answer"] if greedy else None,
+        "greedy_text": greedy["text"] if greedy else "",
+        "greedy_extractor": greedy["extractor"] if greedy else "",
+        "greedy_at": _at(question, greedy) if greedy else None,
         "texts": [vote["text"] for vote in votes],
         "extractors": [vote["extractor"] for vote in votes],
+        "at": [_at(question, vote) for vote in votes],
     }
+
+
+def _at(question: Question, sample: Row) -> list[int] | None:
+    """Where the extractor fired; samples keep what it read and not where, and the text gives that again."""
+    at = read(question, sample["index"], sample["text"], sample["finish"]).at
+    return None if at is None else list(at)

@@ -5,8 +5,9 @@
     write(run, "rows", out)      out/SUBJECT.jsonl: what `ponens verdict` reads
 
 One subject is the base or an adapter. The forms are those of lm-eval 0.4 and of Inspect's log version 2. The
-figure both get is the accuracy of the majority vote, with its standard error clustered by problem: Miller
-(2024), "Adding error bars to evals", arXiv 2411.00640, equation 4.
+figure both get is the accuracy of the majority vote, or of the only reply, with its standard error clustered by
+problem: Miller (2024), "Adding error bars to evals", arXiv 2411.00640, equation 4. Of dialogues it is the share
+that is right by their scorer; a row's answer is then what became of the reply, its key "right".
 """
 
 from __future__ import annotations
@@ -14,52 +15,51 @@ from __future__ import annotations
 import math
 import shutil
 from collections import defaultdict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 import orjson
-import polars as pl
 
-from prompts import choice
 from storage.artifacts import write_json
-from storage.questions import Stored
-from storage.records import PonensError, Question, UsageError, digest
+from storage.records import UsageError, digest
 from storage.runs import Run
-from storage.samples import BALLOTS, SAMPLES
+from tasks.answered import Answer, Subject, answered
 
+# how a reply ended, in Inspect's words
+_REASONS = {"stop": "stop", "length": "max_tokens", "overflow": "model_length", "refused": "content_filter"}
 Row = dict[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
-class Subject:
-    """One subject's part of an evaluation: ballots and samples (greedy first, then votes) by question id."""
+class Task:
+    """One subject's part of an evaluation, under the name of the recipe that it was made with."""
 
-    name: str
     run: Run
-    facts: Mapping[str, Any]
-    made_at: str
-    questions: Mapping[str, Question]
-    ballots: Mapping[str, Row]
-    samples: Mapping[str, Sequence[Row]]
+    subject: Subject
 
     @property
-    def task(self) -> str:
+    def name(self) -> str:
         return str(self.run.outcome["recipe"])
 
-    def right(self, id: str) -> bool:
-        ballot = self.ballots[id]
-        return ballot["winner"] is not None and ballot["winner"] == ballot["gold"]
+    @property
+    def filter(self) -> str:
+        """What made one answer of the replies."""
+        return "majority-vote" if self.subject.facts["votes"] > 1 else "first-reply"
+
+    @property
+    def answers(self) -> list[Answer]:
+        return list(self.subject.answers.values())
 
     def accuracy(self) -> tuple[float, float]:
-        """The share of right winners and its standard error, questions of one problem taken together."""
-        share = sum(map(self.right, self.ballots)) / len(self.ballots)
+        """The share of right answers and its standard error, questions of one problem taken together."""
+        share = sum(one.right for one in self.answers) / len(self.answers)
         residuals: dict[str, float] = defaultdict(float)
-        for id, ballot in self.ballots.items():
-            residuals[ballot["group"]] += self.right(id) - share
-        return share, math.sqrt(math.fsum(r * r for r in residuals.values())) / len(self.ballots)
+        for one in self.answers:
+            residuals[one.group] += one.right - share
+        return share, math.sqrt(math.fsum(r * r for r in residuals.values())) / len(self.answers)
 
 
 def write(run: Run, form: str, out: Path) -> dict[str, Any]:
@@ -71,148 +71,106 @@ def write(run: Run, form: str, out: Path) -> dict[str, Any]:
         raise UsageError("no such form", seen=repr(form), expected=f"one of {', '.join(FORMS)}")
     if out.exists():
         raise UsageError(f"{out} is there already", expected="a new folder", hint="give another with --out")
+    subjects = answered(run)
     aside = out.with_name(f".{out.name}.part")
     shutil.rmtree(aside, ignore_errors=True)
     aside.mkdir(parents=True)
-    subjects = _subjects(run)
     for subject in subjects:
-        FORMS[form](subject, aside)
+        FORMS[form](Task(run, subject), aside)
     aside.rename(out)
     files = sorted(str(path.relative_to(out)) for path in out.rglob("*") if path.is_file())
     return {"run": run.id, "form": form, "out": str(out), "subjects": [s.name for s in subjects], "files": files}
 
 
-def _subjects(run: Run) -> list[Subject]:
-    parsed, evaluated = run.receipt("parse"), run.receipt("evaluate")
-    if parsed is None or evaluated is None:
-        raise PonensError(
-            f"run {run.id} has no evaluation",
-            seen=f"its steps {', '.join(done['name'] for done in run.outcome.get('steps', [])) or '(none)'}",
-            expected="evaluate among them, with its receipt in the home",
-            hint="ponens evaluate RECIPE",
-        )
-    folder = run.home.root / evaluated.artifact
-    try:
-        ballots, samples = (pl.read_parquet(folder / name) for name in (BALLOTS, SAMPLES))
-    except OSError:
-        raise PonensError(f"the evaluation of run {run.id} is gone", seen=folder, hint="run its recipe again") from None
-    wanted = set(ballots["question"])
-    questions = {q.id: q for q in Stored(run.home, parsed) if q.id in wanted}
-    replies: dict[tuple[str, str], list[Row]] = defaultdict(list)
-    for sample in samples.sort("index").iter_rows(named=True):
-        if sample["index"] >= -1:  # not the letter that was forced
-            replies[sample["subject"], sample["question"]].append(sample)
-    return [
-        Subject(
-            name,
-            run,
-            evaluated.facts,
-            evaluated.made_at,
-            questions,
-            {b["question"]: b for b in sorted(cast, key=lambda b: str(b["question"]))},
-            {id: replies[name, id] for id in wanted},
-        )
-        for (name,), part in ballots.group_by("subject", maintain_order=True)
-        for cast in [part.to_dicts()]
-    ]
-
-
-def _rows(subject: Subject, folder: Path) -> None:
+def _rows(task: Task, folder: Path) -> None:
     """Lines that `ponens verdict` reads."""
-    lines = [
-        {"id": id, "group": b["group"], "gold": b["gold"], "answer": b["winner"]} for id, b in subject.ballots.items()
-    ]
-    _lines(folder / f"{_plain(subject.name)}.jsonl", lines)
+    _lines(folder / f"{_plain(task.subject.name)}.jsonl", [one.row for one in task.answers])
 
 
-def _lm_eval(subject: Subject, folder: Path) -> None:
+def _lm_eval(task: Task, folder: Path) -> None:
+    subject, name, by = task.subject, task.name, task.filter
     stamp = subject.made_at.replace(":", "-")
     place = folder / _plain(subject.name)
     place.mkdir()
-    share, error = subject.accuracy()
-    task, facts, n = subject.task, subject.facts, len(subject.ballots)
+    (share, error), facts, n = task.accuracy(), subject.facts, len(task.answers)
     config = {
-        "task": task,
+        "task": name,
         "output_type": "generate_until",
         "repeats": facts["votes"],
         "generation_kwargs": {"temperature": facts["temperature"]},
-        "metadata": {"version": choice.VERSION},
+        "metadata": {"version": subject.prompt},
     }
     content = {
-        "results": {
-            task: {
-                "alias": task,
-                "acc,majority-vote": share,
-                "acc_stderr,majority-vote": error,
-                "sample_len": n,
-            }
-        },
-        "group_subtasks": {task: []},
-        "configs": {task: config},
-        "versions": {task: choice.VERSION},
-        "n-shot": {task: 0},
-        "higher_is_better": {task: {"acc": True}},
-        "n-samples": {task: {"original": n, "effective": n}},
-        "config": {"model": facts["engine"], "model_args": _model_args(subject), "limit": None},
+        "results": {name: {"alias": name, f"acc,{by}": share, f"acc_stderr,{by}": error, "sample_len": n}},
+        "group_subtasks": {name: []},
+        "configs": {name: config},
+        "versions": {name: subject.prompt},
+        "n-shot": {name: 0},
+        "higher_is_better": {name: {"acc": True}},
+        "n-samples": {name: {"original": n, "effective": n}},
+        "config": {"model": facts["engine"], "model_args": _model_args(task), "limit": None},
         "git_hash": None,
         "date": datetime.fromisoformat(subject.made_at).timestamp(),
         "model_source": facts["engine"],
         "model_name": subject.name,
     }
     write_json(place / f"results_{stamp}.json", content)
-    _lines(
-        place / f"samples_{task}_{stamp}.jsonl", [_lm_eval_row(subject, n, id) for n, id in enumerate(subject.ballots)]
-    )
+    rows = [_lm_eval_row(number, one, by) for number, one in enumerate(task.answers)]
+    _lines(place / f"samples_{name}_{stamp}.jsonl", rows)
 
 
-def _lm_eval_row(subject: Subject, number: int, id: str) -> Row:
-    question, ballot = subject.questions[id], subject.ballots[id]
-    prompt = "\n".join(message.content for message in choice.solve(question))
-    doc = {"id": id, "group": ballot["group"], "problem": question.problem, "question": question.question}
-    doc |= {"options": list(question.options), "answer": ballot["gold"]}
+def _lm_eval_row(number: int, one: Answer, by: str) -> Row:
+    prompt = "\n".join(message.content for message in one.messages)
+    doc: Row = {"id": one.id, "group": one.group, "problem": one.problem, "question": one.asked}
+    doc |= {"options": list(one.options), "answer": one.target}
     return {
         "doc_id": number,
         "doc": doc,
-        "target": ballot["gold"],
+        "target": one.target,
         "arguments": {"gen_args_0": {"arg_0": prompt}},
-        "resps": [[sample["text"] for sample in subject.samples[id] if sample["index"] >= 0]],
-        "filtered_resps": [ballot["winner"]],
-        "filter": "majority-vote",
+        "resps": [[reply["text"] for reply in one.replies]],
+        "filtered_resps": [one.said],
+        "filter": by,
         "metrics": ["acc"],
         "doc_hash": digest(doc),
         "prompt_hash": digest(prompt),
-        "target_hash": digest(ballot["gold"]),
-        "acc": float(subject.right(id)),
+        "target_hash": digest(one.target),
+        "acc": float(one.right),
     }
 
 
-def _inspect(subject: Subject, folder: Path) -> None:
-    share, error = subject.accuracy()
-    facts, ids, made_at = subject.facts, list(subject.ballots), subject.made_at
+def _inspect(task: Task, folder: Path) -> None:
+    (share, error), subject = task.accuracy(), task.subject
+    facts, made_at = subject.facts, subject.made_at
     content = {
         "version": 2,
         "status": "success",
         "eval": {
-            "eval_id": digest([subject.run.id, subject.name])[:22],
-            "run_id": subject.run.id,
+            "eval_id": digest([task.run.id, subject.name])[:22],
+            "run_id": task.run.id,
             "created": made_at,
-            "task": subject.task,
-            "task_id": digest([subject.task, choice.VERSION])[:22],
-            "task_version": choice.VERSION,
-            "dataset": {"name": subject.task, "samples": len(ids), "sample_ids": ids, "shuffled": False},
+            "task": task.name,
+            "task_id": digest([task.name, subject.prompt])[:22],
+            "task_version": subject.prompt,
+            "dataset": {
+                "name": task.name,
+                "samples": len(task.answers),
+                "sample_ids": [one.id for one in task.answers],
+                "shuffled": False,
+            },
             "model": f"ponens/{subject.name}",
-            "model_args": _model_args(subject),
+            "model_args": _model_args(task),
             "model_generate_config": {"temperature": facts["temperature"]},
             "config": {"epochs": 1},
-            "metadata": {"votes": facts["votes"], "prompt": choice.VERSION},
+            "metadata": {"votes": facts["votes"], "prompt": subject.prompt},
         },
         "results": {
-            "total_samples": len(ids),
-            "completed_samples": len(ids),
+            "total_samples": len(task.answers),
+            "completed_samples": len(task.answers),
             "scores": [
                 {
-                    "name": "majority-vote",
-                    "scorer": "majority-vote",
+                    "name": task.filter,
+                    "scorer": task.filter,
                     "metrics": {
                         "accuracy": {"name": "accuracy", "value": share},
                         "stderr": {"name": "stderr", "value": error},
@@ -221,45 +179,43 @@ def _inspect(subject: Subject, folder: Path) -> None:
             ],
         },
         "stats": {"started_at": made_at, "completed_at": made_at},
-        "samples": [_inspect_sample(subject, id) for id in ids],
+        "samples": [_inspect_sample(task, one) for one in task.answers],
     }
     write_json(folder / f"{_plain(subject.name)}.json", content)
 
 
-def _inspect_sample(subject: Subject, id: str) -> Row:
-    question, ballot = subject.questions[id], subject.ballots[id]
-    replies = [s for s in subject.samples[id] if s["index"] >= 0]
-    asked = [message.dict() for message in choice.solve(question)]
-    said = [{"role": "assistant", "content": s["text"], "model": subject.name} for s in replies]
-    reasons = {"stop": "stop", "length": "max_tokens", "overflow": "model_length"}
+def _inspect_sample(task: Task, one: Answer) -> Row:
+    name = task.subject.name
+    asked = [message.dict() for message in one.messages]
+    said = [{"role": "assistant", "content": reply["text"], "model": name} for reply in one.replies]
     return {
-        "id": id,
+        "id": one.id,
         "epoch": 1,
         "input": asked,
-        "choices": list(question.options),
-        "target": ballot["gold"],
+        **({"choices": list(one.options)} if one.options else {}),
+        "target": one.target,
         "messages": [*asked, *said[:1]],
         "output": {
-            "model": subject.name,
+            "model": name,
             "choices": [
-                {"message": message, "stop_reason": reasons[s["finish"]]}
-                for message, s in zip(said, replies, strict=True)
+                {"message": message, "stop_reason": _REASONS[reply["finish"]]}
+                for message, reply in zip(said, one.replies, strict=True)
             ],
         },
         "scores": {
-            "majority-vote": {
-                "value": "C" if subject.right(id) else "I",
-                "answer": ballot["winner"],
-                "explanation": f"votes {', '.join(vote or '–' for vote in ballot['votes'])}",
+            task.filter: {
+                "value": "C" if one.right else "I",
+                "answer": one.said,
+                "explanation": f"votes {', '.join(vote or '–' for vote in one.votes)}",
             }
         },
-        "metadata": {"group": ballot["group"], "source_id": question.source_id},
+        "metadata": {"group": one.group, "source_id": one.source_id},
     }
 
 
-def _model_args(subject: Subject) -> Row:
-    args = {"pretrained": subject.run.recipe["train"]["base_model"]}
-    return args if subject.name == "base" else {**args, "peft": subject.name}
+def _model_args(task: Task) -> Row:
+    args = {"pretrained": task.run.recipe["train"]["base_model"]}
+    return args if task.subject.name == "base" else {**args, "peft": task.subject.name}
 
 
 def _plain(name: str) -> str:
@@ -270,4 +226,4 @@ def _lines(path: Path, rows: Sequence[Row]) -> None:
     path.write_bytes(b"".join(orjson.dumps(row) + b"\n" for row in rows))
 
 
-FORMS: dict[str, Callable[[Subject, Path], None]] = {"lm-eval": _lm_eval, "inspect": _inspect, "rows": _rows}
+FORMS: dict[str, Callable[[Task, Path], None]] = {"lm-eval": _lm_eval, "inspect": _inspect, "rows": _rows}

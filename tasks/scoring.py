@@ -23,7 +23,8 @@ from typing import Any
 
 import orjson
 
-from evals.scored import GREEDY, Scored, compare, winner
+from evals.scored import GREEDY, Scored, alone, compare_all, winner
+from evals.scorers.assignment import AssignmentScorer
 from evals.scorers.base import Scorer
 from evals.scorers.instruction import InstructionScorer
 from evals.scorers.sql import SqlScorer
@@ -49,6 +50,7 @@ _CREW = 8  # sandboxes at most
 MEANINGS = {
     "sql": ("gives what the reference gives", "1 if it is right"),
     "statement": ("is the reference, normalised", "BLEU with the reference"),
+    "assignment": ("names everyone's role as the solution does", "share of the roles that are right"),
     "instruction": ("is the reference, normalised", "chrF with the reference"),
     "judge": ("preferred by the judge in either order", "1 preferred, 0.5 a tie, 0 not preferred"),
     "loss": ("the reference is likelier under it", "likelihood of a token of the reference"),
@@ -81,7 +83,12 @@ class Contest:
         drawn = replace(order, asks=asks, decoding=decoding).draw(scratch, shop)
         pairs, more = self._scored(asked, drawn.replies, scratch, shop)
         base, *names = (subject.name for subject in order.subjects)
-        first, *others = (self._compared(pairs[name], (base, name)) for name in names)
+        for pair in pairs.values():
+            _must_be_scored(pair)
+        if names:
+            first, *others = compare_all(pairs, base).values()
+        else:
+            first, others = alone(pairs[base][0]), []
         scorer = more.pop("scorer")
         facts: dict[str, Any] = {
             "kind": self.kind,
@@ -94,7 +101,7 @@ class Contest:
             "engine": order.engine,
             "temperature": decoding.temperature if votes else 0.0,
             "prompt": PROMPTS[self.kind].VERSION,
-            "adapter_name": names[0],
+            **({"adapter_name": names[0]} if names else {}),
             **first,
             "others": {
                 name: other["adapter"] | {"paired": other["paired"]}
@@ -116,7 +123,10 @@ class Contest:
     def _scored(
         self, asked: Mapping[str, Dialogue], replies: Sequence[Reply], scratch: Path, shop: Workshop
     ) -> tuple[dict[str, Judged], dict[str, Any]]:
-        """By adapter the scored replies of base and adapter, and facts of what scored them."""
+        """By adapter the scored replies of base and adapter, and facts of what scored them.
+
+        Without adapters, by the base's name its own replies and none.
+        """
         if self.kind == "chat":
             greedy = {(r.subject, r.ask): r for r in replies if r.index == GREEDY}
             served = renders(self.order.engine)  # a server has the weights, and does not tell the loss
@@ -131,21 +141,20 @@ class Contest:
             return judged, {"scorer": "judge", "judge": facts}
         with _crew(self.kind, self.databases, self.lean) as (name, crew):
             found = _by_scorer(asked, replies, crew, PROMPTS[self.kind].read, shop)
-        base = found[self.order.subjects[0].name]
-        return {s.name: (base, found[s.name]) for s in self.order.subjects[1:]}, {"scorer": name}
+        base, *adapters = (s.name for s in self.order.subjects)
+        return {a: (found[base], found[a]) for a in adapters} or {base: (found[base], {})}, {"scorer": name}
 
-    def _compared(self, pair: Judged, names: tuple[str, str]) -> dict[str, Any]:
-        before, after = pair
-        for side in pair:
-            if not any(winner(of).score.counts for of in side.values()):
-                reasons = sorted({winner(of).score.reason for of in side.values()})
-                raise PonensError(
-                    f"none of {len(side)} replies could be scored",
-                    seen="; ".join(reasons[:3]),
-                    expected="references that can be compared with",
-                    hint="see the references of the test split, or take another file",
-                )
-        return compare(before, after, names)
+
+def _must_be_scored(pair: Judged) -> None:
+    for side in filter(None, pair):
+        if not any(winner(of).score.counts for of in side.values()):
+            reasons = sorted({winner(of).score.reason for of in side.values()})
+            raise PonensError(
+                f"none of {len(side)} replies could be scored",
+                seen="; ".join(reasons[:3]),
+                expected="references that can be compared with",
+                hint="see the references of the test split, or take another file",
+            )
 
 
 def chosen(dialogues: Sequence[Dialogue], limit: int | None) -> list[Dialogue]:
@@ -171,6 +180,8 @@ def _crew(kind: Kind, databases: int, lean: Sequence[str]) -> Iterator[tuple[str
             crew = [SqlScorer(stack.enter_context(Sandbox()), databases) for _ in range(count)]
         elif kind == "proof":
             crew = [StatementScorer(Lean(tuple(lean)) if lean else None)]
+        elif kind == "assignment":
+            crew = [AssignmentScorer()]
         else:
             crew = [InstructionScorer()]
         yield crew[0].name, crew

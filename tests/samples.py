@@ -136,7 +136,7 @@ def knights(quiz: str, steps: list[str], solution: list[bool]) -> tuple[Row, Tol
     row = {"quiz": quiz, "names": names, "solution": solution, "solution_text_format": "(1) so"}
     worked = "\n".join(["Think.", *steps, "Done."])
     return {**row, "cot_head": "Think.", "cot_repeat_steps": steps, "cot_foot": "Done."}, pair(
-        quiz, f"{worked}\n\n(1) so"
+        quiz, f"{worked}\n\n(1) so", "assignment"
     )
 
 

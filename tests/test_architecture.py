@@ -19,6 +19,8 @@ CHILDREN = {
     f"tasks/training/{name}.py" for name in ("canary", "history", "loading", "loop", "settings", "sft", "whole")
 }  # modules that only a child process imports
 SHARED_VERBS = {
+    "tasks.answered",
+    "tasks.alone_report",
     "tasks.candidates",
     "tasks.card",
     "tasks.code",
@@ -39,6 +41,7 @@ SHARED_VERBS = {
     "tasks.sandbox",
     "tasks.scored_report",
     "tasks.scoring",
+    "tasks.serving",
     "tasks.sampling",
     "tasks.training",
 }

@@ -29,7 +29,7 @@ def records(row: Cells, at: At) -> Iterator[Dialogue]:
     answer = f"{steps}\n\n{text(row, 'solution_text_format')}"
     yield Dialogue(
         (Message("user", text(row, "quiz")), Message("assistant", answer)),
-        "instruction",
+        "assignment",
         {"names": names, "solution": solution},
         file=at.file,
         line=at.line,

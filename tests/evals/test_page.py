@@ -6,11 +6,25 @@ import gzip
 import hashlib
 import json
 import re
+import shutil
+import subprocess
 from html.parser import HTMLParser
 
 import pytest
 
-from evals.page import TOY, TOY_SETTING, amount, duration, interval, markdown, moment, page, percent, points
+from evals.page import (
+    TOY,
+    TOY_SETTING,
+    amount,
+    duration,
+    interval,
+    markdown,
+    moment,
+    page,
+    percent,
+    points,
+    tabled,
+)
 from tests.evals.sample_report import sample_facts
 
 HOSTILE = "</script><script>alert(1)</script><img src=x onerror=alert(2)> & \"'`|{{ 7*7 }}"
@@ -153,7 +167,7 @@ def test_every_question_with_every_sample_travels_with_the_page(html, facts):
     rows = rows_of(html)
 
     assert [row["id"] for row in rows] == [q["id"] for q in facts["questions"]]
-    assert rows[0]["adapter"]["texts"] == facts["questions"][0]["adapter"]["texts"]
+    assert rows[0]["subjects"][1]["texts"] == facts["questions"][0]["adapter"]["texts"]
     assert {row["language"] for row in rows} == {"zh", "en"}
 
 
@@ -165,6 +179,7 @@ def test_hostile_text_stays_text(facts):
         q["options"] = [HOSTILE] * 4
         for side in ("base", "adapter"):
             q[side] |= {"greedy_text": HOSTILE, "texts": [HOSTILE], "greedy_extractor": HOSTILE}
+            q[side] |= {"at": [[2, 9]], "greedy_at": [2, 9]}
     hostile |= {"name": HOSTILE, "adapter": HOSTILE, "command": HOSTILE, "recipe": HOSTILE, "base_model": HOSTILE}
     hostile["steps"][0] |= {"name": HOSTILE, "artifact": HOSTILE, "facts": {HOSTILE: HOSTILE}}
     hostile["thrown_away"][0]["reason"] = hostile["lineage"][0]["name"] = HOSTILE
@@ -177,7 +192,7 @@ def test_hostile_text_stays_text(facts):
     assert "<script>alert" not in html
     assert "<img" not in html
     assert 'onclick="alert' not in html
-    assert html.count("<script") == page(facts).count("<script")
+    assert 2 == html.count("<script")
     assert "{{ 7*7 }}" in Outline(html).text
     assert rows_of(html)[0]["problem"] == HOSTILE
     assert "<script>" not in markdown(hostile).split("Get it again")[0]
@@ -202,10 +217,14 @@ def test_nothing_to_show_still_makes_a_page(facts):
     bare = copy.deepcopy(facts)
     bare |= {"questions": [], "steps": [], "thrown_away": [], "lineage": []}
     bare["training"] |= {"rows": [], "steps": None, "trainable": None, "trained_tokens": None, "device": None}
-    bare["evaluation"] |= {"slices": [], "curves": {"base": [], "adapter": []}}
+    nothing = {"base": [], "adapter": []}
+    bare["evaluation"] |= {"slices": [], "curves": nothing, "passes": nothing, "replays": [], "consistency": {}}
+    unread = {"extractors": {}, "abstentions": {}, "samples": 0, "readable_accuracy": None}
+    unsure = {"bins": [], "n": 0, "unanswered": 60, "ece": None, "brier": None}
     bare["evaluation"]["paired"] |= {"fixed": 0, "broken": 0, "detectable": None, "mcnemar_p": 1.0}
     for side in ("base", "adapter"):
         bare["evaluation"][side] |= {"greedy_accuracy": None, "single_accuracy": None, "forced_accuracy": None}
+        bare["evaluation"][side] |= unread | {"calibration": unsure}
 
     text = Outline(page(bare)).text
 
@@ -224,6 +243,7 @@ def test_two_thousand_questions_with_long_replies_fit_in_a_few_megabytes():
             "id": str(i),
             "change": "both right",
             "adapter": {**one["adapter"], "texts": noise[:5], "greedy_text": noise[i % 40]},
+            "base": {**one["base"], "texts": [f"{i} {text[:300]}" for text in one["base"]["texts"]]},
         }
         for i in range(2000)
     ]
@@ -235,13 +255,25 @@ def test_two_thousand_questions_with_long_replies_fit_in_a_few_megabytes():
 
 
 def test_samples_give_way_when_the_page_would_grow_too_large(facts, monkeypatch):
-    monkeypatch.setattr("evals.page._LARGEST_TABLE", 1000)
+    monkeypatch.setattr("evals.embedded.LARGEST", 1000)
 
     html = page(facts)
 
     assert "sampled replies are left out" in Outline(html).text
-    assert all(row["adapter"]["texts"] == [] for row in rows_of(html))
-    assert rows_of(html)[0]["adapter"]["greedy_text"]
+    assert all(row["subjects"][1]["texts"] == [] for row in rows_of(html))
+    assert rows_of(html)[0]["subjects"][1]["greedy_text"]
+
+
+def test_a_long_reply_loses_its_middle_and_keeps_the_place_of_its_answer(facts):
+    one = copy.deepcopy(facts["questions"][0])
+    one["adapter"] |= {"greedy_text": "x" * 9000 + "Answer: A", "greedy_at": [9000, 9009]}
+
+    html = page({**facts, "questions": [one]})
+    shown = rows_of(html)[0]["subjects"][1]
+
+    assert "[5009 more]" in shown["greedy_text"]
+    assert "Answer: A" == shown["greedy_text"][slice(*shown["greedy_at"])]
+    assert "<mark>Answer: A</mark>" in html
 
 
 def test_markdown_tells_the_core(facts):
@@ -287,3 +319,148 @@ def test_the_training_shows_loss_rate_speed_and_memory(facts, html):
     for key in ("loss", "learning_rate", "tokens_per_second", "memory"):
         assert f"course-{key}-" in html
     assert "validation" in text, "its line is named"
+
+
+@pytest.fixture(scope="module")
+def many():
+    found = sample_facts(60, several=True)
+    found["evaluation"]["others"]["logic/3"]["paired"] |= {"mcnemar_p": 0.0123, "adjusted_p": 0.0246}
+    return found
+
+
+@pytest.fixture(scope="module")
+def compared(many):
+    return page(many)
+
+
+def test_several_adapters_and_their_vote_stand_beside_the_base_each_with_its_corrected_word(many, compared):
+    text, told = Outline(compared).text, markdown(many)
+    others = many["evaluation"]["others"]
+
+    assert ["logic/2", "logic/3", "vote of logic/1+logic/2+logic/3"] == list(others)
+    assert "corrected for all 4 comparisons (Holm)" in text
+    assert "corrected for 4 comparisons (Holm)" in told
+    for label, one in zip(("logic/2", "logic/3", "all together"), others.values(), strict=True):
+        paired = one["paired"]
+        ends = f"{points(paired['ci95'][0])} to {points(paired['ci95'][1])}"
+        p, corrected = tabled(paired["mcnemar_p"]), tabled(paired["adjusted_p"])
+        row = [percent(one["accuracy"]), points(paired["difference"]), ends, paired["fixed"], paired["broken"], p,
+               corrected, paired["verdict"]]  # fmt: skip
+        assert f"{label} {' '.join(map(str, row))}" in text
+        assert f"| {label} | {row[1]} | {ends} | {row[3]} | {row[4]} | {p} | {corrected} | **{row[7]}** |" in told
+    assert {5} == {len(row["subjects"]) for row in rows_of(compared)}
+    assert [q["others"]["logic/3"]["winner"] for q in many["questions"]] == [
+        row["subjects"][3]["winner"] for row in rows_of(compared)
+    ]
+
+
+def test_what_was_not_asked_or_trained_has_no_place_on_a_page_that_only_compares(many, compared, html):
+    for section in ("rationales", "training"):
+        assert f'id="{section}"' in html
+        assert f'id="{section}"' not in compared
+    assert "teacher" not in markdown(many).split("Get it again")[0]
+
+
+def test_each_plot_has_its_purpose_and_shows_its_numbers(compared, many):
+    plots = dict(re.findall(r'<svg class="plot" role="img" aria-label="([^"]*)".*?>(.*?)</svg>', compared, re.DOTALL))
+    certain = {n: p for n, p in plots.items() if "share of votes" in n}
+    base = many["evaluation"]["base"]["calibration"]
+
+    for name in ("Accuracy of the majority of k votes", "a right one among k", "logic/2: ", "by family", "by length"):
+        assert 1 == sum(name in label for label in plots), name
+    assert 5 == len(certain)
+    assert {str(one[2]) for one in base["bins"]} <= set(re.findall(r">(\d+)</text>", certain[next(iter(certain))]))
+    assert f"expected calibration error {base['ece']:.3f}, Brier score {base['brier']:.3f}" in Outline(compared).text
+
+
+def test_the_reader_s_part_says_what_fired_how_often_and_how_right_it_was(facts, html):
+    text = Outline(html).text.split("How were the replies read?")[1].split("Can its certainty")[0]
+    base, adapter = facts["evaluation"]["base"], facts["evaluation"]["adapter"]
+
+    for name in base["extractors"].keys() | adapter["extractors"].keys():
+        found = [side["extractors"].get(name) for side in (base, adapter)]
+        shown = [f"{amount(one['n'])} {percent(one['right'] / one['n'])}" if one else "– –" for one in found]
+        assert f"{name} {' '.join(shown)}" in text
+    for name in ("refused", "truncated", "unreadable"):
+        assert f"not read: {name} {base['abstentions'][name]}" in text
+    assert f"of those that were answered {percent(base['readable_accuracy'])}" in text
+    assert f"replies cut at their length limit {percent(base['cut'])}" in text
+
+
+def test_savings_consistency_and_the_smallest_difference_are_told(facts, many, compared):
+    text, evaluation = Outline(compared).text, many["evaluation"]
+
+    for rule in evaluation["replays"]:
+        assert f"{rule['rule']} {percent(rule['saved'])} {percent(rule['agreement'])} of {rule['questions']}" in text
+    for name, found in evaluation["consistency"].items():
+        assert f"{name} {percent(found['same'])} of {found['questions']} {interval(found['ci95'])}" in text
+    assert f"a true difference of {100 * evaluation['paired']['detectable']:.1f} points" in text
+    early = copy.deepcopy(facts)
+    early["evaluation"] |= {"adaptive": "beta", "sampled": {"asked": 800, "full": 1200, "saved": 1 / 3}, "replays": []}
+    assert "800 of 1 200 votes were asked for, 33.3 % saved" in Outline(page(early)).text
+    assert "not known" in Outline(page(early)).text
+    early["evaluation"]["adaptive"] = "exact"
+    assert "Every winner is that of the full vote" in Outline(page(early)).text
+
+
+def test_every_share_on_the_page_is_in_the_facts(many, compared):
+    def shares(found):
+        if isinstance(found, dict):
+            for value in [found["right"] / found["n"]] if found.keys() == {"n", "right"} else found.values():
+                yield from shares(value)
+        elif isinstance(found, list):
+            for value in found:
+                yield from shares(value)
+        elif isinstance(found, float):
+            yield percent(found)
+
+    told = Outline(compared).text.split("How sure is it?")[1].split("What did the model say?")[0]
+    shown = set(re.findall(r"\b\d+\.\d %", told.replace("95 %", "")))
+
+    assert len(shown) > 30
+    assert shown <= set(shares(many["evaluation"]))
+
+
+def test_a_warning_of_the_evaluation_is_seen(facts):
+    warned = copy.deepcopy(facts)
+    warned["evaluation"]["warnings"] = ["logic/1 says the very same as the base"]
+
+    assert "logic/1 says the very same as the base" in Outline(page(warned)).text
+    assert "logic/1 says the very same as the base" in markdown(warned)
+
+
+KEYS = """<pre id="told"></pre><script>setTimeout(() => {
+  const told = [], press = (key) => document.activeElement.dispatchEvent(new KeyboardEvent("keydown", {key, bubbles: true}));
+  const now = () => document.activeElement.closest("li")?.id ?? document.activeElement.id;
+  for (const key of ["j", "j", "ArrowDown", "k", "/"]) { press(key); told.push(now()); }
+  document.activeElement.value = "boxed";
+  press("Enter"); told.push(now());
+  told.push(document.querySelectorAll(".rows > li").length);
+  document.activeElement.click();
+  told.push(document.querySelectorAll(".detail mark").length > 0);
+  press("Escape"); told.push(now());
+  told.push(document.getElementById("found").textContent);
+  document.getElementById("told").textContent = JSON.stringify(told);
+}, 1000)</script>"""
+
+
+def test_the_table_is_searched_and_walked_by_keys_alone(compared, tmp_path):
+    browser = shutil.which("chromium") or shutil.which("google-chrome")
+    if browser is None:
+        pytest.skip("no browser to press keys in")
+    open_to_all = re.sub(r"<meta http-equiv=\"Content-Security-Policy\"[^>]*>", "", compared)
+    (tmp_path / "page.html").write_text(open_to_all.replace("</body>", f"{KEYS}</body>"), "utf-8")
+
+    done = subprocess.run(
+        [browser, "--headless", "--no-sandbox", "--disable-gpu", f"--user-data-dir={tmp_path / 'profile'}",
+         "--virtual-time-budget=20000", "--dump-dom", (tmp_path / "page.html").as_uri()],
+        capture_output=True, text=True, timeout=120,
+    )  # fmt: skip
+    told = json.loads(re.search(r'<pre id="told">(\[.*?\])</pre>', done.stdout)[1])
+    rows = rows_of(compared)
+    boxed = [f"q-{row['id']}" for row in rows if any("boxed" in (*s["extractors"], s["greedy_extractor"])
+             for s in row["subjects"])]  # fmt: skip
+    ids = [f"q-{row['id']}" for row in rows]
+
+    assert [ids[0], ids[1], ids[2], ids[1], "search"] == told[:5]
+    assert [boxed[0], len(boxed), True, "search", "60 questions"] == told[5:]

@@ -2,7 +2,7 @@
 
 import pytest
 
-from evals.scored import GREEDY, Scored, compare, winner
+from evals.scored import GREEDY, Scored, compare, compare_all, winner
 from evals.scorers.base import Outcome, Score
 from storage.records import UsageError
 
@@ -74,3 +74,14 @@ def test_values_have_intervals_by_group() -> None:
 def test_nothing_to_count_is_refused() -> None:
     with pytest.raises(UsageError):
         compare(side("undecided"), side("right"), ("base", "x/1"))
+
+
+def test_several_adapters_share_one_correction() -> None:
+    base, six, none = side(*["wrong"] * 20), side(*["right"] * 6, *["wrong"] * 14), side(*["wrong"] * 20)
+
+    alone = compare(base, six, ("base", "x/1"))["paired"]
+    among = compare_all({"x/1": (base, six), "x/2": (base, none)}, "base")["x/1"]["paired"]
+
+    assert ("better", 0.03125) == (alone["verdict"], alone["adjusted_p"])
+    assert ("cannot tell", 0.0625, 2) == tuple(among[x] for x in ("verdict", "adjusted_p", "comparisons"))
+    assert alone["value_difference"] == among["value_difference"]

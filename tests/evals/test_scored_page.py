@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import base64
+import hashlib
+import re
 from typing import Any
 
 from evals.scored import GREEDY, Scored, compare
@@ -26,6 +29,7 @@ def facts(**more: Any) -> ScoredFacts:
 
     compared = compare(side(["wrong"] * 9 + ["undecided"]), side(["right"] * 10), ("base", "x/1"))
     about = {"right": "is the reference", "value": "chrF", "questions": 10, "votes": 3, "engine": "vllm"}
+    about |= {"adapter_name": "x/1", "others": {}, "warnings": []}
     return ScoredFacts(
         name="toy",
         adapter="x/1",
@@ -44,6 +48,7 @@ def facts(**more: Any) -> ScoredFacts:
                 "reference": "REFERENCE",
                 "base": [reply("GREEDY-REPLY", "wrong", wins=False), reply("VOTED", "wrong", 0)],
                 "adapter": [reply(HOSTILE, "right")],
+                "others": [],
                 "change": "fixed",
             },
             {
@@ -54,6 +59,7 @@ def facts(**more: Any) -> ScoredFacts:
                 "reference": "y",
                 "base": [reply("x", "undecided")],
                 "adapter": [reply("y", "right")],
+                "others": [],
                 "change": None,
             },
         ],
@@ -83,12 +89,15 @@ def test_the_page_shows_the_word_every_reply_and_what_was_left_out() -> None:
         assert shown in text, shown
 
 
-def test_no_text_of_a_model_is_markup_and_no_script_may_run() -> None:
+def test_no_text_of_a_model_is_markup_and_only_the_page_s_own_script_may_run() -> None:
     text = page(facts())
+    allowed = re.search(r"script-src 'sha256-([^']+)'", text)[1]
+    own = re.findall(r"<script>(.*?)</script>", text, re.DOTALL)
 
-    assert "<script" not in text
+    assert [base64.b64encode(hashlib.sha256(own[0].encode()).digest()).decode()] == [allowed]
+    assert (1, 1) == (len(own), text.count("<script"))
     assert "default-src 'none'" in text
-    assert "http://" not in text
+    assert "http://" not in text.replace("http://www.w3.org", "")
 
 
 def test_a_judge_is_spoken_of_where_there_was_one() -> None:
@@ -110,3 +119,21 @@ def test_markdown_holds_the_core() -> None:
     assert "# x/1: better" in text
     assert "| right by the vote of 3 | 0.0 % | 100.0 % |" in text
     assert "| evaluate | undecided | 1 |" in text
+
+
+def test_several_adapters_have_a_column_and_a_corrected_word_each() -> None:
+    told = facts()
+    one = dict(told["evaluation"]["adapter"]) | {"accuracy": 0.123}
+    paired = dict(told["evaluation"]["paired"]) | {"adjusted_p": 0.04321, "comparisons": 2, "verdict": "worse"}
+    told["evaluation"]["others"] = {"x/2": one | {"paired": paired}}
+    told["questions"] = [q | {"others": [[reply("OTHER", "wrong")]]} for q in told["questions"]]
+    text, lines = page(told), markdown(told)
+
+    for shown in ("12.3 %", "0.043", "corrected for all 2 comparisons (Holm)", "OTHER", "x/1", "x/2"):
+        assert shown in text, shown
+    assert "| right by the vote of 3 | 0.0 % | 100.0 % | 12.3 % |" in lines
+    assert "| 0.043 | **worse** |" in lines
+
+
+def test_without_a_training_there_is_still_a_page() -> None:
+    assert "Better." in page({**facts(), "training": None})

@@ -1,10 +1,12 @@
 """Statements and answers to instructions, scored against a reference."""
 
 from pathlib import Path
+from typing import Any
 
 import orjson
 import pytest
 
+from evals.scorers.assignment import AssignmentScorer
 from evals.scorers.base import Score, unfenced
 from evals.scorers.instruction import InstructionScorer, normal_answer
 from evals.scorers.likeness import bleu, chrf
@@ -15,7 +17,7 @@ from storage.records import Message
 PROOFNET = Path(__file__).resolve().parents[3] / "shared/data/proofnet/test.jsonl"
 
 
-def gold(answer: str, **about: str) -> Dialogue:
+def gold(answer: str, **about: Any) -> Dialogue:
     return Dialogue((Message("user", "u"), Message("assistant", answer)), about=about)
 
 
@@ -122,3 +124,32 @@ def test_texts_vote_by_their_normal_form() -> None:
     assert [0, 1, 0, None] == InstructionScorer().labels(["答案是 ４２。", "43", "答案是42", " "], gold("x"))
     said = ["theorem a : x <= y := by simp", "lemma b : x ≤ y", "theorem c : y", "-- nothing"]
     assert [0, 0, 2, None] == StatementScorer().labels(said, gold("x"))
+
+
+PEOPLE = {"names": ["Ann", "Anna", "小月"], "solution": [True, False, False]}
+
+
+@pytest.mark.parametrize(
+    ("answer", "outcome", "value"),
+    [
+        ("(1) Ann is a knight\n(2) Anna is a knave\n(3) 小月是无赖", "right", 1.0),
+        ("(1) **Ann**: Knight\n(2) Anna is **knave**\n(3) 小月是一个无赖", "right", 1.0),
+        ("Ann is a knave. No: Ann is a knight, Anna is a knave, and 小月 is a knave.", "right", 1.0),
+        ("Ann is a knight, Anna is a knight, 小月是武士", "wrong", 1 / 3),
+        ("Ann is a knight, Anna is a knave", "invalid", 0.0),
+        ("Ann is not a knave, Anna is a knave, 小月是无赖", "invalid", 0.0),
+        ("Anna is a knave, 小月是无赖", "invalid", 0.0),
+        ("", "invalid", 0.0),
+    ],
+)
+def test_an_assignment_is_right_when_every_role_is(answer: str, outcome: str, value: float) -> None:
+    score = AssignmentScorer().score(answer, gold("", **PEOPLE))
+
+    assert (score.outcome, score.value) == (outcome, pytest.approx(value))
+
+
+def test_assignments_vote_by_what_they_say_of_whom() -> None:
+    said = ["Ann is a knight", "no idea", "(1) Ann: knave", "Ann is a  knight."]
+
+    assert [0, None, 2, 0] == AssignmentScorer().labels(said, gold("", names=["Ann"], solution=[True]))
+    assert "gold-invalid" == AssignmentScorer().score("Ann is a knight", gold("")).outcome

@@ -2,6 +2,7 @@
 
 from evals.facts import change_of
 from evals.slices import labels, labels_of, slices
+from evals.stats import wilson
 from storage.records import Ballot, Question
 
 
@@ -14,10 +15,13 @@ def test_each_part_has_its_own_accuracies():
     adapter = [ballot(i, w) for i, w in enumerate("ABAA")]
     labels = {f"q{i}": {"language": "zh" if i < 2 else "en"} for i in range(4)}
 
-    assert slices(base, adapter, labels) == [
-        {"by": "language", "name": "en", "n": 2, "base": 0.0, "adapter": 1.0},
-        {"by": "language", "name": "zh", "n": 2, "base": 1.0, "adapter": 0.5},
+    found = slices(base, adapter, labels)
+
+    assert [("language", "en", 2, 0.0, 1.0), ("language", "zh", 2, 1.0, 0.5)] == [
+        tuple(part[name] for name in ("by", "name", "n", "base", "adapter")) for part in found
     ]
+    assert [list(wilson(2, 2)), list(wilson(1, 2))] == [part["adapter_ci95"] for part in found]
+    assert [list(wilson(0, 2)), list(wilson(2, 2))] == [part["base_ci95"] for part in found]
 
 
 def test_questions_without_a_label_are_left_out():

@@ -4,7 +4,7 @@ import math
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.stats import binomtest, norm
 from scipy.stats import bootstrap as scipy_bootstrap
@@ -197,6 +197,7 @@ def test_pass_at_k_refuses_what_cannot_be(k, n, right):
         pass_at(k, n, right)
 
 
+@settings(max_examples=10, deadline=None)
 @given(st.lists(st.floats(0, 1), min_size=1, max_size=12))
 def test_holm_agrees_with_statsmodels(p_values):
     np.testing.assert_allclose(multipletests(p_values, method="holm")[1], holm(p_values))

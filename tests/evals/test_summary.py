@@ -47,7 +47,8 @@ def test_a_single_vote_is_the_curve_s_first_point() -> None:
 
 def test_slices_name_family_and_language() -> None:
     assert {("family", "lamp", 1, 0.0, 1.0), ("family", "boxes", 1, 1.0, 1.0), ("language", "English", 1, 0.0, 1.0),
-            ("language", "Chinese", 1, 1.0, 1.0)} == {tuple(s.values()) for s in FOUND["slices"]}  # fmt: skip
+            ("language", "Chinese", 1, 1.0, 1.0)} == {
+        tuple(s[x] for x in ("by", "name", "n", "base", "adapter")) for s in FOUND["slices"]}  # fmt: skip
 
 
 def test_the_paired_part_holds_the_word() -> None:
@@ -74,7 +75,10 @@ def test_without_the_unreadable_an_accuracy_is_of_the_questions_that_were_answer
 
 
 def test_votes_are_counted_by_what_read_them_or_why_nothing_did() -> None:
-    assert ({"cue": 2}, {"truncated": 4}) == (FOUND["base"]["extractors"], FOUND["base"]["abstentions"])
+    base, adapter = FOUND["base"], FOUND["adapter"]
+
+    assert ({"cue": {"n": 2, "right": 1}}, {"truncated": 4}) == (base["extractors"], base["abstentions"])
+    assert {"cue": {"n": 5, "right": 3}} == adapter["extractors"]
 
 
 def test_an_accuracy_of_no_answers_is_unknown() -> None:

@@ -54,14 +54,14 @@ def test_an_empty_home_lists_none(home: Home, capsys: pytest.CaptureFixture[str]
 def test_adapters_are_listed_and_shown(home: Home, capsys: pytest.CaptureFixture[str]) -> None:
     made(home)
     judged(home, made(home))
-    said(capsys, "alias", "logic/2", "champion", "--because", "a better word")
-    listed, shown = told(capsys, "list")["adapters"], told(capsys, "show", "logic@champion")
+    said(capsys, "alias", "logic/2", "stable", "--because", "a better word")
+    listed, shown = told(capsys, "list")["adapters"], told(capsys, "show", "logic@stable")
     text, page = said(capsys, "list"), said(capsys, "show", "logic/2")
 
     assert ["logic/2", "logic/1"] == [one["adapter"] for one in listed]
     assert ("logic/2", 0.5, "a better word") == (shown["adapter"], shown["loss"], shown["moves"][0]["because"])
-    assert ["logic@champion"] == shown["referred_to_by"]
-    for words in ("logic/2", "latest, champion", "me/base", "0.9", "better"):
+    assert ["logic@stable"] == shown["referred_to_by"]
+    for words in ("logic/2", "latest, stable", "me/base", "0.9", "better"):
         assert words in text
     assert "a better word" in page
 

@@ -44,9 +44,9 @@ def statuses(summary: dict[str, Any]) -> dict[str, str]:
     return {step["name"]: step["status"] for step in summary["steps"]}
 
 
-def asked(home: Home) -> list[str]:
-    """The key of every reply in the ledger, once for each time that it was paid for."""
-    return [row["key"] for row in rows(home.ledger)]
+def keys(journal: Path) -> list[str]:
+    """The key of every reply in the ledger, or of every sample, once for each time that it was asked for."""
+    return [row["key"] for row in rows(journal)]
 
 
 @pytest.fixture(scope="module")
@@ -215,11 +215,17 @@ def test_a_killed_run_goes_on_and_asks_for_nothing_twice(
         time.sleep(0.001)
     os.killpg(run.pid, signal.SIGKILL)
     run.wait()
+    finished_before = {journal: keys(journal) for journal in (home.ledger, home.samples)}
     again = ponens(own, "run", path)
 
     assert "ran" == statuses(again)[step]
     assert first["dataset"]["snapshot"] == again["dataset"]["snapshot"]
-    assert len(asked(home)) == len(set(asked(home)))
+    for journal, before in finished_before.items():
+        assert set(before) <= set(keys(journal))
+        assert len(keys(journal)) == len(set(keys(journal)))
+    if step == "evaluate":
+        work = again["evaluation"]["work"]
+        assert 0 < len(finished_before[home.samples]) <= work["reused"]
 
 
 def _at_work(home: Home, step: str) -> bool:
@@ -232,6 +238,22 @@ def _at_work(home: Home, step: str) -> bool:
     if step == "reason":
         return any(True for _ in rows(home.ledger))
     return bool(folders)
+
+
+def test_without_train_a_base_is_measured_by_itself(prefect: dict[str, str], tmp_path: Path) -> None:
+    recipe = tmp_path / "set.toml"
+    recipe.write_text('name = "set"\n[puzzles]\ncount = 12\n[parse]\nvalid = 0.0\ntest = 1.0\n[evaluate]\nvotes = 3\n')
+    with TeacherServer() as server:
+        env = {**prefect, "PONENS_HOME": str(tmp_path / "home"), "OPENAI_API_KEY": "sk-any"}
+        settings = ["evaluate.base_model=org/model", "evaluate.engine=openai", "evaluate.limit=6"]
+        settings.append(f'evaluate.server={{base_url = "{server.openai_url}"}}')
+        summary = ponens(env, "run", recipe, *(word for one in settings for word in ("--set", one)))
+
+    assert dict.fromkeys(["puzzles", "parse", "evaluate", "report"], "ran") == statuses(summary)
+    assert "adapter" not in summary
+    assert {"base", "curves", "slices"} <= summary["evaluation"].keys()
+    assert "paired" not in summary["evaluation"]
+    assert "no verdict" in Path(summary["report"]).read_text("utf-8")
 
 
 def test_a_deployment_runs_the_flow_to_its_report(

@@ -6,9 +6,10 @@ import pytest
 
 from flows.recipe import load, resolved
 from storage.records import UsageError
+from tasks.candidates import Base
 
 ROOT = Path(__file__).resolve().parents[2]
-SHIPPED = sorted((ROOT / "recipes").glob("*.toml"))
+SHIPPED = sorted((ROOT / "recipes").rglob("*.toml"))
 SMALL = 'name = "small"\n[parse]\npath = "data.jsonl"\n[train]\nbase_model = "org/model"\n'
 
 
@@ -119,3 +120,32 @@ def test_other_kinds_have_their_own_steps_and_their_copy_loads_again(small: Path
 def test_an_unknown_kind_is_refused(small: Path) -> None:
     with pytest.raises(UsageError, match="kind"):
         load(small, ['kind="poem"'])
+
+
+BARE = 'name = "set"\n[parse]\npath = "data.jsonl"\n'
+
+
+def test_without_train_a_recipe_only_measures(small: Path) -> None:
+    small.write_text(BARE)
+    measured = load(small, ["evaluate.base_model=org/model", "evaluate.revision=abc"])
+
+    assert ("parse", "evaluate", "report") == measured.steps
+    assert Base("org/model", "abc") == measured.base
+    assert load(small).base is None
+    with pytest.raises(UsageError, match=r"without \[train\] has no step 'train'"):
+        _ = measured.training
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        (SMALL + '[evaluate]\nbase_model = "org/other"\n', r"recipes without \[train\]"),
+        (BARE + "[reason]\nsamples = 3\n", r"\[reason\] without \[train\]"),
+        (BARE + "[assemble]\nbare = true\n", r"\[assemble\] without \[train\]"),
+    ],
+)
+def test_what_nothing_would_read_is_refused(small: Path, text: str, says: str) -> None:
+    small.write_text(text)
+
+    with pytest.raises(UsageError, match=says):
+        load(small)

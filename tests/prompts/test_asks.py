@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from prompts import instruction, sql, statement
+from prompts import assignment, instruction, sql, statement
 from storage.records import Message
 
 
@@ -23,6 +23,8 @@ def asking(*turns: str, task: str = "chat", **about: Any) -> Any:
         (sql, "CREATE TABLE t (a TEXT)\n\n有多少？", "SELECT 1", "一条针对这些表的 SQL 查询"),
         (statement, "Prove that 1 = 1.", "theorem t : 1 = 1 :=", "Lean theorem"),
         (statement, "证明 1 = 1。", "theorem t : 1 = 1 :=", "Lean 定理"),
+        (assignment, "Ann says: Bo lies.", "(1) Ann is a knave", "a line for each inhabitant"),
+        (assignment, "小月说：小川是无赖。", "(1) 小月是无赖", "每个居民写一行"),
     ],
 )
 def test_the_users_words_stand_first_and_the_answer_is_not_among_them(prompt, asked, answer, words):
@@ -107,3 +109,19 @@ def test_a_statement_is_read(reply, formal):
 def test_an_answer_is_read_without_its_thoughts() -> None:
     assert instruction.read("<think>hm</think> ```x``` yes ") == "```x``` yes"
     assert instruction.read("<think>hm") is None
+
+
+@pytest.mark.parametrize(
+    ("reply", "lines"),
+    [
+        ("Ann cannot lie.\n\n(1) Ann is a knight\n(2) Bo is a knave", "(1) Ann is a knight\n(2) Bo is a knave"),
+        ("1. Assume Ann lies.\n2. Then so does Bo.\nCONCLUSION:\n1. Ann is a knight.", "1. Ann is a knight."),
+        ("1) Ann lies? No.\n**(1) Ann is a knight**\n- (2) Bo lies\nSo.", "**(1) Ann is a knight**\n- (2) Bo lies"),
+        ("推理。\n结论：\n（1）小月是武士\n（2）小川是无赖", "（1）小月是武士\n（2）小川是无赖"),
+        ("Let us see.\nAnn is a knight and Bo is a knave.", "Ann is a knight and Bo is a knave."),
+        ("<think>(1) Ann is a knave</think>(1) Ann is a knight", "(1) Ann is a knight"),
+        ("<think>(1) Ann is a knave", None),
+    ],
+)
+def test_the_last_numbered_list_says_who_is_which(reply, lines):
+    assert assignment.read(reply) == lines

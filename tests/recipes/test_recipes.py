@@ -32,11 +32,12 @@ STEPS, BATCH = 40, 8
 SETTINGS = ["parse.valid=0.2", "parse.test=0.1", "train.rank=8", "train.learning_rate=2e-2", f"train.max_steps={STEPS}"]
 SETTINGS += [f"train.batch_size={BATCH}", "train.gradient_accumulation=1", "train.max_length=900"]
 SETTINGS += ["train.gradient_checkpointing=false", "train.max_truncated_share=0.2"]
+SETTINGS += ['train.report_to=["none"]', 'evaluate.engine="transformers"', "evaluate.limit=8", "evaluate.max_tokens=24"]
 PROMPT = "<|im_start|>user\nWho are you?<|im_end|>\n<|im_start|>assistant\n"
 
 pytestmark = [
     pytest.mark.heavy,
-    pytest.mark.timeout(900),
+    pytest.mark.timeout(1800),
     pytest.mark.skipif(not SHARED.exists(), reason="the sample data are not beside this checkout"),
 ]
 

@@ -83,3 +83,43 @@ def test_an_artifact_without_suspects_makes_a_report_without_them(tmp_path: Path
 
     assert [] == facts["suspects"]
     assert "no suspect can be told" in page(facts)
+
+
+def test_a_comparison_of_adapters_that_are_there_needs_no_training_and_shows_each_subject_s_vote(
+    tmp_path: Path, asked: list[Question]
+) -> None:
+    receipts = left_by(tmp_path, asked, told_of(asked))
+    one, together = asked[0], "vote of logic/1+logic/2"
+    emoji = "😀 so it is.\nAnswer: A"
+    said = {
+        name: [Sample(one.id, name, index, emoji, "stop", 3, "A", "answer-line") for index in (-1, 0)]
+        for name in ("base", "logic/1", "logic/2")
+    }
+    cast = {"base": "B", "logic/1": "A", "logic/2": "C", together: "D"}
+    ballots = {name: {one.id: Ballot(one.id, one.group, "A", (vote,), vote)} for name, vote in cast.items()}
+    write_tables(tmp_path / "evaluate", said, ballots)
+    (tmp_path / "adapters" / "logic" / "1").mkdir(parents=True)
+    (tmp_path / "adapters" / "logic" / "1" / "adapter.json").write_text('{"facts": {"parameters": 20000000}}')
+    told = sample_facts(40, several=True)["evaluation"]
+    others = dict(zip(["logic/2", together], told["others"].values(), strict=False))
+    digests = {"base_model": "b", "adapter": "d1", "adapter logic/2": "d2"}
+    evaluate = Receipt(
+        "evaluate", "k", "d", "evaluate", {**told, "others": others}, {"inputs": digests, "code": "c"}, 1.0, ""
+    )
+
+    facts = gather(Home(tmp_path), ReportSpec(), RECIPE, {"parse": receipts["parse"], "evaluate": evaluate})
+    [row] = facts["questions"]
+
+    assert ("B", "A", "C", "D") == (
+        row["base"]["winner"], row["adapter"]["winner"], *(other["winner"] for other in row["others"].values())
+    )  # fmt: skip
+    assert "fixed" == row["change"]
+    assert "Answer: A" == emoji[slice(*row["others"]["logic/2"]["at"][0])]
+    assert ([], "") == (row["others"][together]["texts"], row["others"][together]["greedy_extractor"])
+    assert (None, None, None, []) == (facts["rationales"], facts["training"], facts["costs"], facts["suspects"])
+    assert not facts["toy"]
+    assert "ponens evaluate recipe.json --adapter logic/1 --adapter logic/2" == facts["command"]
+    assert {"adapters/logic/1": "d1", "adapters/logic/2": "d2"} == {
+        origin["name"]: origin["digest"] for origin in facts["lineage"] if origin["what"] == "adapter"
+    }
+    assert "all together" in page(facts)

@@ -4,17 +4,23 @@ import json
 import math
 from pathlib import Path
 
+import polars as pl
 import pytest
 
+from evals.scored_page import page
+from evals.scorers.base import Outcome
 from evals.verdict import verdict
+from storage.dialogues import Kind
 from storage.home import Home
 from storage.records import PonensError, UsageError
 from storage.runs import find
 from tasks.diff import diff
 from tasks.results import write
-from tests.evaluations import ASKED, ran
+from tasks.scored_report import gather
+from tests.evaluations import ASKED, ran, scored
 
 KEYS = [q.answer for q in ASKED]
+RECIPE = json.dumps({"name": "logic", "parse": {"path": "rows.jsonl"}, "train": {"base_model": "toy"}})
 WRONG = ["ABC"[("ABC".index(str(k)) + 1) % 3] for k in KEYS]
 
 
@@ -52,11 +58,20 @@ def test_runs_over_other_questions_are_compared_on_those_in_common(home: Home) -
         diff(a, c)
 
 
+def test_bases_that_were_measured_by_themselves_are_compared_and_written(home: Home, tmp_path: Path) -> None:
+    a, b = ran(home, "a1", WRONG, adapter=None), ran(home, "b1", KEYS, adapter=None)
+    found = diff(a, b)
+
+    assert "better" == found["evaluation"]["paired"]["verdict"]
+    assert (0.0, 1.0) == (found["a"]["accuracy"], found["b"]["accuracy"])
+    assert ["base"] == write(b, "lm-eval", tmp_path / "out")["subjects"]
+
+
 def test_ballots_that_are_gone_are_named(home: Home) -> None:
     a, b = ran(home, "a1", KEYS), ran(home, "b1", KEYS)
     (home.root / "artifacts" / "evaluations" / "b1" / "ballots.parquet").unlink()
 
-    with pytest.raises(PonensError, match="ballots of run b1 are gone"):
+    with pytest.raises(PonensError, match="evaluation of run b1 is gone"):
         diff(a, b)
 
 
@@ -124,3 +139,64 @@ def test_what_cannot_be_written_is_told_and_leaves_nothing(home: Home, tmp_path:
         write(run, "rows", tmp_path / "there")
 
     assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize(("kind", "votes"), [("sql", 3), ("proof", 1), ("chat", 1)])
+def test_runs_over_dialogues_are_compared_written_and_reported_as_those_over_letters_are(
+    kind: Kind, votes: int, home: Home, tmp_path: Path
+) -> None:
+    wrong: list[Outcome] = ["wrong"] * 39
+    second: list[Outcome] = [*["right"] * 30, *["invalid"] * 9]
+    a = scored(home, "a1", kind, {"base": [*wrong, "undecided"], "logic/1": [*wrong, "right"]}, votes)
+    b = scored(home, "b1", kind, {"base": [*wrong, "right"], "logic/1": [*second, "wrong"], "logic/2": [*wrong, "wrong"]}, votes)  # fmt: skip
+    judged = diff(a, b)["evaluation"]
+    row = judged["fixed"][0]
+
+    assert ("better", 39, 0, 1) == (
+        judged["paired"]["verdict"],
+        judged["questions"],
+        judged["only_a"],
+        judged["only_b"],
+    )
+    assert ("right", "wrong", "right") == (row["gold"], row["a"], row["b"])
+    assert {"sql": "How many", "proof": "Prove", "chat": "What is"}[kind] in row["question"]
+
+    write(b, "rows", tmp_path / "rows")
+    base, one = (
+        [json.loads(line) for line in (tmp_path / "rows" / name).read_text().splitlines()]
+        for name in ("base.jsonl", "logic-1.jsonl")
+    )
+    paired = b.outcome["evaluation"]["paired"]
+    assert paired["fixed_ids"] == list(verdict(base, one).fixed)
+    assert {None, "right", "wrong"} == {line["answer"] for line in one}
+
+    write(b, "lm-eval", tmp_path / "lm")
+    [results] = (tmp_path / "lm" / "logic-1").glob("results_*.json")
+    [samples] = (tmp_path / "lm" / "logic-1").glob("samples_*.jsonl")
+    by = "majority-vote" if votes > 1 else "first-reply"
+    assert 0.75 == json.loads(results.read_text())["results"]["logic"][f"acc,{by}"]
+    assert votes == len(json.loads(samples.read_text().splitlines()[0])["resps"][0])
+
+    write(b, "inspect", tmp_path / "log")
+    log = json.loads((tmp_path / "log" / "logic-2.json").read_text())
+    assert {"I", "C"} >= {sample["scores"][by]["value"] for sample in log["samples"]}
+    assert log["samples"][0]["input"][-1]["role"] == "user"
+
+    facts = gather(home, 10_000, RECIPE, {name: found for name in ("parse", "evaluate") if (found := b.receipt(name))})
+    assert "ponens evaluate recipe.json --adapter logic/1 --adapter logic/2" == facts["command"]
+    assert {"adapters/logic/1": "one", "adapters/logic/2": "two"} == {
+        origin["name"]: origin["digest"] for origin in facts["lineage"] if origin["what"] == "adapter"
+    }
+    [said] = facts["questions"][0]["others"]
+    assert {"logic/2: wrong"} == {reply["text"] for reply in said}
+    assert "corrected for all 2 comparisons (Holm)" in page(facts)
+
+
+def test_a_reply_that_a_server_refused_is_written_as_one(home: Home, tmp_path: Path) -> None:
+    run = ran(home, "a1", KEYS)
+    file = home.root / "artifacts" / "evaluations" / "a1" / "samples.parquet"
+    pl.read_parquet(file).with_columns(finish=pl.lit("refused")).write_parquet(file)
+    write(run, "inspect", tmp_path / "log")
+    log = json.loads((tmp_path / "log" / "logic-1.json").read_text())
+
+    assert {"content_filter"} == {c["stop_reason"] for s in log["samples"] for c in s["output"]["choices"]}

@@ -1,0 +1,221 @@
+"""serve: base and adapters of a home behind one address, until told to end.
+
+    Service(ServeSpec(), home, ["logic"], "Qwen/Qwen2.5-7B-Instruct").run()
+
+client ──▶ front (this process: `tasks.serving.front`) ──unix socket──▶ engine (a child: `tasks.serving.engines`)
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import fcntl
+import logging
+import shutil
+import signal
+import socket
+import tempfile
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import uvicorn
+
+from storage import adapters
+from storage.adapters import SERVABLE_RANKS, Adapter
+from storage.home import Home
+from storage.records import PonensError, UsageError
+from tasks import models
+from tasks.engines import weights
+from tasks.engines.base import choose
+from tasks.serving import engines
+from tasks.serving.catalogue import Catalogue
+from tasks.serving.front import application
+from tasks.serving.guard import LOOPBACK, Limits
+from tasks.serving.link import Link
+from tasks.serving.model import base as look_at
+from tasks.serving.spec import ServeSpec
+from tasks.serving.supervisor import Supervisor
+
+log = logging.getLogger("ponens")
+
+_SHELF, _LOCK = "adapters", "lock"
+_GRACE_S = 60
+
+
+@dataclass(frozen=True, slots=True)
+class Address:
+    """Where clients find the server. `key` is what they must show; none is needed on the loopback address alone."""
+
+    host: str = "127.0.0.1"
+    port: int = 8000
+    key: str | None = field(default=None, repr=False)
+
+
+@dataclass
+class Service:
+    """One server. `names` are the adapters of `home` that it has, `hear` is told its URL once it answers."""
+
+    spec: ServeSpec
+    home: Home
+    names: Sequence[str]
+    base_model: str
+    revision: str | None = None
+    address: Address = field(default_factory=Address)
+    hear: Callable[[str], None] = lambda url: None
+    _front: uvicorn.Server | None = None
+
+    def run(self) -> None:
+        """Serve until `stop`, SIGINT or SIGTERM, then finish what is in flight.
+
+        UsageError for an address that others reach without a key, for a base that is not on this machine, and for
+        code that is not the model's own. PonensError if the engine never comes up.
+        """
+        check(self.spec, self.base_model, self.revision, self.address)
+        with _folders(self.home) as (work, sockets), contextlib.closing(_listening(self.address)) as listening:
+            asyncio.run(self._serve(work, sockets, listening))
+
+    def stop(self) -> None:
+        """Have `run` end, from another thread."""
+        if self._front:
+            self._front.should_exit = True
+
+    async def _serve(self, work: Path, sockets: Path, listening: socket.socket) -> None:
+        spec, name = self.spec, choose(self.spec.engine)
+        place = models.snapshot(self.base_model, self.revision)
+        public = place.name if models.folder(self.base_model) else self.base_model
+        base = look_at(place, public, models.identity(self.base_model, self.revision), spec.max_model_len)
+        rank = engines.ranks(_ranks(self.home, self.names), SERVABLE_RANKS)
+        catalogue = Catalogue(self.home, self.names, base, work / _SHELF, most_rank=rank, merges=name == "transformers")
+        start = engines.Start(place, sockets / "engine", rank, bool(spec.trust_remote_code))
+        command = (engines.vllm if name == "vllm" else engines.transformers)(start, spec)
+        kept = self.home.logs / f"serve-{listening.getsockname()[1]}.log"
+        supervisor = Supervisor(command, engines.environment(place), start.socket, _fresh(kept))
+        limits = Limits(spec.max_body, spec.max_requests)
+        app = application(Link(catalogue, supervisor), self.address.key, limits)
+        self._front = Front(
+            uvicorn.Config(
+                app, log_level="warning", access_log=False, server_header=False, lifespan="off",
+                timeout_graceful_shutdown=_GRACE_S,
+            )
+        )  # fmt: skip
+        await both(self._front, supervisor, listening, lambda: self.hear(_url(listening)))
+
+
+def check(spec: ServeSpec, base_model: str, revision: str | None, address: Address) -> None:
+    """UsageError for what must not be served so."""
+    if address.host not in LOOPBACK and not address.key:
+        raise UsageError(
+            f"{address.host} can be reached by others",
+            expected="a key",
+            hint="set one in the environment and name the variable: --api-key-env NAME",
+        )
+    told = spec.trust_remote_code
+    if told and (not revision or told != f"{base_model}@{revision}"):
+        raise UsageError(
+            "[serve] trust_remote_code names other code than this base model's",
+            seen=told,
+            expected=f"{base_model}@{revision}" if revision else "a base model pinned by [train] revision",
+        )
+
+
+async def both(
+    server: uvicorn.Server, supervisor: Supervisor, listening: socket.socket, ready: Callable[[], None]
+) -> None:
+    """Front and engine; the front ends first, and what it has in flight before it."""
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        with contextlib.suppress(NotImplementedError, ValueError, RuntimeError):  # not in the main thread
+            loop.add_signal_handler(number, _end, server)
+    front = asyncio.create_task(server.serve([listening]))
+    engine = asyncio.create_task(supervisor.run())
+    watch = asyncio.create_task(_first(supervisor, ready))
+    await asyncio.wait({front, engine}, return_when=asyncio.FIRST_COMPLETED)
+    server.should_exit = True
+    try:
+        await front
+        if engine.done():
+            engine.result()
+    finally:
+        for task in (engine, watch):
+            task.cancel()
+        await asyncio.gather(engine, watch, return_exceptions=True)
+        await supervisor.close()
+
+
+async def _first(supervisor: Supervisor, ready: Callable[[], None]) -> None:
+    while not supervisor.ready:
+        await asyncio.sleep(0.05)
+    ready()
+
+
+class Front(uvicorn.Server):
+    """Leaves signals to `both`: uvicorn would raise them again before the engine has ended."""
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        yield
+
+
+def _end(server: uvicorn.Server) -> None:
+    server.force_exit, server.should_exit = server.should_exit, True  # a second time: at once
+
+
+def _ranks(home: Home, names: Sequence[str]) -> list[int]:
+    """The ranks of all versions that say theirs; a damaged one is refused when it is asked for."""
+    found = []
+    for name in names:
+        for number in adapters.versions(home, name):
+            folder = Adapter(name, number, home.adapters / name / str(number)).folder
+            with contextlib.suppress(OSError, ValueError, KeyError, TypeError, AttributeError):
+                found.append(0 if weights.whole(folder) else weights.rank(folder))
+    return found
+
+
+def _fresh(file: Path) -> Path:
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.unlink(missing_ok=True)
+    return file
+
+
+def _listening(address: Address) -> socket.socket:
+    """The socket of the front. PonensError if the address is not to be had."""
+    family = socket.AF_INET6 if ":" in address.host else socket.AF_INET
+    found = socket.socket(family, socket.SOCK_STREAM)
+    found.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        found.bind((address.host, address.port))
+    except OSError as error:
+        found.close()
+        raise PonensError(
+            f"{address.host}:{address.port} cannot be listened on", seen=error.strerror, hint="choose another --port"
+        ) from None
+    return found
+
+
+def _url(listening: socket.socket) -> str:
+    host, port = listening.getsockname()[:2]
+    return f"http://{f'[{host}]' if ':' in host else host}:{port}"
+
+
+@contextlib.contextmanager
+def _folders(home: Home) -> Iterator[tuple[Path, Path]]:
+    """A folder in the home, of this server alone, and a short-named one for its sockets; both gone afterwards.
+
+    What a killed server left in the home is cleared away first: it holds no lock any more.
+    """
+    parent = home.root / "work"
+    parent.mkdir(parents=True, exist_ok=True)
+    for left in parent.glob("serve-*"):
+        with contextlib.suppress(OSError), (left / _LOCK).open("r+") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            shutil.rmtree(left, ignore_errors=True)
+    work = Path(tempfile.mkdtemp(prefix="serve-", dir=parent))
+    sockets = Path(tempfile.mkdtemp(prefix="ponens-"))
+    with (work / _LOCK).open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        try:
+            yield work, sockets
+        finally:
+            shutil.rmtree(sockets, ignore_errors=True)
+            shutil.rmtree(work, ignore_errors=True)

@@ -1,0 +1,165 @@
+"""What a client can ask for, and how it is asked: the base, or an adapter as its manifest says.
+
+base(folder, name)                the base model's own template, stops and sampling
+adapter(version, base)            the adapter's, where they differ from the base's; Refusal if it cannot be served
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import orjson
+
+from storage import adapters
+from storage.adapters import Adapter
+from storage.peft_folder import look
+from storage.records import PonensError
+from tasks.engines import weights
+from tasks.serving.refusal import Refusal, why
+
+_SAMPLING = ("temperature", "top_p", "top_k", "min_p", "repetition_penalty")
+_CHOICE = "choice/"
+
+
+@dataclass(frozen=True, slots=True)
+class Model:
+    """One model as a client names it.
+
+    `template` is what the engine is told to render with, None for its own; `words` are the prompts by language that
+    a question is put into; `defaults` are sampling values of requests that bring none; `limit` the longest reply in
+    tokens then; `stops` token ids that end a reply beside the tokenizer's own; `marks` the special tokens by which
+    a text is known to be rendered already.
+    """
+
+    name: str
+    template: str | None = None
+    system: str | None = None
+    thinking: bool | None = None
+    words: Mapping[str, str] = field(default_factory=dict)
+    defaults: Mapping[str, Any] = field(default_factory=dict)
+    limit: int | None = None
+    stops: tuple[int, ...] = ()
+    marks: tuple[str, ...] = ()
+    choice: bool = True
+
+    @property
+    def rendering(self) -> dict[str, Any]:
+        """What a request to the engine says of the template."""
+        found: dict[str, Any] = {"chat_template": self.template} if self.template else {}
+        if self.thinking is not None:
+            found["chat_template_kwargs"] = {"enable_thinking": self.thinking}
+        return found
+
+
+@dataclass(frozen=True, slots=True)
+class Base:
+    """The base model's files: what of them shapes a request."""
+
+    name: str
+    folder: Path
+    identity: str
+    text: str | None
+    eos: int | None
+    context: int | None
+    model: Model
+
+
+def base(folder: Path, name: str, identity: str, longest: int | None = None) -> Base:
+    """Read a base model's folder; no weights. `longest` is the context that it is served with, if not its own."""
+    config, settings = _json(folder / "config.json"), _json(folder / "generation_config.json")
+    drawn = {key: settings[key] for key in _SAMPLING if settings.get("do_sample") and settings.get(key) is not None}
+    eos = _eos(folder)
+    stops = {*_ids(settings.get("eos_token_id")), *_ids(config.get("eos_token_id"))} - {eos}
+    model = Model(name, defaults=drawn, stops=tuple(sorted(stops)), marks=_marks(folder))
+    context = longest or config.get("max_position_embeddings")
+    return Base(name, folder, identity, _template(folder), eos, context, model)
+
+
+def adapter(version: Adapter, base: Base, most_rank: int, *, merges: bool) -> Model:
+    """How an adapter is asked. Refusal, naming it, if it is damaged, of another base, or nothing the engine can apply.
+
+    `merges` is whether the engine adds an adapter's weights to the base's before it runs; one that does not knows
+    low ranks only, up to `most_rank`.
+    """
+    try:
+        about = adapters.about(version)
+        if not weights.whole(version.folder):
+            rank = look(version.folder).rank
+            if not merges and rank > most_rank:
+                raise _unusable(version, f"rank {rank} is above {most_rank}, for which the server was started; restart")
+        if not merges and weights.must_merge(version.folder):
+            reason = "vLLM cannot apply it on the fly (DoRA, modules or tokens of its own, or all weights); "
+            raise _unusable(version, reason + "export it with --merge and serve that as a base")
+    except (PonensError, OSError, ValueError) as error:
+        raise _unusable(version, why(error) if isinstance(error, PonensError) else type(error).__name__) from None
+    if about.get("base_identity") not in (None, base.identity):
+        raise _unusable(version, f"it was trained on another base model than {base.name}")
+    return _model(version, about, base)
+
+
+def _model(version: Adapter, about: Mapping[str, Any], base: Base) -> Model:
+    told, inference = about.get("rendering") or {}, about.get("inference") or {}
+    text = _template(version.folder)
+    if told and text is not None and told["template_sha256"] != hashlib.sha256(text.encode()).hexdigest():
+        raise _unusable(version, "its folder holds another template than it was trained with")
+    own = _eos(version.folder)
+    stops = {*base.model.stops, *([own] if own not in (None, base.eos) else [])}
+    return Model(
+        str(version),
+        template=text if text != base.text else None,
+        system=told.get("system"),
+        thinking=told.get("thinking"),
+        words=inference.get("question") or {},
+        # what the base's makers would draw with is not what the adapter was made for
+        defaults={"temperature": inference.get("temperature", 0.0), "top_p": inference.get("top_p", 1.0)},
+        limit=_least(inference.get("max_new_tokens"), base.context),
+        stops=tuple(sorted(stops)),
+        marks=_marks(version.folder) or base.model.marks,
+        choice=str(about.get("prompt") or _CHOICE).startswith(_CHOICE),
+    )
+
+
+def _unusable(version: Adapter, reason: str) -> Refusal:
+    return Refusal(422, f"adapter {version} cannot be served: {reason}", code="adapter_unusable", param="model")
+
+
+def _json(file: Path) -> dict[str, Any]:
+    try:
+        found = orjson.loads(file.read_bytes())
+    except (OSError, orjson.JSONDecodeError):
+        return {}
+    return found if isinstance(found, dict) else {}
+
+
+def _template(folder: Path) -> str | None:
+    try:
+        return (folder / "chat_template.jinja").read_text("utf-8")
+    except OSError:
+        found = _json(folder / "tokenizer_config.json").get("chat_template")
+        return found if isinstance(found, str) else None
+
+
+def _special(folder: Path) -> list[dict[str, Any]]:
+    return [t for t in _json(folder / "tokenizer.json").get("added_tokens", []) if t.get("special")]
+
+
+def _eos(folder: Path) -> int | None:
+    told = _json(folder / "tokenizer_config.json").get("eos_token")
+    name = told.get("content") if isinstance(told, dict) else told
+    return next((int(t["id"]) for t in _special(folder) if t["content"] == name), None)
+
+
+def _marks(folder: Path) -> tuple[str, ...]:
+    return tuple(t["content"] for t in _special(folder))
+
+
+def _least(limit: int | None, context: int | None) -> int | None:
+    return min(limit, context) if limit and context else limit
+
+
+def _ids(value: Any) -> set[int]:
+    return set(value) if isinstance(value, list) else {value} if isinstance(value, int) else set()

@@ -1,0 +1,143 @@
+"""The engine's process: started, watched, started again when it dies, ended with this one.
+
+    supervisor = Supervisor(command, environment, socket, log)
+    await supervisor.run()            until cancelled, or PonensError if it never came up
+
+The engine listens on a unix socket in a folder that only this user may enter, so nobody else on the machine can talk
+to it and no port is taken twice. Its standard input is its lifeline (`tasks.lifeline`).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import os
+import signal
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import aiohttp
+
+from storage.records import PonensError
+
+log = logging.getLogger("ponens")
+
+HOST = "http://engine"
+_TRIES = 3  # starts without ever being ready
+_LOOK_S = 0.25
+_ANSWER_S = 120.0  # a living engine on a busy machine has said by then that it lives
+_STEADY_S = 60.0  # an engine that lived so long is started again at once
+_LONGEST_WAIT_S = 30.0
+_GRACE_S = 10.0
+_TAIL = 12
+
+
+class Supervisor:
+    """One engine at a time. `generation` counts those that came up, `ready` is whether one answers now."""
+
+    def __init__(self, command: Sequence[str], environment: Mapping[str, str], socket: Path, log: Path) -> None:
+        self.command, self.environment, self.socket, self.log = command, environment, socket, log
+        self.generation, self.ready, self.pid = 0, False, 0
+        self._began, self._took, self._resumes = time.monotonic(), 30.0, 0.0
+        self._doubt = asyncio.Event()
+        connector = aiohttp.UnixConnector(path=str(socket), limit=0, keepalive_timeout=300)
+        patience = aiohttp.ClientTimeout(total=None, sock_connect=5)
+        self.session = aiohttp.ClientSession(HOST, connector=connector, timeout=patience, read_bufsize=1 << 16)
+
+    @property
+    def after(self) -> int:
+        """Seconds until it is likely to answer again, from how long it took the last time."""
+        waited = time.monotonic() - self._began
+        return max(1, min(60, round(max(self._resumes - time.monotonic(), 0) + self._took - waited)))
+
+    def doubt(self) -> None:
+        """Have it looked at now: a request met an error that may be its death."""
+        self._doubt.set()
+
+    async def run(self) -> None:
+        """Keep an engine alive. PonensError, with the end of its log, if it never comes up."""
+        failures = 0
+        while True:
+            lived = await self._one()
+            failures = 0 if lived > _STEADY_S else failures + 1
+            if self.generation == 0 and failures >= _TRIES:
+                raise self._never()
+            wait = 0.0 if failures < 2 else min(2.0 ** (failures - 2), _LONGEST_WAIT_S)
+            self._resumes = time.monotonic() + wait
+            log.warning("serve: the engine ended; starting it again in %.0f s (log: %s)", wait, self.log)
+            await asyncio.sleep(wait)
+
+    async def close(self) -> None:
+        """Let connections go."""
+        await self.session.close()
+
+    async def _one(self) -> float:
+        """One engine's life; how many seconds it was ready."""
+        self.socket.unlink(missing_ok=True)
+        self._began = time.monotonic()
+        with self.log.open("ab") as sink:
+            process = await asyncio.create_subprocess_exec(
+                *self.command,
+                stdin=asyncio.subprocess.PIPE,
+                stdout=sink,
+                stderr=sink,
+                env=dict(self.environment),
+                start_new_session=True,
+            )
+        self.pid = process.pid
+        ended = asyncio.create_task(process.wait())
+        try:
+            if not await self._up(ended):
+                return 0.0
+            came = time.monotonic()
+            self._took = came - self._began
+            self.generation, self.ready = self.generation + 1, True
+            await self._watch(ended)
+            return time.monotonic() - came
+        finally:
+            self.ready = False
+            self._began = time.monotonic()
+            await _end(process, ended)
+
+    async def _up(self, ended: asyncio.Task[int]) -> bool:
+        while not ended.done():
+            if await self._answers():
+                return True
+            await asyncio.wait({ended}, timeout=_LOOK_S)
+        return False
+
+    async def _watch(self, ended: asyncio.Task[int]) -> None:
+        """Return when the process has ended or its engine is dead."""
+        while not ended.done():
+            doubt = asyncio.create_task(self._doubt.wait())
+            await asyncio.wait({ended, doubt}, timeout=1.0, return_when=asyncio.FIRST_COMPLETED)
+            doubt.cancel()
+            self._doubt.clear()
+            if not ended.done() and not await self._answers():
+                return
+
+    async def _answers(self) -> bool:
+        with contextlib.suppress(aiohttp.ClientError, OSError, TimeoutError):
+            async with self.session.get("/health", timeout=aiohttp.ClientTimeout(total=_ANSWER_S)) as reply:
+                return reply.status == 200
+        return False
+
+    def _never(self) -> PonensError:
+        lines = [x.rstrip() for x in self.log.read_text("utf-8", errors="replace").splitlines() if x.strip()]
+        tail = "\n            ".join(lines[-_TAIL:]) or "nothing printed"
+        return PonensError(
+            "the engine does not start", seen=f"the log ends:\n            {tail}", hint=f"read all of {self.log}"
+        )
+
+
+async def _end(process: asyncio.subprocess.Process, ended: asyncio.Task[int]) -> None:
+    """Ask the engine to end, then kill its whole group: it has processes of its own."""
+    with contextlib.suppress(ProcessLookupError):
+        process.terminate()
+    with contextlib.suppress(TimeoutError, asyncio.CancelledError):
+        await asyncio.wait_for(asyncio.shield(ended), _GRACE_S)
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGKILL)
+    await ended
