@@ -70,3 +70,11 @@ def test_what_cannot_be_tried_is_refused_before_anything_runs(
 ) -> None:
     with pytest.raises(UsageError, match=said):
         shared(trials(recipe, [], over), Home(tmp_path / "home"))
+
+
+def test_a_recipe_that_trains_nothing_has_nothing_to_sweep(tmp_path: Path) -> None:
+    recipe = tmp_path / "measure.toml"
+    recipe.write_text('name = "m"\n[puzzles]\ncount = 20\n[evaluate]\nbase_model = "recipes/demo_base"\n')
+
+    with pytest.raises(UsageError, match="no step 'train'"):
+        trials(recipe, [], ["evaluate.votes=3,5"])
