@@ -105,23 +105,23 @@ def _line() -> str:
         return ""
 
 
-def pieces(client: openai.OpenAI, model: str, messages: Sequence[Mapping[str, str]], **wish: Any) -> Iterator[str]:
+def pieces(client: openai.OpenAI, model: str, messages: Sequence[Any], **wish: Any) -> Iterator[str]:
     """The reply as it comes."""
     stream = client.chat.completions.create(
         model=model, messages=list(messages), stream=True, extra_body={"ponens": wish} if wish else None
-    )  # type: ignore[call-overload]
+    )
     for chunk in stream:
         if chunk.choices and chunk.choices[0].delta.content:
             yield chunk.choices[0].delta.content
 
 
 def _say(client: openai.OpenAI, column: Column, text: str, wish: Mapping[str, Any]) -> None:
-    messages = [{"role": "user", "content": text}]
+    messages: list[Any] = [{"role": "user", "content": text}]
     try:
         if "votes" in wish:
             reply = client.chat.completions.create(
                 model=column.model, messages=messages, extra_body={"ponens": dict(wish)}
-            )  # type: ignore[call-overload]
+            )
             column.text = reply.choices[0].message.content or ""
             column.told = (reply.model_extra or {})["ponens"]
         else:

@@ -120,7 +120,8 @@ async def streamed(
     chunks: AsyncIterator[dict[str, Any]], wanted: Asked, marks: tuple[str, ...]
 ) -> AsyncIterator[bytes]:
     """The engine's stream as LoRAX's events: one a token, the last with the whole text."""
-    text, last, ended, usage = "", None, None, {}
+    usage: dict[str, Any] = {}
+    text, last, ended = "", None, None
     async for chunk in chunks:
         usage = chunk.get("usage") or usage
         for choice in chunk["choices"]:
