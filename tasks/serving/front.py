@@ -165,7 +165,7 @@ class Front:
         if reply.status != 200:
             said = await reply.read()
             await stack.aclose()
-            raise self.link.refused(reply.status, said)
+            raise await self.link.refused(reply.status, said)
         return reply
 
     async def _passed(self, reply: aiohttp.ClientResponse) -> AsyncIterator[bytes]:

@@ -7,6 +7,7 @@ await link.ready(model)
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections import defaultdict
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
@@ -19,6 +20,8 @@ from tasks.serving.catalogue import Catalogue
 from tasks.serving.model import Model
 from tasks.serving.refusal import Refusal, down
 from tasks.serving.supervisor import Supervisor
+
+log = logging.getLogger("ponens")
 
 _JSON = {"Content-Type": "application/json"}
 
@@ -83,12 +86,18 @@ class Link:
             self.supervisor.doubt()
             raise down(self.supervisor.after) from error
         if reply.status != 200:
-            raise self.refused(reply.status, said)
+            raise await self.refused(reply.status, said)
         return said
 
-    def refused(self, status: int, said: bytes) -> Refusal:
-        """What the front answers where the engine did not: its words if the request is at fault, else 503."""
+    async def refused(self, status: int, said: bytes) -> Refusal:
+        """What the front answers where the engine did not: its words if the request is at fault, 503 if it is dead.
+
+        An engine that fails at a request and lives would fail at it again: that is the request's 422.
+        """
         if status >= 500:
+            if await self.supervisor.lives():
+                log.warning("serve: the engine failed at a request: %s", said[:500].decode(errors="replace"))
+                return Refusal(422, "the engine cannot do this request", code="engine_failed")
             self.supervisor.doubt()
             return down(self.supervisor.after)
         try:

@@ -127,7 +127,7 @@ async def streamed(
         for choice in chunk["choices"]:
             text += choice["text"]
             ended = choice if choice.get("finish_reason") else ended
-            for token in _tokens(choice, marks):
+            for token in _tokens(choice, marks) or _piece(choice):
                 if last is not None:
                     yield _event({"token": last, "generated_text": None, "details": None})
                 last = token
@@ -161,6 +161,12 @@ def _tokens(choice: Mapping[str, Any], marks: tuple[str, ...]) -> list[dict[str,
         {"id": id, "text": text, "logprob": value if value is not None else 0.0, "special": s}
         for id, text, value, s in zip(ids, texts, values, special, strict=False)
     ]
+
+
+def _piece(choice: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """A part of a reply of which the engine does not say the tokens, as one."""
+    text = choice["text"]
+    return [{"id": 0, "text": text, "logprob": 0.0, "special": False}] if text else []
 
 
 def _schema(given: Mapping[str, Any] | None) -> dict[str, Any] | None:

@@ -103,7 +103,7 @@ class Supervisor:
 
     async def _up(self, ended: asyncio.Task[int]) -> bool:
         while not ended.done():
-            if await self._answers():
+            if await self.lives():
                 return True
             await asyncio.wait({ended}, timeout=_LOOK_S)
         return False
@@ -115,10 +115,11 @@ class Supervisor:
             await asyncio.wait({ended, doubt}, timeout=1.0, return_when=asyncio.FIRST_COMPLETED)
             doubt.cancel()
             self._doubt.clear()
-            if not ended.done() and not await self._answers():
+            if not ended.done() and not await self.lives():
                 return
 
-    async def _answers(self) -> bool:
+    async def lives(self) -> bool:
+        """Whether the engine says that it does."""
         with contextlib.suppress(aiohttp.ClientError, OSError, TimeoutError):
             async with self.session.get("/health", timeout=aiohttp.ClientTimeout(total=_ANSWER_S)) as reply:
                 return reply.status == 200

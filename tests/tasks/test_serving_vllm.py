@@ -12,7 +12,6 @@ import sys
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 from pathlib import Path
 
 import httpx
@@ -21,73 +20,17 @@ import pytest
 
 from prompts import choice
 from prompts.rendering import Rendering, Wish
-from storage import adapters, registry
-from storage.adapters import Adapter
-from storage.artifacts import publish, write_json
-from storage.home import Home
-from tasks import models
-from tests.tiny import CHATML, tiny_base
+from tests.servings import ASK, ROOT, Serving, served
 
 pytestmark = [pytest.mark.vllm, pytest.mark.process]
-ROOT = Path(__file__).resolve().parents[2]
-ASK = "The robot turns left.\n\nWhich way does it look?\nA) north\nB) east"
-OWN = CHATML.replace("assistant\\n", "assistant\\nSo ")  # another template than the base's
-
-
-@dataclass
-class Serving:
-    home: Home
-    base: Path
-    url: str
-    pid: int
-
-    def openai(self) -> openai.OpenAI:
-        return openai.OpenAI(base_url=f"{self.url}/v1", api_key="none", max_retries=0)
-
-
-def trained(home: Home, base: Path, folder: Path, system: str | None, template: str = CHATML) -> Adapter:
-    """The next version of `logic`, with random weights as large as the base's, as training leaves it."""
-    from peft import LoraConfig, get_peft_model
-    from transformers import AutoModelForCausalLM, AutoTokenizer
-
-    config = LoraConfig(r=8, lora_alpha=16, target_modules="all-linear", task_type="CAUSAL_LM", init_lora_weights=False)
-    get_peft_model(AutoModelForCausalLM.from_pretrained(base), config).save_pretrained(folder)
-    tokenizer = AutoTokenizer.from_pretrained(base)
-    tokenizer.chat_template = template
-    tokenizer.save_pretrained(folder)
-    told = {
-        "base_model": str(base), "base_identity": models.identity(str(base)), "prompt": choice.VERSION, "facts": {},
-        "rendering": Rendering(Wish("own", system), template).dict(), "settings": {"rank": 8},
-        "inference": {"question": dict(choice.TEMPLATE), "temperature": 0.0, "top_p": 1.0, "max_new_tokens": 16},
-    }  # fmt: skip
-    write_json(folder / "adapter.json", told)
-    made = publish(folder, "adapters/logic", home, identity=os.urandom(32).hex(), numbered=True)
-    return adapters.resolve(home, made.artifact.removeprefix("adapters/"))
 
 
 @pytest.fixture(scope="module")
 def serving(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Serving]:
     pytest.importorskip("vllm", reason="vLLM is not installed")
     pytest.importorskip("peft", reason="peft is not installed")
-    root = tmp_path_factory.mktemp("serving")
-    home, base = Home(root / "home"), tiny_base(root / "base")
-    trained(home, base, root / "one", "Be brief.")
-    trained(home, base, root / "two", None, OWN)
-    registry.set_alias(home, Adapter("logic", 1, home.adapters / "logic" / "1"), "champion")
-    env = {**os.environ, "PONENS_HOME": str(home.root), "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
-    command = [sys.executable, "-m", "flows.cli", "serve", "logic", "--port", "0", "--json"]
-    command += ["--set", "serve.dtype=float32", "--set", "serve.max_loras=1"]
-    log = (root / "serve.log").open("wb")
-    server = subprocess.Popen(command, env=env, stdout=subprocess.PIPE, stderr=log, start_new_session=True)
-    assert server.stdout is not None
-    try:
-        line = server.stdout.readline()
-        assert line, (root / "serve.log").read_text() + "".join(p.read_text() for p in home.logs.glob("*"))
-        yield Serving(home, base, json.loads(line)["url"], server.pid)
-    finally:
-        server.send_signal(signal.SIGTERM)
-        server.wait(300)
-    assert not [*(home.root / "work").glob("serve-*")] and not [*(home.root / "servers").glob("*.json")]
+    with served(tmp_path_factory.mktemp("serving"), "dtype=float32", "max_loras=1") as found:
+        yield found
 
 
 def test_openai_chats_streams_completes_and_lists(serving: Serving) -> None:
@@ -110,7 +53,6 @@ def test_openai_chats_streams_completes_and_lists(serving: Serving) -> None:
 
 @pytest.mark.parametrize("model", ["logic/1", "logic/2"])
 def test_the_tokens_asked_are_those_of_training(serving: Serving, model: str) -> None:
-    from prompts.rendering import Wish
     from tasks.training.render import Renderer, load
 
     folder = serving.home.adapters / model
@@ -186,19 +128,18 @@ def _lorax(folder: Path) -> list[str]:
 
 def test_the_base_keeps_to_itself_beside_adapters_that_fill_every_slot(serving: Serving) -> None:
     """One slot for adapters, filled: vLLM's CPU kernel would take it for the base's too."""
-    client = serving.openai()
-
-    def ask(model: str) -> str:
-        done = client.completions.create(model=model, prompt=[5, 6, 7, 8], max_tokens=24, temperature=0)
-        return done.choices[0].text
-
     import torch
-    from transformers import AutoModelForCausalLM, AutoTokenizer
+    from transformers import AutoModelForCausalLM
+
+    def ask(model: str) -> tuple[int, ...]:
+        body = {"model": model, "prompt": [5, 6, 7, 8], "max_tokens": 24, "temperature": 0, "return_token_ids": True}
+        reply = httpx.post(f"{serving.url}/v1/completions", json=body, timeout=600).json()
+        return tuple(reply["choices"][0]["token_ids"])
 
     plain = AutoModelForCausalLM.from_pretrained(serving.base)
     with torch.inference_mode():
         out = plain.generate(torch.tensor([[5, 6, 7, 8]]), max_new_tokens=24, do_sample=False)
-    expected = AutoTokenizer.from_pretrained(serving.base).decode(out[0, 4:], skip_special_tokens=True)
+    expected = tuple(out[0, 4:].tolist())
     with ThreadPoolExecutor(6) as pool:
         mixed = list(pool.map(ask, ["logic/1", "base", "base", "logic/1", "base", "logic/1"]))
 
