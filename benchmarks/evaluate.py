@@ -23,6 +23,7 @@ import subprocess
 import sys
 import tempfile
 import time
+import traceback
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
@@ -230,7 +231,7 @@ filter_list:
     walls = []
     for limit in (["--limit", "1"], []):
         start = time.monotonic()
-        subprocess.run([*command, *limit], check=True, capture_output=True, env=os.environ | {"HF_HUB_OFFLINE": "1"})
+        subprocess.run([*command, *limit], check=True, stdout=sys.stderr, env=os.environ | {"HF_HUB_OFFLINE": "1"})
         walls.append(time.monotonic() - start)
     return Drawn(walls[0], walls[1] - walls[0], len(prompts), 0.0, VOTES * len(prompts))
 
@@ -290,6 +291,8 @@ def alone(work: Callable[[], Drawn]) -> Drawn:
             done.cpu = sum(of.ru_utime + of.ru_stime for of in spent)
             os.write(writes, json.dumps(done.__dict__).encode())
             os._exit(0)
+        except BaseException:
+            traceback.print_exc()
         finally:
             os._exit(1)
     os.close(writes)
