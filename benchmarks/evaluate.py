@@ -33,7 +33,7 @@ from typing import Any
 ROOT = Path(__file__).resolve().parents[1]
 sys.path[:0] = [str(ROOT)]
 
-from benchmarks.train import SHAPES  # noqa: E402
+from benchmarks.train import SHAPES, shape  # noqa: E402
 from evals.vote import count  # noqa: E402
 from prompts import choice  # noqa: E402
 from puzzles.generate import generate  # noqa: E402
@@ -247,24 +247,13 @@ def merged(home: Home, adapter: str, folder: Path) -> Path:
 
 def shaped(size: str, folder: Path) -> Path:
     """A Qwen2 of that shape with random weights and the toy's small vocabulary: replies of full length, no sense."""
-    from transformers import Qwen2Config, Qwen2ForCausalLM
+    from transformers import Qwen2ForCausalLM
 
     from tasks.engines import weights
 
-    wide, tokenizer = SHAPES[size], weights.tokenizer(Loading(str(BASE)))
-    model = Qwen2ForCausalLM(
-        Qwen2Config(
-            vocab_size=len(tokenizer),
-            hidden_size=wide["hidden"],
-            intermediate_size=wide["intermediate"],
-            num_hidden_layers=wide["layers"],
-            num_attention_heads=wide["heads"],
-            num_key_value_heads=wide["key_value_heads"],
-            tie_word_embeddings=wide["tied"],
-            eos_token_id=tokenizer.eos_token_id,
-            pad_token_id=tokenizer.pad_token_id,
-        )
-    )
+    tokenizer = weights.tokenizer(Loading(str(BASE)))
+    ends = {"eos_token_id": tokenizer.eos_token_id, "pad_token_id": tokenizer.pad_token_id}
+    model = Qwen2ForCausalLM(shape(size, len(tokenizer), **ends))
     model.save_pretrained(folder / "model")
     tokenizer.save_pretrained(folder / "model")
     return folder / "model"

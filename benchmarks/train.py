@@ -20,7 +20,10 @@ import subprocess
 import sys
 import time
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from transformers import Qwen2Config
 
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
@@ -284,26 +287,33 @@ def _loss(model: Any, encoded: Any) -> float:
     return total / count
 
 
-def gpu(size: str, length: int, steps: int, method: str) -> dict[str, Any]:
-    """A shape with random weights and random rows on this machine's GPU."""
-    import torch
-    from transformers import Qwen2Config, Qwen2ForCausalLM
-
-    from tasks.training import sft, tokens
-    from tasks.training.spec import TrainSpec
-    from tests.tiny import tiny_tokenizer
+def shape(size: str, vocabulary: int, **more: Any) -> Qwen2Config:
+    """The configuration of a Qwen2 of that shape."""
+    from transformers import Qwen2Config
 
     wide = SHAPES[size]
-    config = Qwen2Config(
-        vocab_size=VOCABULARY,
+    return Qwen2Config(
+        vocab_size=vocabulary,
         hidden_size=wide["hidden"],
         intermediate_size=wide["intermediate"],
         num_hidden_layers=wide["layers"],
         num_attention_heads=wide["heads"],
         num_key_value_heads=wide["key_value_heads"],
         tie_word_embeddings=wide["tied"],
-        dtype=torch.bfloat16,
+        **more,
     )
+
+
+def gpu(size: str, length: int, steps: int, method: str) -> dict[str, Any]:
+    """A shape with random weights and random rows on this machine's GPU."""
+    import torch
+    from transformers import Qwen2ForCausalLM
+
+    from tasks.training import sft, tokens
+    from tasks.training.spec import TrainSpec
+    from tests.tiny import tiny_tokenizer
+
+    wide, config = SHAPES[size], shape(size, VOCABULARY, dtype=torch.bfloat16)
     with torch.device("cuda"):
         model = Qwen2ForCausalLM(config).to(torch.bfloat16)
     spec = TrainSpec.model_validate(
