@@ -143,8 +143,6 @@ def test_the_base_keeps_to_itself_beside_adapters_that_fill_every_slot(serving: 
     with ThreadPoolExecutor(6) as pool:
         mixed = list(pool.map(ask, ["logic/1", "base", "base", "logic/1", "base", "logic/1"]))
 
-    # bytes that end no letter are shown by one and kept back by the other
-    expected, *mixed = (text.rstrip("\ufffd") for text in (expected, *mixed))
     assert {expected} == {mixed[1], mixed[2], mixed[4]}
     assert 1 == len({mixed[0], mixed[3], mixed[5]} - {expected})
 
