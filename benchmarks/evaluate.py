@@ -6,9 +6,9 @@
     python benchmarks/evaluate.py --shape 0.5b                     # on a GPU: random weights of that shape
 
 All draw from the same weights, the adapter's merged into the toy base, the same prompts, as many replies
-of as many tokens at most, on one thread, each in a process of its own, one after the other. Prints Markdown
-tables: the contenders; how the adapter is applied; what early stopping saves; what this project adds to the
-time of its engine. Writes what it measured to OUT.
+of as many tokens at most, on one thread (`data_parallel = 2`: two), each in a process of its own, one after the
+other. Prints Markdown tables: the contenders; how the adapter is applied; what early stopping saves; what this
+project adds to the time of its engine. Writes what it measured to OUT.
 """
 
 from __future__ import annotations
@@ -58,6 +58,7 @@ RULES: dict[int, dict[str, Rule]] = {
 }
 THREADS = {"OMP_NUM_THREADS": "1", "VLLM_CPU_OMP_THREADS_BIND": "nobind", "TOKENIZERS_PARALLELISM": "false"}
 OURS_VLLM, OURS_TRANSFORMERS = "Ponens, vLLM", "Ponens, transformers"
+OURS_TWICE = "Ponens, vLLM, data_parallel = 2"
 BARE, SINGLE, HARNESS = "bare LLM.generate", "pipeline, one question at a time", "lm-evaluation-harness"
 
 
@@ -88,11 +89,13 @@ def _place(answer: str | int) -> int:
     return answer if isinstance(answer, int) else LETTERS.index(answer)
 
 
-def order(engine: str, model: Path, asked: list[Question], votes: int = VOTES, rule: Rule = ("off", 0.95)) -> Order:
+def order(
+    engine: str, model: Path, asked: list[Question], votes: int = VOTES, rule: Rule = ("off", 0.95), copies: int = 1
+) -> Order:
     """What `evaluate` gives its child, for one subject and votes alone."""
     decoding = Decoding(votes, TEMPERATURE, 1.0, MAX_TOKENS, 0, *rule)
     asks: list[Ask] = [replace(ask(q, forced=False), greedy=False) for q in asked]
-    return Order(engine, {"model": str(model)}, [Subject("base", "w")], asks, decoding)
+    return Order(engine, {"model": str(model), "data_parallel": copies}, [Subject("base", "w")], asks, decoding)
 
 
 def ours(given: Order, asked: list[Question], work: Path) -> Drawn:
@@ -274,6 +277,7 @@ def alone(work: Callable[[], Drawn]) -> Drawn:
     """The work in a process of its own, with the CPU seconds of that process and all its children."""
     reads, writes = os.pipe()
     if (pid := os.fork()) == 0:
+        os.dup2(2, 1)  # engines print what is no table
         try:
             done = work()
             spent = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
@@ -351,6 +355,7 @@ def main() -> None:
     contenders: dict[str, Callable[[], Drawn]] = {
         OURS_VLLM: partial(ours, order("vllm", model, asked), asked, work),
         BARE: partial(bare_vllm, model, prompts),
+        OURS_TWICE: partial(ours, order("vllm", model, asked, copies=2), asked, work),
         OURS_TRANSFORMERS: partial(ours, order("transformers", model, asked), asked, work),
         SINGLE: partial(one_by_one, model, prompts[: given.one_by_one]),
     }

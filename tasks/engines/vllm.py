@@ -21,6 +21,7 @@ from tasks.training.tokens import check_same_ids
 
 _BLOCK = 32  # the CPU kernel's smallest: short prompts share their whole blocks
 _BATCHED = 8192
+_SEQUENCES = 1024  # in flight, of a small model on a CPU: its steps cost more than its rows
 _LORAS = 16  # adapters in one batch: each takes its room on the device; further ones wait in memory
 # the only ranks that vLLM takes as max_lora_rank
 _RANKS = (1, 8, 16, 32, 64, 128, 256, 320, 512)
@@ -104,6 +105,8 @@ class VllmEngine:
                 "enable_chunked_prefill": False,
                 "max_num_batched_tokens": max(_BATCHED, length),
             }
+        if not cuda and loading.small:
+            options["max_num_seqs"] = _SEQUENCES
         if self.together:
             rank = max(map(weights.rank, loading.adapters.values()))
             options |= {
@@ -176,6 +179,7 @@ class VllmEngine:
 
     def _sampling(self, encoded: Encoded) -> Any:
         from vllm import SamplingParams
+        from vllm.sampling_params import RequestOutputKind
 
         request = encoded.request
         if encoded.allowed is not None:
@@ -196,6 +200,7 @@ class VllmEngine:
             detokenize=False,
             logprobs=0,  # of the drawn token alone
             flat_logprobs=True,
+            output_kind=RequestOutputKind.FINAL_ONLY,  # else an output is made for every token
         )
 
     def _become(self, subject: str) -> None:
