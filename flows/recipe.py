@@ -29,6 +29,7 @@ from tasks.parse import ParseSpec
 from tasks.promote import SPLIT, PromoteSpec
 from tasks.puzzles import PuzzlesSpec
 from tasks.reason import ReasonSpec
+from tasks.reeval import ReevalSpec
 from tasks.report import ReportSpec
 from tasks.serving.spec import ServeSpec
 from tasks.training.spec import TrainSpec
@@ -57,6 +58,7 @@ class Recipe(BaseModel):
     promote: PromoteSpec | None = Field(
         None, description="With this table a run ends by making its adapter the champion, if it is better."
     )
+    reeval: ReevalSpec | None = Field(None, description="When and on what the champion is measured again.")
     serve: ServeSpec = Field(default_factory=ServeSpec)
 
     @field_validator("name")
@@ -243,6 +245,9 @@ def _anchor(content: dict[str, Any], folder: Path) -> None:
     if isinstance(promote, dict) and promote.get("gate", SPLIT) != SPLIT:
         gate = promote["gate"]
         promote["gate"] = [p if is_url(p) else str(folder / p) for p in ([gate] if isinstance(gate, str) else gate)]
+    reeval = content.get("reeval")
+    if isinstance(reeval, dict) and isinstance(reeval.get("sets"), list):
+        reeval["sets"] = [str(folder / p) for p in reeval["sets"]]
     reason = content.get("reason")
     if isinstance(reason, dict) and isinstance(reason.get("price_file"), str):
         reason["price_file"] = str(folder / reason["price_file"])
