@@ -85,8 +85,9 @@ def reevaluate(recipe: Recipe, do: Do, home: Home, name: str, accept: str) -> Ro
 
     UsageError if the recipe's champion is gone, or no model can be measured.
     """
+    at = datetime.now(UTC).isoformat(timespec="seconds")
+    moves = champions.moves(home, recipe.name)  # read first: who is moved up meanwhile is found by the next round
     champion = champions.champion(home, recipe.name)
-    moves = champions.moves(home, recipe.name)
     if champion is None and moves:
         raise UsageError(
             f"{recipe.name!r} has no champion any more",
@@ -107,8 +108,7 @@ def reevaluate(recipe: Recipe, do: Do, home: Home, name: str, accept: str) -> Ro
             confirmed = _against(home, references[of], second, who) or {}
             fallen = [kind for kind in fallen if confirmed[kind]["verdict"] == "worse"]
         found.append(_measure(home, of, now, who, references[of], tested, [] if accept else fallen))
-    at = datetime.now(UTC).isoformat(timespec="seconds")
-    round = Round(recipe.name, name, at, who, moves[-1].how if moves else None, accept, found)
+    round = Round(recipe.name, name, at, who, moves[-1].how if moves else None, len(moves), accept, found)
     measures.append(home, round)
     measures.register(home, recipe.name)
     return round

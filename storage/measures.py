@@ -42,9 +42,10 @@ class Measure:
 
 @dataclass(frozen=True, slots=True)
 class Round:
-    """One re-evaluation of a recipe. `how` its champion came to be that; None without one.
+    """One re-evaluation of a recipe, begun `at` this time. `how` its champion came to be that; None without one.
 
-    `accepted` is a person's reason to hold later rounds against this one; empty otherwise.
+    `moves` is how often the champion's alias had been moved until then. `accepted` is a person's reason to hold later
+    rounds against this one; empty otherwise.
     """
 
     recipe: str
@@ -52,6 +53,7 @@ class Round:
     at: str
     champion: str | None
     how: str | None
+    moves: int
     accepted: str
     measures: Sequence[Measure]
 

@@ -25,8 +25,10 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from evals.verdict import across, verdict
 from storage import champions, measures
+from storage.aliases import Move
 from storage.artifacts import read_manifest
 from storage.home import Home
+from storage.measures import Round
 from storage.records import PonensError, Receipt
 from tasks.pairing import Row, answers
 from tasks.teachers.build import keyless
@@ -92,24 +94,27 @@ class _Found:
 
 def reference(home: Home, recipe: str, name: str) -> Reference | None:
     """The measure to hold the set `name` against, by the rule above; None if there is none whose replies are there."""
-    events: list[tuple[str, Any]] = [(round.at, round) for round in measures.history(home, recipe)]
-    if name == OWN:
-        moves = champions.moves(home, recipe)
-        events += [(move.at, move) for move in moves if (move.evidence or {}).get("gate") == OWN]
+    moves = list(enumerate(champions.moves(home, recipe), 1)) if name == OWN else []
+    events: list[tuple[tuple[int, str], Move | Round]] = [
+        ((number, ""), move) for number, move in moves if (move.evidence or {}).get("gate") == OWN
+    ]
+    events += [((round.moves, round.at), round) for round in measures.history(home, recipe)]
     found: _Found | None = None
     for _, event in sorted(events, key=lambda event: event[0]):
-        if isinstance(event, measures.Round):
-            found = _after(event, name, found)
-        else:
-            champion = f"{recipe}/{event.after}"
-            found = _Found(f"the promotion of {champion}", champion, event.evidence["evaluations"][champion], None)
+        found = _after(event, name, found) if isinstance(event, Round) else _promotion(recipe, event)
     evaluation = evaluated(home, found.place) if found else None
     if found is None or evaluation is None:
         return None
     return Reference(found.name, found.champion, evaluation, found.about or about(evaluation, found.champion))
 
 
-def _after(round: measures.Round, name: str, found: _Found | None) -> _Found | None:
+def _promotion(recipe: str, move: Move) -> _Found:
+    """What a gate saw of the champion that it let through."""
+    champion = f"{recipe}/{move.after}"
+    return _Found(f"the promotion of {champion}", champion, (move.evidence or {})["evaluations"][champion], None)
+
+
+def _after(round: Round, name: str, found: _Found | None) -> _Found | None:
     """The reference after a round: its measure of the set, or the one before."""
     one = next((one for one in round.measures if one.set == name), None)
     if one is None:
