@@ -63,7 +63,7 @@ _STYLE = {
 }
 
 
-def _styled(draw: Callable[P, str]) -> Callable[P, str]:
+def styled(draw: Callable[P, str]) -> Callable[P, str]:
     """A plot drawn wholly in the page's style: text takes its style when it is made."""
 
     @functools.wraps(draw)
@@ -76,11 +76,11 @@ def _styled(draw: Callable[P, str]) -> Callable[P, str]:
     return styled
 
 
-@_styled
+@styled
 def accuracy(evaluation: EvaluationFacts) -> str:
     """Accuracy of every subject with its 95 % interval, by vote; greedy, single and forced as small marks."""
     shown = subjects(evaluation)
-    figure, axes = _figure(0.86 + 0.72 * len(shown))
+    figure, axes = drawing(0.86 + 0.72 * len(shown))
     marks: dict[Measure, str] = {"single_accuracy": "s", "greedy_accuracy": "d", "forced_accuracy": "x"}
     for y, one in zip(range(len(shown) - 1, -1, -1), shown, strict=True):
         (lo, hi), middle, colour = one.side["ci95"], one.side["accuracy"], COLOURS[one.style]
@@ -96,23 +96,23 @@ def accuracy(evaluation: EvaluationFacts) -> str:
                   fontsize=9.5, loc="outside lower center", handletextpad=0.1, columnspacing=1.2)  # fmt: skip
     names = [_short(one.label) for one in reversed(shown)]
     axes.set(xlim=(0, 1), ylim=(-0.55, len(shown) - 0.3), yticks=range(len(shown)), yticklabels=names)
-    _percent_axis(axes, "x")
-    return _svg(figure, "accuracy", "Accuracy by majority vote of " + " and ".join(names[::-1]) + ", 95 % intervals")
+    percent_axis(axes, "x")
+    return svg(figure, "accuracy", "Accuracy by majority vote of " + " and ".join(names[::-1]) + ", 95 % intervals")
 
 
-@_styled
+@styled
 def curves(evaluation: EvaluationFacts, kind: Literal["vote", "pass"]) -> str:
     """vote@k or pass@k of every subject with 95 % bands, one figure a kind. Empty without points."""
     found = [(one, one.curve if kind == "vote" else one.passes) for one in subjects(evaluation)]
     drawn = [(one, points) for one, points in found if points]
     if not drawn:
         return ""
-    figure, axes = _figure(2.9)
+    figure, axes = drawing(2.9)
     for one, points in drawn:
         k, middle, lo, hi = (list(column) for column in zip(*points, strict=True))
         colour = COLOURS[one.style]
         axes.fill_between(k, lo, hi, color=colour, alpha=0.16, linewidth=0)
-        axes.errorbar(k, middle, [_less(middle, lo), _less(hi, middle)], color=colour, linewidth=2, marker="o",
+        axes.errorbar(k, middle, [less(middle, lo), less(hi, middle)], color=colour, linewidth=2, marker="o",
                       markersize=4.5, elinewidth=1, clip_on=False, zorder=3)  # fmt: skip
     most = int(max(points[-1][0] for _, points in drawn))
     named = len(drawn) <= 2  # of more curves the ends lie too close together: the page has a legend
@@ -121,15 +121,15 @@ def curves(evaluation: EvaluationFacts, kind: Literal["vote", "pass"]) -> str:
             axes.text(points[-1][0] + 0.05 * max(most, 2), height, one.label, va="center", color=COLOURS[one.style])
     ticks = range(1, most + 1, max(1, math.ceil(most / 8)))
     axes.set(ylim=(0, 1), xlim=(0.85, max(most, 2) * (1.25 if named else 1.03)), xticks=ticks, xlabel="k")
-    _percent_axis(axes, "y")
+    percent_axis(axes, "y")
     said = "Accuracy of the majority of k votes" if kind == "vote" else "Share of questions with a right one among k"
-    return _svg(figure, f"{kind}-curve", f"{said}, 95 % intervals")
+    return svg(figure, f"{kind}-curve", f"{said}, 95 % intervals")
 
 
-@_styled
+@styled
 def flips(shown: Sequence[Compared]) -> str:
     """How many questions each adapter fixed and how many it broke, as two bars from one line."""
-    figure, axes = _figure(0.55 + 0.62 * len(shown))
+    figure, axes = drawing(0.55 + 0.62 * len(shown))
     pairs = [one.paired for one in shown if one.paired]
     widest = max(1, *(max(p["fixed"], p["broken"]) for p in pairs))
     for y, paired in zip(range(len(pairs) - 1, -1, -1), pairs, strict=True):
@@ -148,10 +148,10 @@ def flips(shown: Sequence[Compared]) -> str:
     said = "; ".join(
         f"{one.label}: {p['fixed']} fixed, {p['broken']} broken" for one, p in zip(shown, pairs, strict=True)
     )
-    return _svg(figure, "flips", said)
+    return svg(figure, "flips", said)
 
 
-@_styled
+@styled
 def reliability(subject: Subject) -> str:
     """Accuracy of winners against their share of the votes, Wilson's intervals, counts below. Empty without a winner.
 
@@ -160,13 +160,13 @@ def reliability(subject: Subject) -> str:
     bins = subject.side["calibration"]["bins"]
     if not bins:
         return ""
-    figure, axes = _figure(3.5)
+    figure, axes = drawing(3.5)
     axes.remove()
     axes, below = figure.subplots(2, sharex=True, height_ratios=(4, 1))
     _, _, n, share, middle, lo, hi = (list(column) for column in zip(*bins, strict=True))
     colour = COLOURS[subject.style]
     axes.plot([0, 1], [0, 1], color=MUTED, linewidth=1, linestyle=(0, (3, 3)))
-    axes.errorbar(share, middle, [_less(middle, lo), _less(hi, middle)], color=colour, linestyle="none", marker="o",
+    axes.errorbar(share, middle, [less(middle, lo), less(hi, middle)], color=colour, linestyle="none", marker="o",
                   markersize=6.5, elinewidth=1.4, clip_on=False, zorder=3)  # fmt: skip
     below.bar(share, n, width=0.05, color=colour, alpha=0.45)
     for x, one in zip(share, n, strict=True):
@@ -175,17 +175,17 @@ def reliability(subject: Subject) -> str:
     axes.set(xlim=(0, 1.03), ylim=(0, 1), ylabel="right")
     for one in (axes, below):
         one.patch.set_alpha(0)
-        _percent_axis(one, "x")
-    _percent_axis(axes, "y")
+        percent_axis(one, "x")
+    percent_axis(axes, "y")
     figure.align_ylabels()
-    return _svg(figure, f"calibration-{subject.style}", f"Accuracy of {subject.label} by the winner's share of votes")
+    return svg(figure, f"calibration-{subject.style}", f"Accuracy of {subject.label} by the winner's share of votes")
 
 
-@_styled
+@styled
 def slices(shown: Sequence[Subject], by: str) -> str:
     """Base and adapters on each part of the questions, as dots on a line with Wilson's intervals."""
     parts = [one for one in shown[0].slices if one["by"] == by]
-    figure, axes = _figure(0.5 + len(parts) * (0.3 + 0.13 * len(shown)))
+    figure, axes = drawing(0.5 + len(parts) * (0.3 + 0.13 * len(shown)))
     step = 0.7 / (len(shown) + 1)
     for number, one in enumerate(shown):
         for part in one.slices:
@@ -198,11 +198,11 @@ def slices(shown: Sequence[Subject], by: str) -> str:
         axes.axhline(y - 0.5, color=GRID, linewidth=0.8)
     labels = [f"{_short(part['name'])} · {part['n']}" for part in reversed(parts)]
     axes.set(xlim=(0, 1), ylim=(-0.5, len(parts) - 0.5), yticks=range(len(parts)), yticklabels=labels)
-    _percent_axis(axes, "x")
-    return _svg(figure, f"slices-{re.sub(r'[^a-z0-9]', '', by.lower())}", f"Accuracy by {by}, 95 % intervals")
+    percent_axis(axes, "x")
+    return svg(figure, f"slices-{re.sub(r'[^a-z0-9]', '', by.lower())}", f"Accuracy by {by}, 95 % intervals")
 
 
-@_styled
+@styled
 def course(rows: Sequence[StepRow], key: CourseKey, label: str) -> str:
     """One quantity of a training over its steps, memory in GiB; beside the loss, the validation loss as dots.
 
@@ -211,7 +211,7 @@ def course(rows: Sequence[StepRow], key: CourseKey, label: str) -> str:
     points = [(row["step"], _scaled(key, row[key])) for row in rows if key in row]
     if len(points) < 2:
         return ""
-    figure, axes = _figure(2.2)
+    figure, axes = drawing(2.2)
     axes.plot(*zip(*points, strict=True), color=ADAPTER, linewidth=1.8)
     if key == "loss" and (valid := [(row["step"], row["valid_loss"]) for row in rows if "valid_loss" in row]):
         axes.plot(*zip(*valid, strict=True), "o-", color=BASE, markersize=5, linewidth=1.4)
@@ -220,7 +220,7 @@ def course(rows: Sequence[StepRow], key: CourseKey, label: str) -> str:
     axes.grid(axis="y")
     axes.locator_params(axis="y", nbins=4)
     first, last = points[0][1], points[-1][1]
-    return _svg(figure, f"course-{key}", f"{label} by step, from {first:.3g} to {last:.3g}")
+    return svg(figure, f"course-{key}", f"{label} by step, from {first:.3g} to {last:.3g}")
 
 
 def _scaled(key: CourseKey, value: float) -> float:
@@ -232,7 +232,8 @@ def _dot(axes: Axes, y: float, middle: float, ends: Sequence[float], colour: str
     axes.plot([middle], [y], "o", color=colour, markersize=6.5, clip_on=False, zorder=3)
 
 
-def _less(upper: Sequence[float], lower: Sequence[float]) -> list[float]:
+def less(upper: Sequence[float], lower: Sequence[float]) -> list[float]:
+    """Lengths of error bars, none below 0."""
     return [max(0.0, u - v) for u, v in zip(upper, lower, strict=True)]
 
 
@@ -244,7 +245,8 @@ def _apart(heights: Sequence[float], least: float) -> list[float]:
     return placed
 
 
-def _figure(height: float) -> tuple[Figure, Axes]:
+def drawing(height: float) -> tuple[Figure, Axes]:
+    """A figure of the page's width and so many inches of height, with its axes."""
     from matplotlib.backends.backend_svg import FigureCanvasSVG
     from matplotlib.figure import Figure
 
@@ -256,7 +258,8 @@ def _figure(height: float) -> tuple[Figure, Axes]:
     return figure, axes
 
 
-def _svg(figure: Figure, name: str, label: str) -> str:
+def svg(figure: Figure, name: str, label: str) -> str:
+    """The figure as SVG in the page's colours; `name` is unique on its page, `label` says what there is to see."""
     file = io.StringIO()
     figure.savefig(file, format="svg", metadata={"Date": None, "Creator": None}, transparent=True)
     text = file.getvalue()
@@ -271,7 +274,8 @@ def _svg(figure: Figure, name: str, label: str) -> str:
     return opening + ' xmlns:xlink="http://www.w3.org/1999/xlink">' + text[text.index(">") + 1 :]
 
 
-def _percent_axis(axes: Axes, axis: str) -> None:
+def percent_axis(axes: Axes, axis: str) -> None:
+    """Quarters of a whole as ticks of the axis "x" or "y"."""
     ticks, labels = [0, 0.25, 0.5, 0.75, 1], ["0", "25", "50", "75", "100 %"]
     if axis == "x":
         axes.set_xticks(ticks, labels)

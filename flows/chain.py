@@ -45,14 +45,9 @@ def compare(recipe: Recipe, do: Do, home: Path, adapters: Sequence[str]) -> None
 
 def measure(recipe: Recipe, do: Do, home: Path) -> None:
     """What a base can do by itself. UsageError if the recipe names none."""
-    if recipe.base is None:
-        raise UsageError(
-            "there is no model to measure",
-            expected="[evaluate] base_model, or adapters that are there",
-            hint="--set evaluate.base_model=ORG/NAME, or `ponens evaluate RECIPE --adapter NAME/N`",
-        )
+    base = _named(recipe.base)
     parsed = _parsed(recipe, do, home)
-    measured = do(evaluate.step(recipe.evaluate, recipe.base, parsed, kind=recipe.kind))
+    measured = do(evaluate.step(recipe.evaluate, base, parsed, kind=recipe.kind))
     do(report.step(recipe.report, resolved(recipe), [parsed, measured]))
 
 
@@ -68,6 +63,29 @@ def contest(recipe: Recipe, do: Do, home: Path, adapters: Sequence[str]) -> list
         base = candidates.stated(home, one) or recipe.base or candidates.base(home, [one])
         found.append(do(evaluate.step(spec, base, asked, one, rendering=wish, kind=recipe.kind)))
     return found
+
+
+def again(recipe: Recipe, do: Do, home: Path, asked: Recipe, champion: str | None, round: str, seed: int) -> Receipt:
+    """The champion, if there is one, and the base on the test split of `asked`, all replies drawn anew in this round.
+
+    `seed` is added to that of `asked`. UsageError if no base is known.
+    """
+    named = candidates.named(home, [champion] if champion else [])
+    base = _named((candidates.stated(home, named[0]) if named else None) or recipe.base or asked.base)
+    spec = asked.evaluate.model_copy(update={"on_mismatch": "warn", "seed": asked.evaluate.seed + seed})
+    wish = recipe.train.wish if recipe.train else None
+    parsed = _parsed(asked, do, home)
+    return do(evaluate.step(spec, base, parsed, *named, rendering=wish, kind=asked.kind, round=round))
+
+
+def _named(base: candidates.Base | None) -> candidates.Base:
+    if base is None:
+        raise UsageError(
+            "there is no model to measure",
+            expected="[evaluate] base_model, or adapters that are there",
+            hint="--set evaluate.base_model=ORG/NAME, or `ponens evaluate RECIPE --adapter NAME/N`",
+        )
+    return base
 
 
 def _gate_set(recipe: Recipe, do: Do, home: Path) -> Receipt:

@@ -17,7 +17,7 @@ from rich.console import Console
 from rich.markup import escape
 
 import flows.offline  # noqa: F401  sets switches that Prefect reads when a command imports it
-from flows import adapters, champion, commands, datasets, explain, housekeeping, serving, sweep
+from flows import adapters, champion, commands, datasets, deploy, explain, housekeeping, serving, sweep, trend
 from flows import results as evaluated
 from storage.records import PonensError
 
@@ -35,9 +35,9 @@ stderr = Console(stderr=True, highlight=False)
 app.add_typer(adapters.app, name="adapters")
 app.add_typer(datasets.app, name="datasets")
 COMMANDS: tuple[Callable[..., None], ...] = (
-    *(sweep.sweep, champion.promote, champion.rollback, explain.explain),
+    *(sweep.sweep, champion.promote, champion.rollback, trend.reeval, explain.explain),
     *(serving.serve, serving.ask, serving.chat),
-    *(housekeeping.gc, housekeeping.backup, housekeeping.restore),
+    *(deploy.deploy, housekeeping.gc, housekeeping.backup, housekeeping.restore),
 )
 for command in COMMANDS:
     app.command()(command)
@@ -221,17 +221,6 @@ def sql(
 ) -> None:
     """Ask the warehouse, also while a run writes to it."""
     commands.sql(query, recipe, json=json)
-
-
-@app.command()
-def deploy(
-    serve: Annotated[bool, typer.Option("--serve", help="Serve the flow from this process, without a worker.")] = False,
-    on_champion: Annotated[
-        str | None, typer.Option(metavar="FLOW/DEPLOYMENT", help="Have this run whenever a champion changes.")
-    ] = None,
-) -> None:
-    """Create the work pool and the deployments on the Prefect server; safe to repeat."""
-    commands.deploy(serve=serve, on_champion=on_champion)
 
 
 @app.command()

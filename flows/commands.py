@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import subprocess
-import sys
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast, get_args
@@ -19,8 +17,6 @@ from storage.records import PonensError, UsageError
 
 if TYPE_CHECKING:
     from flows import recipe as recipes
-
-ROOT = Path(__file__).resolve().parents[1]
 
 
 def run(
@@ -182,32 +178,6 @@ def sql(query: str, recipe: Path | None, *, json: bool) -> None:
         show.emit({"rows": rows})
     else:
         show.rows(rows)
-
-
-def deploy(*, serve: bool, on_champion: str | None) -> None:
-    """Pool and deployments from prefect.yaml, or the flow served by this process; what runs at a new champion."""
-    if serve:
-        from flows.finetune import finetune_logic
-
-        demo = _load(ROOT / "recipes" / "demo.toml", [])
-        finetune_logic.serve(name="served", parameters={"recipe": demo.model_dump(mode="json")})
-        return
-    prefect = [sys.executable, "-m", "prefect"]
-    for command in (
-        [*prefect, "work-pool", "create", "local-process", "--type", "process", "--overwrite"],
-        [*prefect, "--no-prompt", "deploy", "--all"],
-    ):
-        if subprocess.run(command, cwd=ROOT, stdin=subprocess.DEVNULL, stdout=sys.stderr).returncode:
-            raise PonensError(
-                f"`{' '.join(command[2:])}` failed",
-                seen=os.environ.get("PREFECT_API_URL", "PREFECT_API_URL is not set"),
-                expected="a Prefect server that answers",
-                hint="start one with `prefect server start` and set PREFECT_API_URL",
-            )
-    if on_champion:
-        from flows.automations import on_champion as automate
-
-        stdout.print(f"automation: {escape(automate(on_champion))}")
 
 
 def doctor(recipe: Path | None, *, deep: bool, json: bool) -> bool:

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import difflib
 import json
+import os
 import re
 import tomllib
 from collections.abc import Sequence
@@ -29,11 +30,13 @@ from tasks.parse import ParseSpec
 from tasks.promote import SPLIT, PromoteSpec
 from tasks.puzzles import PuzzlesSpec
 from tasks.reason import ReasonSpec
+from tasks.reeval import ReevalSpec
 from tasks.report import ReportSpec
 from tasks.serving.spec import ServeSpec
 from tasks.training.spec import TrainSpec
 
 Spec = TypeVar("Spec", bound=BaseModel)
+_PATHS = (("parse", "path"), ("parse", "against"), ("promote", "gate"), ("reeval", "sets"), ("reason", "price_file"))
 StepName = Literal["puzzles", "parse", "reason", "assemble", "train", "evaluate", "report", "promote"]
 
 
@@ -57,6 +60,7 @@ class Recipe(BaseModel):
     promote: PromoteSpec | None = Field(
         None, description="With this table a run ends by making its adapter the champion, if it is better."
     )
+    reeval: ReevalSpec | None = Field(None, description="When and on what the champion is measured again.")
     serve: ServeSpec = Field(default_factory=ServeSpec)
 
     @field_validator("name")
@@ -145,10 +149,10 @@ class Recipe(BaseModel):
         )
 
 
-def load(path: Path, changes: list[str] | None = None) -> Recipe:
+def load(path: Path, changes: list[str] | None = None, folder: Path | None = None) -> Recipe:
     """The recipe at `path` with `changes` such as "train.rank=8" applied; paths in it become absolute.
 
-    A relative path in a recipe counts from the recipe's own folder. UsageError names the file, the
+    A relative path in a recipe counts from the recipe's own folder, or from `folder`. UsageError names the file, the
     key, the value seen and what was expected.
     """
     try:
@@ -164,7 +168,7 @@ def load(path: Path, changes: list[str] | None = None) -> Recipe:
         ) from None
     for change in changes or []:
         _apply(content, change)
-    _anchor(content, path.parent.resolve())
+    _anchor(content, folder or path.parent.resolve())
     return validate(content, str(path))
 
 
@@ -231,21 +235,19 @@ def _apply(content: dict[str, Any], change: str) -> None:
 
 
 def _anchor(content: dict[str, Any], folder: Path) -> None:
-    parse = content.get("parse")
-    if isinstance(parse, dict) and parse.get("path"):
-        paths = parse["path"]
-        one = isinstance(paths, str)
-        anchored = [p if is_url(p) else str(folder / p) for p in ([paths] if one else paths)]
-        parse["path"] = anchored[0] if one else anchored
-    if isinstance(parse, dict) and isinstance(parse.get("against"), list):
-        parse["against"] = [p if is_url(p) else str(folder / p) for p in parse["against"]]
-    promote = content.get("promote")
-    if isinstance(promote, dict) and promote.get("gate", SPLIT) != SPLIT:
-        gate = promote["gate"]
-        promote["gate"] = [p if is_url(p) else str(folder / p) for p in ([gate] if isinstance(gate, str) else gate)]
-    reason = content.get("reason")
-    if isinstance(reason, dict) and isinstance(reason.get("price_file"), str):
-        reason["price_file"] = str(folder / reason["price_file"])
+    """Have the paths of a recipe's tables count from this folder."""
+
+    def placed(path: str) -> str:
+        return path if is_url(path) else os.path.normpath(folder / path)
+
+    for table, key in _PATHS:
+        part = content.get(table)
+        value = part.get(key) if isinstance(part, dict) else None
+        if isinstance(part, dict) and value and (table, value) != ("promote", SPLIT):
+            if isinstance(value, str):
+                part[key] = placed(value)
+            elif isinstance(value, list):
+                part[key] = [placed(one) if isinstance(one, str) else one for one in value]
 
 
 def resolved(recipe: Recipe) -> str:

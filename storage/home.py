@@ -9,6 +9,7 @@ adapters/NAME/N/           immutable adapter versions; aliases.json beside them 
 mlflow/                    MLflow's runs, metrics and models, unless MLFLOW_TRACKING_URI names another place
 work/STEP-KEY/             a step's unfinished files: a killed step goes on from here
 lineage/RECIPE/*.jsonl     which snapshot followed which
+measures/RECIPE/           what re-evaluations found, *.jsonl, and the page of its trend
 fetched/                   sources and snapshots from elsewhere, as they were fetched
 reads/                     copies of the warehouse for as long as copying takes
 sweeps/NAME-ID/            the table of a sweep

@@ -46,8 +46,7 @@ from tasks.teachers.build import key_of
 
 log = logging.getLogger("ponens")
 
-EVALUATION = "evaluation.json"
-SCRATCH = "scratch"
+EVALUATION, SCRATCH = "evaluation.json", "scratch"
 # of the spec, what leaves the answers as they are
 _SHAPELESS = {"gpu_memory_utilization", "tensor_parallel", "data_parallel", "adapters", "server", "on_mismatch"}
 _SHAPELESS |= {"base_model", "revision"}  # their identity is an input
@@ -132,10 +131,11 @@ def step(
     *adapters: Receipt | Candidate,
     rendering: Wish | None = None,
     kind: Kind = "choice",
+    round: str = "",
 ) -> Step:
     """The step that compares the base with the first adapter, and lists the others beside it; without any, the base.
 
-    `questions` is what parse left for this kind of work; adapters are held against `rendering`, the recipe's.
+    `questions` is what parse left; adapters are held against `rendering`, the recipe's; each `round` is drawn anew.
     UsageError for an engine that is not there, an adapter that is named twice, and chats without an adapter.
     """
     candidates = [a if isinstance(a, Candidate) else trained(a) for a in adapters]
@@ -147,12 +147,13 @@ def step(
     base = models.identity(model.base_model, model.revision)
     names = ["adapter", *(f"adapter {c.name}" for c in candidates[1:])][: len(candidates)]
     settings = spec.model_dump(exclude=_SHAPELESS | _SCORED) | {"engine": engine} | _scored(spec, engine, kind)
-    settings["rendering"] = asdict(rendering) if rendering else None
+    settings |= {"rendering": asdict(rendering) if rendering else None} | ({"round": round} if round else {})
     if renders(engine):
         settings["server"] = {"base_url": spec.server.address, "models": spec.server.models}
 
     def work(shop: Workshop) -> Result:
         order = _order(spec, engine, model, base, candidates, rendering, shop)
+        order = replace(order, decoding=replace(order.decoding, round=round))
         if kind == "choice":
             return _elected(order, spec, questions, shop)
         contest = Contest(kind, order, spec.limit, spec.databases, spec.lean, spec.judge)

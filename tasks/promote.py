@@ -10,26 +10,17 @@ reference is likelier under it than under the other.
 
 from __future__ import annotations
 
-from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
-import orjson
-import polars as pl
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
-from evals.scored import Scored, rows
-from evals.scorers.base import Score
 from evals.verdict import verdict
 from storage.home import Home
 from storage.records import PonensError, Receipt
-from storage.samples import BALLOTS
-from storage.scores import SCORES
+from tasks.pairing import answers
 from tasks.teachers.build import keyless
 
 SPLIT = "test"
-_SAME = 1e-6  # nats a token: below this, arithmetic decides
-Row = dict[str, Any]
 
 
 class PromoteSpec(BaseModel):
@@ -62,7 +53,7 @@ def judge(home: Home, candidate: Receipt, champion: Receipt | None) -> dict[str,
     else:
         _comparable(candidate, champion)
         names = (str(theirs["adapter_name"]), str(mine["adapter_name"]))
-        found = verdict(*_answers(home, champion, candidate), names).paired()
+        found = verdict(*answers(home, champion, candidate), names).paired()
         paired = {name: value for name, value in found.items() if not name.endswith("_ids")}
     return {
         "paired": paired,
@@ -84,53 +75,3 @@ def _comparable(candidate: Receipt, champion: Receipt) -> None:
             seen=" and ".join(sorted(base[:16] for base in bases)),
             hint='promote it with --force --because "…" if you know that it is better',
         )
-
-
-def _answers(home: Home, champion: Receipt, candidate: Receipt) -> tuple[list[Row], list[Row]]:
-    """Answers of both as `evals.verdict` takes them, on the questions that say something of both."""
-    if "kind" not in candidate.facts:
-        return _voted(home, champion), _voted(home, candidate)
-    before, after = _won(home, champion), _won(home, candidate)
-    ids = [id for id in before if before[id].score.counts and after[id].score.counts]
-    if candidate.facts["scorer"] == "loss":
-        return rows([_likelier(before[id], after[id]) for id in ids]), rows(
-            [_likelier(after[id], before[id]) for id in ids]
-        )
-    return rows([before[id] for id in ids]), rows([after[id] for id in ids])
-
-
-def _voted(home: Home, evaluation: Receipt) -> list[Row]:
-    return [
-        {"id": b["question"], "group": b["group"], "gold": b["gold"], "answer": b["winner"]}
-        for b in _table(home, evaluation, BALLOTS).iter_rows(named=True)
-    ]
-
-
-def _won(home: Home, evaluation: Receipt) -> dict[str, Scored]:
-    """By question, the reply that answered."""
-    return {
-        row["question"]: Scored(
-            row["question"],
-            row["group"],
-            row["subject"],
-            row["index"],
-            row["text"],
-            row["finish"],
-            Score(row["outcome"], row["value"], row["reason"], orjson.loads(row["measures"])),
-        )
-        for row in _table(home, evaluation, SCORES).filter("wins").iter_rows(named=True)
-    }
-
-
-def _likelier(mine: Scored, other: Scored) -> Scored:
-    lower = other.score.measures["loss"] - mine.score.measures["loss"] > _SAME
-    return replace(mine, score=replace(mine.score, outcome="right" if lower else "wrong"))
-
-
-def _table(home: Home, evaluation: Receipt, file: str) -> pl.DataFrame:
-    """The rows of the evaluation's adapter, whatever name it had then."""
-    path: Path = home.root / evaluation.artifact / file
-    try:
-        return pl.read_parquet(path).filter(pl.col("subject") == evaluation.facts["adapter_name"])
-    except OSError as error:
-        raise PonensError("an evaluation is gone", seen=f"{path}: {error}", hint="run the same command again") from None

@@ -28,6 +28,7 @@ SHARED_VERBS = {
     "tasks.kinds",
     "tasks.step",
     "tasks.rationales",
+    "tasks.pairing",
     "tasks.selection",
     "tasks.chats",
     "tasks.child",

@@ -125,6 +125,8 @@ class Asking:
         asked = {k: v for k, v in asdict(request).items() if k not in ("key", "subject", "messages")}
         if request.messages:
             asked["messages"] = [m.dict() for m in request.messages]
+        if self.decoding.round:
+            asked["round"] = self.decoding.round
         return sample_key(self.engine_name, self.subjects[request.subject].weights, self.context, **asked)
 
 

@@ -74,7 +74,10 @@ class Ask:
 
 @dataclass(frozen=True, slots=True)
 class Decoding:
-    """How replies are drawn: `votes` at most, fewer where `adaptive` finds a question settled."""
+    """How replies are drawn: `votes` at most, fewer where `adaptive` finds a question settled.
+
+    Replies of another `round` are other replies, though seed and all else are the same: they are drawn again.
+    """
 
     votes: int
     temperature: float
@@ -84,6 +87,7 @@ class Decoding:
     adaptive: Adaptive = "off"
     confidence: float = 0.95
     window: int = 4
+    round: str = ""
 
     @property
     def rule(self) -> Rule | None:

@@ -1,5 +1,6 @@
-"""A new champion at a real Prefect server: the event arrives, and a deployment that waits for it is run."""
+"""A new champion, and one that fell, at a real Prefect server: the event arrives, and what waits for it is run."""
 
+import json
 import subprocess
 import sys
 import time
@@ -9,9 +10,11 @@ from typing import Any
 
 import pytest
 
+from storage import adapters, champions, warehouse
 from storage.home import Home
 from tests.adapters import made
 from tests.flows.conftest import ROOT
+from tests.planted import planted, recipe
 
 pytestmark = pytest.mark.prefect
 
@@ -58,3 +61,56 @@ def test_a_new_champion_is_an_event_and_runs_what_waits_for_it(prefect: dict[str
         event.payload[part] for part in ("adapter", "before", "how", "because")
     )
     assert {"adapter": "logic/1"} == run.parameters
+
+
+def test_a_champion_that_fell_is_an_event_a_red_run_and_exit_code_3(
+    prefect: dict[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from prefect.client.orchestration import get_client
+    from prefect.client.schemas.filters import FlowFilter, FlowFilterName, FlowRunFilter, FlowRunFilterDeploymentId
+    from prefect.events.filters import EventFilter, EventNameFilter
+    from prefect.settings import PREFECT_API_URL, temporary_settings
+
+    from flows.announce import ALARM
+    from flows.automations import on_alarm
+    from flows.chain import again
+    from flows.reeval import reevaluate
+
+    monkeypatch.setenv("PONENS_HOME", str(tmp_path / "home"))
+    path = recipe(tmp_path)
+    home, chosen, do = planted(path, 30, 12)
+    good, bad = (adapters.resolve(home, f"logic/{number}") for number in (1, 2))
+    champions.promote(home, good, None, "force", "the first")
+    reevaluate(chosen, do, home, "monday", "")
+    champions.promote(home, bad, good, "force", "by mistake")
+    for name, seed in (("tuesday", 0), ("tuesday, again", 1)):  # planted for the command to find
+        again(chosen, do, home.root, chosen, "logic/2", name, seed)
+    with temporary_settings({PREFECT_API_URL: prefect["PREFECT_API_URL"]}), get_client(sync_client=True) as client:
+        flow = client.create_flow_from_name("rescue")
+        schema = {"type": "object", "properties": {"champion": {"type": "string"}}}
+        deployment = client.create_deployment(flow, "rescue", parameter_openapi_schema=schema)
+        assert on_alarm("rescue/rescue") == on_alarm("rescue/rescue"), "safe to repeat"
+        done = subprocess.run(
+            [sys.executable, "-m", "flows.cli", "reeval", str(path), "--round", "tuesday", "--json"],
+            cwd=ROOT,
+            env={**prefect, "PONENS_HOME": str(home.root)},
+            capture_output=True,
+            text=True,
+            timeout=200,
+        )
+        asked = EventFilter(event=EventNameFilter(name=[ALARM]))
+        [event] = wait_for(lambda: client.read_events(asked, limit=50).events)
+        mine = FlowRunFilter(deployment_id=FlowRunFilterDeploymentId(any_=[deployment]))
+        [rescue] = wait_for(lambda: client.read_flow_runs(flow_run_filter=mine))
+        [red] = client.read_flow_runs(flow_filter=FlowFilter(name=FlowFilterName(any_=["reeval"])))
+
+    told = json.loads(done.stdout)
+    assert (3, "logic/2") == (done.returncode, told["champion"]), done.stderr
+    assert "accuracy fell from 75.0 % to 30.0 % since monday, logic/1" in told["alarms"][0]
+    assert ("ponens.adapter.logic", "logic/2") == (event.resource.id, event.resource["ponens.champion"])
+    assert [{"set": "test", "what": ["accuracy"]}] == event.payload["fallen"]
+    assert {"champion": "logic/2"} == rescue.parameters
+    assert red.state and ("FAILED", "Alarm") == (red.state.type.value, red.state.name)
+    assert "It fell" in Path(told["page"]).read_text("utf-8")
+    rows = warehouse.query(home, "select round, accuracy from measures where side = 'champion'")
+    assert {"monday": 0.75, "tuesday": 0.3} == {row["round"]: row["accuracy"] for row in rows}

@@ -2,119 +2,30 @@
 
 import json
 import threading
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from evals.summary import summary
-from evals.vote import count
 from flows import gate
-from flows.chain import contest
 from flows.cli import main
-from flows.recipe import Recipe, load
 from storage import adapters, champions
-from storage.artifacts import publish, write_json
-from storage.home import Home
-from storage.questions import Stored
-from storage.records import Question, Receipt, Sample
-from storage.samples import write_tables
-from tasks.step import Step, run_step
-from tests.adapters import base, made
-
-ASKED = 40
-# the right letter is always A; so many of the 40 questions are answered right, the base's are the first 10
-BASE = 10
-
-
-def letters(right: int) -> list[str]:
-    return ["A" if n < right else "B" for n in range(ASKED)]
-
-
-class Planter:
-    """Does steps: evaluations by letters that are given, all others really."""
-
-    def __init__(self, home: Home, right: Mapping[str, int]) -> None:
-        self.home, self.right = home, right
-        self.parsed: Receipt | None = None
-
-    def __call__(self, step: Step) -> Receipt:
-        if step.name != "evaluate":
-            self.parsed, _ = run_step(step, self.home)
-            return self.parsed
-        assert self.parsed
-        by_digest = {a["digest"]: name for name in self.right for a in [_about(self.home, name)]}
-        name = by_digest[str(step.inputs["adapter"])]
-        asked = sorted(Stored(self.home, self.parsed), key=lambda q: q.source_id)
-        facts, place = self._evaluated(name, asked)
-        receipt = Receipt(
-            "evaluate",
-            str(step.key),
-            f"{name}-digest",
-            place,
-            facts,
-            step.ingredients,
-            1.0,
-            "2026-11-22T08:00:00+00:00",
-        )
-        write_json(self.home.receipt("evaluate", str(step.key)), receipt.dict())
-        return receipt
-
-    def _evaluated(self, name: str, asked: Sequence[Question]) -> tuple[dict[str, Any], str]:
-        said = {"base": letters(BASE), name: letters(self.right[name])}
-        samples = {
-            who: [
-                Sample(q.id, who, n, a, "stop", 1, a, "answer-line")
-                for q, a in zip(asked, of, strict=True)
-                for n in (-1, 0)
-            ]
-            for who, of in said.items()
-        }
-        ballots = {who: {q.id: count(q, [a]) for q, a in zip(asked, of, strict=True)} for who, of in said.items()}
-        facts = {"questions": ASKED, "votes": 1, "engine": "transformers", "adapter_name": name}
-        facts |= summary(asked, samples, ballots, [name])
-        work = self.home.root / "work" / "planted"
-        work.mkdir(parents=True)
-        write_tables(work, samples, ballots)
-        return facts, publish(work, "evaluations", self.home).artifact
-
-
-def _about(home: Home, name: str) -> dict[str, Any]:
-    return adapters.about(adapters.resolve(home, name))
+from storage.artifacts import write_json
+from storage.records import Receipt
+from tasks.step import Step
+from tests.planted import ASKED, BASE, planted
+from tests.planted import recipe as recipe_of
 
 
 @pytest.fixture
 def path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A recipe whose whole source is its test split, over what passes for a base model."""
+    """A recipe whose whole source is its test split."""
     monkeypatch.setenv("PONENS_HOME", str(tmp_path / "home"))
     for name in ("PREFECT_API_URL", "PONENS_WEBHOOK"):
         monkeypatch.delenv(name, raising=False)
-    base(tmp_path / "model")
-    rows = [
-        {"id": f"{n:02}", "problem": f"Lamp {n} of the {n * n} is on.", "questions": [
-            {"question": f"Which is lamp {n}?", "options": ["red", "green"], "answer": "A"}]}
-        for n in range(ASKED)
-    ]  # fmt: skip
-    (tmp_path / "data.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
-    recipe = tmp_path / "logic.toml"
-    recipe.write_text(
-        'name = "logic"\n[parse]\npath = "data.jsonl"\ntest = 1.0\nvalid = 0.0\n[evaluate]\nengine = "transformers"\n'
-        f'[train]\nbase_model = "{tmp_path / "model"}"\n[promote]\n'
-    )
-    return recipe
-
-
-def planted(path: Path, *right: int) -> tuple[Home, Recipe, Planter]:
-    """A home with as many versions, each with its evaluation on the test split."""
-    home, recipe = Home.beside(), load(path)
-    versions = [
-        str(made(home, digest=f"{n}" * 64, base_model=recipe.train.base_model)) for n, _ in enumerate(right, start=1)
-    ]
-    do = Planter(home, dict(zip(versions, right, strict=True)))
-    contest(recipe, do, home.root, versions)
-    return home, recipe, do
+    return recipe_of(tmp_path)
 
 
 def ponens(*arguments: str | Path) -> int:

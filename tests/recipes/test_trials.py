@@ -20,7 +20,7 @@ from flows.recipe import load
 from prompts import choice
 from puzzles.generate import generate
 from puzzles.solve import rationale
-from storage import adapters
+from storage import adapters, champions, warehouse
 from storage.adapters import Adapter
 from storage.artifacts import publish
 from storage.home import Home
@@ -116,8 +116,8 @@ def taught_wrongly(count: int) -> list[dict[str, str]]:
     return rows
 
 
-def idle(home: Home, like: Adapter) -> None:
-    """An adapter "idle" of the same shape whose B is next to nothing; B = 0 is refused before it is evaluated."""
+def idle(home: Home, like: Adapter, name: str = "idle") -> None:
+    """An adapter of the same shape whose B is next to nothing; B = 0 is refused before it is evaluated."""
     from safetensors.numpy import load_file, save_file
 
     work = home.root / "work" / "idle"
@@ -126,7 +126,7 @@ def idle(home: Home, like: Adapter) -> None:
     weights = load_file(work / "adapter_model.safetensors")
     tiny = {name: value * 0 + 1e-12 if "lora_B" in name else value for name, value in weights.items()}
     save_file(tiny, work / "adapter_model.safetensors", metadata={"format": "pt"})
-    publish(work, "adapters/idle", home, identity="0" * 64, numbered=True, about={"made_at": ""})
+    publish(work, f"adapters/{name}", home, identity="0" * 64, numbered=True, about={"made_at": ""})
 
 
 def test_the_demos_adapter_is_better(demo: Runs) -> None:
@@ -175,3 +175,28 @@ def elected(votes: list[str | None]) -> str | None:
     """The answer with most votes, the first of those level."""
     read = [vote for vote in votes if vote is not None]
     return max(read, key=read.count) if read else None
+
+
+def test_a_champion_that_is_moved_to_a_worse_adapter_is_an_alarm(demo: Runs) -> None:
+    """Measured by real replies, all drawn anew though most were there: the demo's adapter, then one that adds nothing."""
+    from flows.reeval import reevaluate
+
+    small = ["puzzles.count=640", f'puzzles.families=["{FAMILY}"]', "parse.test=0.12", *TRAIN, *EVALUATE]
+    recipe = load(ROOT / "recipes" / "demo.toml", [*small, "evaluate.limit=24", "evaluate.votes=1"])
+    good = adapters.resolve(demo.home, "demo/1")
+    idle(demo.home, good, "demo")
+    bad = adapters.resolve(demo.home, "demo@latest")
+    champions.promote(demo.home, good, None, "force", "the first")
+    first = reevaluate(recipe, demo.do, demo.home, "one", "")
+    drawn = demo.receipts["evaluate"].facts["work"]
+    champions.promote(demo.home, bad, good, "force", "by mistake")
+    fallen = reevaluate(recipe, demo.do, demo.home, "two", "")
+
+    assert [] == first.alarms
+    assert (24 * 3 * 2, 0) == (drawn["asked"], drawn["reused"])
+    assert "accuracy" in fallen.measures[0].alarm
+    assert "champion demo/1 → demo/2" in (fallen.measures[0].against or {})["changed"]
+    rows = warehouse.query(demo.home, "select round, side, engine from measures")
+    assert {(name, side, "transformers") for name in ("one", "two") for side in ("base", "champion")} == {
+        tuple(row.values()) for row in rows
+    }

@@ -1,0 +1,137 @@
+"""What prefect.yaml names and `ponens deploy` sets up at a Prefect server: pool, limit, deployments, schedules.
+
+    set_up()    all of it; safe to repeat: what a person changed at the server stays
+
+`recipe` is a build step of prefect.yaml: it reads a recipe when it is deployed, so that its file is its only place.
+What stands in prefect.yaml is brought up to date each time. The pool, the limit and the automation are made where
+they are missing. A schedule follows its recipe, but stays paused where it was.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from prefect.client.orchestration import SyncPrefectClient, get_client
+from prefect.client.schemas.actions import GlobalConcurrencyLimitCreate
+from prefect.client.schemas.filters import DeploymentFilter, DeploymentFilterTags
+from prefect.client.schemas.responses import DeploymentResponse
+from prefect.client.schemas.schedules import CronSchedule
+from prefect.exceptions import ObjectNotFound
+from prefect.settings import get_current_settings
+
+from flows import automations
+from flows.finetune import finetune_logic
+from flows.recipe import load
+from flows.reeval import reeval
+from storage.records import PonensError, UsageError
+from tasks.reeval import ReevalSpec
+
+ROOT = Path(__file__).resolve().parents[1]
+POOL, TAG = "local-process", "ponens"
+GPU = "ponens-gpu"  # runs take one of its slots while they train or evaluate
+SCHEDULE = "recipe"  # the slug of a schedule that follows its recipe
+
+finetune_sql = finetune_logic.with_options(name="finetune-sql")
+finetune_proofnet = finetune_logic.with_options(name="finetune-proofnet")
+finetune_chat = finetune_logic.with_options(name="finetune-chat")
+
+
+class Deployed(NamedTuple):
+    """What is there now: deployments as FLOW/DEPLOYMENT, schedules by deployment in words, the alarm's automation."""
+
+    deployments: list[str]
+    schedules: dict[str, str]
+    automation: str
+
+
+def recipe(path: str) -> dict[str, Any]:
+    """A recipe as the parameter `recipe`: what its file says; its paths count from the working directory of a run."""
+    return {"recipe": load(Path(path), folder=Path(os.path.relpath(Path(path).parent))).model_dump(
+        mode="json", exclude_unset=True
+    )}  # fmt: skip
+
+
+def set_up() -> Deployed:
+    """Pool, limit, the deployments of prefect.yaml, their recipes' schedules, the alarm's automation.
+
+    UsageError where no server is named, PonensError where it does not answer or refuses.
+    """
+    url = get_current_settings().api.url
+    if url is None:
+        raise UsageError(
+            "deployments need a Prefect server",
+            seen="PREFECT_API_URL is not set",
+            hint="prefect server start, then export PREFECT_API_URL=http://127.0.0.1:4200/api",
+        )
+    with get_client(sync_client=True) as client:
+        if error := client.api_healthcheck():
+            raise PonensError(
+                "the Prefect server does not answer",
+                seen=f"{url}: {type(error).__name__}",
+                hint="prefect server start, or set PREFECT_API_URL to one that runs",
+            )
+        _pool(client)
+        _limit(client)
+        tagged = DeploymentFilter(tags=DeploymentFilterTags(all_=[TAG]))
+        paused = [one.id for one in client.read_deployments(deployment_filter=tagged) if one.paused]
+        try:
+            _prefect("--no-prompt", "deploy", "--all")
+        finally:
+            for id in paused:  # deploying lets them run again
+                client.pause_deployment(id)
+        found = client.read_deployments(deployment_filter=tagged)
+        flows = {one.id: one.name for one in client.read_flows(deployment_filter=tagged)}
+        names = {f"{flows[one.flow_id]}/{one.name}": one for one in found}
+        schedules = {
+            name: said
+            for name, one in sorted(names.items())
+            if flows[one.flow_id] == reeval.name and (said := _schedule(client, one))
+        }
+        return Deployed(sorted(names), schedules, automations.watch(client))
+
+
+def _pool(client: SyncPrefectClient) -> None:
+    try:
+        client.read_work_pool(POOL)
+    except ObjectNotFound:
+        _prefect("work-pool", "create", POOL, "--type", "process")
+
+
+def _limit(client: SyncPrefectClient) -> None:
+    try:
+        client.read_global_concurrency_limit_by_name(GPU)
+    except ObjectNotFound:
+        client.create_global_concurrency_limit(GlobalConcurrencyLimitCreate(name=GPU, limit=1))
+
+
+def _schedule(client: SyncPrefectClient, deployment: DeploymentResponse) -> str | None:
+    """Bring the schedule of a deployment to what its recipe says; in words, None where it has none."""
+    told = (deployment.parameters.get("recipe") or {}).get("reeval") or {}
+    spec = ReevalSpec.model_validate(told)
+    there = next((one for one in deployment.schedules if one.slug == SCHEDULE), None)
+    if spec.cron is None:
+        if there:
+            client.delete_deployment_schedule(deployment.id, there.id)
+        return None
+    wanted = CronSchedule(cron=spec.cron, timezone=spec.timezone)
+    if there is None:
+        client.create_deployment_schedules(deployment.id, [(wanted, True)], slug=SCHEDULE)
+    elif there.schedule != wanted:
+        client.update_deployment_schedule(deployment.id, there.id, schedule=wanted)
+    return f"{spec.cron} {spec.timezone}{', paused' if there and not there.active else ''}"
+
+
+def _prefect(*arguments: str) -> None:
+    """Prefect's own command at the root of this house; what it prints is no result of ours."""
+    command = [sys.executable, "-m", "prefect", *arguments]
+    done = subprocess.run(command, cwd=ROOT, stdin=subprocess.DEVNULL, capture_output=True, text=True)
+    if done.returncode:
+        raise PonensError(
+            f"`prefect {' '.join(arguments)}` failed",
+            seen=(done.stderr or done.stdout).strip()[-2000:],
+            hint="what stands in prefect.yaml has to be deployable by itself",
+        )
