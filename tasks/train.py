@@ -128,7 +128,13 @@ def _work(
         write_json(
             about,
             orjson.loads(about.read_bytes())
-            | {"mlflow": {"run_id": run, "uri": remote.public(tracking.store(shop.home))}},
+            | {
+                "mlflow": {
+                    "run_id": run,
+                    "experiment_id": told["experiment_id"],
+                    "uri": remote.public(tracking.store(shop.home)),
+                }
+            },
         )
     shutil.rmtree(shop.folder / SCRATCH, ignore_errors=True)
     facts: dict[str, Any] = orjson.loads(about.read_bytes())["facts"]
