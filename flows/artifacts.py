@@ -138,13 +138,12 @@ class Progress:
 
 def waiting(name: str, said: str | None) -> None:
     """Have the run's state say that a step waits and for whom, or that it goes on; never against a cancellation."""
-    log.info("%s waits: %s", name, said) if said else log.info("%s goes on", name)
+    told = f"{name} waits: {said}" if said else f"{name} goes on"
+    log.info(told)
     context = FlowRunContext.get()
     if context is None or context.flow_run is None:
         return
-    state: State[None] = (
-        Running(name="Waiting", message=f"{name} waits: {said}") if said else Running(message=f"{name} goes on")
-    )
+    state: State[None] = Running(name="Waiting" if said else "Running", message=told)
     try:
         with get_client(sync_client=True) as client:
             found = client.read_flow_run(context.flow_run.id).state

@@ -14,8 +14,6 @@ import socket
 import subprocess
 import sys
 import time
-import urllib.error
-import urllib.request
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -28,9 +26,9 @@ from flows.show import stderr
 from storage.home import Home
 from storage.records import PonensError
 from tasks import lifeline
-from tasks.training import tracking
 
 HOST = "127.0.0.1"
+_DEMO = ROOT / "recipes" / "demo.toml"
 _START_S = 180.0
 _LOOK_S = 0.3
 _GRACE_S = 10.0
@@ -65,13 +63,15 @@ class Service:
 
 def dev(
     recipe: Annotated[
-        Path, typer.Option("--recipe", help="The recipe whose home MLflow shows and runs write to.")
-    ] = ROOT / "recipes" / "demo.toml",
+        Path | None, typer.Option("--recipe", help="The recipe whose home MLflow shows; that of the demo by default.")
+    ] = None,
     port: Annotated[int, typer.Option(min=1, max=65535, help="Prefect's port; another if it is taken.")] = 4200,
     mlflow_port: Annotated[int, typer.Option(min=1, max=65535, help="MLflow's port; another if it is taken.")] = 5000,
 ) -> None:
     """Start Prefect's server, a worker and MLflow together; Ctrl-C stops them together."""
-    home, port, mlflow_port = Home.beside(recipe), _free(port), _free(mlflow_port)
+    from tasks.training import tracking
+
+    home, port, mlflow_port = Home.beside(recipe or _DEMO), _free(port), _free(mlflow_port)
     url, tracker = f"http://{HOST}:{port}", f"http://{HOST}:{mlflow_port}"
     surroundings = _surroundings(home, url, tracker)
     signal.signal(signal.SIGTERM, _interrupt)
@@ -141,6 +141,9 @@ def _deploy(environment: Mapping[str, str], home: Home) -> None:
 
 
 def _await(url: str, running: Sequence[Service]) -> None:
+    import urllib.error
+    import urllib.request
+
     end = time.monotonic() + _START_S
     while time.monotonic() < end:
         for service in running:
