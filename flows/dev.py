@@ -91,7 +91,9 @@ def dev(
         running.insert(0, _start("worker", worker, surroundings, home))  # the first to end: it says goodbye
         _await(f"{tracker}/health", running)
         stderr.print(f"Prefect: [bold]{url}[/]\nMLflow:  [bold]{tracker}[/]\nlogs:    {home.logs}", soft_wrap=True)
-        stderr.print(f"[dim]in other shells:[/] export PREFECT_API_URL={url}/api MLFLOW_TRACKING_URI={tracker}")
+        stderr.print(
+            f"[dim]in other shells:[/] export PREFECT_API_URL={url}/api MLFLOW_TRACKING_URI={tracker}", soft_wrap=True
+        )
         while True:
             for service in running:
                 service.check()
