@@ -204,6 +204,9 @@ def deploy(*, serve: bool, on_champion: str | None) -> None:
                 expected="a Prefect server that answers",
                 hint="start one with `prefect server start` and set PREFECT_API_URL",
             )
+    from flows.watch import crash_the_silent
+
+    stdout.print(f"automation: {escape(crash_the_silent())}")
     if on_champion:
         from flows.automations import on_champion as automate
 
