@@ -8,6 +8,7 @@ import threading
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
@@ -20,6 +21,7 @@ from rich.panel import Panel
 
 from flows import offer as offers
 from flows import show
+from flows.screen import Screen
 from flows.show import stderr, stdout
 from storage import adapters, aliases
 from storage.home import Home
@@ -208,7 +210,8 @@ def _started(names: Sequence[str], recipe: Path | None) -> Iterator[str]:
     """A server of this process, for as long as it is needed."""
     found = offers.offer(names, [], recipe)
     news: queue.SimpleQueue[str | BaseException] = queue.SimpleQueue()
-    service = Service(found.spec, found.home, found.names, found.base_model, found.revision, Address(port=0), news.put)
+    served = (found.spec, found.home, found.names, found.base_model, found.revision)
+    service = Service(*served, Address(port=0), news.put, partial(Screen().waits, "serve"))
 
     def run() -> None:
         try:

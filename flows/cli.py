@@ -17,7 +17,7 @@ from rich.console import Console
 from rich.markup import escape
 
 import flows.offline  # noqa: F401  sets switches that Prefect reads when a command imports it
-from flows import adapters, champion, commands, datasets, deploy, explain, housekeeping, serving, sweep, trend
+from flows import adapters, champion, commands, datasets, deploy, dev, explain, housekeeping, serving, sweep, trend
 from flows import results as evaluated
 from storage.records import PonensError
 
@@ -37,7 +37,7 @@ app.add_typer(datasets.app, name="datasets")
 COMMANDS: tuple[Callable[..., None], ...] = (
     *(sweep.sweep, champion.promote, champion.rollback, trend.reeval, explain.explain),
     *(serving.serve, serving.ask, serving.chat),
-    *(deploy.deploy, housekeeping.gc, housekeeping.backup, housekeeping.restore),
+    *(deploy.deploy, dev.dev, housekeeping.gc, housekeeping.backup, housekeeping.restore),
 )
 for command in COMMANDS:
     app.command()(command)

@@ -32,7 +32,7 @@ def run(
     _known_steps([*refresh, *([until] if until else [])])
     chosen = _load(path, [*changes, *(["parse.strict=true"] if strict else [])])
     try:
-        summary = _flow(chosen, _home(path), refresh, until)
+        summary = _flow(chosen, _home(path), refresh, until, changes)
     except PonensError as error:
         if json and error.summary:
             show.emit({**error.summary, "error": str(error)})
@@ -67,7 +67,7 @@ def preview(path: Path, changes: Sequence[str], refresh: Sequence[str], rows: in
     from flows.preview import preview as look
 
     chosen, home = _load(path, changes), _home(path)
-    look(chosen, home, _flow(chosen, home, refresh, "assemble")["dataset"]["snapshot"], rows, json=json)
+    look(chosen, home, _flow(chosen, home, refresh, "assemble", changes)["dataset"]["snapshot"], rows, json=json)
 
 
 def plan(path: Path, changes: Sequence[str], refresh: Sequence[str], *, json: bool) -> None:
@@ -129,7 +129,7 @@ def reason(path: Path, changes: Sequence[str], refresh: Sequence[str], *, estima
 
         facts = estimates.reason(chosen, home)
     else:
-        summary = _flow(chosen, home, refresh, "reason")
+        summary = _flow(chosen, home, refresh, "reason", changes)
         facts = summary["reason"]
     if json:
         show.emit(facts)
@@ -197,11 +197,15 @@ def doctor(recipe: Path | None, *, deep: bool, json: bool) -> bool:
     return well
 
 
-def _flow(chosen: recipes.Recipe, home: Home, refresh: Sequence[str], until: str | None) -> dict[str, Any]:
+def _flow(
+    chosen: recipes.Recipe, home: Home, refresh: Sequence[str], until: str | None, changes: Sequence[str]
+) -> dict[str, Any]:
     with in_prefect():
         from flows.finetune import finetune_logic
+        from flows.names import given
 
-        return finetune_logic(
+        named = finetune_logic.with_options(flow_run_name=given(chosen.name, changes)) if changes else finetune_logic
+        return named(
             chosen,
             home=home.root,
             refresh=cast("list[recipes.StepName]", list(refresh)),

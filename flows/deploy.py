@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 from rich.markup import escape
@@ -21,23 +21,22 @@ def deploy(
     ] = None,
     json: Annotated[bool, typer.Option("--json", help="Print one JSON object on stdout.")] = False,
 ) -> None:
-    """Create pool, limit, deployments and schedules on the Prefect server; safe to repeat."""
+    """Create pool, deployments, schedules and automations on the Prefect server; safe to repeat."""
     from flows import automations, deployments
+    from flows.finetune import finetune_logic
 
     if serve:
         demo = deployments.recipe(str(deployments.ROOT / "recipes" / "demo.toml"))
-        deployments.finetune_logic.serve(name="served", parameters=demo)
+        finetune_logic.serve(name="served", parameters=demo)
         return
     made = deployments.set_up()
-    watching = [made.automation]
+    watching = made.automations
     watching += [automations.on_champion(on_champion)] if on_champion else []
     watching += [automations.on_alarm(on_alarm)] if on_alarm else []
     if json:
-        limit = {"pool": deployments.POOL, "limit": deployments.GPU}
-        told: dict[str, Any] = {"deployments": made.deployments, "schedules": made.schedules, "automations": watching}
-        show.emit(limit | told)
+        show.emit({"pool": deployments.POOL, **made._asdict(), "automations": watching})
         return
-    stdout.print(f"pool:        {deployments.POOL}\nlimit:       {deployments.GPU}")
+    stdout.print(f"pool:        {deployments.POOL}")
     for name in made.deployments:
         cron = made.schedules.get(name)
         stdout.print(f"deployment:  {escape(name)}{f'  {escape(cron)}' if cron else ''}", soft_wrap=True)

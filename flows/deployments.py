@@ -1,10 +1,10 @@
-"""What prefect.yaml names and `ponens deploy` sets up at a Prefect server: pool, limit, deployments, schedules.
+"""What prefect.yaml names and `ponens deploy` sets up at a Prefect server: pool, deployments, schedules, automations.
 
     set_up()    all of it; safe to repeat: what a person changed at the server stays
 
 `recipe` is a build step of prefect.yaml: it reads a recipe when it is deployed, so that its file is its only place.
-What stands in prefect.yaml is brought up to date each time. The pool, the limit and the automation are made where
-they are missing. A schedule follows its recipe, but stays paused where it was.
+What stands in prefect.yaml is brought up to date each time. The pool and the place for an alarm's action are made
+where they are missing. A schedule follows its recipe, but stays paused where it was.
 """
 
 from __future__ import annotations
@@ -16,14 +16,14 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from prefect.client.orchestration import SyncPrefectClient, get_client
-from prefect.client.schemas.actions import GlobalConcurrencyLimitCreate
+from prefect.client.schemas.actions import DeploymentScheduleCreate
 from prefect.client.schemas.filters import DeploymentFilter, DeploymentFilterTags
 from prefect.client.schemas.responses import DeploymentResponse
 from prefect.client.schemas.schedules import CronSchedule
 from prefect.exceptions import ObjectNotFound
 from prefect.settings import get_current_settings
 
-from flows import automations
+from flows import automations, watch
 from flows.finetune import finetune_logic
 from flows.recipe import load
 from flows.reeval import reeval
@@ -32,7 +32,6 @@ from tasks.reeval import ReevalSpec
 
 ROOT = Path(__file__).resolve().parents[1]
 POOL, TAG = "local-process", "ponens"
-GPU = "ponens-gpu"  # runs take one of its slots while they train or evaluate
 SCHEDULE = "recipe"  # the slug of a schedule that follows its recipe
 
 finetune_sql = finetune_logic.with_options(name="finetune-sql")
@@ -41,11 +40,11 @@ finetune_chat = finetune_logic.with_options(name="finetune-chat")
 
 
 class Deployed(NamedTuple):
-    """What is there now: deployments as FLOW/DEPLOYMENT, schedules by deployment in words, the alarm's automation."""
+    """What is there now: deployments as FLOW/DEPLOYMENT, schedules by deployment in words, automations."""
 
     deployments: list[str]
     schedules: dict[str, str]
-    automation: str
+    automations: list[str]
 
 
 def recipe(path: str) -> dict[str, Any]:
@@ -56,7 +55,7 @@ def recipe(path: str) -> dict[str, Any]:
 
 
 def set_up() -> Deployed:
-    """Pool, limit, the deployments of prefect.yaml, their recipes' schedules, the alarm's automation.
+    """Pool, the deployments of prefect.yaml, their recipes' schedules, automations for alarms and for silent runs.
 
     UsageError where no server is named, PonensError where it does not answer or refuses.
     """
@@ -75,7 +74,6 @@ def set_up() -> Deployed:
                 hint="prefect server start, or set PREFECT_API_URL to one that runs",
             )
         _pool(client)
-        _limit(client)
         tagged = DeploymentFilter(tags=DeploymentFilterTags(all_=[TAG]))
         paused = [one.id for one in client.read_deployments(deployment_filter=tagged) if one.paused]
         try:
@@ -91,7 +89,7 @@ def set_up() -> Deployed:
             for name, one in sorted(names.items())
             if flows[one.flow_id] == reeval.name and (said := _schedule(client, one))
         }
-        return Deployed(sorted(names), schedules, automations.watch(client))
+        return Deployed(sorted(names), schedules, [automations.watch(client), watch.crash_the_silent()])
 
 
 def _pool(client: SyncPrefectClient) -> None:
@@ -99,13 +97,6 @@ def _pool(client: SyncPrefectClient) -> None:
         client.read_work_pool(POOL)
     except ObjectNotFound:
         _prefect("work-pool", "create", POOL, "--type", "process")
-
-
-def _limit(client: SyncPrefectClient) -> None:
-    try:
-        client.read_global_concurrency_limit_by_name(GPU)
-    except ObjectNotFound:
-        client.create_global_concurrency_limit(GlobalConcurrencyLimitCreate(name=GPU, limit=1))
 
 
 def _schedule(client: SyncPrefectClient, deployment: DeploymentResponse) -> str | None:
@@ -119,7 +110,8 @@ def _schedule(client: SyncPrefectClient, deployment: DeploymentResponse) -> str 
         return None
     wanted = CronSchedule(cron=spec.cron, timezone=spec.timezone)
     if there is None:
-        client.create_deployment_schedules(deployment.id, [(wanted, True)], slug=SCHEDULE)
+        wish = DeploymentScheduleCreate(schedule=wanted, active=True, slug=SCHEDULE)
+        client.create_deployment_schedules(deployment.id, [wish])
     elif there.schedule != wanted:
         client.update_deployment_schedule(deployment.id, there.id, schedule=wanted)
     return f"{spec.cron} {spec.timezone}{', paused' if there and not there.active else ''}"

@@ -11,10 +11,10 @@ from pathlib import Path
 from typing import Any
 
 from prefect import flow
-from prefect.artifacts import create_link_artifact, create_markdown_artifact, create_table_artifact
 
-from flows import show
+from flows import artifacts
 from flows.chain import compare
+from flows.names import given, run_name
 from flows.recipe import Recipe, StepName
 from flows.run import Run
 from flows.screen import Screen
@@ -22,10 +22,8 @@ from storage.home import Home
 from storage.records import PonensError
 from tasks.step import log
 
-_MEASURES = ("accuracy", "ci95", "greedy_accuracy", "single_accuracy", "forced_accuracy", "value", "unreadable")
 
-
-@flow(name="finetune-logic", flow_run_name="{recipe.name}", persist_result=False)
+@flow(name="finetune-logic", flow_run_name=run_name, persist_result=False)
 def finetune_logic(
     recipe: Recipe, home: Path | None = None, refresh: list[StepName] = [], until: StepName | None = None
 ) -> dict[str, Any]:
@@ -36,18 +34,18 @@ def finetune_logic(
     """
     run = Run(recipe, Home(home.resolve()) if home else Home.beside(), refresh=refresh, until=until)
     summary = run.go()
-    _publish(summary)
+    artifacts.run(summary)
     return summary
 
 
-@flow(name="evaluate-adapters", flow_run_name="{recipe.name}", persist_result=False)
+@flow(name="evaluate-adapters", flow_run_name=run_name, persist_result=False)
 def evaluate_adapters(
     recipe: Recipe, adapters: list[str], home: Path | None = None, refresh: list[StepName] = []
 ) -> dict[str, Any]:
     """Adapters that are there already against their base, on the recipe's test questions; nothing is trained."""
     run = Run(recipe, Home(home.resolve()) if home else Home.beside(), refresh=refresh)
     summary = run.go(partial(compare, adapters=adapters)) | {"adapter": ", ".join(adapters)}
-    _publish(summary)
+    artifacts.run(summary)
     return summary
 
 
@@ -62,7 +60,7 @@ def sweep(recipe: Recipe, names: list[str], trials: list[Recipe], joint: list[li
     for number, (name, trial) in enumerate(zip(names, trials, strict=True), 1):
         log.info("sweep: %s of %s, %s", number, len(trials), name)
         Screen().heading(f"{number} of {len(trials)}  {name}")
-        run = finetune_logic.with_options(flow_run_name=f"{recipe.name}: {name}")
+        run = finetune_logic.with_options(flow_run_name=given(recipe.name, [name]))
         try:
             trained.append(run(trial, home=home, until="train"))
         except PonensError as error:
@@ -75,31 +73,3 @@ def sweep(recipe: Recipe, names: list[str], trials: list[Recipe], joint: list[li
             found = evaluate_adapters(trials[places[0]], adapters=list(adapters), home=home)
             evaluations.append(found["evaluation"] | {"adapters": list(adapters)})
     return {"trials": trained, "evaluations": evaluations}
-
-
-def _publish(summary: dict[str, Any]) -> None:
-    """What a run came to, as artifacts on its page: the comparison, the verdict, the link to the report."""
-    if page := summary.get("reason", {}).get("page"):
-        create_link_artifact(Path(page).as_uri(), link_text="Rationales and keys in doubt", key="rationales-page")
-        create_markdown_artifact(Path(page).with_suffix(".md").read_text("utf-8"), key="rationales")
-    if found := summary.get("evaluation"):
-        sides = show.sides(found)
-        rows = [{"": name} | {m: _shown(side[m]) for m in _MEASURES if m in side} for name, side in sides.items()]
-        words = ", ".join(f"**{paired['verdict']}**" for _, paired in show.verdicts(found))
-        said = (
-            f"{summary['adapter']} against the base: {words}" if words else f"{summary['recipe']}: the base by itself"
-        )
-        create_table_artifact(rows, key="comparison", description=said)
-    if page := summary.get("report"):
-        create_link_artifact(
-            Path(page).as_uri(), link_text=f"Report on {summary.get('adapter', summary['recipe'])}", key="report-page"
-        )
-        create_markdown_artifact(Path(page).with_suffix(".md").read_text("utf-8"), key="verdict")
-    if found := summary.get("promotion"):
-        create_markdown_artifact(found["why"], key="promotion", description=f"Champion: {found['champion']}")
-
-
-def _shown(value: float | list[float] | None) -> str:
-    if isinstance(value, list):
-        return " … ".join(f"{end:.3f}" for end in value)
-    return "–" if value is None else f"{value:.3f}"

@@ -12,17 +12,14 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Literal, cast
-from uuid import UUID
 
 from prefect import task
-from prefect.artifacts import create_progress_artifact, create_table_artifact, update_progress_artifact
 from prefect.blocks.system import Secret
 from prefect.cache_policies import NO_CACHE
 from prefect.client.schemas.objects import State
-from prefect.context import TaskRunContext
 from prefect.states import Completed
 
-from flows import gate
+from flows import artifacts, gate
 from flows.chain import Do, chain
 from flows.recipe import Recipe, resolved
 from flows.screen import Screen
@@ -32,9 +29,7 @@ from storage.home import Home
 from storage.records import PonensError, Receipt
 from tasks import model_card
 from tasks.rationales import PAGE
-from tasks.step import Progress, Step, Tick, log, run_step
-
-ARTIFACT_EVERY_S = 2.0
+from tasks.step import Progress, Step, log, run_step
 
 
 class _Reached(Exception):
@@ -87,7 +82,7 @@ class Run:
         def work(tell: Progress) -> State[None]:
             made.append(self._step(step, tell, refresh=step.name in self.refresh))
             receipt, status = made[0]
-            _table(step.name, status, receipt)
+            artifacts.step(self.home, step, status, receipt)
             return Completed(name="Cached" if status == "cached" else "Completed", message=receipt.artifact)
 
         seconds = self._perform(step.name, str(step.key), work)
@@ -117,15 +112,20 @@ class Run:
         self._note("promote", "ran", seconds, self.receipts["train"].key, found)
 
     def _step(self, step: Step, tell: Progress, *, refresh: bool = False) -> tuple[Receipt, Literal["ran", "cached"]]:
-        return run_step(step, self.home, refresh=refresh, progress=tell, secret=secret)
+        def waits(said: str | None) -> None:
+            self.screen.waits(step.name, said)
+            artifacts.waiting(step.name, said)
+
+        who = f"{step.name} of {self.recipe.name}, run {self.id}"
+        return run_step(step, self.home, refresh=refresh, progress=tell, secret=secret, who=who, waits=waits)
 
     def _perform(self, name: str, key: str, work: Callable[[Progress], State[None]]) -> float:
         """Do the work as a Prefect task of this name; the seconds it took."""
 
         @task(name=name, task_run_name=name, cache_policy=NO_CACHE, persist_result=False)
         def perform() -> State[None]:
-            with self.screen.working(name) as show:
-                return work(_told(name, show))
+            with self.screen.working(name) as show, artifacts.Progress(name, show) as tell:
+                return work(tell)
 
         start = time.monotonic()
         try:
@@ -192,41 +192,3 @@ def secret(variable: str) -> str | None:
     except ValueError:  # Prefect's word for a block that is not there
         return None
     return str(block.get())
-
-
-def _table(name: str, status: str, receipt: Receipt) -> None:
-    """The step's counts as a table on its page in Prefect's UI."""
-    rows: list[dict[str, Any]] = [{"fact": "status", "value": status}]
-    rows += [
-        {"fact": fact, "value": value if isinstance(value, str | int | float) else str(value)}
-        for fact, value in receipt.facts.items()
-        if value is not None and fact not in ("loss", "rationales", "sources")
-    ]
-    rows += [{"fact": "artifact", "value": receipt.artifact}, {"fact": "digest", "value": receipt.digest}]
-    create_table_artifact(table=rows, key=name, description=f"**{name}**: {status}, key `{receipt.key[:16]}`")
-
-
-def _told(step: str, show: Progress) -> Progress:
-    """Pass ticks on to the screen, to Prefect's progress artifact and to its log, these two sparingly."""
-    if TaskRunContext.get() is None:
-        return show
-    last = 0.0
-    artifact: UUID | None = None
-
-    def tell(tick: Tick) -> None:
-        nonlocal last, artifact
-        show(tick)
-        now = time.monotonic()
-        if now - last < ARTIFACT_EVERY_S and tick.done != tick.total:
-            return
-        last = now
-        log.info("%s: %s of %s %s %s", step, tick.done, tick.total or "?", tick.unit, tick.note)
-        if tick.total:
-            share = 100.0 * tick.done / tick.total
-            if artifact is None:
-                made = create_progress_artifact(progress=share, key=f"{step}-progress", description=step)
-                artifact = made if isinstance(made, UUID) else None
-            else:
-                update_progress_artifact(artifact_id=artifact, progress=share)
-
-    return tell

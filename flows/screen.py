@@ -54,6 +54,11 @@ class Screen:
         """One line above the steps of one run of several."""
         self.console.print(f"[bold]{escape(text)}[/]", soft_wrap=True)
 
+    def waits(self, what: str, said: str | None) -> None:
+        """One line where something waits for others, and one when it goes on."""
+        told = f"[yellow]…[/] {what} waits: {escape(said)}" if said else f"[yellow]▸[/] {what} goes on"
+        self.console.print(told, soft_wrap=True)
+
     def done(self, step: str, status: str, seconds: float, facts: Mapping[str, Any]) -> None:
         """One line that stays: what happened, how long it took and the counts that matter."""
         said = "  ".join(f"[dim]{name}[/] {value}" for name, value in headline(step, facts))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import sys
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
@@ -36,6 +37,7 @@ def serve(
 ) -> None:
     """Serve a base and its adapters to OpenAI's, LangChain's and LoRAX's clients; Ctrl-C ends it."""
     from flows import offer
+    from flows.screen import Screen
     from tasks.serve import Address, Service
 
     found = offer.offer(targets, changes, recipe)
@@ -50,7 +52,8 @@ def serve(
 
         stderr.print(f"starting an engine for {found.base_model} …", soft_wrap=True)
         address = Address(host, port, offer.key(api_key_env))
-        Service(found.spec, found.home, found.names, found.base_model, found.revision, address, ready).run()
+        served = (found.spec, found.home, found.names, found.base_model, found.revision)
+        Service(*served, address, ready, partial(Screen().waits, "serve")).run()
 
 
 def ask(

@@ -20,12 +20,12 @@ locks/  runs/RUN_ID/
 
 from __future__ import annotations
 
-import fcntl
 import os
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
+
+from storage.holders import Waits, holding, silent
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,11 +73,6 @@ class Home:
     def run(self, run_id: str) -> Path:
         return self.root / "runs" / run_id
 
-    @contextmanager
-    def lock(self, name: str) -> Iterator[None]:
+    def lock(self, name: str, who: str = "another process", waits: Waits = silent) -> AbstractContextManager[None]:
         """Hold `name` against other threads and processes; the kernel lets go if this one dies."""
-        path = self.root / "locks" / f"{name}.lock"
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with path.open("w") as file:
-            fcntl.flock(file, fcntl.LOCK_EX)
-            yield
+        return holding(self.root / "locks" / f"{name}.lock", who, waits)

@@ -110,13 +110,15 @@ def _losses(
         if "done" in message:
             shop.progress(Tick(message["done"], message["total"], "references"))
 
-    child.run(
-        [sys.executable, "-m", "tasks.loss", str(scratch / "losses.json")],
-        log=scratch / "losses.log",
-        hear=hear,
-        what="the loss of the references",
-        relief="take fewer or shorter dialogues ([evaluate] limit)",
-    )
+    with shop.devices(1) as devices:
+        child.run(
+            [sys.executable, "-m", "tasks.loss", str(scratch / "losses.json")],
+            log=scratch / "losses.log",
+            hear=hear,
+            what="the loss of the references",
+            relief="take fewer or shorter dialogues ([evaluate] limit)",
+            devices=devices,
+        )
     return {(loss.subject, loss.row): loss for loss in load(scratch / LOSSES)}
 
 

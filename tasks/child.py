@@ -22,6 +22,7 @@ from typing import Any
 import orjson
 
 import tasks
+from storage.devices import NONE, Held
 from storage.records import PonensError
 from tasks.lifeline import MARK
 
@@ -39,11 +40,12 @@ def run(
     what: str,
     relief: str = "free some memory",
     environment: Mapping[str, str] | None = None,
+    devices: Held = NONE,
 ) -> None:
     """Run `command` to its end. PonensError if it fails; whatever happens, nothing of it is left running.
 
     A message {"error": …} of the child becomes the PonensError; without one, the end of its log speaks.
-    `relief` says what to do where memory did not suffice.
+    `relief` says what to do where memory did not suffice. `devices` are free again only when the child is gone too.
     """
     error: dict[str, Any] | None = None
     log.parent.mkdir(parents=True, exist_ok=True)
@@ -53,7 +55,8 @@ def run(
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=sink,
-            env=surroundings(environment or {}),
+            env=surroundings({**(environment or {}), **devices.environment}),
+            pass_fds=devices.files,
             start_new_session=True,
         )
         assert process.stdout is not None

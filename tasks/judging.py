@@ -61,6 +61,7 @@ def decide(spec: JudgeSpec, pairs: Mapping[str, Pair], shop: Workshop) -> tuple[
     apart = {id: pair.requests(spec) for id, pair in pairs.items() if pair.base.strip() != pair.adapter.strip()}
     total = 2 * len(apart)
     with (
+        shop.devices(spec.gpus if apart else 0, first=True),
         Ledger(shop.home, durable=not spec.free) as ledger,
         Asking(spec, ledger, shop.progress, secret=shop.secret) as ask,
     ):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import runpy
 import signal
 import sys
 import threading
@@ -45,9 +46,20 @@ def watch(*, group: bool = False) -> None:
     threading.Thread(target=_wait, args=(group,), name="lifeline", daemon=True).start()
 
 
+def lend(module: str, arguments: list[str]) -> None:
+    """Run somebody else's program, `python -m MODULE ARGUMENTS…`, that does not outlive its parent."""
+    watch(group=True)
+    sys.argv = [module, *arguments]
+    runpy.run_module(module, run_name="__main__", alter_sys=True)
+
+
 def _wait(group: bool) -> None:
     while os.read(0, 1024):
         pass
     if group:
         os.killpg(0, signal.SIGKILL)
     os._exit(1)
+
+
+if __name__ == "__main__":
+    lend(sys.argv[1], sys.argv[2:])

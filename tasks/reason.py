@@ -88,6 +88,7 @@ def reason(spec: ReasonSpec, questions: Iterable[Question], shop: Workshop) -> R
     start = time.monotonic()
     total = _count(questions) * spec.samples
     with (
+        shop.devices(spec.gpus, first=True),
         Ledger(shop.home, durable=not spec.free) as ledger,
         Asking(spec, ledger, shop.progress, lambda r: _guess(spec, r.messages), shop.secret) as ask,
     ):

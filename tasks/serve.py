@@ -23,6 +23,8 @@ import uvicorn
 
 from storage import adapters
 from storage.adapters import SERVABLE_RANKS, Adapter
+from storage.devices import Held, held
+from storage.holders import Waits, silent
 from storage.home import Home
 from storage.records import PonensError, UsageError
 from tasks import models
@@ -54,7 +56,10 @@ class Address:
 
 @dataclass
 class Service:
-    """One server. `names` are the adapters of `home` that it has, `hear` is told its URL once it answers."""
+    """One server. `names` are the adapters of `home` that it has, `hear` is told its URL once it answers.
+
+    It holds its engine's GPUs for as long as it lives; `waits` hears who holds them before it.
+    """
 
     spec: ServeSpec
     home: Home
@@ -63,6 +68,7 @@ class Service:
     revision: str | None = None
     address: Address = field(default_factory=Address)
     hear: Callable[[str], None] = lambda url: None
+    waits: Waits = silent
     _front: uvicorn.Server | None = None
 
     def run(self) -> None:
@@ -71,16 +77,22 @@ class Service:
         UsageError for an address that others reach without a key, for a base that is not on this machine, and for
         code that is not the model's own. PonensError if the engine never comes up.
         """
-        check(self.spec, self.base_model, self.revision, self.address)
-        with _folders(self.home) as (work, sockets), contextlib.closing(listening(self.address)) as door:
-            asyncio.run(self._serve(work, sockets, door))
+        spec = self.spec
+        check(spec, self.base_model, self.revision, self.address)
+        gpus = spec.tensor_parallel if choose(spec.engine) == "vllm" else 1
+        with (
+            _folders(self.home) as (work, sockets),
+            contextlib.closing(listening(self.address)) as door,
+            held(gpus, f"the server of {', '.join(self.names)} on port {door.getsockname()[1]}", self.waits) as devices,
+        ):
+            asyncio.run(self._serve(work, sockets, door, devices))
 
     def stop(self) -> None:
         """Have `run` end, from another thread."""
         if self._front:
             self._front.should_exit = True
 
-    async def _serve(self, work: Path, sockets: Path, door: socket.socket) -> None:
+    async def _serve(self, work: Path, sockets: Path, door: socket.socket, devices: Held) -> None:
         spec, name = self.spec, choose(self.spec.engine)
         place = models.snapshot(self.base_model, self.revision)
         public = place.name if models.folder(self.base_model) else self.base_model
@@ -90,7 +102,7 @@ class Service:
         start = engines.Start(place, sockets / "engine", rank, bool(spec.trust_remote_code))
         command = (engines.vllm if name == "vllm" else engines.transformers)(start, spec)
         kept = self.home.logs / f"serve-{door.getsockname()[1]}.log"
-        supervisor = Supervisor(command, engines.environment(place), start.socket, _fresh(kept))
+        supervisor = Supervisor(command, engines.environment(place), start.socket, _fresh(kept), devices)
         limits = Limits(spec.max_body, spec.max_requests)
         app = application(Link(catalogue, supervisor), self.address.key, limits)
         self._front = Front(

@@ -16,6 +16,7 @@ from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 
@@ -23,6 +24,8 @@ import orjson
 
 from storage import warehouse
 from storage.artifacts import publish, read_manifest, whole, write_json
+from storage.devices import Devices, held
+from storage.holders import Waits, silent
 from storage.home import Home
 from storage.records import PonensError, Receipt, digest
 from tasks.code import code_version
@@ -43,19 +46,22 @@ class Tick:
 
 Progress = Callable[[Tick], None]
 Secret = Callable[[str], str | None]
+_UNNAMED = partial(held, who="another step")
 
 
 @dataclass(frozen=True, slots=True)
 class Workshop:
     """What a step's work is given: its folder (kept over a kill), the home, where to tell progress, how to get a key.
 
-    `secret` maps the name of an environment variable to a key, wherever that is kept.
+    `secret` maps the name of an environment variable to a key, wherever that is kept. `devices` holds GPUs for as
+    long as the work needs them.
     """
 
     folder: Path
     home: Home
     progress: Progress
     secret: Secret = os.environ.get
+    devices: Devices = _UNNAMED
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,15 +127,18 @@ def run_step(
     refresh: bool = False,
     progress: Progress = lambda tick: None,
     secret: Secret = os.environ.get,
+    who: str = "another run",
+    waits: Waits = silent,
 ) -> tuple[Receipt, Literal["ran", "cached"]]:
     """The step's receipt, from the home if it is there and its artifact whole, else from its work.
 
-    Two processes that want the same step take turns: the second finds it done. Whatever the work
-    raises passes through, and its folder stays for the next try.
+    Two processes that want the same step take turns: the second finds it done. `waits` hears for whom this one
+    waits, for the step or for a GPU, and `who` is what others hear of it. Whatever the work raises passes through,
+    and its folder stays for the next try.
     """
     if (key := step.key) is None:
         raise ValueError(f"step {step.name} has inputs that are not made yet: {step.inputs}")
-    with home.lock(f"{step.name}-{key[:16]}"):
+    with home.lock(f"{step.name}-{key[:16]}", who, lambda by: waits(by and f"this very step is under way in {by}")):
         found = None if refresh else find(step, home) or adopt(step, home)
         if found:
             os.utime(home.root / found.artifact)  # what is used is not old: `ponens gc` goes by this
@@ -141,7 +150,7 @@ def run_step(
             shutil.rmtree(folder, ignore_errors=True)
         folder.mkdir(parents=True, exist_ok=True)
         start = time.monotonic()
-        result = step.work(Workshop(folder, home, progress, secret))
+        result = step.work(Workshop(folder, home, progress, secret, partial(held, who=who, waits=waits)))
         about: Facts = {
             "step": step.name,
             "key": key,

@@ -128,7 +128,13 @@ def _work(
         write_json(
             about,
             orjson.loads(about.read_bytes())
-            | {"mlflow": {"run_id": run, "uri": remote.public(tracking.store(shop.home))}},
+            | {
+                "mlflow": {
+                    "run_id": run,
+                    "experiment_id": told["experiment_id"],
+                    "uri": remote.public(tracking.store(shop.home)),
+                }
+            },
         )
     shutil.rmtree(shop.folder / SCRATCH, ignore_errors=True)
     facts: dict[str, Any] = orjson.loads(about.read_bytes())["facts"]
@@ -203,12 +209,14 @@ def _train(spec: TrainSpec, order: Mapping[str, Any], shop: Workshop) -> None:
             note = f"loss {loss:.3f}" if isinstance(loss, float) and math.isfinite(loss) else ""
             shop.progress(Tick(message["step"], message["total"], "steps", note))
 
-    child.run(
-        launch.command(spec, scratch / "order.json"),
-        log=scratch / "train.log",
-        hear=hear,
-        what="training",
-        relief="set a smaller batch_size or max_length, or gradient_checkpointing",
-        environment=({"HF_HUB_OFFLINE": "1"} if order["base_folder"] else {})
-        | tracking.surroundings(shop.home, order["about"]["settings"]["name"], shop.folder.name.rpartition("-")[2]),
-    )
+    with shop.devices(spec.processes) as devices:
+        child.run(
+            launch.command(spec, scratch / "order.json"),
+            log=scratch / "train.log",
+            hear=hear,
+            what="training",
+            relief="set a smaller batch_size or max_length, or gradient_checkpointing",
+            environment=({"HF_HUB_OFFLINE": "1"} if order["base_folder"] else {})
+            | tracking.surroundings(shop.home, order["about"]["settings"]["name"], shop.folder.name.rpartition("-")[2]),
+            devices=devices,
+        )

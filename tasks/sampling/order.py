@@ -23,6 +23,7 @@ from prompts.rendering import Wish
 from storage.artifacts import write_json
 from storage.records import Message, Question
 from tasks import child
+from tasks.engines.base import renders
 from tasks.step import Tick, Workshop
 
 log = logging.getLogger("ponens")
@@ -137,6 +138,13 @@ class Order:
         """These fields as a child's order file has them; never `secrets`."""
         return {name: _plain(getattr(self, name)) for name in names}
 
+    @property
+    def gpus(self) -> int:
+        """How many GPUs its engine takes, where there are some."""
+        if renders(self.engine):
+            return 0
+        return int(self.loading.get("tensor_parallel", 1)) * int(self.loading.get("data_parallel", 1))
+
     def draw(self, scratch: Path, shop: Workshop) -> Drawn:
         """Have it all answered; `scratch` holds the child's files. PonensError if it cannot be.
 
@@ -153,14 +161,16 @@ class Order:
 
         from tasks import sampler  # which imports this module
 
-        child.run(
-            [sys.executable, "-m", sampler.__name__, str(scratch / ORDER)],
-            log=scratch / "engine.log",
-            hear=hear,
-            what="evaluation",
-            relief="set a smaller [evaluate] max_model_len or gpu_memory_utilization",
-            environment=self.secrets,
-        )
+        with shop.devices(self.gpus) as devices:
+            child.run(
+                [sys.executable, "-m", sampler.__name__, str(scratch / ORDER)],
+                log=scratch / "engine.log",
+                hear=hear,
+                what="evaluation",
+                relief="set a smaller [evaluate] max_model_len or gpu_memory_utilization",
+                environment=self.secrets,
+                devices=devices,
+            )
         lines = (scratch / REPLIES).read_bytes().splitlines()
         return Drawn([Reply(*orjson.loads(line)) for line in lines], orjson.loads((scratch / OUTCOME).read_bytes()))
 

@@ -20,6 +20,7 @@ from pathlib import Path
 
 import aiohttp
 
+from storage.devices import NONE, Held
 from storage.records import PonensError
 
 log = logging.getLogger("ponens")
@@ -37,8 +38,11 @@ _TAIL = 12
 class Supervisor:
     """One engine at a time. `generation` counts those that came up, `ready` is whether one answers now."""
 
-    def __init__(self, command: Sequence[str], environment: Mapping[str, str], socket: Path, log: Path) -> None:
-        self.command, self.environment, self.socket, self.log = command, environment, socket, log
+    def __init__(
+        self, command: Sequence[str], environment: Mapping[str, str], socket: Path, log: Path, devices: Held = NONE
+    ) -> None:
+        self.command, self.socket, self.log = command, socket, log
+        self.environment, self.files = {**environment, **devices.environment}, devices.files
         self.generation, self.ready, self.pid = 0, False, 0
         self._began, self._took, self._resumes = time.monotonic(), 30.0, 0.0
         self._doubt = asyncio.Event()
@@ -83,7 +87,8 @@ class Supervisor:
                 stdin=asyncio.subprocess.PIPE,
                 stdout=sink,
                 stderr=sink,
-                env=dict(self.environment),
+                env=self.environment,
+                pass_fds=self.files,
                 start_new_session=True,
             )
         self.pid = process.pid

@@ -69,6 +69,11 @@ class TeacherSpec(BaseModel):
 
     _keyless = field_validator("base_url")(keyless)
 
+    @property
+    def gpus(self) -> int:
+        """How many GPUs it takes of this process, where there are some."""
+        return int(self.teacher == "vllm")
+
 
 def model_name(spec: TeacherSpec) -> str:
     """The model as the ledger knows it. UsageError if none is named.

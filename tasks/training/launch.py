@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from storage.artifacts import write_json
+from tasks import lifeline
 from tasks.training.presets import SHARDED
 
 SETTINGS = "launch.json"
@@ -36,7 +37,8 @@ def command(spec: Devices, order: Path) -> list[str]:
     """The command that trains as the order file says."""
     settings = order.with_name(SETTINGS)
     write_json(settings, accelerate(spec))
-    launcher = [sys.executable, "-m", "accelerate.commands.launch", "--config_file", str(settings)]
+    # the launcher takes seconds to come up and knows no lifeline
+    launcher = [sys.executable, "-m", lifeline.__name__, "accelerate.commands.launch", "--config_file", str(settings)]
     return [*launcher, "--num_cpu_threads_per_process", "1", "-m", "tasks.trainer", str(order)]
 
 

@@ -80,16 +80,20 @@ def following(report_to: Sequence[str], order: Mapping[str, Any], folder: Path, 
     write_json(folder / ORDER, {**order, **local, "home": str(home.root), "folder": str(folder)})
     follower = threading.Thread(target=_follow, args=(folder, told), name="mlflow", daemon=True)
     follower.start()
-    status = "FAILED"
-    try:
-        yield told
-        status = "FINISHED"
-    finally:
+
+    def end(status: str) -> None:
         with contextlib.suppress(OSError):  # a full disk; the follower then ends with this process
             write_json(folder / ENDED, {"status": status})
             follower.join()
         if trouble := told.pop("trouble", None):
             log.warning("train: MLflow does not hold this run whole: %s", trouble)
+
+    try:
+        yield told  # a cancellation or Ctrl-C waits for nobody: the run in MLflow goes on when the training does
+    except Exception:
+        end("FAILED")
+        raise
+    end("FINISHED")
 
 
 def public(content: Any, name: str = "") -> Any:

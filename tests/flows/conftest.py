@@ -12,6 +12,9 @@ from pathlib import Path
 
 import pytest
 
+from storage.home import Home
+from storage.journal import rows
+
 ROOT = Path(__file__).resolve().parents[2]
 
 
@@ -90,3 +93,15 @@ votes = 3
 max_tokens = 48
 limit = 12
 """
+
+
+def at_work(home: Home, step: str) -> bool:
+    """Whether the step has begun; train and evaluate only once there is something to lose."""
+    folders = list((home.root / "work").glob(f"{step}-*"))
+    if step == "train":
+        return any(True for folder in folders for _ in folder.rglob("checkpoint-*/trainer_state.json"))
+    if step == "evaluate":
+        return any(True for _ in rows(home.root / "samples"))
+    if step == "reason":
+        return any(True for _ in rows(home.ledger))
+    return bool(folders)

@@ -76,7 +76,6 @@ def test_an_empty_server_is_made_ready_and_what_a_person_changed_there_stays(pre
         weekly = CronSchedule(cron="0 5 * * 1", timezone="UTC")
         client.create_deployment_schedules(reeval.id, [(weekly, True)])
         client.pause_deployment(client.read_deployment_by_name("finetune-sql/finetune-sql").id)
-        client.upsert_global_concurrency_limit_by_name("ponens-gpu", 2)
         [alarm] = client.read_automations_by_name("champion fell")
         client.pause_automation(alarm.id)
         before = [_state(client, name) for name in first["deployments"]]
@@ -84,7 +83,6 @@ def test_an_empty_server_is_made_ready_and_what_a_person_changed_there_stays(pre
 
         assert before == [_state(client, name) for name in second["deployments"]]
         assert {"reeval/reeval": "0 3 * * * UTC, paused"} == second["schedules"]
-        assert 2 == client.read_global_concurrency_limit_by_name("ponens-gpu").limit
         assert [(alarm.id, False)] == [(a.id, a.enabled) for a in client.read_automations_by_name("champion fell")]
 
 

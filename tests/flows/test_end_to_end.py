@@ -19,7 +19,7 @@ from storage.readers import read
 from storage.records import Question
 from storage.source import files
 from tests.fakes import TeacherServer, gold_of, mix
-from tests.flows.conftest import ROOT, environment
+from tests.flows.conftest import ROOT, at_work, environment
 
 pytestmark = [pytest.mark.heavy, pytest.mark.vllm, pytest.mark.prefect]
 STEPS = ["puzzles", "parse", "reason", "assemble", "train", "evaluate", "report"]
@@ -211,7 +211,7 @@ def test_a_killed_run_goes_on_and_asks_for_nothing_twice(
         stderr=subprocess.DEVNULL,
         start_new_session=True,
     )
-    while run.poll() is None and not _at_work(home, step):
+    while run.poll() is None and not at_work(home, step):
         time.sleep(0.001)
     os.killpg(run.pid, signal.SIGKILL)
     run.wait()
@@ -226,18 +226,6 @@ def test_a_killed_run_goes_on_and_asks_for_nothing_twice(
     if step == "evaluate":
         work = again["evaluation"]["work"]
         assert 0 < len(finished_before[home.samples]) <= work["reused"]
-
-
-def _at_work(home: Home, step: str) -> bool:
-    """Whether the step has begun; train and evaluate only once there is something to lose."""
-    folders = list((home.root / "work").glob(f"{step}-*"))
-    if step == "train":
-        return any(True for folder in folders for _ in folder.rglob("checkpoint-*/trainer_state.json"))
-    if step == "evaluate":
-        return any(True for _ in rows(home.root / "samples"))
-    if step == "reason":
-        return any(True for _ in rows(home.ledger))
-    return bool(folders)
 
 
 def test_without_train_a_base_is_measured_by_itself(prefect: dict[str, str], tmp_path: Path) -> None:

@@ -1,0 +1,186 @@
+"""Runs under a Prefect worker that are killed, cancelled and left alone: what their pages say, and what is left."""
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+import tomllib
+import urllib.request
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from storage.home import Home
+from tests.flows.conftest import ROOT, at_work
+
+pytestmark = [pytest.mark.heavy, pytest.mark.prefect, pytest.mark.process]
+STEPS = ["parse", "reason", "assemble", "train", "evaluate"]
+
+
+def wait_for(found: Callable[[], Any], seconds: float = 120, pause: float = 0.2) -> Any:
+    end = time.monotonic() + seconds
+    while not (there := found()) and time.monotonic() < end:
+        time.sleep(pause)
+    return there
+
+
+@dataclass
+class Desk:
+    """A server with our deployments, a worker, and a home in which runs go on from one another."""
+
+    env: dict[str, str]
+    home: Home
+    recipe: dict[str, Any]
+    worker: subprocess.Popen[bytes] | None = None
+    runs: list[str] = field(default_factory=list)
+
+    def call(self, method: str, what: str, body: Any = None) -> Any:
+        request = urllib.request.Request(
+            f"{self.env['PREFECT_API_URL']}/{what}",
+            method=method,
+            data=None if body is None else json.dumps(body).encode(),
+            headers={"Content-Type": "application/json"},
+        )
+        with urllib.request.urlopen(request, timeout=60) as reply:
+            return json.loads(reply.read() or b"null")
+
+    def hire(self) -> None:
+        """A worker, in a process group of its own with all it starts."""
+        self.worker = subprocess.Popen(
+            [sys.executable, "-m", "prefect", "worker", "start", "--pool", "local-process"],
+            cwd=ROOT,
+            env={**self.env, "PREFECT_WORKER_QUERY_SECONDS": "1"},
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            start_new_session=True,
+        )
+
+    def fire(self) -> None:
+        """SIGKILL to the worker and all that it started, as when its machine goes down."""
+        assert self.worker is not None
+        os.killpg(self.worker.pid, signal.SIGKILL)
+        self.worker.wait()
+
+    def start(self, **recipe: Any) -> str:
+        deployment = self.call("GET", "deployments/name/finetune-logic/finetune-logic")["id"]
+        parameters = {"recipe": self.recipe | recipe, "home": str(self.home.root)}
+        made = self.call("POST", f"deployments/{deployment}/create_flow_run", {"parameters": parameters})
+        self.runs.append(made["id"])
+        return str(made["id"])
+
+    def run(self, id: str) -> dict[str, Any]:
+        found: dict[str, Any] = self.call("GET", f"flow_runs/{id}")
+        return found
+
+    def state(self, id: str) -> str:
+        return str(self.run(id)["state_name"])
+
+    def ended(self, id: str, *, as_: str, seconds: float = 120) -> dict[str, Any]:
+        wait_for(lambda: self.run(id)["state_type"] in ("COMPLETED", "FAILED", "CRASHED", "CANCELLED"), seconds)
+        found = self.run(id)
+        assert as_ == found["state_name"], found["state"]["message"]
+        return found
+
+    def children(self) -> list[int]:
+        """The processes that work for this home, Prefect's own apart."""
+        found = []
+        for entry in Path("/proc").iterdir():
+            try:
+                words = (entry / "cmdline").read_bytes().decode(errors="replace")
+            except (OSError, UnicodeDecodeError):
+                continue
+            if str(self.home.root) in words and "tasks." in words:
+                found.append(int(entry.name))
+        return found
+
+
+@pytest.fixture(scope="module")
+def desk(prefect: dict[str, str], tmp_path_factory: pytest.TempPathFactory, recipe_text: str) -> Iterator[Desk]:
+    env = {**prefect, "PREFECT_FLOWS_HEARTBEAT_FREQUENCY": "30"}
+    subprocess.run([sys.executable, "-m", "flows.cli", "deploy"], cwd=ROOT, env=env, check=True, timeout=200)
+    desk = Desk(env, Home(tmp_path_factory.mktemp("desk") / "home"), tomllib.loads(recipe_text))
+    desk.hire()
+    yield desk
+    desk.fire()
+
+
+@pytest.mark.parametrize("step", STEPS)
+def test_a_run_killed_in_a_step_is_seen_as_crashed_and_the_next_goes_on_from_there(step: str, desk: Desk) -> None:
+    """SIGKILL to the flow run's process: each run here finds done what the killed ones before it had done."""
+    id = desk.start()
+    wait_for(lambda: at_work(desk.home, step), 200, pause=0.005)
+    os.kill(int(desk.run(id)["infrastructure_pid"].rpartition(":")[2]), signal.SIGKILL)
+    left = wait_for(lambda: not desk.children(), 10)
+
+    assert left, desk.children()
+    desk.ended(id, as_="Crashed", seconds=30)
+
+
+def test_a_run_whose_worker_dies_with_it_leaves_no_child_and_another_worker_ends_the_work(desk: Desk) -> None:
+    """What was killed in every step before is done here once, and no step that was done is done again."""
+    shutil.rmtree(desk.home.root / "samples", ignore_errors=True)
+    lost = desk.start()
+    wait_for(lambda: at_work(desk.home, "evaluate"), 200, pause=0.005)
+    desk.fire()
+
+    assert wait_for(lambda: not desk.children(), 10), desk.children()
+    assert "Running" == desk.state(lost), "nobody is left to say so but the server: see the next test"
+    desk.hire()
+    id = desk.start()
+    desk.ended(id, as_="Completed", seconds=300)
+    mine = {"flow_runs": {"id": {"any_": [id]}}}
+    told = {t["name"]: t["state_name"] for t in desk.call("POST", "task_runs/filter", mine)}
+    assert {"puzzles": "Cached", **dict.fromkeys(STEPS[:4], "Cached"), "evaluate": "Completed"} == {
+        name: told[name] for name in ("puzzles", *STEPS)
+    }
+
+
+def test_a_run_that_falls_silent_is_marked_as_crashed_by_the_server(desk: Desk) -> None:
+    """A beat and then nothing, as of a run whose machine went down; its automation is what ponens deploy set up."""
+    from prefect.client.orchestration import get_client
+    from prefect.events import emit_event
+    from prefect.events.worker import EventsWorker
+    from prefect.settings import PREFECT_API_URL, temporary_settings
+    from prefect.states import Running
+
+    from flows.finetune import finetune_logic
+    from flows.watch import BEAT, NAME, crash_the_silent
+
+    with temporary_settings({PREFECT_API_URL: desk.env["PREFECT_API_URL"]}), get_client(sync_client=True) as client:
+        [made] = client.read_automations_by_name(NAME)
+        assert timedelta(minutes=3) == made.trigger.within
+        crash_the_silent(timedelta(seconds=10))
+        run = client.create_flow_run(finetune_logic, parameters={"recipe": desk.recipe}, state=Running())
+        told = {"prefect.resource.id": f"prefect.flow.{run.flow_id}", "prefect.resource.role": "flow"}
+        emit_event(
+            BEAT,
+            {"prefect.resource.id": f"prefect.flow-run.{run.id}", "prefect.resource.name": run.name},
+            related=[told | {"prefect.resource.name": "finetune-logic"}],
+        )
+        EventsWorker.instance().drain()
+        ended = desk.ended(str(run.id), as_="Crashed", seconds=90)
+        crash_the_silent()
+
+    assert "Nothing was heard of its process" in ended["state"]["message"]
+
+
+def test_a_cancelled_run_ends_its_children_within_ten_seconds_and_another_goes_on(desk: Desk) -> None:
+    settings = desk.recipe["train"] | {"max_steps": 2000}
+    id = desk.start(train=settings)
+    wait_for(lambda: at_work(desk.home, "train"), 200, pause=0.05)
+    started = time.monotonic()
+    desk.call("POST", f"flow_runs/{id}/set_state", {"state": {"type": "CANCELLING", "name": "Cancelling"}})
+
+    assert wait_for(lambda: not desk.children(), 60)
+    took = time.monotonic() - started
+    desk.ended(id, as_="Cancelled", seconds=60)
+    assert took < 10
+    assert list((desk.home.root / "work").glob("train-*/**/checkpoint-*")), "from which another run goes on"
+    assert "small: train.max_steps=2000" == desk.run(id)["name"]
