@@ -99,6 +99,8 @@ def environment(base: Path) -> dict[str, str]:
     }
     if small:
         quiet |= {"VLLM_CPU_OMP_THREADS_BIND": "nobind", "OMP_NUM_THREADS": "1"}
+    if not cuda():
+        quiet["TORCHDYNAMO_DISABLE"] = "1"  # log-probabilities would have a C++ compiler called
     found = child.surroundings({})
     return {**quiet, **found, "VLLM_ALLOW_RUNTIME_LORA_UPDATING": "1", "VLLM_SERVER_DEV_MODE": "0"}
 
