@@ -31,6 +31,7 @@ from pathlib import Path
 import aiohttp
 import httpx
 
+from storage import devices
 from storage.adapters import SERVABLE_RANKS
 from storage.artifacts import publish, write_json
 from storage.home import Home
@@ -239,7 +240,7 @@ def main() -> None:
         base = models.snapshot(name)
         adapters(home, base, name, options.rank)
         # two engines on one device: each gets its half of what one would take
-        share = 0.4 if engines.cuda() else 0.3
+        share = 0.4 if devices.visible() else 0.3
         spec = ServeSpec(max_model_len=options.max_model_len, gpu_memory_utilization=share)
         urls = {
             "bare": bare(stack, home, base, options.rank, spec, Path(root) / "bare.log"),

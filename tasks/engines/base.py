@@ -17,6 +17,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal, Protocol
 
+from storage import devices
 from storage.records import Message, PonensError
 
 Finish = Literal["stop", "length", "overflow", "refused"]
@@ -230,6 +231,8 @@ def surroundings(loading: Loading) -> None:
         "VLLM_LOGGING_LEVEL": "WARNING",
         "VLLM_NO_USAGE_STATS": "1",
     }
+    if not devices.visible():
+        settings["TORCHDYNAMO_DISABLE"] = "1"  # vLLM's log-probabilities would have a C++ compiler called
     if Path(loading.model).is_dir():
         settings["HF_HUB_OFFLINE"] = "1"
     if loading.small:

@@ -32,13 +32,10 @@ class VllmEngine:
 
     def __init__(self, loading: Loading) -> None:
         import torch
-
-        cuda = torch.cuda.is_available()
-        if not cuda:
-            os.environ.setdefault("TORCHDYNAMO_DISABLE", "1")  # log-probabilities would have a C++ compiler called
         import vllm
 
         self.loading = loading
+        cuda = torch.cuda.is_available()
         self._known = weights.vocabulary_rows(loading)
         self._own = {name: self._brought(name, folder) for name, folder in loading.adapters.items()}
         self._rows = max([self._known, *self._own.values()])

@@ -9,7 +9,6 @@ vLLM is its own server; `tasks.serving.transformers_server` is a small one for m
 
 from __future__ import annotations
 
-import subprocess
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -18,6 +17,7 @@ from typing import Protocol
 
 import orjson
 
+from storage import devices
 from tasks import child
 from tasks.engines.base import SMALL_BYTES
 
@@ -53,7 +53,7 @@ class Start:
 
 def vllm(start: Start, settings: Settings) -> list[str]:
     """The command of vLLM's own server."""
-    cpu, length = not cuda(), settings.max_model_len
+    cpu, length = not devices.visible(), settings.max_model_len
     words: list[str] = [
         "-m", "tasks.serving.vllm_server", "--model", str(start.base), "--served-model-name", "base",
         "--uds", str(start.socket), "--generation-config", "vllm", "--trust-request-chat-template",
@@ -99,18 +99,10 @@ def environment(base: Path) -> dict[str, str]:
     }
     if small:
         quiet |= {"VLLM_CPU_OMP_THREADS_BIND": "nobind", "OMP_NUM_THREADS": "1"}
-    if not cuda():
+    if not devices.visible():
         quiet["TORCHDYNAMO_DISABLE"] = "1"  # log-probabilities would have a C++ compiler called
     found = child.surroundings({})
     return {**quiet, **found, "VLLM_ALLOW_RUNTIME_LORA_UPDATING": "1", "VLLM_SERVER_DEV_MODE": "0"}
-
-
-def cuda() -> bool:
-    """Whether there is an NVIDIA GPU, without torch."""
-    try:
-        return subprocess.run(["nvidia-smi", "-L"], capture_output=True, timeout=20).stdout.startswith(b"GPU")
-    except (OSError, subprocess.TimeoutExpired):
-        return False
 
 
 def ranks(found: Sequence[int], known: Sequence[int]) -> int:
