@@ -24,6 +24,7 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
@@ -163,8 +164,8 @@ def warm(recipe: Path, count: int, envs: Mapping[str, Environment], said: str = 
     run = [*PONENS, "run", str(recipe)]
     ways: dict[str, Callable[[], Took]] = {}
     for where, env in envs.items():
-        ways[f"empty {where}"] = lambda env=env: timed(EMPTY, env)  # type: ignore[misc]
-        ways[f"run {where}"] = lambda env=env: timed(run, env)  # type: ignore[misc]
+        ways[f"empty {where}"] = partial(timed, EMPTY, env)
+        ways[f"run {where}"] = partial(timed, run, env)
     takes = rounds(count, ways)
     for where in envs:
         row(f"empty flow, {where}{said}", takes[f"empty {where}"])
@@ -174,11 +175,12 @@ def warm(recipe: Path, count: int, envs: Mapping[str, Environment], said: str = 
 def start(recipe: Path, count: int, env: Environment, said: str = "") -> None:
     """Until the first line of output."""
     shown = {"`ponens --help`": ["--help"], "`ponens plan`": ["plan", str(recipe)]}
-    ways = {name: lambda words=words: timed([*PONENS, *words], env, first_line=True) for name, words in shown.items()}
-    ways["`python -c pass`"] = lambda: timed([sys.executable, "-c", "print()"], env, first_line=True)
+    commands = {"`python -c pass`": [sys.executable, "-c", "print()"]}
+    commands |= {name: [*PONENS, *words] for name, words in shown.items()}
+    ways = {name: partial(timed, command, env, first_line=True) for name, command in commands.items()}
     takes = rounds(count, ways)
     aims = {"`ponens --help`": "< 0.5 s", "`ponens plan`": "< 2 s"}
-    for name in ("`python -c pass`", *shown):
+    for name in commands:
         row(f"{name}{said}", takes[name], None, aims.get(name, ""))
 
 

@@ -4,7 +4,8 @@ Every line of a `sh` block is run, in the order of the page, in a folder that `t
 more than a test has is named in a comment right before the block, with the reason:
 
     <!-- not run, a GPU: ponens run, ponens serve -->     the lines that begin so; none named: the whole block
-    <!-- shortened: --set train.max_steps=8 -->           added to `ponens run` where the page is run
+    <!-- shortened: --set train.max_steps=8 -->           added to the `ponens …` of the block where it is run
+    <!-- file: mine.toml -->                              before any block: what it says is written to this file
 
 Such a line is parsed instead, as is every `ponens …` in running text: its command and options have to exist.
 """
@@ -24,14 +25,18 @@ from typer.core import TyperGroup
 from flows.cli import app
 
 ROOT = Path(__file__).resolve().parents[1]
-PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").rglob("*.md"))]
+PAGES = [
+    ROOT / "README.md",
+    ROOT / "CONTRIBUTING.md",
+    *sorted(p for p in (ROOT / "docs").rglob("*.md") if "reference" not in p.parts),
+]
 SHELL = {"cat", "cd", "cp", "export", "head", "ls", "mkdir", "printf", "rm", "sed", "set", "unset"}  # a shell runs them
 ELSEWHERE = {
     *("cmake", "curl", "docker", "git", "kubectl", "llamafactory-cli", "mlflow", "pip", "prefect", "psql", "python3"),
     *("ray", "swift", "tar", "torchrun", "uv"),
 }  # other people's programs: never run, and their options are theirs to check
-_BLOCK = re.compile(r"(?P<notes>(?:^<!--.*?-->\n)*)^```(?:sh|bash|shell|console)\n(?P<text>.*?)^```$", re.M | re.S)
-_NOTE = re.compile(r"<!-- (not run|shortened)(?:, ([^:]+?))?(?:: (.+?))? -->")
+_BLOCK = re.compile(r"(?P<notes>(?:^<!--[^\n]*-->\n)*)^```(?P<language>\w*)\n(?P<text>.*?)^```$", re.M | re.S)
+_NOTE = re.compile(r"<!-- (not run|shortened|file)(?:, ([^:]+?))?(?:: (.+?))? -->")
 _INLINE = re.compile(r"`(ponens [^`]+)`")
 _COMMAND: Any = typer.main.get_command(app)
 _UsageError: type[Exception] = typer.BadParameter.__mro__[1]  # the one that typer does not export
@@ -46,6 +51,8 @@ class Line:
     text: str
     why_not: str = ""
     added: tuple[str, ...] = ()
+    file: str = ""
+    """Where `text` is to be written; empty for a command."""
 
     def __str__(self) -> str:
         return f"{self.page}:{self.number}: {self.text}"
@@ -57,14 +64,21 @@ def lines(page: Path) -> Iterator[Line]:
     for block in _BLOCK.finditer(text):
         skipped: dict[str, str] = {}
         added: tuple[str, ...] = ()
+        file = ""
         for note in block["notes"].splitlines():
             if not (said := _NOTE.fullmatch(note)) or (said[1] == "not run" and not said[2]):
                 raise ValueError(f"{name}: {note!r}: expected <!-- not run, REASON: COMMAND, COMMAND --> or shortened")
             if said[1] == "shortened":
                 added = tuple(shlex.split(said[3]))
+            elif said[1] == "file":
+                file = said[3]
             else:
                 skipped |= dict.fromkeys((said[3] or "").split(", "), said[2])
         first = text.count("\n", 0, block.start("text")) + 1
+        if file:
+            yield Line(name, first, block["text"], file=file)
+        if block["language"] not in {"sh", "bash", "shell", "console"}:
+            continue
         typed = block["text"].replace("\\\n", "  ").splitlines()
         for number, line in enumerate(typed, first):
             if line.strip() and not line.lstrip().startswith("#"):
@@ -95,7 +109,7 @@ def simple(line: str) -> list[list[str]]:
 
 def check(line: Line) -> None:
     """ValueError if the line has a command or an option that does not exist."""
-    for words in simple(line.text):
+    for words in [] if line.file else simple(line.text):
         program, *arguments = words
         if program == "ponens":
             _parse(line, arguments)
@@ -130,7 +144,8 @@ def _parse(line: Line, arguments: Sequence[str]) -> None:
             if not isinstance(command, TyperGroup):
                 return
             given = [*context._protected_args, *context.args]  # the command's words
-            name, command, rest = command.resolve_command(context, given)
+            found, command, rest = command.resolve_command(context, given)
+            name = str(found)
     except typer.Exit:  # --help
         return
     except _UsageError as error:

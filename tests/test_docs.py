@@ -48,7 +48,7 @@ def prepared(tmp_path_factory: pytest.TempPathFactory) -> Path:
         judged(home, made(home, digest=number * 64, snapshot=data.manifest["digest"]))
     one = made(home, digest="4" * 64)  # nothing refers to it
     registry.set_alias(home, one, "stable")
-    champions.promote(home, adapters.resolve(home, "logic/2"), None, "gate")
+    champions.promote(home, adapters.resolve(home, "logic/2"), None, "gate", "")
     warehouse.open_run(home, "20261122-080000-bbbb", recipe="{}", name="logic")
     ran(home, "20261121-080000-aaaa", [None] * 20 + KEYS[20:])
     ran(home, "20261122-080000-bbbb", KEYS)
@@ -108,11 +108,14 @@ def test_the_commands_of_a_page_run_as_they_stand(
 
 
 def _run(line: Line) -> None:
+    if line.file:
+        Path(line.file).write_text(line.text, "utf-8")
+        return
     commands = simple(line.text)
     if [words[0] for words in commands] == ["ponens"]:
         said = io.StringIO()
         with redirect_stdout(said), redirect_stderr(said):
-            code = _exit_code(commands[0][1:])
+            code = _exit_code([*commands[0][1:], *line.added])
         assert 0 == code, f"{line}\n{said.getvalue()}"
         return
     assert {words[0] for words in commands} <= SHELL, f"{line}: say why it is not run"
