@@ -53,7 +53,7 @@ def commands() -> Iterator[str]:
 
 def _command(command: Any, path: str, depth: int) -> Iterator[str]:
     if isinstance(command, TyperGroup):
-        for name, found in command.commands.items():
+        for name, found in sorted(command.commands.items()):
             yield from _command(found, f"{path} {name}", depth)
         return
     given = [p for p in command.params if p.param_type_name == "argument"]
