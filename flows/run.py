@@ -22,7 +22,6 @@ from prefect.client.schemas.objects import State
 from prefect.context import TaskRunContext
 from prefect.states import Completed
 
-from flows import gate
 from flows.chain import Do, chain
 from flows.recipe import Recipe, resolved
 from flows.screen import Screen
@@ -101,6 +100,8 @@ class Run:
 
     def promote(self) -> None:
         """Let the gate decide on this run's adapter, as the task that is last; a refusal is an outcome, no failure."""
+        from flows import gate  # only a recipe that asks for it needs what it brings along
+
         candidate = adapters.resolve(self.home, self.receipts["train"].artifact.removeprefix("adapters/"))
         found: dict[str, Any] = {}
 

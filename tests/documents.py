@@ -4,8 +4,8 @@ Every line of a `sh` block is run, in the order of the page, in a folder that `t
 more than a test has is named in a comment right before the block, with the reason:
 
     <!-- not run, a GPU: ponens run, ponens serve -->     the lines that begin so; none named: the whole block
-    <!-- shortened: --set train.max_steps=8 -->           added to the `ponens …` of the block where it is run
-    <!-- file: mine.toml -->                              before any block: what it says is written to this file
+    <!-- shortened, ponens run: --set train.max_steps=8 -->     added to the lines that begin so, where they are run
+    <!-- file: mine.toml -->                             before any block: what it says is written to this file
 
 Such a line is parsed instead, as is every `ponens …` in running text: its command and options have to exist.
 """
@@ -63,13 +63,13 @@ def lines(page: Path) -> Iterator[Line]:
     text, name = page.read_text("utf-8"), str(page.relative_to(ROOT))
     for block in _BLOCK.finditer(text):
         skipped: dict[str, str] = {}
-        added: tuple[str, ...] = ()
+        shortened: dict[str, tuple[str, ...]] = {}
         file = ""
         for note in block["notes"].splitlines():
-            if not (said := _NOTE.fullmatch(note)) or (said[1] == "not run" and not said[2]):
-                raise ValueError(f"{name}: {note!r}: expected <!-- not run, REASON: COMMAND, COMMAND --> or shortened")
+            if not (said := _NOTE.fullmatch(note)) or not (said[2] or said[1] == "file"):
+                raise ValueError(f"{name}: {note!r}: expected not run, REASON: COMMAND, … or shortened, COMMAND: WORDS")
             if said[1] == "shortened":
-                added = tuple(shlex.split(said[3]))
+                shortened[said[2]] = tuple(shlex.split(said[3]))
             elif said[1] == "file":
                 file = said[3]
             else:
@@ -83,6 +83,7 @@ def lines(page: Path) -> Iterator[Line]:
         for number, line in enumerate(typed, first):
             if line.strip() and not line.lstrip().startswith("#"):
                 why = next((why for start, why in skipped.items() if line.startswith(start)), "")
+                added = next((words for start, words in shortened.items() if line.startswith(start)), ())
                 yield Line(name, number, line, why, added)
 
 
