@@ -1,7 +1,7 @@
 """What orchestration costs: the demo as a Prefect flow and bare, a run that is all cached, the start of a command.
 
     make bench NAME=overhead                                    # two cold demos, ten minutes or more, and the rest
-    python benchmarks/overhead.py --cold 0 --home HOME          # the rest alone, over a home whose demo is done
+    python benchmarks/overhead.py --parts start cached earlier --home HOME    # over a home whose demo is done
     python benchmarks/overhead.py --recipe small.toml --cold 3 --rounds 7
 
 All ways take turns, each in a process of its own; medians. "Bare" is `flows.chain` with every step's own work and
@@ -32,6 +32,7 @@ ROOT = Path(__file__).resolve().parents[1]
 PONENS = [sys.executable, "-m", "flows.cli"]
 BARE = [sys.executable, str(Path(__file__).resolve()), "--bare"]
 EMPTY = [sys.executable, "-c", "from prefect import flow\n@flow\ndef empty() -> None: ...\nempty()"]
+PARTS = ("cold", "start", "cached", "earlier")
 Environment = Mapping[str, str]
 
 
@@ -104,8 +105,8 @@ def many(home: Path, env: Environment, count: int) -> None:
         shutil.copytree(folders[-1], home / "runs" / f"20200101-000000-{number:04x}")
     with duckdb.connect(str(home / "warehouse.duckdb")) as con:
         con.execute(
-            "insert into runs by name select * replace ('20200101-' || n as run_id) "
-            f"from (select * from runs limit 1), range({count}) as t(n)"
+            "insert into runs by name select r.* replace ('20200101-' || n as run_id) "
+            f"from (select * from runs limit 1) as r, range({count}) as t(n)"
         )
     script = (
         "from prefect import flow, get_client\nfrom prefect.states import Completed\n"
@@ -188,9 +189,10 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--recipe", type=Path, default=ROOT / "recipes" / "demo.toml")
     parser.add_argument("--home", type=Path, help="a home in which the recipe is done; it is copied")
+    parser.add_argument("--parts", nargs="+", choices=PARTS, default=PARTS)
     parser.add_argument("--cold", type=int, default=1, help="pairs of cold runs")
     parser.add_argument("--rounds", type=int, default=5, help="of everything else")
-    parser.add_argument("--earlier", type=int, default=1000, help="earlier runs to measure beside none; 0 for not")
+    parser.add_argument("--earlier", type=int, default=1000, help="earlier runs, measured beside none")
     parser.add_argument("--bare", action="store_true", help="run the steps without Prefect, and nothing else")
     given = parser.parse_args()
     if given.bare:
@@ -200,18 +202,23 @@ def main() -> None:
     own = environment(folder / "prefect-own", folder / "home")
     print("| | median s | least–most | CPU s | ratio | aim |\n|---|---:|---:|---:|---:|---|", flush=True)
     with server(environment(folder / "prefect", folder / "home")) as env:
-        if given.cold:
+        if "cold" in given.parts:
             cold(given.recipe, given.cold, folder, env)
+        if set(given.parts) == {"cold"}:
+            return
         shutil.copytree(given.home or folder / "cold-0", folder / "home", ignore=shutil.ignore_patterns("locks"))
-        timed([*PONENS, "run", str(given.recipe)], own)  # what the first run of a home or a server does, is done
-        timed([*PONENS, "run", str(given.recipe)], env)
-        start(given.recipe, given.rounds, env)
-        warm(given.recipe, given.rounds, {"a server that runs": env, "a server of its own": own})
-        if given.earlier:
-            many(folder / "home", env, given.earlier)
-            beside = f", {given.earlier:,} earlier runs"
-            start(given.recipe, given.rounds, env, beside)
-            warm(given.recipe, given.rounds, {"a server that runs": env}, beside)
+        timed([*PONENS, "run", str(given.recipe)], env)  # what the first run of a home or a server does, is done
+        if "start" in given.parts:
+            start(given.recipe, given.rounds, env)
+        if "cached" in given.parts:
+            timed([*PONENS, "run", str(given.recipe)], own)
+            warm(given.recipe, given.rounds, {"a server that runs": env, "a server of its own": own})
+        if "earlier" in given.parts:
+            beside = ", {:,} earlier runs".format
+            for count in (0, given.earlier):
+                many(folder / "home", env, count)
+                start(given.recipe, given.rounds, env, beside(count))
+                warm(given.recipe, given.rounds, {"a server that runs": env}, beside(count))
     print(json.dumps({"recipe": given.recipe.name, "rounds": given.rounds, "cores": os.cpu_count()}), file=sys.stderr)
 
 

@@ -63,6 +63,15 @@ def test_every_command_on_a_page_exists(name: str) -> None:
         options_exist(line)
 
 
+def test_every_page_stands_in_the_index_of_the_site() -> None:
+    named = set(re.findall(r"^[a-z/*-]+$", (ROOT / "docs" / "index.md").read_text("utf-8"), re.MULTILINE))
+    pages = {
+        str(page.relative_to(ROOT / "docs").with_suffix("")) for page in PAGES if page.is_relative_to(ROOT / "docs")
+    }
+
+    assert set() == {page for page in pages if page != "index" and not any(Path(page).match(n) for n in named)}
+
+
 @pytest.mark.parametrize(
     "text",
     [
