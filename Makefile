@@ -6,7 +6,7 @@ GPU := $(shell command -v nvidia-smi >/dev/null 2>&1 && nvidia-smi -L >/dev/null
 NAME ?=
 D ?= finetune-logic
 
-.PHONY: help install demo test unit check bench lock run clean
+.PHONY: help install demo test unit check bench docs lock run clean
 
 help:  ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 12
@@ -34,13 +34,16 @@ check: install  ## lint, format, types
 bench: install  ## one benchmark
 	$(PY) benchmarks/$(NAME).py
 
+docs: install  ## the documentation as a site, in build/docs
+	$(PY) -m sphinx -W --keep-going -q -b html docs build/docs
+
 run: install  ## start a deployment by its bare name, such as make run D=finetune-logic
 	.venv/bin/prefect deployment run $(D)/$(D)
 
 lock: install  ## resolve anew; the files name no index
 	$(PY) -m uv pip compile -q --python-version 3.11 --no-annotate --no-header $(if $(FIND_LINKS),--find-links $(FIND_LINKS)) \
-	  --override overrides-cpu.txt --extra cpu --extra dev pyproject.toml -o requirements-cpu.lock
-	$(PY) -m uv pip compile -q --python-version 3.11 --no-annotate --no-header --extra gpu --extra dev pyproject.toml -o requirements-gpu.lock
+	  --override overrides-cpu.txt --extra cpu --extra dev --extra docs pyproject.toml -o requirements-cpu.lock
+	$(PY) -m uv pip compile -q --python-version 3.11 --no-annotate --no-header --extra gpu --extra dev --extra docs pyproject.toml -o requirements-gpu.lock
 
 clean:  ## remove .venv; a home (.ponens) is never touched
 	rm -rf .venv

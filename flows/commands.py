@@ -225,8 +225,8 @@ def in_prefect() -> Iterator[None]:
 
     # a server that ends with the flow watches no heartbeat, and its thread costs a second at the end
     with temporary_settings({PREFECT_FLOWS_HEARTBEAT_FREQUENCY: None} if own_server else {}):
-        if own_server:
-            server.start()
+        with server.starting() if own_server else contextlib.nullcontext():
+            import flows.finetune  # noqa: F401  takes a second or two, while the server starts
         yield
 
 

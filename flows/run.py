@@ -19,7 +19,7 @@ from prefect.cache_policies import NO_CACHE
 from prefect.client.schemas.objects import State
 from prefect.states import Completed
 
-from flows import artifacts, gate
+from flows import artifacts
 from flows.chain import Do, chain
 from flows.recipe import Recipe, resolved
 from flows.screen import Screen
@@ -96,6 +96,8 @@ class Run:
 
     def promote(self) -> None:
         """Let the gate decide on this run's adapter, as the task that is last; a refusal is an outcome, no failure."""
+        from flows import gate  # only a recipe that asks for it needs what it brings along
+
         candidate = adapters.resolve(self.home, self.receipts["train"].artifact.removeprefix("adapters/"))
         found: dict[str, Any] = {}
 

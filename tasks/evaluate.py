@@ -40,7 +40,6 @@ from tasks.judging import JudgeSpec
 from tasks.sampling.elections import Electorate, chosen
 from tasks.sampling.order import Adaptive, Decoding, Mismatch, Order, Subject
 from tasks.sampling.subjects import of_adapter, served
-from tasks.scoring import Contest
 from tasks.step import Result, Step, Workshop, of
 from tasks.teachers.build import key_of
 
@@ -156,6 +155,8 @@ def step(
         order = replace(order, decoding=replace(order.decoding, round=round))
         if kind == "choice":
             return _elected(order, spec, questions, shop)
+        from tasks.scoring import Contest  # brings the scorers along: not for a plan, nor for letters
+
         contest = Contest(kind, order, spec.limit, spec.databases, spec.lean, spec.judge)
         return contest.work(list(Dialogues(shop.home, questions)), shop)
 

@@ -1,5 +1,6 @@
 """Steps keyed by content: what is a hit, what runs again, what a plan says."""
 
+import ast
 import multiprocessing
 import shutil
 from dataclasses import replace
@@ -8,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from storage.home import Home
-from tasks.code import code_version
+from tasks.code import ROOMS, _imports, code_version
 from tasks.step import Result, Step, Workshop, forecast, run_step
 
 
@@ -139,12 +140,14 @@ def test_two_processes_at_once_work_once(home: Home) -> None:
     assert times(home) == 1
 
 
-def test_comments_and_docstrings_do_not_change_a_code_version(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_comments_and_docstrings_say_does_not_change_a_code_version(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     versions = []
     for name, body in {
-        "plain": "X = 1\n",
-        "commented": '"""Says."""\n# why\nX = 1\n',
-        "changed": "X = 2\n",
+        "plain": '"""Says."""\nX = 1\n',
+        "commented": '"""Says\n\nmore."""\n# why\nX = 1\n',
+        "changed": '"""Says."""\nX = 2\n',
     }.items():
         room = tmp_path / name / "tasks"
         room.mkdir(parents=True)
@@ -156,3 +159,16 @@ def test_comments_and_docstrings_do_not_change_a_code_version(tmp_path: Path, mo
 
     assert versions[0] == versions[1]
     assert versions[0] != versions[2]
+
+
+def test_what_a_file_imports_is_what_its_syntax_tree_says() -> None:
+    root = Path(__file__).resolve().parents[2]
+    for path in (path for room in ROOMS for path in (root / room).rglob("*.py")):
+        nodes = list(ast.walk(ast.parse(path.read_bytes())))
+        said = {alias.name for node in nodes if isinstance(node, ast.Import) for alias in node.names}
+        for node in nodes:
+            if isinstance(node, ast.ImportFrom):
+                assert node.module and not node.level, path
+                said |= {node.module, *(f"{node.module}.{alias.name}" for alias in node.names)}
+
+        assert said == set(_imports(path.read_bytes())), path

@@ -1,0 +1,132 @@
+"""Every command on every page: what is cheap is run as it stands, the rest is held against the command line."""
+
+import io
+import json
+import os
+import re
+import shutil
+import subprocess
+from contextlib import redirect_stderr, redirect_stdout
+from pathlib import Path
+
+import pytest
+
+from flows.cli import _exit_code
+from storage import adapters, champions, registry, warehouse
+from storage.home import Home
+from tasks.puzzles import PuzzlesSpec, write
+from tests.adapters import judged, made, peft
+from tests.documents import PAGES, ROOT, SHELL, Line, check, lines, mentioned, options_exist, simple
+from tests.evaluations import ASKED, ran
+from tests.snapshots import example, snapshot
+
+KEYS = [q.answer for q in ASKED]
+NAMES = [str(page.relative_to(ROOT)) for page in PAGES]
+TUTORIAL = "docs/tutorial.md"  # trains: tests/flows/test_tutorial.py runs it
+
+
+@pytest.fixture(scope="module")
+def prepared(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A user's folder: the shipped recipes, files of data, and a home with snapshots, runs and adapters."""
+    folder = tmp_path_factory.mktemp("docs") / "user"
+    shutil.copytree(ROOT / "recipes", folder / "recipes", ignore=shutil.ignore_patterns(".ponens", "__pycache__"))
+    write(PuzzlesSpec(count=12, seed=3), folder / "data.jsonl")
+    for place in (folder / "data", folder.parent / "data"):
+        place.mkdir()
+        shutil.copy(folder / "data.jsonl", place / "logic.jsonl")
+    rows = [{"id": q.id, "group": q.group, "gold": q.answer, "answer": q.answer} for q in ASKED]
+    for name in ("a.jsonl", "b.jsonl"):
+        (folder / name).write_text("".join(f"{json.dumps(row)}\n" for row in rows))
+    chats = [{"instruction": f"Say {n}.", "input": "", "output": f"{n}!"} for n in range(8)]
+    (folder / "alpaca.json").write_text(json.dumps(chats))
+    (folder / "tickets.csv").write_text("customer,reply\nIt is broken.,We mend it.\nWhere is it?,On its way.\n")
+    home = Home(folder / ".ponens")
+    peft(folder / "their-lora", rank=16)
+    snapshot(home, example("q", "a"), recipe="logic")
+    data = snapshot(home, example("q", "b"), example("r", "b"), recipe="logic")
+    for number in "123":
+        judged(home, made(home, digest=number * 64, snapshot=data.manifest["digest"]))
+    one = made(home, digest="4" * 64)  # nothing refers to it
+    registry.set_alias(home, one, "stable")
+    champions.promote(home, adapters.resolve(home, "logic/2"), None, "gate", "")
+    warehouse.open_run(home, "20261122-080000-bbbb", recipe="{}", name="logic")
+    ran(home, "20261121-080000-aaaa", [None] * 20 + KEYS[20:])
+    ran(home, "20261122-080000-bbbb", KEYS)
+    return folder
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_every_command_on_a_page_exists(name: str) -> None:
+    for line in lines(ROOT / name):
+        check(line)
+    for line in mentioned(ROOT / name):
+        options_exist(line)
+
+
+def test_every_page_stands_in_the_index_of_the_site() -> None:
+    named = set(re.findall(r"^[a-z/*-]+$", (ROOT / "docs" / "index.md").read_text("utf-8"), re.MULTILINE))
+    pages = {
+        str(page.relative_to(ROOT / "docs").with_suffix("")) for page in PAGES if page.is_relative_to(ROOT / "docs")
+    }
+
+    assert set() == {page for page in pages if page != "index" and not any(Path(page).match(n) for n in named)}
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "ponens fit recipe.toml",
+        "ponens adapters lst",
+        "ponens run recipe.toml --untill train",
+        "ponens ask",
+        "ponens serve logic --port many",
+        "FOO=1 ponens plan a.toml && ponens explain",
+        "make demos",
+        "make bench NAME=nothing",
+        ".venv/bin/python benchmarks/train.py --factories x",
+        "wget http://example.org",
+    ],
+)
+def test_a_command_that_does_not_exist_is_found(text: str) -> None:
+    with pytest.raises(ValueError, match=re.escape(text)):
+        check(Line("page.md", 1, text))
+
+
+@pytest.mark.parametrize("text", ["ponens fit RECIPE", "ponens adapters show A --jason", "ponens adapters lst"])
+def test_one_in_running_text_is_found_as_well(text: str) -> None:
+    with pytest.raises(ValueError, match=re.escape(text)):
+        options_exist(Line("page.md", 1, text))
+
+
+@pytest.mark.parametrize(
+    "name", [n for n in NAMES if n != TUTORIAL and any(not line.why_not for line in lines(ROOT / n))]
+)
+def test_the_commands_of_a_page_run_as_they_stand(
+    name: str, prepared: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = tmp_path / "user"
+    shutil.copytree(prepared.parent, tmp_path, dirs_exist_ok=True)
+    for variable in ("PONENS_HOME", "PREFECT_API_URL", "MLFLOW_TRACKING_URI"):
+        monkeypatch.delenv(variable, raising=False)
+    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+    monkeypatch.setenv("COLUMNS", "200")
+    monkeypatch.chdir(folder)
+    for line in lines(ROOT / name):
+        if not line.why_not:
+            _run(line)
+
+
+def _run(line: Line) -> None:
+    if line.file:
+        Path(line.file).write_text(line.text, "utf-8")
+        return
+    commands = simple(line.text)
+    if [words[0] for words in commands] == ["ponens"]:
+        said = io.StringIO()
+        with redirect_stdout(said), redirect_stderr(said):
+            code = _exit_code([*commands[0][1:], *line.added])
+        assert 0 == code, f"{line}\n{said.getvalue()}"
+        return
+    assert {words[0] for words in commands} <= SHELL, f"{line}: say why it is not run"
+    done = subprocess.run(["bash", "-c", line.text], capture_output=True, text=True, env=os.environ, check=False)
+    assert 0 == done.returncode, f"{line}\n{done.stderr}"
