@@ -25,8 +25,10 @@ def deploy(
     from flows import automations, deployments
 
     if serve:
+        from flows.finetune import finetune_logic
+
         demo = deployments.recipe(str(deployments.ROOT / "recipes" / "demo.toml"))
-        deployments.finetune_logic.serve(name="served", parameters=demo)
+        finetune_logic.serve(name="served", parameters=demo)
         return
     made = deployments.set_up()
     watching = [made.automation]

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from prefect.client.orchestration import SyncPrefectClient, get_client
-from prefect.client.schemas.actions import GlobalConcurrencyLimitCreate
+from prefect.client.schemas.actions import DeploymentScheduleCreate, GlobalConcurrencyLimitCreate
 from prefect.client.schemas.filters import DeploymentFilter, DeploymentFilterTags
 from prefect.client.schemas.responses import DeploymentResponse
 from prefect.client.schemas.schedules import CronSchedule
@@ -119,7 +119,7 @@ def _schedule(client: SyncPrefectClient, deployment: DeploymentResponse) -> str 
         return None
     wanted = CronSchedule(cron=spec.cron, timezone=spec.timezone)
     if there is None:
-        client.create_deployment_schedules(deployment.id, [(wanted, True)], slug=SCHEDULE)
+        client.create_deployment_schedules(deployment.id, [DeploymentScheduleCreate(schedule=wanted, slug=SCHEDULE)])
     elif there.schedule != wanted:
         client.update_deployment_schedule(deployment.id, there.id, schedule=wanted)
     return f"{spec.cron} {spec.timezone}{', paused' if there and not there.active else ''}"
