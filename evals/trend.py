@@ -143,10 +143,10 @@ def course(one: SetFacts, place: int) -> str:
                           color=MUTED, fontsize=9)  # fmt: skip
     below.plot(when, [point["unreadable"] for point in found], color=MUTED, linewidth=1.4, marker="o", markersize=3)
     below.set(ylim=(0, max(0.1, 1.2 * max(point["unreadable"] for point in found))), yticks=[0], yticklabels=["0"])
-    below.set_ylabel("unreadable", rotation=0, ha="right", va="center", fontsize=9)
+    below.set_title("unreadable", loc="left", color=MUTED, fontsize=9)
     axes.set(ylim=(0, 1))
     percent_axis(axes, "y")
-    room = max((when[-1] - when[0]) * 0.04, 0.02)
+    room = max((when[-1] - when[0]) * 0.04, 1 / 1440)
     below.set_xlim(when[0] - room, when[-1] + room)
     locator = dates.AutoDateLocator(maxticks=_TICKS)
     below.xaxis.set_major_locator(locator)

@@ -26,6 +26,8 @@ def deploy(
     from flows.finetune import finetune_logic
 
     if serve:
+        from flows.finetune import finetune_logic
+
         demo = deployments.recipe(str(deployments.ROOT / "recipes" / "demo.toml"))
         finetune_logic.serve(name="served", parameters=demo)
         return

@@ -110,8 +110,7 @@ def _schedule(client: SyncPrefectClient, deployment: DeploymentResponse) -> str 
         return None
     wanted = CronSchedule(cron=spec.cron, timezone=spec.timezone)
     if there is None:
-        wish = DeploymentScheduleCreate(schedule=wanted, active=True, slug=SCHEDULE)
-        client.create_deployment_schedules(deployment.id, [wish])
+        client.create_deployment_schedules(deployment.id, [DeploymentScheduleCreate(schedule=wanted, slug=SCHEDULE)])
     elif there.schedule != wanted:
         client.update_deployment_schedule(deployment.id, there.id, schedule=wanted)
     return f"{spec.cron} {spec.timezone}{', paused' if there and not there.active else ''}"

@@ -141,7 +141,7 @@ def _against(home: Home, held: Reference | None, now: Receipt, who: str | None) 
 def _measure(
     home: Home, of: str, now: Receipt, who: str | None, held: Reference | None, tested: Tests | None, alarm: list[str]
 ) -> Measure:
-    facts, told = now.facts, about(now, who)
+    facts, told = now.facts, about(now, who, drawn_now=True)
     sides = {"base": facts["base"], **({"champion": facts["adapter"]} if who else {})}
     kept = ("accuracy", "ci95", "unreadable", "greedy_accuracy")
     then: Found | None = None

@@ -163,8 +163,11 @@ def corrected(tests: Sequence[Tests | None]) -> list[Tests | None]:
     return found
 
 
-def about(evaluation: Receipt, champion: str | None) -> dict[str, Any]:
-    """What shapes a measure: who answered, which questions and prompt, with which engine, libraries and code."""
+def about(evaluation: Receipt, champion: str | None, *, drawn_now: bool = False) -> dict[str, Any]:
+    """What shapes a measure: who answered, which questions and prompt, with which engine, libraries and code.
+
+    The libraries of an evaluation that was drawn at another time are not known.
+    """
     facts, inputs = evaluation.facts, evaluation.ingredients.get("inputs", {})
     engine = (facts.get("work") or {}).get("engine") or {}
     found = {
@@ -177,7 +180,7 @@ def about(evaluation: Receipt, champion: str | None) -> dict[str, Any]:
         "code": evaluation.ingredients.get("code"),
     }
     found["engine"] = facts.get("engine")
-    for library in _LIBRARIES if "version" in engine else ():
+    for library in _LIBRARIES if drawn_now and "version" in engine else ():
         with suppress(importlib.metadata.PackageNotFoundError):
             found[library] = importlib.metadata.version(library)
     return found

@@ -1,14 +1,18 @@
 """A real Prefect server for the whole session, and recipes small enough to run whole in a test."""
 
+import json
 import os
 import socket
 import subprocess
 import sys
+import threading
 import time
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -105,3 +109,30 @@ def at_work(home: Home, step: str) -> bool:
     if step == "reason":
         return any(True for _ in rows(home.ledger))
     return bool(folders)
+
+
+class Hook(BaseHTTPRequestHandler):
+    """A webhook that answers as it is told to and remembers what it heard."""
+
+    replies: list[int]
+    heard: list[tuple[str, dict[str, Any]]]
+
+    def do_POST(self) -> None:
+        body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+        self.heard.append((self.headers["Idempotency-Key"], body))
+        self.send_response(self.replies.pop(0))
+        self.end_headers()
+
+    def log_message(self, format: str, *args: Any) -> None:
+        """Tests are told nothing."""
+
+
+@pytest.fixture
+def hook() -> Iterator[tuple[str, type[Hook]]]:
+    """The address of one, and what it is told by."""
+    handler = type("Hook", (Hook,), {"replies": [], "heard": []})
+    server = HTTPServer(("127.0.0.1", 0), handler)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    yield f"http://127.0.0.1:{server.server_port}/secret-path", handler
+    server.shutdown()
+    server.server_close()

@@ -13,7 +13,7 @@ import pytest
 from storage import adapters, champions, warehouse
 from storage.home import Home
 from tests.adapters import made
-from tests.flows.conftest import ROOT
+from tests.flows.conftest import ROOT, Hook
 from tests.planted import planted, recipe
 
 pytestmark = pytest.mark.prefect
@@ -64,7 +64,7 @@ def test_a_new_champion_is_an_event_and_runs_what_waits_for_it(prefect: dict[str
 
 
 def test_a_champion_that_fell_is_an_event_a_red_run_and_exit_code_3(
-    prefect: dict[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    prefect: dict[str, str], hook: tuple[str, type[Hook]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from prefect.client.orchestration import get_client
     from prefect.client.schemas.filters import FlowFilter, FlowFilterName, FlowRunFilter, FlowRunFilterDeploymentId
@@ -77,6 +77,7 @@ def test_a_champion_that_fell_is_an_event_a_red_run_and_exit_code_3(
     from flows.reeval import reevaluate
 
     monkeypatch.setenv("PONENS_HOME", str(tmp_path / "home"))
+    hook[1].replies.append(200)
     path = recipe(tmp_path)
     home, chosen, do = planted(path, 30, 12)
     good, bad = (adapters.resolve(home, f"logic/{number}") for number in (1, 2))
@@ -93,7 +94,7 @@ def test_a_champion_that_fell_is_an_event_a_red_run_and_exit_code_3(
         done = subprocess.run(
             [sys.executable, "-m", "flows.cli", "reeval", str(path), "--round", "tuesday", "--json"],
             cwd=ROOT,
-            env={**prefect, "PONENS_HOME": str(home.root)},
+            env={**prefect, "PONENS_HOME": str(home.root), "PONENS_WEBHOOK": hook[0]},
             capture_output=True,
             text=True,
             timeout=200,
@@ -109,6 +110,7 @@ def test_a_champion_that_fell_is_an_event_a_red_run_and_exit_code_3(
     assert "accuracy fell from 75.0 % to 30.0 % since monday, logic/1" in told["alarms"][0]
     assert ("ponens.adapter.logic", "logic/2") == (event.resource.id, event.resource["ponens.champion"])
     assert [{"set": "test", "what": ["accuracy"]}] == event.payload["fallen"]
+    assert [(str(event.id), dict(event.payload))] == hook[1].heard, "the webhook hears the same"
     assert {"champion": "logic/2"} == rescue.parameters
     assert red.state and ("FAILED", "Alarm") == (red.state.type.value, red.state.name)
     assert "It fell" in Path(told["page"]).read_text("utf-8")

@@ -57,6 +57,7 @@ def test_without_a_server_it_says_so(url: str, tmp_path: Path) -> None:
 @pytest.mark.prefect
 def test_an_empty_server_is_made_ready_and_what_a_person_changed_there_stays(prefect: dict[str, str]) -> None:
     from prefect.client.orchestration import get_client
+    from prefect.client.schemas.actions import DeploymentScheduleCreate
     from prefect.client.schemas.schedules import CronSchedule
     from prefect.settings import PREFECT_API_URL, temporary_settings
 
@@ -74,7 +75,7 @@ def test_an_empty_server_is_made_ready_and_what_a_person_changed_there_stays(pre
 
         client.update_deployment_schedule(reeval.id, nightly.id, active=False)
         weekly = CronSchedule(cron="0 5 * * 1", timezone="UTC")
-        client.create_deployment_schedules(reeval.id, [(weekly, True)])
+        client.create_deployment_schedules(reeval.id, [DeploymentScheduleCreate(schedule=weekly)])
         client.pause_deployment(client.read_deployment_by_name("finetune-sql/finetune-sql").id)
         [alarm] = client.read_automations_by_name("champion fell")
         client.pause_automation(alarm.id)

@@ -1,11 +1,7 @@
 """Promotion as a user meets it: evaluations are planted where their steps look for them, so no model is loaded."""
 
 import json
-import threading
-from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -15,6 +11,7 @@ from storage import adapters, champions
 from storage.artifacts import write_json
 from storage.records import Receipt
 from tasks.step import Step
+from tests.flows.conftest import Hook
 from tests.planted import ASKED, BASE, planted
 from tests.planted import recipe as recipe_of
 
@@ -146,32 +143,8 @@ def test_a_gate_of_its_own_is_asked_whole_and_kept_out_of_training(path: Path) -
     assert do.parsed and {"train": 0, "valid": 0, "test": ASKED} == do.parsed.facts["splits"]
 
 
-class _Hook(BaseHTTPRequestHandler):
-    replies: list[int]
-    heard: list[tuple[str, dict[str, Any]]]
-
-    def do_POST(self) -> None:
-        body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
-        self.heard.append((self.headers["Idempotency-Key"], body))
-        self.send_response(self.replies.pop(0))
-        self.end_headers()
-
-    def log_message(self, format: str, *args: Any) -> None:
-        """Tests are told nothing."""
-
-
-@pytest.fixture
-def hook() -> Iterator[tuple[str, type[_Hook]]]:
-    handler = type("Hook", (_Hook,), {"replies": [], "heard": []})
-    server = HTTPServer(("127.0.0.1", 0), handler)
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    yield f"http://127.0.0.1:{server.server_port}/secret-path", handler
-    server.shutdown()
-    server.server_close()
-
-
 def test_a_webhook_is_told_in_the_end_and_one_that_fails_undoes_nothing(
-    hook: tuple[str, type[_Hook]], path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    hook: tuple[str, type[Hook]], path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     url, server = hook
     server.replies += [503, 200, 404]

@@ -1,3 +1,4 @@
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -119,6 +120,17 @@ def test_other_weights_are_asked_anew(tmp_path: Path) -> None:
     asking(tmp_path, retrained, subjects=(Subject("logic/1", "weights-2", "folder"),)).run()
 
     assert 2 * (5 + 2) == len(retrained.asked)
+
+
+def test_another_round_draws_every_reply_anew_and_the_same_round_none(tmp_path: Path) -> None:
+    asking(tmp_path, FakeEngine(RULES)).run()
+    fresh, again = FakeEngine(RULES), FakeEngine(RULES)
+    for engine in (fresh, again):
+        one = asking(tmp_path, engine)
+        one.decoding = replace(one.decoding, round="2026-11-22")
+        one.run()
+
+    assert (2 * 2 * (5 + 2), 0) == (len(fresh.asked), len(again.asked))
 
 
 def test_two_names_of_the_same_weights_share_their_replies(tmp_path: Path) -> None:
