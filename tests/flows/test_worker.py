@@ -12,9 +12,10 @@ import tomllib
 import urllib.request
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import pytest
 
@@ -133,6 +134,9 @@ def test_a_run_whose_worker_dies_with_it_leaves_no_child_and_another_worker_ends
 
     assert wait_for(lambda: not desk.children(), 10), desk.children()
     assert "Running" == desk.state(lost), "nobody is left to say so but the server: see the next test"
+    desk.call(
+        "POST", f"flow_runs/{lost}/set_state", {"state": {"type": "CRASHED"}, "force": True}
+    )  # as the server will
     desk.hire()
     id = desk.start()
     desk.ended(id, as_="Completed", seconds=300)
@@ -146,8 +150,6 @@ def test_a_run_whose_worker_dies_with_it_leaves_no_child_and_another_worker_ends
 def test_a_run_that_falls_silent_is_marked_as_crashed_by_the_server(desk: Desk) -> None:
     """A beat and then nothing, as of a run whose machine went down; its automation is what ponens deploy set up."""
     from prefect.client.orchestration import get_client
-    from prefect.events import emit_event
-    from prefect.events.worker import EventsWorker
     from prefect.settings import PREFECT_API_URL, temporary_settings
     from prefect.states import Running
 
@@ -160,12 +162,14 @@ def test_a_run_that_falls_silent_is_marked_as_crashed_by_the_server(desk: Desk) 
         crash_the_silent(timedelta(seconds=10))
         run = client.create_flow_run(finetune_logic, parameters={"recipe": desk.recipe}, state=Running())
         told = {"prefect.resource.id": f"prefect.flow.{run.flow_id}", "prefect.resource.role": "flow"}
-        emit_event(
-            BEAT,
-            {"prefect.resource.id": f"prefect.flow-run.{run.id}", "prefect.resource.name": run.name},
-            related=[told | {"prefect.resource.name": "finetune-logic"}],
-        )
-        EventsWorker.instance().drain()
+        beat = {
+            "id": str(uuid4()),
+            "occurred": datetime.now(UTC).isoformat(),
+            "event": BEAT,
+            "resource": {"prefect.resource.id": f"prefect.flow-run.{run.id}"},
+            "related": [told | {"prefect.resource.name": "finetune-logic"}],
+        }
+        desk.call("POST", "events", [beat])
         ended = desk.ended(str(run.id), as_="Crashed", seconds=90)
         crash_the_silent()
 
