@@ -74,7 +74,8 @@ def dev(
     home, port, mlflow_port = Home.beside(recipe or _DEMO), _free(port), _free(mlflow_port)
     url, tracker = f"http://{HOST}:{port}", f"http://{HOST}:{mlflow_port}"
     surroundings = _surroundings(home, url, tracker)
-    signal.signal(signal.SIGTERM, _interrupt)
+    for number in (signal.SIGINT, signal.SIGTERM):  # a shell's background jobs are born deaf to the first
+        signal.signal(number, _interrupt)
     running: list[Service] = []
     try:
         stderr.print("starting Prefect's server, a worker and MLflow …")

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -11,9 +12,10 @@ import tomllib
 import urllib.request
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import pytest
 
@@ -132,6 +134,9 @@ def test_a_run_whose_worker_dies_with_it_leaves_no_child_and_another_worker_ends
 
     assert wait_for(lambda: not desk.children(), 10), desk.children()
     assert "Running" == desk.state(lost), "nobody is left to say so but the server: see the next test"
+    desk.call(
+        "POST", f"flow_runs/{lost}/set_state", {"state": {"type": "CRASHED"}, "force": True}
+    )  # as the server will
     desk.hire()
     id = desk.start()
     desk.ended(id, as_="Completed", seconds=300)
@@ -145,8 +150,6 @@ def test_a_run_whose_worker_dies_with_it_leaves_no_child_and_another_worker_ends
 def test_a_run_that_falls_silent_is_marked_as_crashed_by_the_server(desk: Desk) -> None:
     """A beat and then nothing, as of a run whose machine went down; its automation is what ponens deploy set up."""
     from prefect.client.orchestration import get_client
-    from prefect.events import emit_event
-    from prefect.events.worker import EventsWorker
     from prefect.settings import PREFECT_API_URL, temporary_settings
     from prefect.states import Running
 
@@ -159,12 +162,14 @@ def test_a_run_that_falls_silent_is_marked_as_crashed_by_the_server(desk: Desk) 
         crash_the_silent(timedelta(seconds=10))
         run = client.create_flow_run(finetune_logic, parameters={"recipe": desk.recipe}, state=Running())
         told = {"prefect.resource.id": f"prefect.flow.{run.flow_id}", "prefect.resource.role": "flow"}
-        emit_event(
-            BEAT,
-            {"prefect.resource.id": f"prefect.flow-run.{run.id}", "prefect.resource.name": run.name},
-            related=[told | {"prefect.resource.name": "finetune-logic"}],
-        )
-        EventsWorker.instance().drain()
+        beat = {
+            "id": str(uuid4()),
+            "occurred": datetime.now(UTC).isoformat(),
+            "event": BEAT,
+            "resource": {"prefect.resource.id": f"prefect.flow-run.{run.id}"},
+            "related": [told | {"prefect.resource.name": "finetune-logic"}],
+        }
+        desk.call("POST", "events", [beat])
         ended = desk.ended(str(run.id), as_="Crashed", seconds=90)
         crash_the_silent()
 
@@ -184,3 +189,51 @@ def test_a_cancelled_run_ends_its_children_within_ten_seconds_and_another_goes_o
     assert took < 10
     assert list((desk.home.root / "work").glob("train-*/**/checkpoint-*")), "from which another run goes on"
     assert "small: train.max_steps=2000" == desk.run(id)["name"]
+
+
+def test_a_person_clicks_from_the_form_to_the_verdict(desk: Desk) -> None:
+    """The deployment's form in a real browser: typed, filled in, bad values refused in it; then the finished report."""
+    sync_api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
+    chromium = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+    if chromium is None:
+        pytest.skip("no chromium on this machine")
+    deployment = desk.call("GET", "deployments/name/finetune-logic/finetune-logic")["id"]
+    parameters = {"recipe": desk.recipe, "home": str(desk.home.root)}
+    desk.call("PATCH", f"deployments/{deployment}", {"parameters": parameters})
+    asked = {"deployments": {"id": {"any_": [deployment]}}}
+    before = {run["id"] for run in desk.call("POST", "flow_runs/filter", asked)}
+    site = desk.env["PREFECT_API_URL"].removesuffix("/api")
+
+    with sync_api.sync_playwright() as playwright:
+        page = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox"]).new_page()
+        page.set_default_timeout(120_000)
+
+        def field(label: str) -> Any:
+            """The number field under a label: the nearest one that is a child of what holds both."""
+            named = page.locator("label").filter(has_text=re.compile(rf"^\s*{re.escape(label)}\s*$"))
+            return named.first.locator("xpath=ancestor::*[.//input][1]//input").first
+
+        page.goto(f"{site}/deployments/deployment/{deployment}/run", wait_until="domcontentloaded")
+        submit = page.get_by_role("button", name="Submit")
+        submit.wait_for()
+        page.get_by_text("Rank of the adapter's matrices").wait_for()
+        assert ("number", "3", "8") == (
+            field("Votes (Optional)").get_attribute("type"),
+            field("Votes (Optional)").input_value(),
+            field("Rank (Optional)").input_value(),
+        )
+
+        field("Votes (Optional)").fill("0")
+        submit.click()
+        page.get_by_text("0 is less than the minimum of 1").wait_for()
+        assert before == {run["id"] for run in desk.call("POST", "flow_runs/filter", asked)}
+
+        field("Votes (Optional)").fill("3")
+        submit.click()
+        [id] = wait_for(lambda: {r["id"] for r in desk.call("POST", "flow_runs/filter", asked)} - before, 120)
+        desk.ended(id, as_="Completed", seconds=300)
+        page.goto(f"{site}/runs/flow-run/{id}", wait_until="domcontentloaded")
+        page.get_by_text("Completed").first.wait_for()
+        page.get_by_text("Artifacts", exact=True).click()
+        page.get_by_text("verdict", exact=True).first.click()
+        page.get_by_text(re.compile("cannot tell|better|worse")).first.wait_for()
