@@ -117,7 +117,7 @@ class Run:
         self._note("promote", "ran", seconds, self.receipts["train"].key, found)
 
     def _step(self, step: Step, tell: Progress, *, refresh: bool = False) -> tuple[Receipt, Literal["ran", "cached"]]:
-        return run_step(step, self.home, refresh=refresh, progress=tell, secret=secret)
+        return run_step(step, self.home, refresh=refresh, progress=tell, secret=secret, cluster=self.recipe.cluster)
 
     def _perform(self, name: str, key: str, work: Callable[[Progress], State[None]]) -> float:
         """Do the work as a Prefect task of this name; the seconds it took."""

@@ -25,6 +25,7 @@ from storage import warehouse
 from storage.artifacts import publish, read_manifest, whole, write_json
 from storage.home import Home
 from storage.records import PonensError, Receipt, digest
+from tasks.cluster import Cluster
 from tasks.code import code_version
 
 log = logging.getLogger("ponens")
@@ -49,13 +50,15 @@ Secret = Callable[[str], str | None]
 class Workshop:
     """What a step's work is given: its folder (kept over a kill), the home, where to tell progress, how to get a key.
 
-    `secret` maps the name of an environment variable to a key, wherever that is kept.
+    `secret` maps the name of an environment variable to a key, wherever that is kept. With a `cluster`, work that
+    can be done in shares is done there: the result is the same.
     """
 
     folder: Path
     home: Home
     progress: Progress
     secret: Secret = os.environ.get
+    cluster: Cluster | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,6 +124,7 @@ def run_step(
     refresh: bool = False,
     progress: Progress = lambda tick: None,
     secret: Secret = os.environ.get,
+    cluster: Cluster | None = None,
 ) -> tuple[Receipt, Literal["ran", "cached"]]:
     """The step's receipt, from the home if it is there and its artifact whole, else from its work.
 
@@ -141,7 +145,7 @@ def run_step(
             shutil.rmtree(folder, ignore_errors=True)
         folder.mkdir(parents=True, exist_ok=True)
         start = time.monotonic()
-        result = step.work(Workshop(folder, home, progress, secret))
+        result = step.work(Workshop(folder, home, progress, secret, cluster))
         about: Facts = {
             "step": step.name,
             "key": key,
