@@ -77,7 +77,7 @@ class Crew:
         task = self.ray.remote(_member).options(num_cpus=1, num_gpus=self.gpus, max_retries=RETRIES)
         files = [notes / f"{number}.json" for number in range(len(orders))]
         refs = [task.remote(work, order, file) for order, file in zip(orders, files, strict=True)]
-        waiting, found = list(refs), {}
+        waiting, found = list(refs), dict[Any, Any]()
         try:
             while waiting:
                 done, waiting = self.ray.wait(waiting, timeout=0.5)

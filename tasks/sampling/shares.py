@@ -11,10 +11,11 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from storage.home import Home
 from tasks.cluster import Tell, even, share_of
 from tasks.engines.base import renders
 from tasks.sampling.order import Drawn, Order
-from tasks.step import Home, Tick, Workshop
+from tasks.step import Tick, Workshop
 
 
 @dataclass(frozen=True)
