@@ -31,7 +31,9 @@ def test_a_job_template_asks_for_what_it_fills_in(name: str) -> None:
     if name == "kubernetes":
         spec = configuration["job_manifest"]["spec"]
         assert (1, 1, 0) == (spec["parallelism"], spec["completions"], spec["backoffLimit"])
-        mounts = {mount["name"] for mount in spec["template"]["spec"]["containers"][0]["volumeMounts"]}
+        (container,) = spec["template"]["spec"]["containers"]
+        assert "prefect-job" == container["name"], "the worker looks for it"
+        mounts = {mount["name"] for mount in container["volumeMounts"]}
         assert mounts == {volume["name"] for volume in spec["template"]["spec"]["volumes"]}
 
 
