@@ -148,6 +148,8 @@ def run_step(
         if refresh:
             shutil.rmtree(folder, ignore_errors=True)
         there = store.fetch(step.name, key, folder) if store and not refresh else None
+        about: Facts
+        identity: str | None
         if there:
             about, identity = {name: getattr(there, name) for name in _ABOUT}, there.digest
         else:
