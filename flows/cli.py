@@ -17,7 +17,20 @@ from rich.console import Console
 from rich.markup import escape
 
 import flows.offline  # noqa: F401  sets switches that Prefect reads when a command imports it
-from flows import adapters, champion, commands, datasets, deploy, dev, explain, housekeeping, serving, sweep, trend
+from flows import (
+    adapters,
+    champion,
+    commands,
+    datasets,
+    deploy,
+    dev,
+    explain,
+    housekeeping,
+    nodes,
+    serving,
+    sweep,
+    trend,
+)
 from flows import results as evaluated
 from storage.records import PonensError
 
@@ -35,7 +48,7 @@ stderr = Console(stderr=True, highlight=False)
 app.add_typer(adapters.app, name="adapters")
 app.add_typer(datasets.app, name="datasets")
 COMMANDS: tuple[Callable[..., None], ...] = (
-    *(sweep.sweep, champion.promote, champion.rollback, trend.reeval, explain.explain),
+    *(sweep.sweep, nodes.join, champion.promote, champion.rollback, trend.reeval, explain.explain),
     *(serving.serve, serving.ask, serving.chat),
     *(deploy.deploy, dev.dev, housekeeping.gc, housekeeping.backup, housekeeping.restore),
 )

@@ -25,6 +25,7 @@ from storage.records import UsageError
 from storage.remote import is_url
 from tasks.assemble import AssembleSpec
 from tasks.candidates import Base
+from tasks.cluster import Cluster
 from tasks.evaluate import EvaluateSpec
 from tasks.parse import ParseSpec
 from tasks.promote import SPLIT, PromoteSpec
@@ -49,6 +50,12 @@ class Recipe(BaseModel):
     kind: Kind = Field(
         "choice",
         description="The kind of work; choice asks a teacher for rationales, the others learn the answers as they are.",
+    )
+    runner: Literal["local", "ray"] = Field(
+        "local", description="Where reason and evaluate work: here, or in shares on the Ray cluster at RAY_ADDRESS."
+    )
+    shards: int | None = Field(
+        None, ge=1, description="Shares of the work under Ray; by default one a GPU, or a CPU where there are none."
     )
     puzzles: PuzzlesSpec | None = Field(None, description="Generate puzzles instead of reading a file.")
     parse: ParseSpec = Field(default_factory=ParseSpec)
@@ -111,6 +118,11 @@ class Recipe(BaseModel):
         if self.train is None:
             raise self._lacks("train")
         return self.train
+
+    @property
+    def cluster(self) -> Cluster | None:
+        """Where work is shared out; None if it is done here."""
+        return Cluster(self.shards) if self.runner == "ray" else None
 
     @property
     def steps(self) -> tuple[StepName, ...]:

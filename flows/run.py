@@ -118,8 +118,10 @@ class Run:
             self.screen.waits(step.name, said)
             artifacts.waiting(step.name, said)
 
-        who = f"{step.name} of {self.recipe.name}, run {self.id}"
-        return run_step(step, self.home, refresh=refresh, progress=tell, secret=secret, who=who, waits=waits)
+        who, cluster = f"{step.name} of {self.recipe.name}, run {self.id}", self.recipe.cluster
+        return run_step(
+            step, self.home, refresh=refresh, progress=tell, secret=secret, cluster=cluster, who=who, waits=waits
+        )
 
     def _perform(self, name: str, key: str, work: Callable[[Progress], State[None]]) -> float:
         """Do the work as a Prefect task of this name; the seconds it took."""

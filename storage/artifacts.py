@@ -65,13 +65,14 @@ def publish(
     *,
     identity: str | None = None,
     numbered: bool = False,
+    least: int = 1,
     about: dict[str, Any] | None = None,
 ) -> Published:
     """Turn a finished work folder into an artifact; `folder` is gone afterwards.
 
     `identity` is the content's digest where the files' bytes are not it (a table written by another
     release of the same library); by default the digest covers every file's name and bytes. A
-    `numbered` shelf is `adapters/NAME`: the artifact becomes its next free number. An artifact that
+    `numbered` shelf is `adapters/NAME`: the artifact becomes its next number, `least` at least. One that
     is already there, whole, is kept; what is no part of its content, such as a note for people, is
     brought up to date. OSError if the disk is full: the work folder is then untouched.
     """
@@ -84,7 +85,7 @@ def publish(
     write_json(folder / MANIFEST, {"digest": name, "files": files, **(about or {})})
     parent = home.root / shelf if numbered else home.root / "artifacts" / shelf
     parent.mkdir(parents=True, exist_ok=True)
-    place = _next_number(folder, parent) if numbered else _by_name(folder, parent / name[:16])
+    place = _next_number(folder, parent, least) if numbered else _by_name(folder, parent / name[:16])
     return Published(str(place.relative_to(home.root)), name)
 
 
@@ -118,9 +119,9 @@ def _renew(folder: Path, place: Path) -> None:
             (folder / file).replace(place / file)
 
 
-def _next_number(folder: Path, parent: Path) -> Path:
+def _next_number(folder: Path, parent: Path, least: int) -> Path:
     taken = [int(p.name) for p in parent.iterdir() if p.name.isdigit()]
-    number = max(taken, default=0) + 1
+    number = max(least, max(taken, default=0) + 1)
     while True:
         try:
             # rename onto a folder with content fails: of two publishers at once, one takes the next number

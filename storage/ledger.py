@@ -40,6 +40,11 @@ def _who(process: int) -> str:
     return f"{user}@{socket.gethostname()}, process {process}"
 
 
+def me() -> str:
+    """Who asks: user, machine and process, as `Entry.asked_by` has it."""
+    return _who(os.getpid())
+
+
 @dataclass(frozen=True, slots=True)
 class Tokens:
     """What a reply was billed for; `reasoning` is part of `out`, `cached` part of `sent`."""
@@ -89,7 +94,7 @@ class Entry:
     attempts: int = 1
     error: str = ""
     detail: str = ""
-    asked_by: str = field(default_factory=lambda: _who(os.getpid()))
+    asked_by: str = field(default_factory=me)
 
 
 _COLUMNS = tuple(f.name for f in fields(Entry))
@@ -182,6 +187,12 @@ class Ledger:
                     yield _entry(row)
                     if (most := most - 1) == 0:
                         return
+
+    def written(self, by: str, since: int) -> Iterator[Entry]:
+        """Every row by this process (`Entry.asked_by`) in segments begun since then, in nanoseconds of its clock."""
+        for segment in sorted(self._folder.glob("*.jsonl")):
+            if int(segment.name.partition("-")[0]) >= since:
+                yield from (_entry(row) for _, _, row in located(segment) if row.get("asked_by") == by)
 
     def refresh(self) -> None:
         """Take in what other processes have recorded since the last look."""

@@ -23,9 +23,10 @@ from storage.questions import Stored
 from storage.records import Message, PonensError, Question, Receipt, UsageError
 from storage.suspects import SUSPECTS
 from tasks.rationales import TABLE, Asked, heard, write
-from tasks.step import Facts, Result, Step, Workshop, of
+from tasks.step import Facts, Progress, Result, Secret, Step, Workshop, of
 from tasks.teachers.ask import Asking
 from tasks.teachers.build import model_name
+from tasks.teachers.shares import share_out
 from tasks.teachers.terms import AskSpec, Request, Tally, request
 
 Prompt = Literal["solve", "explain"]
@@ -86,18 +87,14 @@ def reason(spec: ReasonSpec, questions: Iterable[Question], shop: Workshop) -> R
     PonensError if a limit was reached or too much stayed unanswered; what was answered is kept.
     """
     start = time.monotonic()
-    total = _count(questions) * spec.samples
-    with (
-        shop.devices(spec.gpus, first=True),
-        Ledger(shop.home, durable=not spec.free) as ledger,
-        Asking(spec, ledger, shop.progress, lambda r: _guess(spec, r.messages), shop.secret) as ask,
-    ):
-        ask((r for q in wanted(questions) for r in plan(spec, q)), total)
-        if spec.asks == "solve-then-explain" and not ask.tally.limit:
-            places = array("Q", (n for n, q in enumerate(wanted(questions)) if unsolved(spec, q, ledger)))
-            total += len(places) * spec.hints
-            ask((r for q in _at(wanted(questions), places) for r in plan(spec, q, "explain")), total)
-        tally = ask.tally
+    with shop.devices(0 if shop.cluster else spec.gpus, first=True), Ledger(shop.home, durable=not spec.free) as ledger:
+        if shop.cluster:
+            tally, total = share_out(ask, spec, questions, lambda q: _open(spec, q, ledger), shop)
+            ledger.refresh()
+        else:
+            tally, total = ask(spec, questions, ledger, shop.progress, shop.secret, Tally())
+        if not total:
+            raise _nothing(questions)
         if tally.limit:
             raise _limited(spec, tally, total)
         items = ((q, asked(spec, q, ledger)) for q in wanted(questions))
@@ -112,6 +109,23 @@ def reason(spec: ReasonSpec, questions: Iterable[Question], shop: Workshop) -> R
     }
     about = {"teacher": spec.teacher, "model": model_name(spec)}
     return Result({**about, **spent, **facts, "seconds": round(time.monotonic() - start, 3)}, identity)
+
+
+def ask(
+    spec: ReasonSpec, questions: Iterable[Question], ledger: Ledger, tell: Progress, secret: Secret, before: Tally
+) -> tuple[Tally, int]:
+    """Ask what the ledger does not have; what came of it, going on from `before`, and how many requests there were.
+
+    With the key hidden first and shown for what was not solved, where that is the plan.
+    """
+    total = _count(questions) * spec.samples
+    with Asking(spec, ledger, tell, lambda r: _guess(spec, r.messages), secret, before) as go:
+        go((r for q in wanted(questions) for r in plan(spec, q)), total)
+        if spec.asks == "solve-then-explain" and not go.tally.limit:
+            places = array("Q", (n for n, q in enumerate(wanted(questions)) if unsolved(spec, q, ledger)))
+            total += len(places) * spec.hints
+            go((r for q in _at(wanted(questions), places) for r in plan(spec, q, "explain")), total)
+    return go.tally, total
 
 
 def wanted(questions: Iterable[Question]) -> Iterator[Question]:
@@ -149,18 +163,19 @@ def estimate(spec: ReasonSpec, questions: Iterable[Question], ledger: Ledger) ->
     guessed from the text's length and 400 a reply, `max_tokens` where that is less. `asked` is what is
     sure to be asked; `at_most` is the same if no question still open were solved without its key.
     """
-    count = _count(questions)
+    if not (count := _count(questions)):
+        raise _nothing(questions)
     habit = _habit(spec, questions, ledger)
     total = to_ask = more = 0
     sent = sent_more = 0.0
     for question in wanted(questions):
-        open_ones = [r for r in plan(spec, question) if not ledger.settled(r.key, spec.max_tokens, again=spec.again)]
+        open_ones = _unsettled(spec, plan(spec, question), ledger)
         total += spec.samples
         to_ask += len(open_ones)
         sent += sum(_tokens_of(r.messages) for r in open_ones)
         if spec.asks == "solve-then-explain" and (open_ones or unsolved(spec, question, ledger)):
             hints = list(plan(spec, question, "explain"))
-            open_hints = [r for r in hints if not ledger.settled(r.key, spec.max_tokens, again=spec.again)]
+            open_hints = _unsettled(spec, hints, ledger)
             tokens = sum(_tokens_of(r.messages) for r in open_hints)
             if open_ones:
                 more, sent_more = more + len(open_hints), sent_more + tokens
@@ -215,17 +230,29 @@ def _habit(spec: ReasonSpec, questions: Iterable[Question], ledger: Ledger) -> _
 
 
 def _count(questions: Iterable[Question]) -> int:
-    seen = found = 0
-    for question in questions:
-        seen += 1
-        found += question.answer is not None and question.split != "test"
-    if not found:
-        raise UsageError(
-            "there is nothing to reason about",
-            seen=f"{seen} questions, none with an answer outside the test split",
-            expected="questions with answers",
-        )
-    return found
+    return sum(1 for _ in wanted(questions))
+
+
+def _open(spec: ReasonSpec, question: Question, ledger: Ledger) -> int:
+    """The most requests that a question may still make."""
+    if not _count([question]):
+        return 0
+    found = _unsettled(spec, plan(spec, question), ledger)
+    if spec.asks == "solve-then-explain" and (found or unsolved(spec, question, ledger)):
+        found += _unsettled(spec, plan(spec, question, "explain"), ledger)
+    return len(found)
+
+
+def _unsettled(spec: ReasonSpec, requests: Iterable[Request], ledger: Ledger) -> list[Request]:
+    return [r for r in requests if not ledger.settled(r.key, spec.max_tokens, again=spec.again)]
+
+
+def _nothing(questions: Iterable[Question]) -> UsageError:
+    return UsageError(
+        "there is nothing to reason about",
+        seen=f"{sum(1 for _ in questions)} questions, none with an answer outside the test split",
+        expected="questions with answers",
+    )
 
 
 def _at(questions: Iterator[Question], places: array[int]) -> Iterator[Question]:

@@ -22,16 +22,18 @@ from typing import Any, Literal
 
 import orjson
 
-from storage import warehouse
+from storage import shared, warehouse
 from storage.artifacts import publish, read_manifest, whole, write_json
 from storage.devices import Devices, held
 from storage.holders import Waits, silent
 from storage.home import Home
 from storage.records import PonensError, Receipt, digest
+from tasks.cluster import Cluster
 from tasks.code import code_version
 
 log = logging.getLogger("ponens")
 Facts = dict[str, Any]
+_ABOUT = ("step", "key", "ingredients", "facts", "seconds", "made_at")
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +56,7 @@ class Workshop:
     """What a step's work is given: its folder (kept over a kill), the home, where to tell progress, how to get a key.
 
     `secret` maps the name of an environment variable to a key, wherever that is kept. `devices` holds GPUs for as
-    long as the work needs them.
+    long as the work needs them. With a `cluster`, work in shares is done there, with the same result.
     """
 
     folder: Path
@@ -62,6 +64,7 @@ class Workshop:
     progress: Progress
     secret: Secret = os.environ.get
     devices: Devices = _UNNAMED
+    cluster: Cluster | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,10 +130,11 @@ def run_step(
     refresh: bool = False,
     progress: Progress = lambda tick: None,
     secret: Secret = os.environ.get,
+    cluster: Cluster | None = None,
     who: str = "another run",
     waits: Waits = silent,
 ) -> tuple[Receipt, Literal["ran", "cached"]]:
-    """The step's receipt, from the home if it is there and its artifact whole, else from its work.
+    """The step's receipt, from the home if it is there and its artifact whole, else from a shared store or its work.
 
     Two processes that want the same step take turns: the second finds it done. `waits` hears for whom this one
     waits, for the step or for a GPU, and `who` is what others hear of it. Whatever the work raises passes through,
@@ -138,34 +142,66 @@ def run_step(
     """
     if (key := step.key) is None:
         raise ValueError(f"step {step.name} has inputs that are not made yet: {step.inputs}")
+    store = shared.chosen()
     with home.lock(f"{step.name}-{key[:16]}", who, lambda by: waits(by and f"this very step is under way in {by}")):
         found = None if refresh else find(step, home) or adopt(step, home)
         if found:
             os.utime(home.root / found.artifact)  # what is used is not old: `ponens gc` goes by this
             with step.admit(home, found.facts):
                 warehouse.register(home, found, step.tables)
+            if store:
+                store.offer(home, found)
             return found, "cached"
         folder = home.work(step.name, key)
         if refresh:
             shutil.rmtree(folder, ignore_errors=True)
-        folder.mkdir(parents=True, exist_ok=True)
-        start = time.monotonic()
-        result = step.work(Workshop(folder, home, progress, secret, partial(held, who=who, waits=waits)))
-        about: Facts = {
-            "step": step.name,
-            "key": key,
-            "ingredients": step.ingredients,
-            "facts": result.facts,
-            "seconds": round(time.monotonic() - start, 3),
-            "made_at": datetime.now(UTC).isoformat(timespec="seconds"),
-        }
-        with step.admit(home, result.facts):
-            published = publish(folder, step.shelf, home, identity=result.identity, numbered=step.numbered, about=about)
+        there = store.fetch(step.name, key, folder) if store and not refresh else None
+        about: Facts
+        identity: str | None
+        if there:
+            about, identity = {name: getattr(there, name) for name in _ABOUT}, there.digest
+        else:
+            about, identity = _worked(
+                step, Workshop(folder, home, progress, secret, partial(held, who=who, waits=waits), cluster)
+            )
+        with step.admit(home, about["facts"]):
+            published = publish(
+                folder,
+                step.shelf,
+                home,
+                identity=identity,
+                numbered=step.numbered,
+                least=_least(step, there),
+                about=about,
+            )
             receipt = Receipt(digest=published.digest, artifact=published.artifact, **about)
             os.utime(home.root / receipt.artifact)  # it may have been there before
             write_json(home.receipt(step.name, key), receipt.dict())
             warehouse.register(home, receipt, step.tables)
-        return receipt, "ran"
+        if store:
+            store.offer(home, receipt)
+        return receipt, "cached" if there else "ran"
+
+
+def _worked(step: Step, shop: Workshop) -> tuple[Facts, str | None]:
+    """Do the work; what there is to say of it, and its identity where that is not its files' bytes."""
+    shop.folder.mkdir(parents=True, exist_ok=True)
+    start = time.monotonic()
+    result = step.work(shop)
+    about: Facts = {
+        "step": step.name,
+        "key": step.key,
+        "ingredients": step.ingredients,
+        "facts": result.facts,
+        "seconds": round(time.monotonic() - start, 3),
+        "made_at": datetime.now(UTC).isoformat(timespec="seconds"),
+    }
+    return about, result.identity
+
+
+def _least(step: Step, there: Receipt | None) -> int:
+    """The number that another home has given a numbered artifact: later steps' facts name it so."""
+    return int(Path(there.artifact).name) if there and step.numbered else 1
 
 
 def find(step: Step, home: Home) -> Receipt | None:
@@ -195,8 +231,7 @@ def _orphan(step: Step, home: Home) -> Receipt | None:
             continue
         if manifest.get("key") == step.key and whole(folder):
             place = str(folder.relative_to(home.root))
-            names = ("step", "key", "digest", "facts", "ingredients", "seconds", "made_at")
-            return Receipt(artifact=place, **{name: manifest[name] for name in names})
+            return Receipt(artifact=place, **{name: manifest[name] for name in (*_ABOUT, "digest")})
     return None
 
 
@@ -217,6 +252,8 @@ def forecast(step: Step, home: Home, *, refresh: bool = False) -> Forecast:
         return Forecast(step.name, "will_run", "asked for with --refresh")
     if found := find(step, home) or _orphan(step, home):
         return Forecast(step.name, "cached", f"made {found.made_at}, {found.artifact} is whole", found)
+    if (store := shared.chosen()) and (found := store.find(step.name, step.key)):
+        return Forecast(step.name, "will_run", f"made {found.made_at}; it is fetched from the shared store", found)
     known = remembered(step, home)
     if known:
         # its digest is still known, so that later steps need not be forecast as new

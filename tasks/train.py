@@ -12,7 +12,7 @@ from __future__ import annotations
 import logging
 import math
 import shutil
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -23,11 +23,12 @@ from storage import adapters as registry
 from storage import remote
 from storage.adapters import ABOUT, SERVABLE_RANKS, check_name
 from storage.artifacts import read_manifest, sha256, write_json
+from storage.devices import Held, held
 from storage.home import Home
 from storage.records import Receipt, UsageError, digest
 from storage.snapshots import read
 from tasks import child, models
-from tasks.step import Result, Step, Tick, Workshop, of
+from tasks.step import Progress, Result, Step, Tick, Workshop, of
 from tasks.training import estimate as sizes
 from tasks.training import launch, render, tokens, tracking
 from tasks.training.masks import Teaching
@@ -38,10 +39,11 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("ponens")
 
-SCRATCH = "scratch"
+SCRATCH, ORDER = "scratch", "order.json"
 # of the spec, what leaves the adapter as it is
 _SHAPELESS = {
     "preset", "save_steps", "gradient_checkpointing", "max_truncated_share", "packing", "offload", "report_to",
+    "nodes", "rendezvous",
 }  # fmt: skip
 
 
@@ -73,6 +75,23 @@ def step(spec: TrainSpec, name: str, snapshot: Receipt, recipe: str = "") -> Ste
         shelf=f"adapters/{name}",
         numbered=True,
     )
+
+
+def join(spec: TrainSpec, home: Home, key: str, node: int, patience: Callable[[], None]) -> bool:
+    """Take part, as this node, in the training of this key that the first node does in the same home.
+
+    Calls `patience`, which waits or raises, until the first node has left its order. False if it trained meanwhile.
+    PonensError as the training itself. The adapter is the first node's to save.
+    """
+    folder = home.work("train", key)
+    order = folder / SCRATCH / ORDER
+    while not order.exists():
+        patience()
+    if (folder / ABOUT).exists():
+        return False
+    with held(spec.processes // spec.nodes, f"node {node} of training {key[:8]}") as devices:
+        _launch(spec, orjson.loads(order.read_bytes()), folder, lambda tick: None, devices, node=node)
+    return True
 
 
 def estimate(spec: TrainSpec, home: Home, snapshot: Receipt) -> dict[str, Any]:
@@ -196,8 +215,22 @@ def _followed(order: Mapping[str, Any], snapshot: Receipt, recipe: str, shop: Wo
 
 
 def _train(spec: TrainSpec, order: Mapping[str, Any], shop: Workshop) -> None:
-    scratch = shop.folder / SCRATCH
-    write_json(scratch / "order.json", order)
+    write_json(shop.folder / SCRATCH / ORDER, order)
+    name, key = order["about"]["settings"]["name"], shop.folder.name.rpartition("-")[2]
+    with shop.devices(spec.processes // spec.nodes) as devices:
+        _launch(spec, order, shop.folder, shop.progress, devices, tracking.surroundings(shop.home, name, key))
+
+
+def _launch(
+    spec: TrainSpec,
+    order: Mapping[str, Any],
+    folder: Path,
+    progress: Progress,
+    devices: Held,
+    environment: Mapping[str, str] | None = None,
+    node: int = 0,
+) -> None:
+    scratch = folder / SCRATCH
 
     def hear(message: dict[str, Any]) -> None:
         if text := message.get("say"):
@@ -207,16 +240,14 @@ def _train(spec: TrainSpec, order: Mapping[str, Any], shop: Workshop) -> None:
         if "step" in message:
             loss = message.get("loss")
             note = f"loss {loss:.3f}" if isinstance(loss, float) and math.isfinite(loss) else ""
-            shop.progress(Tick(message["step"], message["total"], "steps", note))
+            progress(Tick(message["step"], message["total"], "steps", note))
 
-    with shop.devices(spec.processes) as devices:
-        child.run(
-            launch.command(spec, scratch / "order.json"),
-            log=scratch / "train.log",
-            hear=hear,
-            what="training",
-            relief="set a smaller batch_size or max_length, or gradient_checkpointing",
-            environment=({"HF_HUB_OFFLINE": "1"} if order["base_folder"] else {})
-            | tracking.surroundings(shop.home, order["about"]["settings"]["name"], shop.folder.name.rpartition("-")[2]),
-            devices=devices,
-        )
+    child.run(
+        launch.command(spec, scratch / ORDER, node),
+        log=scratch / (f"train-{node}.log" if node else "train.log"),
+        hear=hear,
+        what="training",
+        relief="set a smaller batch_size or max_length, or gradient_checkpointing",
+        environment={**({"HF_HUB_OFFLINE": "1"} if order["base_folder"] else {}), **(environment or {})},
+        devices=devices,
+    )

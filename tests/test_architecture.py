@@ -23,6 +23,7 @@ SHARED_VERBS = {
     "tasks.alone_report",
     "tasks.candidates",
     "tasks.card",
+    "tasks.cluster",
     "tasks.code",
     "tasks.judging",
     "tasks.kinds",

@@ -148,8 +148,14 @@ class Order:
     def draw(self, scratch: Path, shop: Workshop) -> Drawn:
         """Have it all answered; `scratch` holds the child's files. PonensError if it cannot be.
 
+        On the workshop's cluster, if it has one (`tasks.sampling.shares`).
+
         `secrets` reach the child by its environment and are never written.
         """
+        if shop.cluster:
+            from tasks.sampling import shares  # which imports this module, as the sampler does
+
+            return shares.draw(self, scratch, shop)
         names = ("engine", "loading", "subjects", "asks", "decoding", "rendering", "on_mismatch")
         write_json(scratch / ORDER, self.told(*names) | {"samples": str(shop.home.samples)})
 
@@ -159,7 +165,7 @@ class Order:
             if "done" in message:
                 shop.progress(Tick(message["done"], message["total"], "replies"))
 
-        from tasks import sampler  # which imports this module
+        from tasks import sampler
 
         with shop.devices(self.gpus) as devices:
             child.run(

@@ -37,7 +37,8 @@ class Asking:
 
     The teacher is opened by the first request that the ledger does not settle: without one, no key is
     needed and no model loaded. `guess` is the likely cost of a request, for `max_cost` before any is
-    known; `secret` gives the teacher's key by the name of its environment variable.
+    known; `secret` gives the teacher's key by the name of its environment variable. A `tally` that
+    is given is gone on with.
     """
 
     def __init__(
@@ -47,6 +48,7 @@ class Asking:
         progress: Progress = lambda tick: None,
         guess: Callable[[Request], float] = lambda request: 0.0,
         secret: Secret = os.environ.get,
+        tally: Tally | None = None,
     ) -> None:
         if spec.max_cost is not None and spec.price is None:
             raise UsageError(
@@ -56,7 +58,7 @@ class Asking:
                 hint="add the price or leave max_cost away",
             )
         self.spec, self.ledger, self.progress, self.guess, self.secret = spec, ledger, progress, guess, secret
-        self.tally, self.pace = Tally(), Pace.of(spec)
+        self.tally, self.pace = tally or Tally(), Pace.of(spec)
         self._teacher: Teacher | None = None
 
     def __enter__(self) -> Self:

@@ -121,9 +121,8 @@ def teacher(spec: TeacherSpec, secret: Secret = os.environ.get) -> Teacher:
         from tasks.teachers.vllm import LocalChat
 
         return LocalChat(model=spec.model, revision=spec.revision, **sampling)
-    provider = spec.teacher.upper()
-    address = spec.base_url or os.environ.get(f"{provider}_BASE_URL") or None
-    key = key_of(f"{provider}_API_KEY", f'teacher = "{spec.teacher}"', secret)
+    address = spec.base_url or os.environ.get(f"{spec.teacher.upper()}_BASE_URL") or None
+    key = key_of(str(key_name(spec)), f'teacher = "{spec.teacher}"', secret)
     if spec.teacher == "dashscope":
         from tasks.teachers.dashscope import BASE_URL, QwenChat
 
@@ -138,6 +137,11 @@ def teacher(spec: TeacherSpec, secret: Secret = os.environ.get) -> Teacher:
     from tasks.teachers.openai import chat
 
     return chat(spec.model, key=key, base_url=address, timeout=spec.timeout, **sampling)
+
+
+def key_name(spec: TeacherSpec) -> str | None:
+    """The environment variable of the teacher's key; None for one that runs here."""
+    return None if spec.teacher in ("embedded", "vllm") else f"{spec.teacher.upper()}_API_KEY"
 
 
 def key_of(variable: str, what: str, secret: Secret) -> SecretStr:

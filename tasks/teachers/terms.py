@@ -119,6 +119,17 @@ class Tally:
         self.outcomes[entry.outcome] += 1
         self.pay(entry)
 
+    def __add__(self, other: Tally) -> Tally:
+        return Tally(
+            self.asked + other.asked,
+            self.from_ledger + other.from_ledger,
+            self.left + other.left,
+            self.limit or other.limit,
+            self.tokens + other.tokens,
+            None if self.spent is None or other.spent is None else self.spent + other.spent,
+            self.outcomes + other.outcomes,
+        )
+
     def pay(self, entry: Entry) -> None:
         self.tokens += entry.tokens
         if self.spent is not None and entry.tokens != Tokens():

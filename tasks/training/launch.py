@@ -2,7 +2,8 @@
 
 command(spec, scratch / "order.json")    writes scratch/launch.json, returns the words of the command
 
-One process a device. Ports are taken as they are free, so two runs on one machine do not meet.
+One process a device. On one machine ports are taken as they are free, so two runs there do not meet. Several nodes
+meet where the recipe says: each starts its part of the processes by a command of its own, from the same order.
 """
 
 from __future__ import annotations
@@ -26,6 +27,10 @@ class Devices(Protocol):
     @property
     def processes(self) -> int: ...
     @property
+    def nodes(self) -> int: ...
+    @property
+    def rendezvous(self) -> str | None: ...
+    @property
     def offload(self) -> bool: ...
     @property
     def max_grad_norm(self) -> float: ...
@@ -33,17 +38,17 @@ class Devices(Protocol):
     def gradient_accumulation(self) -> int: ...
 
 
-def command(spec: Devices, order: Path) -> list[str]:
-    """The command that trains as the order file says."""
-    settings = order.with_name(SETTINGS)
-    write_json(settings, accelerate(spec))
+def command(spec: Devices, order: Path, node: int = 0) -> list[str]:
+    """The command that trains as the order file says, on this node its part."""
+    settings = order.with_name(f"node-{node}-{SETTINGS}" if node else SETTINGS)
+    write_json(settings, accelerate(spec, node))
     # the launcher takes seconds to come up and knows no lifeline
     launcher = [sys.executable, "-m", lifeline.__name__, "accelerate.commands.launch", "--config_file", str(settings)]
     return [*launcher, "--num_cpu_threads_per_process", "1", "-m", "tasks.trainer", str(order)]
 
 
-def accelerate(spec: Devices) -> dict[str, Any]:
-    """Accelerate's own settings file (its `ClusterConfig`), as `accelerate config` would write it."""
+def accelerate(spec: Devices, node: int = 0) -> dict[str, Any]:
+    """Accelerate's own settings file (its `ClusterConfig`), as `accelerate config` would write it on this node."""
     settings: dict[str, Any] = {
         "compute_environment": "LOCAL_MACHINE",
         "distributed_type": "MULTI_GPU" if spec.processes > 1 else "NO",
@@ -54,6 +59,16 @@ def accelerate(spec: Devices) -> dict[str, Any]:
         "mixed_precision": "no",  # the base model's own numbers decide
         "use_cpu": False,  # of several processes on a CPU each finds out by itself
     }
+    if spec.nodes > 1:
+        host, _, port = str(spec.rendezvous).rpartition(":")
+        settings |= {
+            "num_machines": spec.nodes,
+            "machine_rank": node,
+            "main_process_ip": host,
+            "main_process_port": int(port),
+            "same_network": True,
+            "rdzv_backend": "static",
+        }
     if spec.strategy == "fsdp2":
         settings |= {"distributed_type": "FSDP", "fsdp_config": _fsdp2(spec)}
     elif spec.strategy in ("zero2", "zero3"):
@@ -87,6 +102,8 @@ def _zero(spec: Devices) -> dict[str, Any]:
         "gradient_clipping": spec.max_grad_norm,
         "offload_optimizer_device": where,
     }
+    if spec.nodes > 1:
+        settings["deepspeed_multinode_launcher"] = "standard"  # torchrun on each node; the default logs in to them
     if stage == 3:
         settings |= {"offload_param_device": where, "zero3_init_flag": True, "zero3_save_16bit_model": True}
     return settings

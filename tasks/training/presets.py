@@ -38,6 +38,12 @@ class Settings(Protocol):
     @property
     def modules_to_save(self) -> list[str]: ...
     @property
+    def processes(self) -> int: ...
+    @property
+    def nodes(self) -> int: ...
+    @property
+    def rendezvous(self) -> str | None: ...
+    @property
     def strategy(self) -> str: ...
     @property
     def offload(self) -> bool: ...
@@ -67,6 +73,10 @@ def conflict(spec: Settings) -> str | None:
         )
     if spec.offload and spec.strategy == "ddp":
         return 'offload needs strategy = "fsdp2", "zero2" or "zero3"'
+    if spec.nodes > 1 and not spec.rendezvous:
+        return 'nodes need rendezvous = "HOST:PORT": an address of the first node, and a port that is free there'
+    if spec.processes % spec.nodes:
+        return f"{spec.processes} processes cannot be shared out evenly to {spec.nodes} nodes"
     if (spec.keep_best or spec.patience) and not spec.eval_steps:
         return "keep_best and patience need eval_steps: how often to look at the validation loss"
     return None

@@ -134,7 +134,7 @@ def weight(model: Any) -> float:
 
 
 def threads(parameters: int, processes: int) -> None:
-    """Threads of a CPU run: one for a tiny model, else the processes' even share."""
+    """Threads of a CPU run: one for a tiny model, else the even share of the processes on this machine."""
     if not torch.cuda.is_available():
         torch.set_num_threads(1 if parameters < _TINY else max(1, (os.cpu_count() or 1) // processes))
 

@@ -127,7 +127,7 @@ def make(
     added: list[int],
 ) -> loop.PackedTrainer:
     """The trainer of these rows, ready to start; `added` are the ids of tokens that the base did not know."""
-    settings.threads(model.num_parameters(), spec["processes"])
+    settings.threads(model.num_parameters(), spec["processes"] // spec["nodes"])
     lengths = [len(ids) for ids in encoded.ids]
     plan = settings.plan(spec, model, lengths, encoded.trained / sum(lengths))
     config = settings.arguments(spec, folder, plan, bool(valid.ids))

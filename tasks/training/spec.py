@@ -88,7 +88,11 @@ class TrainSpec(BaseModel):
     patience: int | None = Field(
         None, ge=1, description="Stop after so many looks at the validation loss without a lower one."
     )
-    processes: int = Field(1, ge=1, description="Processes of accelerate launch, one a device.")
+    processes: int = Field(1, ge=1, description="Processes of accelerate launch, one a device, on all nodes together.")
+    nodes: int = Field(1, ge=1, description="Machines that train together; all but the first run `ponens join`.")
+    rendezvous: str | None = Field(
+        None, pattern=r"^[^\s:/]+:\d{1,5}$", description="Where the nodes meet: the first one's address, as HOST:PORT."
+    )
     report_to: list[tracking.Tracker] = Field(
         ["mlflow"], description="Who is told of the training: mlflow, wandb, tensorboard; none tells nobody."
     )

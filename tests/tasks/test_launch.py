@@ -76,6 +76,8 @@ def test_what_cannot_go_together_is_refused_with_the_way_out() -> None:
         ({"method": "qlora", "strategy": "zero3"}, "cannot share out a base in 4 bits"),
         ({"offload": True}, "offload needs strategy"),
         ({"method": "full", "use_dora": True}, "these are for adapters"),
+        ({"nodes": 2, "processes": 2}, "rendezvous"),
+        ({"nodes": 2, "processes": 3, "rendezvous": "a:1"}, "3 processes cannot be shared out evenly to 2 nodes"),
         ({"patience": 2}, "need eval_steps"),
         ({"keep_best": True}, "need eval_steps"),
     ):
