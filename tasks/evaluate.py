@@ -7,8 +7,7 @@
 Replies to dialogues are scored instead (`tasks.scoring`), into scores.parquet beside evaluation.json.
 
 Several adapters share one engine; beside each of them stands the vote of all together, which costs
-nothing. The engine runs in a child process (`tasks.sampler`), so that its memory is given back. Alone:
-`ponens evaluate recipes/demo.toml`.
+nothing. The engine runs in a child process (`tasks.sampler`), so that its memory is given back.
 """
 
 from __future__ import annotations

@@ -12,12 +12,14 @@ Such a line is parsed instead, as is every `ponens …` in running text: its com
 
 from __future__ import annotations
 
+import os
 import re
 import shlex
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
 import typer
 from typer.core import TyperGroup
@@ -33,7 +35,7 @@ PAGES = [
 SHELL = {"cat", "cd", "cp", "export", "head", "ls", "mkdir", "printf", "rm", "sed", "set", "unset"}  # a shell runs them
 ELSEWHERE = {
     *("cmake", "curl", "docker", "git", "kubectl", "llamafactory-cli", "mlflow", "pip", "prefect", "psql", "python3"),
-    *("ray", "swift", "tar", "torchrun", "uv"),
+    *("apt-get", "ray", "runuser", "swift", "tar", "torchrun", "uv"),
 }  # other people's programs: never run, and their options are theirs to check
 _BLOCK = re.compile(r"(?P<notes>(?:^<!--[^\n]*-->\n)*)^```(?P<language>\w*)\n(?P<text>.*?)^```$", re.M | re.S)
 _NOTE = re.compile(r"<!-- (not run|shortened|file)(?:, ([^:]+?))?(?:: (.+?))? -->")
@@ -110,10 +112,12 @@ def simple(line: str) -> list[list[str]]:
 
 def check(line: Line) -> None:
     """ValueError if the line has a command or an option that does not exist."""
+    given = dict(re.findall(r"\b([A-Z_]+)=(\S+)", line.text))
     for words in [] if line.file else simple(line.text):
         program, *arguments = words
         if program == "ponens":
-            _parse(line, arguments)
+            with mock.patch.dict(os.environ, given):
+                _parse(line, arguments)
         elif program == "make":
             _target(line, arguments)
         elif program.endswith("python") and arguments:
