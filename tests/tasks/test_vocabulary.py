@@ -157,6 +157,7 @@ def prompts(questions: list[Question], wish: Wish, base: Path) -> set[str]:
 
 
 @pytest.mark.vllm
+@pytest.mark.parametrize("trained", ["untied"], indirect=True)
 def test_vllm_merges_it_beside_a_base_that_never_says_its_tokens(trained: SimpleNamespace) -> None:
     _, plain = evaluated(trained, "transformers")
     facts, samples = evaluated(trained, "vllm")
@@ -168,6 +169,7 @@ def test_vllm_merges_it_beside_a_base_that_never_says_its_tokens(trained: Simple
     assert "stop" in set(samples.filter(pl.col("subject") == "yuan/1")["finish"]), "it ends with <eod>"
 
 
+@pytest.mark.parametrize("trained", ["tied"], indirect=True)
 def test_a_rendering_that_the_recipe_does_not_ask_for_is_refused_or_warned_of(trained: SimpleNamespace) -> None:
     with pytest.raises(PonensError, match=r"yuan/1 was trained with another rendering(.|\n)*template yuan2"):
         evaluated(trained, "transformers", Wish("own"))
