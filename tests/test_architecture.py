@@ -1,4 +1,4 @@
-"""The house's import table, read from the syntax tree, and the README's map held against the tree."""
+"""The house's import table, read from the syntax tree, and the map held against the tree."""
 
 import ast
 from pathlib import Path
@@ -122,13 +122,13 @@ def test_a_room_opens_with_a_promise_and_nothing_else() -> None:
         assert len(tree.body) == 1, room
 
 
-def test_the_readme_maps_every_file_of_the_house() -> None:
-    readme = (ROOT / "README.md").read_text("utf-8")
+def test_the_map_has_every_file_of_the_house() -> None:
+    page = (ROOT / "docs" / "map.md").read_text("utf-8")
     missing = [
         str(path.relative_to(ROOT))
         for room in MAY_IMPORT
         for path in files(room)
-        if path.name != "__init__.py" and f"{path.name}" not in readme
+        if path.name != "__init__.py" and f"{path.name}" not in page
     ]
 
     assert missing == []
