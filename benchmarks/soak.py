@@ -113,8 +113,9 @@ class Soak:
         for pause in (1, 2, 4, 8, 16):
             try:
                 reply = self.client.request(method, what, json=body)
-                if reply.status_code < httpx.codes.INTERNAL_SERVER_ERROR:
-                    reply.raise_for_status()
+                if reply.is_client_error:
+                    raise SystemExit(f"{method} {what}: {reply.text}")
+                if reply.is_success:
                     return reply.json() if reply.content else None
             except httpx.TransportError:
                 pass
@@ -221,9 +222,12 @@ def lanes(out: Path, teacher: TeacherServer) -> list[Lane]:
 
     def paid(n: int) -> dict[str, Any]:
         reason = {
-            "teacher": "openai", "model": "m", "base_url": teacher.openai_url, "workers": 4, "max_unanswered": 1.0,
-            "price": {"input": 1.0, "output": 2.0},
-        }  # fmt: skip
+            "teacher": "openai",
+            "model": "m",
+            "base_url": teacher.openai_url,
+            "workers": 4,
+            "max_unanswered": 1.0,
+        }
         return puzzles("paid")(1000 + n) | {"reason": reason}
 
     def dialogues(name: str, kind: str, rows_of: str) -> Callable[[int], dict[str, Any]]:
