@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 import tomllib
+import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -18,6 +19,7 @@ from typing import Any
 from uuid import uuid4
 
 import pytest
+from tenacity import retry, retry_if_exception, stop_after_attempt, wait_fixed
 
 from storage.home import Home
 from tests.flows.conftest import ROOT, at_work
@@ -33,6 +35,11 @@ def wait_for(found: Callable[[], Any], seconds: float = 120, pause: float = 0.2)
     return there
 
 
+def busy(error: BaseException) -> bool:
+    """Whether the server asks to be asked again: its SQLite is locked."""
+    return isinstance(error, urllib.error.HTTPError) and error.code == 503
+
+
 @dataclass
 class Desk:
     """A server with our deployments, a worker, and a home in which runs go on from one another."""
@@ -43,6 +50,7 @@ class Desk:
     worker: subprocess.Popen[bytes] | None = None
     runs: list[str] = field(default_factory=list)
 
+    @retry(retry=retry_if_exception(busy), stop=stop_after_attempt(6), wait=wait_fixed(2), reraise=True)
     def call(self, method: str, what: str, body: Any = None) -> Any:
         request = urllib.request.Request(
             f"{self.env['PREFECT_API_URL']}/{what}",

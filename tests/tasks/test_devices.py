@@ -61,4 +61,4 @@ def test_two_processes_of_one_machine_or_of_two_have_the_losses_of_one_with_the_
             "rng_state_0.pth",
             "rng_state_1.pth",
         ]
-    assert words[:3] == [sys.executable, "-m", "accelerate.commands.launch"]
+    assert words[:4] == [sys.executable, "-m", "tasks.lifeline", "accelerate.commands.launch"]
