@@ -155,7 +155,7 @@ def evaluate(
         return
     _known_steps(refresh)
     with in_prefect():
-        from flows.finetune import evaluate_adapters
+        from flows.comparisons import evaluate_adapters
 
         summary = evaluate_adapters(
             _load(path, changes),

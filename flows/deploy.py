@@ -23,7 +23,6 @@ def deploy(
 ) -> None:
     """Create pool, deployments, schedules and automations on the Prefect server; safe to repeat."""
     from flows import automations, deployments
-    from flows.finetune import finetune_logic
 
     if serve:
         from flows.finetune import finetune_logic

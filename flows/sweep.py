@@ -68,7 +68,7 @@ def _done(made: Sequence[Trial], home: Home, command: str) -> SweepFacts:
     from storage.artifacts import write_json
 
     with in_prefect():
-        from flows.finetune import sweep as flow
+        from flows.comparisons import sweep as flow
 
         said = flow(made[0].recipe, [t.name for t in made], [t.recipe for t in made], groups(made), home=home.root)
     rows: list[Row] = [
