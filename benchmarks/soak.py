@@ -110,7 +110,7 @@ class Soak:
 
     def ask(self, method: str, what: str, body: Any = None) -> Any:
         """The API's answer; a server that is too busy is asked again."""
-        for pause in (1, 2, 4, 8, 16):
+        for pause in (1, 2, 4, 8, 16, 32, 64):
             try:
                 reply = self.client.request(method, what, json=body)
                 if reply.is_client_error:
