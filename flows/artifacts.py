@@ -157,8 +157,8 @@ def _mlflow(home: Home, receipt: Receipt) -> str:
     """Where the training is to be found in MLflow."""
     try:
         about = adapters.about(adapters.resolve(home, receipt.artifact.removeprefix("adapters/")))
-    except PonensError:
-        about = {}
+    except PonensError as error:
+        return f"not known: {error}"
     run = about.get("mlflow") or {}
     if str(run.get("uri", "")).startswith("http") and "experiment_id" in run:
         place = f"{run['uri'].rstrip('/')}/#/experiments/{run['experiment_id']}/runs/{run['run_id']}"

@@ -30,6 +30,7 @@ from flows.announce import ALARM, identity, tell
 from flows.chain import Do, again
 from flows.recipe import Recipe, load
 from flows.run import Run, secret
+from flows.watch import ALARMED
 from storage import champions, measures
 from storage.home import Home
 from storage.measures import Measure, Round
@@ -76,7 +77,7 @@ def reeval(
     create_markdown_artifact(trend.markdown(facts), key="trend", description=f"Round {done[0].name}")
     create_link_artifact(Path(summary["page"]).as_uri(), link_text=f"Trend of {recipe.name}", key="trend-page")
     if facts["alarms"]:
-        return Failed(name="Alarm", message=" ".join(facts["alarms"]), data=summary)
+        return Failed(name=ALARMED, message=" ".join(facts["alarms"]), data=summary)
     return summary
 
 

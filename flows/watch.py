@@ -16,7 +16,8 @@ from prefect.events.schemas.automations import AutomationCore, EventTrigger, Pos
 BEAT = "prefect.flow-run.heartbeat"
 NAME = "ponens: runs whose process died"
 FLOWS = ("finetune-*", "evaluate-*", "sweep", "reeval*")
-_ENDS = ("Completed", "Failed", "Cancelled", "Crashed")
+ALARMED = "Alarm"  # how a re-evaluation ends whose champion fell
+_ENDS = ("Completed", "Failed", "Cancelled", "Crashed", "TimedOut", ALARMED)  # events are named by a state's own name
 _SILENT = timedelta(minutes=3)
 
 
