@@ -31,9 +31,10 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+from tenacity import retry, retry_if_exception, stop_after_delay, wait_exponential
 
 ROOT = Path(__file__).resolve().parents[1]
-sys.path[:0] = [str(ROOT)]
+sys.path[:0] = [str(ROOT)]  # tests are no installed package
 
 from flows.plan import plan  # noqa: E402
 from flows.recipe import Recipe  # noqa: E402
@@ -52,6 +53,13 @@ ENDS = {"COMPLETED", "FAILED", "CRASHED", "CANCELLED"}
 PAUSE_S, PATIENCE_S = (8.0, 25.0), 420.0
 _CHILDREN = (b"tasks.trainer", b"tasks.sampler", b"tasks.loss")
 FAULTS = {"429": 0.1, "500": 0.1, "wrong": 0.1, "unreadable": 0.05}
+
+
+def _busy(error: BaseException) -> bool:
+    """Nothing answers yet, or the server has too much to do."""
+    if isinstance(error, httpx.HTTPStatusError):
+        return error.response.is_server_error
+    return isinstance(error, httpx.TransportError)
 
 
 @dataclass
@@ -108,31 +116,25 @@ class Soak:
     def hire(self) -> None:
         self.worker = self.start("worker", "start", "--pool", "local-process")
 
+    @retry(
+        retry=retry_if_exception(_busy),
+        stop=stop_after_delay(PATIENCE_S),
+        wait=wait_exponential(max=32),
+        reraise=True,
+    )
     def ask(self, method: str, what: str, body: Any = None) -> Any:
-        """The API's answer; a server that is too busy is asked again."""
-        for pause in (1, 2, 4, 8, 16, 32, 64):
-            try:
-                reply = self.client.request(method, what, json=body)
-                if reply.is_client_error:
-                    raise SystemExit(f"{method} {what}: {reply.text}")
-                if reply.is_success:
-                    return reply.json() if reply.content else None
-            except httpx.TransportError:
-                pass
-            time.sleep(pause)
-        raise SystemExit(f"the Prefect server does not answer {method} {what}")
+        """The API's answer; a server that is starting or too busy is asked again. HTTPStatusError with its words."""
+        reply = self.client.request(method, what, json=body)
+        if reply.is_client_error:
+            self.say(f"{method} {what}: {reply.text}")
+        reply.raise_for_status()
+        return reply.json() if reply.content else None
 
     def ready(self) -> None:
         """Wait for the server, deploy, hire."""
-        for _ in range(600):
-            try:
-                if self.client.get("health").is_success:
-                    break
-            except httpx.TransportError:
-                time.sleep(0.3)
-        subprocess.run(
-            [sys.executable, "-m", "flows.cli", "deploy"], cwd=ROOT, env=self.env, check=True, stdout=sys.stderr
-        )
+        self.ask("GET", "health")
+        deploy = [sys.executable, "-m", "flows.cli", "deploy"]
+        subprocess.run(deploy, cwd=ROOT, env=self.env, check=True, stdout=sys.stderr)
         self.hire()
 
     def begin(self, lane: Lane) -> None:
@@ -305,7 +307,7 @@ def main() -> None:
                     next_kill = now + soak.draw.uniform(*PAUSE_S)
                 if now > end + PATIENCE_S:
                     break
-                time.sleep(1)
+                time.sleep(1)  # between two looks at eight runs
             lost = examine(soak, found)
         finally:
             soak.close()

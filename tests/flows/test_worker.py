@@ -159,29 +159,35 @@ def test_a_run_that_falls_silent_is_marked_as_crashed_by_the_server(desk: Desk) 
     """A beat and then nothing, as of a run whose machine went down; its automation is what ponens deploy set up."""
     from prefect.client.orchestration import get_client
     from prefect.settings import PREFECT_API_URL, temporary_settings
-    from prefect.states import Running
+    from prefect.states import Failed, Running
 
     from flows.finetune import finetune_logic
-    from flows.watch import BEAT, NAME, crash_the_silent
+    from flows.watch import ALARMED, BEAT, NAME, crash_the_silent
 
     with temporary_settings({PREFECT_API_URL: desk.env["PREFECT_API_URL"]}), get_client(sync_client=True) as client:
         [made] = client.read_automations_by_name(NAME)
         assert timedelta(minutes=3) == made.trigger.within
         crash_the_silent(timedelta(seconds=10))
-        run = client.create_flow_run(finetune_logic, parameters={"recipe": desk.recipe}, state=Running())
+        run, alarmed = (
+            client.create_flow_run(finetune_logic, parameters={"recipe": desk.recipe}, state=Running())
+            for _ in range(2)
+        )
         told = {"prefect.resource.id": f"prefect.flow.{run.flow_id}", "prefect.resource.role": "flow"}
-        beat = {
-            "id": str(uuid4()),
-            "occurred": datetime.now(UTC).isoformat(),
-            "event": BEAT,
-            "resource": {"prefect.resource.id": f"prefect.flow-run.{run.id}"},
-            "related": [told | {"prefect.resource.name": "finetune-logic"}],
-        }
-        desk.call("POST", "events", [beat])
+        for one in (alarmed, run):
+            beat = {
+                "id": str(uuid4()),
+                "occurred": datetime.now(UTC).isoformat(),
+                "event": BEAT,
+                "resource": {"prefect.resource.id": f"prefect.flow-run.{one.id}"},
+                "related": [told | {"prefect.resource.name": "finetune-logic"}],
+            }
+            desk.call("POST", "events", [beat])
+        client.set_flow_run_state(alarmed.id, Failed(name=ALARMED))
         ended = desk.ended(str(run.id), as_="Crashed", seconds=90)
         crash_the_silent()
 
     assert "Nothing was heard of its process" in ended["state"]["message"]
+    assert ALARMED == desk.state(str(alarmed.id)), "it has ended, under a name of our own"
 
 
 def test_a_cancelled_run_ends_its_children_within_ten_seconds_and_another_goes_on(desk: Desk) -> None:
