@@ -1,11 +1,12 @@
 """Eight runs at a time over one warehouse and one Prefect server, killed at random: what came of each, what is lost.
 
-    python benchmarks/soak.py --minutes 20 --out FOLDER
+    python benchmarks/soak.py --minutes 20 --out FOLDER --database postgresql+asyncpg://NAME@HOST/DATABASE
 
 Eight lanes, each a deployment with a recipe of its own: puzzles in two ways, a paid teacher that misbehaves, SQL,
 statements, chats, instructions, and a re-evaluation. A lane's run that ended well is followed by one over other data;
 one that was killed is started again as it was. Meanwhile SIGKILL hits the process of a run, one of its children, or
-the worker with all that it started. When time is up nobody is killed any more and what is under way may end.
+the worker with all that it started. When time is up nobody is killed any more and what is under way may end. Eight runs at a time are more than Prefect's
+SQLite answers in time on two cores, so `--database` says which other it uses.
 
 Prints a line an event and writes them to FOLDER/soak.log; then the tables, and exit code 1 if anything is lost: a run
 that neither ended nor can go on, an artifact that is not whole, a step done that is not found again, a sample or a
@@ -79,7 +80,7 @@ class Lane:
 class Soak:
     """The server, the worker, the lanes and the hand that kills."""
 
-    def __init__(self, out: Path, teacher: TeacherServer, seed: int) -> None:
+    def __init__(self, out: Path, teacher: TeacherServer, seed: int, database: str) -> None:
         self.out, self.home, self.teacher = out, Home(out / "home"), teacher
         self.draw = random.Random(seed)
         with socket.socket() as probe:
@@ -95,6 +96,8 @@ class Soak:
             "DO_NOT_TRACK": "1",
             "PYTHONPATH": str(ROOT),
         }
+        if database:
+            self.env["PREFECT_SERVER_DATABASE_CONNECTION_URL"] = database
         self.log = (out / "soak.log").open("w")
         self.began = time.monotonic()
         self.kills: Counter[str] = Counter()
@@ -288,11 +291,12 @@ def main() -> None:
     parser.add_argument("--minutes", type=float, default=20)
     parser.add_argument("--out", type=Path, required=True, help="a new folder")
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--database", default="", help="Prefect's database, an SQLAlchemy URL; its SQLite if left out")
     given = parser.parse_args()
     given.out.mkdir(parents=True)
     out = given.out.resolve()
     with TeacherServer(mix(FAULTS), delay=0.05) as teacher:
-        soak = Soak(out, teacher, given.seed)
+        soak = Soak(out, teacher, given.seed, given.database)
         try:
             soak.ready()
             found = lanes(out, teacher)

@@ -22,7 +22,7 @@ from storage.records import UsageError
 _NAME = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._-]{0,62}[A-Za-z0-9])?")
 _REFERENCE = re.compile(r"(?P<name>[^/@]+)(?:/(?P<number>[1-9][0-9]{0,8})|@(?P<alias>[a-z][a-z0-9_-]*))")
 ABOUT = "adapter.json"
-# the ranks that vllm takes as max_lora_rank (vllm.config.lora.MaxLoRARanks)
+# what vllm takes as max_lora_rank (vllm.config.lora.MaxLoRARanks); an adapter of another rank is served by the next
 SERVABLE_RANKS = (1, 8, 16, 32, 64, 128, 256, 320, 512)
 
 

@@ -53,11 +53,11 @@ def step(spec: TrainSpec, name: str, snapshot: Receipt, recipe: str = "") -> Ste
     UsageError, before anything is loaded, for a name or rank that cannot be served, or a base model that is not there.
     """
     check_name(name)
-    if spec.method != "full" and spec.rank not in SERVABLE_RANKS:
+    if spec.method != "full" and spec.rank > SERVABLE_RANKS[-1]:
         raise UsageError(
             "[train] rank cannot be served by vLLM",
             seen=spec.rank,
-            expected=f"one of {', '.join(map(str, SERVABLE_RANKS))}",
+            expected=f"at most {SERVABLE_RANKS[-1]}",
         )
     settings = spec.model_dump(exclude=_SHAPELESS) | {
         "name": name,

@@ -73,9 +73,10 @@ def test_a_rank_of_one_layer_alone_is_taken_from_the_pattern(tmp_path: Path) -> 
     assert 16 == look(folder).rank
 
 
-def test_a_rank_that_vllm_does_not_serve_is_refused(tmp_path: Path) -> None:
+def test_a_rank_above_what_vllm_serves_is_refused(tmp_path: Path) -> None:
+    assert 24 == look(peft(tmp_path / "served", rank=24)).rank
     with pytest.raises(UsageError, match="cannot be served"):
-        look(peft(tmp_path, rank=24))
+        look(peft(tmp_path / "refused", rank=513))
 
 
 @pytest.mark.parametrize("damage", ["cut", "longer", "header", "empty", "words"])

@@ -46,10 +46,10 @@ def test_every_setting_is_described_for_the_form() -> None:
     assert [name for name, field in TrainSpec.model_fields.items() if not field.description] == []
 
 
-@pytest.mark.parametrize("rank", [3, 48, 1024])
-def test_a_rank_that_vllm_does_not_serve_is_refused(base: Path, rank: int) -> None:
+def test_a_rank_above_what_vllm_serves_is_refused(base: Path) -> None:
+    assert len({key(base, rank=rank) for rank in (3, 48, 512)}) == 3  # served by the next of vLLM's ranks
     with pytest.raises(UsageError, match="rank cannot be served"):
-        key(base, rank=rank)
+        key(base, rank=513)
 
 
 @pytest.mark.parametrize("name", ["../up", "a|b", "a/b"])
