@@ -50,6 +50,7 @@ def run(
     error: dict[str, Any] | None = None
     log.parent.mkdir(parents=True, exist_ok=True)
     with log.open("ab") as sink:
+        start = sink.tell()
         process = subprocess.Popen(
             command,
             stdin=subprocess.PIPE,
@@ -70,7 +71,7 @@ def run(
         finally:
             _end(process)
     if code != 0:
-        raise _failure(what, code, error, log, relief)
+        raise _failure(what, code, error, log, start, relief)
 
 
 def surroundings(more: Mapping[str, str]) -> dict[str, str]:
@@ -109,16 +110,20 @@ def _end(process: subprocess.Popen[bytes]) -> None:
     process.wait()
 
 
-def _failure(what: str, code: int, error: dict[str, Any] | None, log: Path, relief: str) -> PonensError:
+def _failure(what: str, code: int, error: dict[str, Any] | None, log: Path, start: int, relief: str) -> PonensError:
+    """What to raise; of the log, what earlier tries left before `start` is not looked at."""
     if error:
         return PonensError(
             error["thing"], seen=error["seen"], expected=error["expected"], hint=f"{error['hint']} (log: {log})".strip()
         )
-    lines = [line.rstrip() for line in log.read_text("utf-8", errors="replace").splitlines() if line.strip()]
+    printed = log.read_bytes()[start:].decode("utf-8", errors="replace")
+    lines = [line.rstrip() for line in printed.splitlines() if line.strip()]
     text = "\n".join(lines[-200:])
     tail = "\n            ".join(_own(lines)[-_TAIL:]) or "nothing printed"
-    if any(word in text for word in (*_MEMORY, _KILLED)) or code == -signal.SIGKILL:
+    if any(word in text for word in _MEMORY):
         thing, hint = f"{what} ran out of memory", relief
+    elif _KILLED in text or code == -signal.SIGKILL:
+        thing, hint = f"{what} was killed", f"run the same command to go on; if memory was short, {relief}"
     elif any(word in text for word in _DISK):
         thing, hint = f"{what} found the disk full", "free some space and run the same command: it goes on"
     else:

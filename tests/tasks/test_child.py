@@ -76,9 +76,18 @@ def test_lack_of_memory_is_named(tmp_path: Path, code: str) -> None:
         run(code, tmp_path)
 
 
-def test_a_child_that_the_system_kills_is_taken_to_have_lacked_memory(tmp_path: Path) -> None:
-    with pytest.raises(PonensError, match="ran out of memory"):
+def test_of_a_child_that_is_killed_it_is_said_that_memory_may_have_been_short(tmp_path: Path) -> None:
+    with pytest.raises(PonensError, match="training was killed") as caught:
         run("import os, signal; os.kill(os.getpid(), signal.SIGKILL)", tmp_path)
+
+    assert "if memory was short" in caught.value.hint
+
+
+def test_what_an_earlier_try_died_of_is_not_told_of_this_one(tmp_path: Path) -> None:
+    with pytest.raises(PonensError, match="ran out of memory"):
+        run("raise MemoryError", tmp_path)
+    with pytest.raises(PonensError, match="training failed"):
+        run("raise KeyError", tmp_path)
 
 
 def test_a_full_disk_is_named(tmp_path: Path) -> None:
