@@ -5,8 +5,8 @@
 Eight lanes, each a deployment with a recipe of its own: puzzles in two ways, a paid teacher that misbehaves, SQL,
 statements, chats, instructions, and a re-evaluation. A lane's run that ended well is followed by one over other data;
 one that was killed is started again as it was. Meanwhile SIGKILL hits the process of a run, one of its children, or
-the worker with all that it started. When time is up nobody is killed any more and what is under way may end. Eight runs at a time are more than Prefect's
-SQLite answers in time on two cores, so `--database` says which other it uses.
+the worker with all that it started. When time is up nobody is killed any more and what is under way may end. Prefect's
+SQLite does not answer eight runs in time on two cores, so `--database` names another.
 
 Prints a line an event and writes them to FOLDER/soak.log; then the tables, and exit code 1 if anything is lost: a run
 that neither ended nor can go on, an artifact that is not whole, a step done that is not found again, a sample or a
@@ -51,7 +51,7 @@ TRAIN = {
 }  # fmt: skip
 EVALUATE = {"engine": "transformers", "votes": 3, "max_tokens": 24, "limit": 8}
 ENDS = {"COMPLETED", "FAILED", "CRASHED", "CANCELLED"}
-PAUSE_S, PATIENCE_S = (8.0, 25.0), 420.0
+PAUSE_S, PATIENCE_S = (8.0, 25.0), 600.0
 _CHILDREN = (b"tasks.trainer", b"tasks.sampler", b"tasks.loss")
 FAULTS = {"429": 0.1, "500": 0.1, "wrong": 0.1, "unreadable": 0.05}
 
@@ -171,7 +171,7 @@ class Soak:
 
     def kill(self) -> None:
         """SIGKILL to something of ours."""
-        what = self.draw.choices(["run", "child", "worker"], [6, 6, 1])[0]
+        what = self.draw.choices(["run", "child", "worker"], [12, 12, 1])[0]
         if what == "worker" and self.worker:
             os.killpg(self.worker.pid, signal.SIGKILL)
             self.worker.wait()
@@ -191,7 +191,8 @@ class Soak:
         """The processes of flow runs, as the server knows them."""
         asked = {"flow_runs": {"state": {"type": {"any_": ["RUNNING"]}}}}
         told = (run["infrastructure_pid"] for run in self.ask("POST", "flow_runs/filter", asked))
-        return [int(place.rpartition(":")[2]) for place in told if place]
+        found = [int(place.rpartition(":")[2]) for place in told if place]
+        return [number for number in found if Path(f"/proc/{number}").exists()]  # one may be dead and not yet told so
 
     def children(self) -> list[int]:
         """The processes that train or sample for this home."""

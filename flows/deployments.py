@@ -89,7 +89,7 @@ def set_up() -> Deployed:
             for name, one in sorted(names.items())
             if flows[one.flow_id] == reeval.name and (said := _schedule(client, one))
         }
-        return Deployed(sorted(names), schedules, [automations.watch(client), watch.crash_the_silent()])
+        return Deployed(sorted(names), schedules, [automations.watch(client), *watch.crash_the_silent(POOL)])
 
 
 def _pool(client: SyncPrefectClient) -> None:

@@ -49,6 +49,7 @@ class Run:
     receipts: dict[str, Receipt] = field(default_factory=dict)
     steps: list[dict[str, Any]] = field(default_factory=list)
     promotion: dict[str, Any] | None = None
+    known: warehouse.Known = frozenset()
 
     def go(self, through: Callable[[Recipe, Do, Path], None] = chain) -> dict[str, Any]:
         """Run a chain; the summary that `ponens run --json` prints. Whatever a step raises passes through.
@@ -59,7 +60,7 @@ class Run:
             self.recipe.require(self.until)
         log.setLevel(logging.INFO)  # what the house says goes to Prefect's log, which asks for no more than this
         with runs.going(self.home, self.id, resolved(self.recipe)) as folder:
-            warehouse.open_run(self.home, self.id, recipe=resolved(self.recipe), name=self.recipe.name)
+            self.known = warehouse.open_run(self.home, self.id, resolved(self.recipe), self.recipe.name)
             outcome = "failed"
             try:
                 with suppress(_Reached):
@@ -120,7 +121,15 @@ class Run:
 
         who, cluster = f"{step.name} of {self.recipe.name}, run {self.id}", self.recipe.cluster
         return run_step(
-            step, self.home, refresh=refresh, progress=tell, secret=secret, cluster=cluster, who=who, waits=waits
+            step,
+            self.home,
+            refresh=refresh,
+            progress=tell,
+            secret=secret,
+            cluster=cluster,
+            who=who,
+            waits=waits,
+            known=self.known,
         )
 
     def _perform(self, name: str, key: str, work: Callable[[Progress], State[None]]) -> float:

@@ -1,12 +1,15 @@
 """Runs whose process died unseen, with their worker or their machine: the server marks them as crashed.
 
-A flow run beats every 30 s (`flows.offline`, and the deployments' environment). Where no beat and no end came for
-three minutes, an automation of the server calls the run crashed; another run then goes on from where it stopped.
+A flow run beats every 30 s (`flows.offline`, and the deployments' environment). Two automations of the server call
+runs crashed: those that have begun, where no beat and no end came for three minutes, and those that a worker of our
+pool has taken, where no process began for five: the worker died in between. Another run then goes on from where it
+stopped.
 """
 
 from __future__ import annotations
 
 from datetime import timedelta
+from typing import Any
 
 from prefect.client.orchestration import get_client
 from prefect.client.schemas.objects import StateType
@@ -14,42 +17,49 @@ from prefect.events.actions import ChangeFlowRunState
 from prefect.events.schemas.automations import AutomationCore, EventTrigger, Posture
 
 BEAT = "prefect.flow-run.heartbeat"
-NAME = "ponens: runs whose process died"
+SILENT, UNBORN = "ponens: runs whose process died", "ponens: runs that no process began"
 FLOWS = ("finetune-*", "evaluate-*", "sweep", "reeval*")
 ALARMED = "Alarm"  # how a re-evaluation ends whose champion fell
 _ENDS = ("Completed", "Failed", "Cancelled", "Crashed", "TimedOut", ALARMED)  # events are named by a state's own name
-_SILENT = timedelta(minutes=3)
+_OURS = {"prefect.resource.role": "flow", "prefect.resource.name": list(FLOWS)}
+_EACH: dict[str, Any] = {
+    "match": {"prefect.resource.id": "prefect.flow-run.*"},
+    "for_each": {"prefect.resource.id"},
+    "posture": Posture.Proactive,
+    "threshold": 1,
+}
+_SILENT, _UNBORN = timedelta(minutes=3), timedelta(minutes=5)
 
 
-def crash_the_silent(silent: timedelta = _SILENT) -> str:
-    """Have the server mark a run of ours as crashed once it was silent so long; the automation's name. Safe to repeat.
+def crash_the_silent(pool: str, silent: timedelta = _SILENT, unborn: timedelta = _UNBORN) -> list[str]:
+    """Have the server mark runs of ours as crashed that were silent so long; the automations' names. Safe to repeat.
 
-    Other flows of the server, which may beat at another pace, are left alone.
+    Other flows of the server, which may beat at another pace, are left alone, and runs that wait in another pool than
+    `pool`, whose workers may have an image to fetch.
     """
-    automation = AutomationCore(
-        name=NAME,
-        description="Set up by ponens deploy.",
-        trigger=EventTrigger(
-            after={BEAT},
-            expect={BEAT, *(f"prefect.flow-run.{end}" for end in _ENDS)},
-            match={"prefect.resource.id": "prefect.flow-run.*"},
-            match_related={"prefect.resource.role": "flow", "prefect.resource.name": list(FLOWS)},
-            for_each={"prefect.resource.id"},
-            posture=Posture.Proactive,
-            threshold=1,
-            within=silent,
+    ends = {f"prefect.flow-run.{end}" for end in _ENDS}
+    begun, taken = "prefect.flow-run.Running", {"prefect.flow-run.Pending", "prefect.flow-run.Submitting"}
+    here = {"prefect.resource.role": "work-pool", "prefect.resource.name": pool}
+    return [
+        _crash(
+            SILENT,
+            EventTrigger(after={begun, BEAT}, expect={BEAT, *ends}, match_related=_OURS, within=silent, **_EACH),
+            f"Nothing was heard of its process for {silent}. Run it again: it goes on where it stopped.",
         ),
-        actions=[
-            ChangeFlowRunState(
-                state=StateType.CRASHED,
-                name="Crashed",
-                message=f"Nothing was heard of its process for {silent}. Run it again: it goes on where it stopped.",
-            )
-        ],
-    )
+        _crash(
+            UNBORN,
+            EventTrigger(after=taken, expect={begun, *ends}, match_related=[_OURS, here], within=unborn, **_EACH),
+            f"A worker took it, and no process began in {unborn}. Run it again: it goes on where it stopped.",
+        ),
+    ]
+
+
+def _crash(name: str, trigger: EventTrigger, message: str) -> str:
+    action = ChangeFlowRunState(state=StateType.CRASHED, name="Crashed", message=message)
+    automation = AutomationCore(name=name, description="Set up by ponens deploy.", trigger=trigger, actions=[action])
     with get_client(sync_client=True) as client:
-        if known := client.read_automations_by_name(NAME):
+        if known := client.read_automations_by_name(name):
             client.update_automation(known[0].id, automation.model_copy(update={"enabled": known[0].enabled}))
         else:
             client.create_automation(automation)
-    return NAME
+    return name

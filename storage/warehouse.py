@@ -17,7 +17,7 @@ import re
 import shutil
 import tempfile
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, closing, contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
@@ -32,6 +32,7 @@ from storage.records import PonensError, Receipt, UsageError
 from storage.turns import turn
 
 MIGRATIONS = Path(__file__).with_name("migrations")
+Known = frozenset[tuple[str, str]]  # artifacts that the warehouse has, each with its digest
 PATIENCE_S = 300.0  # what a run may wait for other runs before it gives up its work
 _STALE_S = 3600.0  # a copy is on disk for as long as copying takes: an older one was left by a kill
 _LEDGER = {
@@ -71,12 +72,15 @@ def connect(home: Home, read_only: bool = False, wait_s: float = 60) -> Iterator
         con.commit()
 
 
-def register(home: Home, receipt: Receipt, tables: Mapping[str, str]) -> None:
+def register(home: Home, receipt: Receipt, tables: Mapping[str, str], known: Known = frozenset()) -> None:
     """Put an artifact's rows into the warehouse, all or none; nothing to do if they are there.
 
     `tables` maps a table to the parquet file in the artifact that fills it; a column of the file
-    that the table lacks is an error. PonensError if a file is missing or does not fit its table.
+    that the table lacks is an error. Of what is `known` to be there the file is not opened.
+    PonensError if a file is missing or does not fit its table.
     """
+    if (receipt.artifact, receipt.digest) in known:
+        return
     if _there(home):
         with connect(home, read_only=True, wait_s=PATIENCE_S) as con:
             if _known(con, receipt):
@@ -113,14 +117,15 @@ def query(home: Home, sql: str, wait_s: float = 60) -> list[dict[str, Any]]:
             ) from None
 
 
-def open_run(home: Home, run_id: str, recipe: str, name: str) -> None:
-    """Note that a run began; its outcome stays null until `close_run`."""
+def open_run(home: Home, run_id: str, recipe: str, name: str) -> Known:
+    """Note that a run began; its outcome stays null until `close_run`. The artifacts that are registered."""
     with connect(home, wait_s=PATIENCE_S) as con:
         con.execute(
             "insert or replace into runs by name select $run_id as run_id, $recipe as recipe, $name as name, "
             "$now::timestamptz as started_at",
             {"run_id": run_id, "recipe": recipe, "name": name, "now": _now()},
         ).fetchall()
+        return frozenset(con.execute("select artifact, digest from artifacts").fetchall())
 
 
 def close_run(home: Home, run_id: str, outcome: str) -> None:
@@ -198,8 +203,7 @@ def _busy(home: Home, wait_s: float, seen: object) -> PonensError:
 
 def _migrate(con: duckdb.DuckDBPyConnection, home: Home, read_only: bool) -> None:
     steps = {int(path.name.split("_")[0]): path for path in sorted(MIGRATIONS.glob("*.sql"))}
-    known = con.execute("select 1 from duckdb_tables() where table_name = 'migrations'").fetchall()
-    done = {row[0] for row in con.execute("select number from migrations").fetchall()} if known else set()
+    done = {row[0] for row in _of(con, "select number from migrations")}
     if done and max(done) > max(steps):
         raise PonensError(
             f"the warehouse {home.warehouse} was written by a newer release",
@@ -220,12 +224,16 @@ def _migrate(con: duckdb.DuckDBPyConnection, home: Home, read_only: bool) -> Non
 
 def _known(con: duckdb.DuckDBPyConnection, receipt: Receipt) -> bool:
     # a numbered artifact may have been deleted and its number given to another: the digest decides
-    if not con.execute("select 1 from duckdb_tables() where table_name = 'artifacts'").fetchall():
-        return False
-    found = con.execute(
-        "select 1 from artifacts where artifact = ? and digest = ?", [receipt.artifact, receipt.digest]
-    ).fetchall()
-    return bool(found)
+    found = "select 1 from artifacts where artifact = ? and digest = ?"
+    return bool(_of(con, found, [receipt.artifact, receipt.digest]))
+
+
+def _of(con: duckdb.DuckDBPyConnection, sql: str, values: Sequence[Any] = ()) -> list[Any]:
+    """Rows of a table that may not be there yet."""
+    try:
+        return con.execute(sql, values).fetchall()
+    except duckdb.CatalogException:
+        return []
 
 
 def _fill(con: duckdb.DuckDBPyConnection, table: str, file: Path, artifact: str) -> None:

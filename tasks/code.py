@@ -4,10 +4,17 @@ from __future__ import annotations
 
 import functools
 import hashlib
+import os
 import re
+import sys
 from collections.abc import Iterator
+from contextlib import suppress
+from importlib.util import cache_from_source
 from pathlib import Path
 from types import CodeType
+from typing import Any
+
+import orjson
 
 from storage.records import digest
 
@@ -31,18 +38,58 @@ def code_version(module: str) -> str:
             continue
         seen[name], imports = _read(path)
         queue += imports
+    _memory().keep()
     return digest(seen)[:16]
 
 
 @functools.cache
 def _read(path: Path) -> tuple[str, list[str]]:
     """A file's own digest, and what it imports."""
-    text = path.read_bytes()
+    text, memory = path.read_bytes(), _memory()
+    if known := memory.recall(path, text):
+        return known
     code = compile(text, "", "exec", dont_inherit=True, optimize=_NO_CODE)
     found = hashlib.sha256()
     for part in _parts(code):
         found.update(part + b"\0")
-    return found.hexdigest(), _imports(text)
+    return memory.note(path, text, found.hexdigest(), _imports(text))
+
+
+class Memory:
+    """What files came to, for the processes to come: kept where, and if, Python keeps its bytecode."""
+
+    def __init__(self, file: Path) -> None:
+        self.file, self.new = file, False
+        self.rule = hashlib.sha256(Path(__file__).read_bytes()).digest()
+        self.held: dict[str, list[Any]] = {}
+        with suppress(OSError, orjson.JSONDecodeError):
+            self.held = orjson.loads(file.read_bytes())
+
+    def recall(self, path: Path, text: bytes) -> tuple[str, list[str]] | None:
+        """What a file of this very text came to by this very rule."""
+        found = self.held.get(str(path))
+        return (found[1], found[2]) if found and found[0] == self._seen(text) else None
+
+    def note(self, path: Path, text: bytes, own: str, imports: list[str]) -> tuple[str, list[str]]:
+        self.held[str(path)], self.new = [self._seen(text), own, imports], True
+        return own, imports
+
+    def keep(self) -> None:
+        """Write what is new; a place that cannot be written to costs the next process some time."""
+        if self.new and not sys.dont_write_bytecode:
+            self.new, part = False, self.file.with_name(f"{self.file.name}.{os.getpid()}")
+            with suppress(OSError):
+                part.parent.mkdir(exist_ok=True)
+                part.write_bytes(orjson.dumps(self.held))
+                part.replace(self.file)
+
+    def _seen(self, text: bytes) -> str:
+        return hashlib.sha256(self.rule + text).hexdigest()
+
+
+@functools.cache
+def _memory() -> Memory:
+    return Memory(Path(cache_from_source(__file__)).with_suffix(".json"))
 
 
 @functools.cache

@@ -133,12 +133,13 @@ def run_step(
     cluster: Cluster | None = None,
     who: str = "another run",
     waits: Waits = silent,
+    known: warehouse.Known = frozenset(),
 ) -> tuple[Receipt, Literal["ran", "cached"]]:
     """The step's receipt, from the home if it is there and its artifact whole, else from a shared store or its work.
 
     Two processes that want the same step take turns: the second finds it done. `waits` hears for whom this one
-    waits, for the step or for a GPU, and `who` is what others hear of it. Whatever the work raises passes through,
-    and its folder stays for the next try.
+    waits, for the step or for a GPU, and `who` is what others hear of it. For what is `known` the warehouse is not
+    opened. Whatever the work raises passes through, and its folder stays for the next try.
     """
     if (key := step.key) is None:
         raise ValueError(f"step {step.name} has inputs that are not made yet: {step.inputs}")
@@ -148,7 +149,7 @@ def run_step(
         if found:
             os.utime(home.root / found.artifact)  # what is used is not old: `ponens gc` goes by this
             with step.admit(home, found.facts):
-                warehouse.register(home, found, step.tables)
+                warehouse.register(home, found, step.tables, known)
             if store:
                 store.offer(home, found)
             return found, "cached"

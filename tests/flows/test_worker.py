@@ -155,23 +155,31 @@ def test_a_run_whose_worker_dies_with_it_leaves_no_child_and_another_worker_ends
     }
 
 
-def test_a_run_that_falls_silent_is_marked_as_crashed_by_the_server(desk: Desk) -> None:
-    """A beat and then nothing, as of a run whose machine went down; its automation is what ponens deploy set up."""
-    from prefect.client.orchestration import get_client
-    from prefect.settings import PREFECT_API_URL, temporary_settings
-    from prefect.states import Failed, Running
+def test_a_run_of_which_nothing_is_heard_is_marked_as_crashed_by_the_server(desk: Desk) -> None:
+    """As when its machine went down: after a beat, before the first one, or before its process began.
 
+    The automations are what ponens deploy set up, with less patience.
+    """
+    from prefect.client.orchestration import get_client
+    from prefect.events.schemas.automations import EventTrigger
+    from prefect.settings import PREFECT_API_URL, temporary_settings
+    from prefect.states import Failed, Running, Submitting
+
+    from flows.deployments import POOL
     from flows.finetune import finetune_logic
-    from flows.watch import ALARMED, BEAT, NAME, crash_the_silent
+    from flows.watch import ALARMED, BEAT, SILENT, UNBORN, crash_the_silent
 
     with temporary_settings({PREFECT_API_URL: desk.env["PREFECT_API_URL"]}), get_client(sync_client=True) as client:
-        [made] = client.read_automations_by_name(NAME)
-        assert timedelta(minutes=3) == made.trigger.within
-        crash_the_silent(timedelta(seconds=10))
-        run, alarmed = (
+        found = [client.read_automations_by_name(name)[0].trigger for name in (SILENT, UNBORN)]
+        patience = [trigger.within for trigger in found if isinstance(trigger, EventTrigger)]
+        assert [timedelta(minutes=3), timedelta(minutes=5)] == patience
+        crash_the_silent(POOL, timedelta(seconds=10), timedelta(seconds=10))
+        run, alarmed, unheard = (
             client.create_flow_run(finetune_logic, parameters={"recipe": desk.recipe}, state=Running())
-            for _ in range(2)
+            for _ in range(3)
         )
+        deployment = client.read_deployment_by_name("finetune-logic/finetune-logic").id
+        unborn = client.create_flow_run_from_deployment(deployment, state=Submitting())
         told = {"prefect.resource.id": f"prefect.flow.{run.flow_id}", "prefect.resource.role": "flow"}
         for one in (alarmed, run):
             beat = {
@@ -183,10 +191,12 @@ def test_a_run_that_falls_silent_is_marked_as_crashed_by_the_server(desk: Desk) 
             }
             desk.call("POST", "events", [beat])
         client.set_flow_run_state(alarmed.id, Failed(name=ALARMED))
-        ended = desk.ended(str(run.id), as_="Crashed", seconds=90)
-        crash_the_silent()
+        ended = [desk.ended(str(one.id), as_="Crashed", seconds=90) for one in (run, unheard, unborn)]
+        crash_the_silent(POOL)
 
-    assert "Nothing was heard of its process" in ended["state"]["message"]
+    silent, no_process = "Nothing was heard of its process", "no process began"
+    said = [str(one["state"]["message"]) for one in ended]
+    assert all(words in text for words, text in zip([silent, silent, no_process], said, strict=True)), said
     assert ALARMED == desk.state(str(alarmed.id)), "it has ended, under a name of our own"
 
 

@@ -19,6 +19,7 @@ from storage.records import PonensError, Receipt, UsageError
 from tests.storage.fire import fire
 
 ROOT = Path(__file__).resolve().parents[2]
+connect = warehouse.connect
 TABLES = {"drops": "drops.parquet"}
 
 
@@ -58,6 +59,22 @@ def test_a_registered_artifact_is_found_while_another_process_only_reads(tmp_pat
         warehouse.register(home, artifact(home, 1), TABLES)
 
     assert time.monotonic() - start < 5
+
+
+def test_for_what_a_run_knows_to_be_there_the_file_is_not_opened(tmp_path, monkeypatch):
+    home = Home(tmp_path)
+    warehouse.register(home, artifact(home, 1), TABLES)
+    known = warehouse.open_run(home, "run", "{}", "demo")
+    opened = []
+    monkeypatch.setattr(warehouse, "connect", lambda *given, **named: opened.append(given) or connect(*given, **named))
+
+    warehouse.register(home, artifact(home, 1), TABLES, known)
+    assert opened == []
+    warehouse.register(home, artifact(home, 1, digest="another"), TABLES, known)
+    warehouse.register(home, artifact(home, 2), TABLES, known)
+    monkeypatch.undo()
+    assert opened
+    assert count(home) == 4
 
 
 def test_a_number_given_to_another_adapter_replaces_its_rows(tmp_path):

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from storage.home import Home
-from tasks.code import ROOMS, _imports, code_version
+from tasks.code import ROOMS, Memory, _imports, code_version
 from tasks.step import Result, Step, Workshop, forecast, run_step
 
 
@@ -159,6 +159,31 @@ def test_what_comments_and_docstrings_say_does_not_change_a_code_version(
 
     assert versions[0] == versions[1]
     assert versions[0] != versions[2]
+
+
+def test_what_a_file_came_to_is_remembered_for_its_very_text(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sys.dont_write_bytecode", False)
+    file, path = tmp_path / "__pycache__" / "code.json", tmp_path / "verb.py"
+    first = Memory(file)
+    first.note(path, b"X = 1", "abc", ["storage.home"])
+    first.keep()
+
+    assert Memory(file).recall(path, b"X = 1") == ("abc", ["storage.home"])
+    assert Memory(file).recall(path, b"X = 2") is None
+    changed = Memory(file)
+    changed.rule = b"another"
+    assert changed.recall(path, b"X = 1") is None
+    file.write_text("{torn")
+    assert Memory(file).recall(path, b"X = 1") is None
+
+
+def test_where_python_keeps_no_bytecode_nothing_is_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sys.dont_write_bytecode", True)
+    memory = Memory(tmp_path / "code.json")
+    memory.note(tmp_path / "verb.py", b"X = 1", "abc", [])
+    memory.keep()
+
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_what_a_file_imports_is_what_its_syntax_tree_says() -> None:
