@@ -163,41 +163,38 @@ def test_a_run_of_which_nothing_is_heard_is_marked_as_crashed_by_the_server(desk
     from prefect.client.orchestration import get_client
     from prefect.events.schemas.automations import EventTrigger
     from prefect.settings import PREFECT_API_URL, temporary_settings
-    from prefect.states import Failed, Running, Submitting
+    from prefect.states import Running, Submitting
 
     from flows.deployments import POOL
     from flows.finetune import finetune_logic
-    from flows.watch import ALARMED, BEAT, SILENT, UNBORN, crash_the_silent
+    from flows.watch import BEAT, SILENT, UNBORN, crash_the_silent
 
     with temporary_settings({PREFECT_API_URL: desk.env["PREFECT_API_URL"]}), get_client(sync_client=True) as client:
         found = [client.read_automations_by_name(name)[0].trigger for name in (SILENT, UNBORN)]
         patience = [trigger.within for trigger in found if isinstance(trigger, EventTrigger)]
         assert [timedelta(minutes=3), timedelta(minutes=5)] == patience
         crash_the_silent(POOL, timedelta(seconds=10), timedelta(seconds=10))
-        run, alarmed, unheard = (
+        run, unheard = (
             client.create_flow_run(finetune_logic, parameters={"recipe": desk.recipe}, state=Running())
-            for _ in range(3)
+            for _ in range(2)
         )
         deployment = client.read_deployment_by_name("finetune-logic/finetune-logic").id
         unborn = client.create_flow_run_from_deployment(deployment, state=Submitting())
         told = {"prefect.resource.id": f"prefect.flow.{run.flow_id}", "prefect.resource.role": "flow"}
-        for one in (alarmed, run):
-            beat = {
-                "id": str(uuid4()),
-                "occurred": datetime.now(UTC).isoformat(),
-                "event": BEAT,
-                "resource": {"prefect.resource.id": f"prefect.flow-run.{one.id}"},
-                "related": [told | {"prefect.resource.name": "finetune-logic"}],
-            }
-            desk.call("POST", "events", [beat])
-        client.set_flow_run_state(alarmed.id, Failed(name=ALARMED))
+        beat = {
+            "id": str(uuid4()),
+            "occurred": datetime.now(UTC).isoformat(),
+            "event": BEAT,
+            "resource": {"prefect.resource.id": f"prefect.flow-run.{run.id}"},
+            "related": [told | {"prefect.resource.name": "finetune-logic"}],
+        }
+        desk.call("POST", "events", [beat])
         ended = [desk.ended(str(one.id), as_="Crashed", seconds=90) for one in (run, unheard, unborn)]
         crash_the_silent(POOL)
 
     silent, no_process = "Nothing was heard of its process", "no process began"
     said = [str(one["state"]["message"]) for one in ended]
     assert all(words in text for words, text in zip([silent, silent, no_process], said, strict=True)), said
-    assert ALARMED == desk.state(str(alarmed.id)), "it has ended, under a name of our own"
 
 
 def test_a_cancelled_run_ends_its_children_within_ten_seconds_and_another_goes_on(desk: Desk) -> None:
