@@ -65,6 +65,7 @@ def timed(command: Sequence[str], env: Environment, *, first_line: bool = False)
 def environment(folder: Path, home: Path, **more: str) -> dict[str, str]:
     """A user's, with a Prefect of its own in `folder`."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith(("PREFECT_", "PONENS_"))}
+    kept.pop("PYTHONDONTWRITEBYTECODE", None)  # without bytecode every start compiles the house anew
     own = {"PREFECT_HOME": str(folder), "PONENS_HOME": str(home), "PYTHONPATH": str(ROOT), "DO_NOT_TRACK": "1"}
     return {**kept, **own, "PREFECT_SERVER_ANALYTICS_ENABLED": "false", **more}
 

@@ -158,7 +158,8 @@ class Soak:
         if found["state_type"] not in ENDS:
             return True
         lane.ends[found["state_name"]] += 1
-        said = "" if found["state_type"] == "COMPLETED" else f": {str(found['state']['message'])[:160]}"
+        why = " ".join(str(found["state"]["message"]).split())[:160]
+        said = "" if found["state_type"] == "COMPLETED" else f": {why}"
         self.say(f"{lane.name} {lane.number}: {found['state_name']}{said}")
         lane.run = ""
         if found["state_type"] == "COMPLETED":

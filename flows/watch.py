@@ -20,7 +20,7 @@ BEAT = "prefect.flow-run.heartbeat"
 SILENT, UNBORN = "ponens: runs whose process died", "ponens: runs that no process began"
 FLOWS = ("finetune-*", "evaluate-*", "sweep", "reeval*")
 ALARMED = "Alarm"  # how a re-evaluation ends whose champion fell
-_ENDS = ("Completed", "Failed", "Cancelled", "Crashed", "TimedOut", ALARMED)  # a run that ended is left alone in any case: this spares the try
+_ENDS = ("Completed", "Failed", "Cancelled", "Crashed", "TimedOut", ALARMED)  # after which the server need not try
 _OURS = {"prefect.resource.role": "flow", "prefect.resource.name": list(FLOWS)}
 _EACH: dict[str, Any] = {
     "match": {"prefect.resource.id": "prefect.flow-run.*"},
