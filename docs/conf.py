@@ -13,7 +13,6 @@ project = "Ponens"
 author = "The Ponens authors"
 release = importlib.metadata.version("ponens")
 extensions = ["myst_parser"]
-RESERVED = ("ui", "scale", "soak")
 exclude_patterns = ["README.md"]
 myst_heading_anchors = 4
 html_theme = "furo"
@@ -29,11 +28,3 @@ def setup(app: Sphinx) -> None:
     from generate import write
 
     app.connect("builder-inited", lambda app: write(HERE / "reference"))
-    app.connect("source-read", _leave_places)
-
-
-def _leave_places(app: Sphinx, page: str, source: list[str]) -> None:
-    """A page that has yet to be written has its place in the index, and is left out until it is there."""
-    if page == "index":
-        lines = source[0].splitlines()
-        source[0] = "\n".join(line for line in lines if line not in RESERVED or (HERE / f"{line}.md").exists())
