@@ -5,6 +5,8 @@ INDEX := $(shell python3 -m pip config get global.index-url 2>/dev/null)
 GPU := $(shell command -v nvidia-smi >/dev/null 2>&1 && nvidia-smi -L >/dev/null 2>&1 && echo yes)
 NAME ?=
 D ?= finetune-logic
+# tests and benchmarks start hundreds of processes: each would compile the house anew
+unexport PYTHONDONTWRITEBYTECODE
 
 .PHONY: help install demo test unit check bench docs lock run clean
 

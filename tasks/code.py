@@ -80,7 +80,7 @@ class Memory:
             self.new, part = False, self.file.with_name(f"{self.file.name}.{os.getpid()}")
             with suppress(OSError):
                 part.parent.mkdir(exist_ok=True)
-                part.write_bytes(orjson.dumps(self.held))
+                part.write_bytes(orjson.dumps({path: of for path, of in self.held.items() if Path(path).exists()}))
                 part.replace(self.file)
 
     def _seen(self, text: bytes) -> str:

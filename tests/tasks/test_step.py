@@ -164,12 +164,15 @@ def test_what_comments_and_docstrings_say_does_not_change_a_code_version(
 def test_what_a_file_came_to_is_remembered_for_its_very_text(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("sys.dont_write_bytecode", False)
     file, path = tmp_path / "__pycache__" / "code.json", tmp_path / "verb.py"
+    path.touch()
     first = Memory(file)
     first.note(path, b"X = 1", "abc", ["storage.home"])
+    first.note(tmp_path / "gone.py", b"X = 1", "abc", [])
     first.keep()
 
     assert Memory(file).recall(path, b"X = 1") == ("abc", ["storage.home"])
     assert Memory(file).recall(path, b"X = 2") is None
+    assert [str(path)] == list(Memory(file).held)
     changed = Memory(file)
     changed.rule = b"another"
     assert changed.recall(path, b"X = 1") is None
