@@ -13,8 +13,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from jinja2 import TemplateError
-
 from prompts.rendering import Rendering, Wish, knows_thinking, shipped
 from storage.records import PonensError
 
@@ -41,6 +39,8 @@ class Renderer:
 
         PonensError, naming `whose` it is, if the template refuses the messages.
         """
+        from jinja2 import TemplateError  # whoever only plans a training need not load it
+
         try:
             text: str = self.tokenizer.apply_chat_template(
                 list(messages), tokenize=False, add_generation_prompt=asking, **self.rendering.variables
