@@ -67,8 +67,8 @@ def join(
     stderr.print(f"node {node} of {spec.nodes} waits for the training in {home.root}", soft_wrap=True)
     while (key := _training(chosen, home)) is None:
         patience()
-    if not key or not train.join(spec, home, key, node, patience):
-        stderr.print("it is trained already")
+    joined = bool(key) and train.join(spec, home, key, node, patience)
+    stderr.print("the training has ended" if joined else "it is trained already")
 
 
 def _training(recipe: Recipe, home: Home) -> str | None:
