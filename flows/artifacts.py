@@ -4,6 +4,7 @@
     run(summary)                           the comparison, the verdict, the report, the promotion
     with Progress(name, show) as tell      a bar that moves, now and then a line in the log
     waiting(name, said)                    the run's state says for whom it waits
+    alive()                                an event for those who watch for runs that died (flows.watch)
 
 Each is one call of the API or two: an all-cached run makes no more of them than it has steps.
 """
@@ -28,6 +29,7 @@ from prefect.artifacts import (
 from prefect.client.orchestration import get_client
 from prefect.client.schemas.objects import State
 from prefect.context import FlowRunContext, TaskRunContext
+from prefect.events import emit_event
 from prefect.exceptions import PrefectHTTPStatusError
 from prefect.states import Running
 
@@ -38,6 +40,7 @@ from storage.records import PonensError, Receipt
 from tasks import step as steps
 from tasks.step import Step, Tick, log
 
+ALIVE = "ponens.run.alive"
 _MEASURES = ("accuracy", "ci95", "greedy_accuracy", "single_accuracy", "forced_accuracy", "value", "unreadable")
 _BAR_S, _LOG_S = 2.0, 30.0
 _UNTOLD = {"loss", "rationales", "sources", "curves", "lengths", "warnings"}  # a page of the report has them
@@ -151,6 +154,18 @@ def waiting(name: str, said: str | None) -> None:
                 client.set_flow_run_state(context.flow_run.id, state)
     except (httpx.HTTPError, PrefectHTTPStatusError) as error:
         log.warning("Prefect could not be told of it: %s", error)
+
+
+def alive() -> None:
+    """Say that the process of this flow run is there, whether or not it will beat."""
+    context = FlowRunContext.get()
+    if context and context.flow_run:
+        flow = {
+            "prefect.resource.id": f"prefect.flow.{context.flow_run.flow_id}",
+            "prefect.resource.role": "flow",
+            "prefect.resource.name": context.flow.name if context.flow else "",
+        }
+        emit_event(ALIVE, {"prefect.resource.id": f"prefect.flow-run.{context.flow_run.id}"}, related=[flow])
 
 
 def _mlflow(home: Home, receipt: Receipt) -> str:

@@ -41,6 +41,7 @@ def sweep(recipe: Recipe, names: list[str], trials: list[Recipe], joint: list[li
     `names` are the trials' settings in short, `joint` the positions of those that one evaluation serves. Steps that
     trials share are found done by all but the first. A trial that fails is told of and left out.
     """
+    artifacts.alive()
     trained: list[dict[str, Any]] = []
     for number, (name, trial) in enumerate(zip(names, trials, strict=True), 1):
         log.info("sweep: %s of %s, %s", number, len(trials), name)

@@ -56,6 +56,7 @@ class Run:
 
         UsageError if the recipe has no step `until`.
         """
+        artifacts.alive()
         if self.until:
             self.recipe.require(self.until)
         log.setLevel(logging.INFO)  # what the house says goes to Prefect's log, which asks for no more than this

@@ -1,9 +1,10 @@
 """Runs whose process died unseen, with their worker or their machine: the server marks them as crashed.
 
-A flow run beats every 30 s (`flows.offline`, and the deployments' environment). Two automations of the server call
-runs crashed: those that have begun, where no beat and no end came for three minutes, and those that a worker of our
-pool has taken, where no process began for five: the worker died in between. Another run then goes on from where it
-stopped.
+A flow run says that it is alive as soon as it begins, and then beats every 30 s (`flows.offline`, and the deployments'
+environment). Automations of the server call runs crashed where nothing came for three minutes after a beat, or after
+the state Running, and where no process began for five after a worker of our pool took the run: the worker died in
+between. One that does not beat at all, because its environment was set otherwise, has said that it is alive and is
+left alone. Another run then goes on from where a crashed one stopped.
 """
 
 from __future__ import annotations
@@ -16,8 +17,11 @@ from prefect.client.schemas.objects import StateType
 from prefect.events.actions import ChangeFlowRunState
 from prefect.events.schemas.automations import AutomationCore, EventTrigger, Posture
 
+from flows.artifacts import ALIVE
+
 BEAT = "prefect.flow-run.heartbeat"
-SILENT, UNBORN = "ponens: runs whose process died", "ponens: runs that no process began"
+SILENT, UNHEARD = "ponens: runs whose process died", "ponens: runs whose process died at once"
+UNBORN = "ponens: runs that no process began"
 FLOWS = ("finetune-*", "evaluate-*", "sweep", "reeval*")
 ALARMED = "Alarm"  # how a re-evaluation ends whose champion fell
 _ENDS = ("Completed", "Failed", "Cancelled", "Crashed", "TimedOut", ALARMED)  # after which the server need not try
@@ -40,11 +44,17 @@ def crash_the_silent(pool: str, silent: timedelta = _SILENT, unborn: timedelta =
     ends = {f"prefect.flow-run.{end}" for end in _ENDS}
     begun, taken = "prefect.flow-run.Running", {"prefect.flow-run.Pending", "prefect.flow-run.Submitting"}
     here = {"prefect.resource.role": "work-pool", "prefect.resource.name": pool}
+    nothing = f"Nothing was heard of its process for {silent}. Run it again: it goes on where it stopped."
     return [
         _crash(
             SILENT,
-            EventTrigger(after={begun, BEAT}, expect={BEAT, *ends}, match_related=_OURS, within=silent, **_EACH),
-            f"Nothing was heard of its process for {silent}. Run it again: it goes on where it stopped.",
+            EventTrigger(after={BEAT}, expect={BEAT, *ends}, match_related=_OURS, within=silent, **_EACH),
+            nothing,
+        ),
+        _crash(
+            UNHEARD,
+            EventTrigger(after={begun}, expect={BEAT, ALIVE, *ends}, match_related=_OURS, within=silent, **_EACH),
+            nothing,
         ),
         _crash(
             UNBORN,

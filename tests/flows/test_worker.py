@@ -162,6 +162,8 @@ def test_a_run_whose_worker_dies_with_it_leaves_no_child_and_another_worker_ends
     id = desk.start()
     desk.ended(id, as_="Completed")
     assert {"puzzles": "Cached", **dict.fromkeys(STEPS, "Cached"), "report": "Completed"} == desk.steps(id)
+    asked = {"event": {"name": ["ponens.run.alive"]}, "resource": {"id": [f"prefect.flow-run.{id}"]}}
+    assert wait_for(lambda: desk.call("POST", "events/filter", {"filter": asked})["events"], 20)
 
 
 def test_a_run_of_which_nothing_is_heard_is_marked_as_crashed_by_the_server(desk: Desk) -> None:
@@ -174,36 +176,39 @@ def test_a_run_of_which_nothing_is_heard_is_marked_as_crashed_by_the_server(desk
     from prefect.settings import PREFECT_API_URL, temporary_settings
     from prefect.states import Running, Submitting
 
+    from flows.artifacts import ALIVE
     from flows.deployments import POOL
     from flows.finetune import finetune_logic
-    from flows.watch import BEAT, SILENT, UNBORN, crash_the_silent
+    from flows.watch import BEAT, SILENT, UNBORN, UNHEARD, crash_the_silent
 
     with temporary_settings({PREFECT_API_URL: desk.env["PREFECT_API_URL"]}), get_client(sync_client=True) as client:
-        found = [client.read_automations_by_name(name)[0].trigger for name in (SILENT, UNBORN)]
+        found = [client.read_automations_by_name(name)[0].trigger for name in (SILENT, UNHEARD, UNBORN)]
         patience = [trigger.within for trigger in found if isinstance(trigger, EventTrigger)]
-        assert [timedelta(minutes=3), timedelta(minutes=5)] == patience
+        assert [timedelta(minutes=3), timedelta(minutes=3), timedelta(minutes=5)] == patience
         crash_the_silent(POOL, timedelta(seconds=10), timedelta(seconds=10))
-        run, unheard = (
+        run, unheard, without_beats = (
             client.create_flow_run(finetune_logic, parameters={"recipe": desk.recipe}, state=Running())
-            for _ in range(2)
+            for _ in range(3)
         )
         deployment = client.read_deployment_by_name("finetune-logic/finetune-logic").id
         unborn = client.create_flow_run_from_deployment(deployment, state=Submitting())
         told = {"prefect.resource.id": f"prefect.flow.{run.flow_id}", "prefect.resource.role": "flow"}
-        beat = {
-            "id": str(uuid4()),
-            "occurred": datetime.now(UTC).isoformat(),
-            "event": BEAT,
-            "resource": {"prefect.resource.id": f"prefect.flow-run.{run.id}"},
-            "related": [told | {"prefect.resource.name": "finetune-logic"}],
-        }
-        desk.call("POST", "events", [beat])
+        for one, event in ((without_beats, ALIVE), (run, BEAT)):
+            sign = {
+                "id": str(uuid4()),
+                "occurred": datetime.now(UTC).isoformat(),
+                "event": event,
+                "resource": {"prefect.resource.id": f"prefect.flow-run.{one.id}"},
+                "related": [told | {"prefect.resource.name": "finetune-logic"}],
+            }
+            desk.call("POST", "events", [sign])
         ended = [desk.ended(str(one.id), as_="Crashed", seconds=90) for one in (run, unheard, unborn)]
         crash_the_silent(POOL)
 
     silent, no_process = "Nothing was heard of its process", "no process began"
     said = [str(one["state"]["message"]) for one in ended]
     assert all(words in text for words, text in zip([silent, silent, no_process], said, strict=True)), said
+    assert "Running" == desk.state(str(without_beats.id)), "it is alive, and nothing is known of its beats"
 
 
 def test_a_cancelled_run_ends_its_children_within_ten_seconds_and_another_goes_on(desk: Desk) -> None:
