@@ -78,7 +78,7 @@ def restore(
     """Make a home of an archive, in a folder that is new or empty."""
     from storage.backup import restore as read
 
-    _said(read(place, Home(home) if home else Home.beside()), json=json)
+    _said(read(place, Home(home.resolve()) if home else Home.beside()), json=json)
 
 
 def _leftovers(home: Home, found: Sequence[Leftover], older_than: str) -> None:

@@ -36,9 +36,10 @@ class Home:
 
     @staticmethod
     def beside(recipe: Path | None = None) -> Home:
-        """`PONENS_HOME` if set, else `.ponens/` beside the recipe (or in the working directory)."""
-        chosen = os.environ.get("PONENS_HOME")
-        return Home(Path(chosen) if chosen else (recipe.parent if recipe else Path.cwd()).resolve() / ".ponens")
+        """`PONENS_HOME` if set, else `.ponens/` beside the recipe (or in the working directory); always absolute."""
+        if chosen := os.environ.get("PONENS_HOME"):
+            return Home(Path(chosen).resolve())
+        return Home((recipe.parent if recipe else Path.cwd()).resolve() / ".ponens")
 
     @property
     def warehouse(self) -> Path:

@@ -56,7 +56,7 @@ def finished(
     """A small recipe that has run once to its report."""
     path = tmp_path_factory.mktemp("finished") / "small.toml"
     path.write_text(recipe_text)
-    env = {**prefect, "PONENS_HOME": str(path.parent / "home")}
+    env = {**prefect, "PONENS_HOME": os.path.relpath(path.parent / "home", ROOT)}  # relative, as the deployments' is
     return ponens(env, "run", path), path, env
 
 
