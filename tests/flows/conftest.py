@@ -24,7 +24,8 @@ ROOT = Path(__file__).resolve().parents[2]
 
 def environment(**more: str) -> dict[str, str]:
     """The environment of a user who has installed Ponens, with `more` on top."""
-    kept = {name: value for name, value in os.environ.items() if not name.startswith(("PREFECT_", "PONENS_"))}
+    own = ("PREFECT_", "PONENS_", "MLFLOW_")
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(own)}
     return {**kept, "PYTHONPATH": str(ROOT), "DO_NOT_TRACK": "1", "OMP_NUM_THREADS": "1", **more}
 
 

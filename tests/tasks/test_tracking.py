@@ -16,7 +16,8 @@ from tasks.training import tracking
 
 @pytest.fixture
 def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Home:
-    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", "")  # what MLflow sets itself is undone with this
+    monkeypatch.delenv("MLFLOW_TRACKING_URI")
     return Home(tmp_path / "home")
 
 
