@@ -62,7 +62,7 @@ def test_trials_with_other_questions_or_another_way_to_ask_are_evaluated_apart(r
         (["train.rnak=8,16"], "did you mean 'rank'"),
         (["train.rank=8,16", "train.rank=32"], "each key once"),
         (["train.learning_rate=1e-4,0.0001"], "each value once"),
-        (["train.rank=8,3"], "cannot be served"),
+        (["train.rank=8,1024"], "cannot be served"),
     ],
 )
 def test_what_cannot_be_tried_is_refused_before_anything_runs(
