@@ -76,7 +76,7 @@ def test_the_schemas_beside_the_rows_are_in_the_fingerprint_but_no_rows(tmp_path
 
 @pytest.mark.parametrize("name", ["hf://datasets/org/name", "hf://org/name@main", "hf://org/name/data/a.jsonl"])
 def test_a_hubs_name_is_its_files_in_the_cache(tmp_path, monkeypatch, name):
-    hub = pytest.importorskip("huggingface_hub")
+    constants = pytest.importorskip("huggingface_hub.constants")  # it is loaded late by itself
     cache = tmp_path / "hub"
     commit, blob = "a" * 40, "b" * 64
     put(cache / "datasets--org--name", f"blobs/{blob}")
@@ -84,8 +84,8 @@ def test_a_hubs_name_is_its_files_in_the_cache(tmp_path, monkeypatch, name):
     link = cache / "datasets--org--name" / "snapshots" / commit / "data" / "a.jsonl"
     link.parent.mkdir(parents=True)
     link.symlink_to(f"../../../blobs/{blob}")
-    monkeypatch.setattr(hub.constants, "HF_HUB_CACHE", str(cache))
-    monkeypatch.setattr(hub.constants, "HF_HUB_OFFLINE", True)
+    monkeypatch.setattr(constants, "HF_HUB_CACHE", str(cache))
+    monkeypatch.setattr(constants, "HF_HUB_OFFLINE", True)
 
     assert named(source.local(name, tmp_path)) == ["a.jsonl"]
 
@@ -97,9 +97,9 @@ def test_a_name_that_nobody_can_fetch_is_refused(tmp_path, name, said):
 
 
 def test_a_hub_that_does_not_give_is_told_with_its_name(tmp_path, monkeypatch):
-    hub = pytest.importorskip("huggingface_hub")
-    monkeypatch.setattr(hub.constants, "HF_HUB_CACHE", str(tmp_path))
-    monkeypatch.setattr(hub.constants, "HF_HUB_OFFLINE", True)
+    constants = pytest.importorskip("huggingface_hub.constants")  # it is loaded late by itself
+    monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path))
+    monkeypatch.setattr(constants, "HF_HUB_OFFLINE", True)
 
     with pytest.raises(UsageError, match="hf://org/gone was not to be had"):
         source.local("hf://org/gone", tmp_path)
