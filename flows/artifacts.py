@@ -152,6 +152,7 @@ def waiting(name: str, said: str | None) -> None:
             found = client.read_flow_run(context.flow_run.id).state
             if found and found.is_running():
                 client.set_flow_run_state(context.flow_run.id, state)
+                alive()  # Running is told anew, and whoever watches waits anew for a sign
     except (httpx.HTTPError, PrefectHTTPStatusError) as error:
         log.warning("Prefect could not be told of it: %s", error)
 
