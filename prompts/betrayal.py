@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-import unicodedata
+
+from storage.records import folded
 
 # Read once markup is gone and every space is single. A letter makes the difference between a key and the key of a
 # box; "noun" may be a thing in the puzzle.
@@ -70,8 +71,8 @@ def betrays(text: str, puzzle: str = "") -> str | None:
     A conclusion ("so the answer is B") is honest, and so is talk of keys and hints that stand in the
     puzzle: give its text as `puzzle`, and what it speaks of itself betrays nothing.
     """
-    plain = " ".join(_MARKUP.sub("", unicodedata.normalize("NFKC", text)).split())
-    asked = " ".join(unicodedata.normalize("NFKC", puzzle).split()).casefold()
+    plain = " ".join(_MARKUP.sub("", folded(text)).split())
+    asked = " ".join(folded(puzzle).split()).casefold()
     found = [
         (match.start(), match[0].strip(" ,。;:("))
         for start, end in _windows(plain)

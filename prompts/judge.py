@@ -9,11 +9,10 @@ A change of wording or of reading raises VERSION, which is part of every key tha
 from __future__ import annotations
 
 import re
-import unicodedata
 from collections.abc import Sequence
 from typing import Literal
 
-from storage.records import Message, digest, language_of
+from storage.records import Message, digest, folded, language_of
 
 VERSION = "judge/1"
 Choice = Literal["first", "second", "tie"]
@@ -62,7 +61,7 @@ def compare(conversation: Sequence[Message], expected: str, first: str, second: 
 
 def read(reply: str) -> Choice | None:
     """What the judge settles on, by the last line that states a verdict; None where none does."""
-    text = unicodedata.normalize("NFKC", _THINK.sub("", reply))
+    text = folded(_THINK.sub("", reply))
     found = [match["word"].casefold() for match in _VERDICT.finditer(text)]
     return _CHOICES[found[-1]] if found else None
 

@@ -10,14 +10,13 @@ costs more than in proportion to its length. docs/reading.md says how well this 
 from __future__ import annotations
 
 import re
-import unicodedata
 from bisect import bisect_left
 from collections.abc import Iterator
 from functools import lru_cache
 from typing import NamedTuple
 
 from prompts import phrases
-from storage.records import LETTERS, Question, Reading
+from storage.records import LETTERS, Question, Reading, folded
 
 EXTRACTORS = ("boxed", "answer-line", "answer-tag", "cue", "option-text", "bare", "judged")
 CLASSES = ("outside", "several", "refused", "truncated", "unreadable")
@@ -40,7 +39,7 @@ def read(reply: str, question: Question, *, cut: bool = False) -> Reading:
     """
     start, end, thinking = _spoken(reply)
     spoken = _narrow(reply[start:end])
-    text = unicodedata.normalize("NFKC", spoken)
+    text = folded(spoken)
     options = _options(question.options)
     hit = _stated(text, options)
     if hit and cut and hit.end >= len(text.rstrip()) and hit.extractor != "answer-line":
@@ -93,7 +92,7 @@ class _Options(NamedTuple):
 def _options(options: tuple[str, ...]) -> _Options:
     letters, first = LETTERS[: len(options)], dict[str, str]()
     under = {a: first.setdefault(" ".join(text.split()), a) for a, text in zip(letters, options, strict=True)}
-    plain = tuple(_plain(unicodedata.normalize("NFKC", text)) for text in options)
+    plain = tuple(_plain(folded(text)) for text in options)
     return _Options(letters, plain, under, frozenset(text[:1] for text in plain))
 
 
@@ -128,7 +127,7 @@ def _origin(reply: str, text: str, place: int) -> int:
     row, column = text.count("\n", 0, place), place - (text.rfind("\n", 0, place) + 1)
     *before, line = reply.split("\n", row + 1)[: row + 1]
     begin = sum(map(len, before)) + row
-    return begin + bisect_left(range(len(line)), column, key=lambda n: len(unicodedata.normalize("NFKC", line[:n])))
+    return begin + bisect_left(range(len(line)), column, key=lambda n: len(folded(line[:n])))
 
 
 def _stated(text: str, options: _Options) -> _Hit | None:
@@ -267,7 +266,7 @@ def _around(text: str, letter: re.Match[str], form: phrases.Form) -> tuple[int, 
 
 def _spoken_of(letter: str, question: Question) -> bool:
     """Whether the letter may be a person or a thing of the problem, or "right" an option's own word."""
-    told = unicodedata.normalize("NFKC", "\n".join((question.problem, question.question, *question.options)))
+    told = folded("\n".join((question.problem, question.question, *question.options)))
     return bool(re.search(rf"(?<![A-Za-z0-9]){letter}(?![A-Za-z0-9])|\b(?i:right|correct)\b|正确", told))
 
 

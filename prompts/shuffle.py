@@ -14,12 +14,11 @@ as "the first option", there is no copy. A rationale is never lost by that: the 
 from __future__ import annotations
 
 import re
-import unicodedata
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 from prompts import choice
-from storage.records import LETTERS, Question, digest
+from storage.records import LETTERS, Question, digest, folded
 
 ALIKE, REFER, NAMED, UNCLEAR = (
     "two options read alike",
@@ -74,12 +73,12 @@ _LISTED = re.compile(r"\W*(?P<letter>[A-Z])\W? ?[).:：、．]")
 
 def anchored(question: Question) -> str | None:
     """Why the options of a question must stay in their order, None if they may change places."""
-    options = [unicodedata.normalize("NFKC", option).strip() for option in question.options]
+    options = [folded(option).strip() for option in question.options]
     if len({option.casefold() for option in options}) < len(options):
         return ALIKE
     if any(_OTHERS.search(o) or _LOWER.search(o) or _capitals(o, question, o) for o in options):
         return REFER
-    asked = unicodedata.normalize("NFKC", question.question)
+    asked = folded(question.question)
     given = f"{question.problem}\n{asked}"
     names = _capitals(question.problem, question, given)
     if _BY_LETTER.search(asked) or _capitals(asked, question, given).keys() - names.keys():

@@ -23,6 +23,7 @@ _APART = re.compile(r"\d\s+(?=\d)")
 _REMEMBERED = 1 << 15  # texts: a question's identity is asked for several times while it passes by
 _canonical = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode
 _NUMBERED = re.compile(r"(?:选择题)?\d{1,3}[.、:)](?!\d)")
+_AREA = re.compile(r"(?<![A-Za-z])[cdkmµμ]?m\Z")  # metres, whose square and cube are one word: ㎡, m², m2
 
 
 class PonensError(Exception):
@@ -70,14 +71,51 @@ def language_of(text: str) -> Literal["zh", "en"]:
     return "zh" if _HAN.search(text) else "en"
 
 
+@functools.cache
+def _figures() -> re.Pattern[str]:
+    """Runs of superscripts, runs of subscripts, and other signs that NFKC begins or ends with a digit."""
+    groups: dict[str, list[str]] = {"raised": [], "lowered": [], "other": ["\u2044"]}
+    for code in (*range(0xA0, 0x3400), *range(0x1F100, 0x1F10B)):
+        sign = chr(code)
+        tag, _, parts = unicodedata.decomposition(sign).partition(" ")
+        plain = unicodedata.normalize("NFKC", sign)
+        if tag in ("<super>", "<sub>") and " " not in parts and sign not in "ªº":
+            groups["raised" if tag == "<super>" else "lowered"].append(sign)
+        elif plain != sign and not sign.isdecimal() and (plain[0].isdecimal() or plain[-1].isdecimal()):
+            groups["other"].append(sign)
+    raised, lowered, other = ("[" + re.escape("".join(signs)) + "]" for signs in groups.values())
+    return re.compile(f"(?P<raised>{raised}+)|(?P<lowered>{lowered}+)|{other}")
+
+
+def _apart(hit: re.Match[str]) -> str:
+    """What such signs mean in plain text, kept apart from the digits beside them."""
+    text, plain = hit.string, unicodedata.normalize("NFKC", hit[0]).replace("\u2044", "/")
+    before = text[hit.start() - 1] if hit.start() else ""
+    after = unicodedata.normalize("NFKC", text[hit.end() : hit.end() + 1])
+    space = " " if (plain[-1].isdecimal() or plain[-1] == ".") and after[:1].isdecimal() else ""
+    if hit["raised"]:
+        return ("" if _AREA.search(text, max(0, hit.start() - 3), hit.start()) else "^") + plain + space
+    lead = "_" if hit["lowered"] else " "
+    return (lead if before.isdecimal() and plain[0].isdecimal() else "") + plain + space
+
+
+def folded(text: str) -> str:
+    """NFKC, in which a digit is only what was one: "2³" becomes "2^3" and not "23", "2½" becomes "2 1/2".
+
+    Subscripts, circled numbers and their like are kept apart from digits beside them, for they are no part of the
+    number. Areas and volumes keep their plain form: "5 m²" and "5 ㎡" are "5 m2".
+    """
+    if text.isascii():
+        return text
+    return unicodedata.normalize("NFKC", _figures().sub(_apart, text))
+
+
 def normal(text: str) -> str:
-    """Text without what says nothing: Unicode form (NFKC), case, white space except between two digits, its number.
+    """Text without what says nothing: Unicode form (`folded`), case, white space except between two digits, its number.
 
     Its number is what an exam prints before it: "12.", "3、" or "选择题 1：".
     """
-    if not text.isascii():
-        text = unicodedata.normalize("NFKC", text)
-    text = "".join(_APART.sub(lambda hit: f"{hit[0][0]}\x00", text.casefold()).split())
+    text = "".join(_APART.sub(lambda hit: f"{hit[0][0]}\x00", folded(text).casefold()).split())
     return text[hit.end() :] if (hit := _NUMBERED.match(text)) else text
 
 

@@ -9,12 +9,11 @@ arrive: rationales found without the key first, then by sample, then by text.
 from __future__ import annotations
 
 import re
-import unicodedata
 from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 
 from evals.rationales import is_hinted
-from storage.records import language_of
+from storage.records import folded, language_of
 
 Dropped = Literal["near-copy", "surplus"]
 Row = Mapping[str, Any]
@@ -45,7 +44,7 @@ def select(rows: Sequence[Row], most: int, near_copy: float) -> list[tuple[int, 
 
 def shape(text: str) -> frozenset[str]:
     """The character n-grams of a text, 3 long in Chinese and 5 in English, without case, spaces and punctuation."""
-    plain = _NOISE.sub("", unicodedata.normalize("NFKC", text).casefold())
+    plain = _NOISE.sub("", folded(text).casefold())
     n = _GRAM[language_of(plain)]
     return frozenset(plain[i : i + n] for i in range(max(1, len(plain) - n + 1)))
 

@@ -1,20 +1,20 @@
 """Answers to instructions: exact match and chrF with a reference.
 
-`normal_answer` is what "exact" means: Unicode NFKC (full-width letters, digits and most punctuation become
-half-width), Chinese full stop, quotes and dashes written as their ASCII kin, case folded, runs of white
-space one space and none beside a Han character, no closing full stop. What is said is compared, not how
-it is set: "答案是 ４２。" and "答案是42" are the same answer. chrF is taken over the same form.
+`normal_answer` is what "exact" means: `storage.records.folded` (full-width letters, digits and most punctuation
+become half-width, "10²" is 10^2 and not 102), Chinese full stop, quotes and dashes written as their ASCII kin,
+case folded, runs of white space one space and none beside a Han character, no closing full stop. What is said is
+compared, not how it is set: "答案是 ４２。" and "答案是42" are the same answer. chrF is taken over the same form.
 """
 
 from __future__ import annotations
 
 import re
-import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 from evals.scorers.base import Gold, Score, first_alike, reference
 from evals.scorers.likeness import chrf
+from storage.records import folded
 
 _KIN = str.maketrans("。、“”‘’「」『』—–‐−", ".,\"\"''\"\"''----")
 _BESIDE_HAN = re.compile(r"(?<=[\u3400-\u9fff])\s+|\s+(?=[\u3400-\u9fff])")
@@ -46,5 +46,5 @@ def normal_answer(text: str) -> str:
     >>> normal_answer(" The  Answer：４２。 ")
     'the answer:42'
     """
-    folded = unicodedata.normalize("NFKC", text).translate(_KIN).casefold()
-    return _BESIDE_HAN.sub("", " ".join(folded.split())).rstrip(".").rstrip()
+    plain = folded(text).translate(_KIN).casefold()
+    return _BESIDE_HAN.sub("", " ".join(plain.split())).rstrip(".").rstrip()

@@ -11,14 +11,13 @@ none is a copy. What may differ between copies is punctuation, and a few words o
 from __future__ import annotations
 
 import re
-import unicodedata
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from difflib import SequenceMatcher
 from itertools import chain
 
 from storage.cleaning.signs import NUMERALS, shingles
-from storage.records import normal
+from storage.records import folded, normal
 
 _TOKEN = re.compile(r"\d+(?:[.,]\d+)*|[\u3400-\u9fff]|[^\W\d_\u3400-\u9fff]+|[^\w\s]|_")
 _STOPS = frozenset(".!?。…;\n")  # what follows one begins a sentence
@@ -81,4 +80,4 @@ def _differences(one: Sequence[str], other: Sequence[str]) -> Iterator[tuple[Seq
 
 
 def _tokens(text: str) -> list[str]:
-    return _TOKEN.findall(unicodedata.normalize("NFKC", text))
+    return _TOKEN.findall(folded(text))

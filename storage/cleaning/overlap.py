@@ -18,7 +18,7 @@ import polars as pl
 from storage.cleaning.compare import asked
 from storage.cleaning.signs import runs
 from storage.dialogues import Record
-from storage.records import language_of
+from storage.records import folded, language_of
 
 WORDS, CHARACTERS = 13, 20
 COMMON = 10
@@ -74,7 +74,7 @@ def _row(number: int, record: Record) -> dict[str, Any]:
 
 def _words(frame: pl.DataFrame) -> pl.DataFrame:
     """Column `words` for `text`: words in lower case, Chinese ones character by character."""
-    plain = pl.col("text").str.normalize("NFKC").str.to_lowercase()
+    plain = pl.Series([folded(text) for text in frame["text"]], dtype=pl.String).str.to_lowercase()
     return frame.with_columns(words=plain.str.extract_all(_WORD)).drop("text")
 
 

@@ -38,6 +38,9 @@ def test_the_last_fence_is_the_answer() -> None:
         ("The Answer:  yes.", "the answer: yes"),
         ("他说“好”，走了。", '他说"好",走了'),
         ("使用 Python 语言", "使用Python语言"),
+        ("10²", "10^2"),
+        ("½", "1/2"),
+        ("12 m²", "12 ㎡"),
     ],
 )
 def test_answers_that_differ_in_how_they_are_set_are_the_same(answer: str, other: str) -> None:
@@ -45,7 +48,19 @@ def test_answers_that_differ_in_how_they_are_set_are_the_same(answer: str, other
     assert InstructionScorer().score(answer, gold(other)).right
 
 
-@pytest.mark.parametrize(("answer", "other"), [("3.5", "35"), ("not a", "a"), ("一二", "二一"), ("a b", "ab")])
+@pytest.mark.parametrize(
+    ("answer", "other"),
+    [
+        ("3.5", "35"),
+        ("not a", "a"),
+        ("一二", "二一"),
+        ("a b", "ab"),
+        ("10²", "102"),
+        ("25", "2⁵"),
+        ("2⁻¹", "2-1"),
+        ("2ⁿ", "2n"),
+    ],
+)
 def test_answers_that_say_something_else_are_wrong(answer: str, other: str) -> None:
     score = InstructionScorer().score(answer, gold(other))
 

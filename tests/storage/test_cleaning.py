@@ -61,6 +61,9 @@ def reasons(drops: list[dict[str, Any]]) -> dict[int, str]:
         ("他 是 谁？", "他是谁？"),
         ("12. Who?", "Who?"),
         ("选择题 3：谁？", "选择题 1：\n谁？"),
+        ("5 ㎡", "5 m²"),
+        ("H₂O", "H2O"),
+        ("图Ⅱ", "图II"),
     ],
 )
 def test_case_width_space_and_a_number_before_it_make_no_other_text(one, other):
@@ -68,10 +71,33 @@ def test_case_width_space_and_a_number_before_it_make_no_other_text(one, other):
 
 
 @pytest.mark.parametrize(
-    ("one", "other"), [("1 2", "12"), ("x<y", "x>y"), ("3.5 l", "5 l"), ("-3", "3"), ("Bob", "Bab")]
+    ("one", "other"),
+    [("1 2", "12"), ("x<y", "x>y"), ("3.5 l", "5 l"), ("-3", "3"), ("Bob", "Bab")]
+    + [
+        ("2³=8", "23=8"),
+        ("10₂", "102"),
+        ("log₂8", "log28"),
+        ("xⁿ⁺¹", "xn+1"),
+        ("2½", "21/2"),
+        ("①②", "12"),
+        ("①3", "13"),
+    ],
 )
 def test_numbers_and_signs_do_make_another_text(one, other):
     assert normal(one) != normal(other)
+
+
+def test_options_that_a_superscript_tells_apart_are_not_the_same_words():
+    assert said("p", "q", ("10²", "102", "20")) != said("p", "q", ("102", "102", "20"))
+
+
+@pytest.mark.parametrize(("planted", "left"), [("2³ + 5²", []), ("23 + 52", [1])])
+def test_an_evaluation_set_s_sum_with_powers_is_another_sum_than_the_one_without(tmp_path, planted, left):
+    words = "Ann writes a sum on the board and asks her class which number it makes: {} is what she wrote there."
+    held = asked(words.format("2³ + 5²"), "Which?", ("33", "75"))
+    kept, _ = cleaned(tmp_path, [asked(words.format(planted), "Which?", ("33", "75"))], against=[held])
+
+    assert left == [row["line"] for row in kept]
 
 
 def test_a_problem_s_group_is_the_same_however_it_is_cased_and_spaced():
