@@ -6,7 +6,6 @@ was made to mislead, `open` why it is misread today.
 
 import json
 import signal
-import unicodedata
 from pathlib import Path
 
 import pytest
@@ -16,7 +15,7 @@ from hypothesis import strategies as st
 from evals.vote import same_answer
 from prompts.choice import body, explain, read
 from prompts.reading import CLASSES, EXTRACTORS
-from storage.records import Question, Reading
+from storage.records import Question, Reading, folded
 
 REPLIES = [json.loads(line) for line in Path(__file__).with_name("replies.jsonl").read_text("utf-8").splitlines()]
 EAST = Question("Rik walks east.", "Which way does Rik walk?", ("south", "east", "north", "west"), answer="B")
@@ -48,9 +47,9 @@ def test_where_the_extractor_fired_is_what_it_read(row):
     found = read(row["reply"], asked(row))
 
     assert (found.at is None) == (found.extractor == "unreadable")
-    said = "" if found.at is None else unicodedata.normalize("NFKC", row["reply"][slice(*found.at)]).casefold()
+    said = "" if found.at is None else folded(row["reply"][slice(*found.at)]).casefold()
     if found.extractor == "option-text":
-        option = row["options"][asked(row).letters.index(found.answer)]
+        option = folded(row["options"][asked(row).letters.index(found.answer)])
         assert " ".join(option.casefold().strip(".").split()) in said.replace("*", "")
     elif found.answer:
         assert found.answer.casefold() in said
