@@ -67,6 +67,8 @@ class PairedFacts(TypedDict):
 
     difference: float
     ci95: list[float]
+    test: Literal["exact McNemar", "sign-flip"]
+    p: float
     mcnemar_p: float
     adjusted_p: float
     comparisons: int

@@ -1,35 +1,54 @@
 """Two sets of answers to the same questions become one word.
 
     rows {"id", "group", "gold", "answer" | None} of base and adapter ──verdict──▶ Verdict
+    rows {"id", "group", "score" | None}
 
 The rule. "better" or "worse" needs all three, else the word is "cannot tell":
-1. exact McNemar p < 0.05: the questions that changed lean to one side more than a fair coin does;
+1. p < 0.05. Where every question is right or wrong: exact McNemar, that is, the questions that changed lean to one
+   side more than a fair coin does. Where scores lie between (F1, a judge's marks, the mean of several replies): the
+   sign-flip test by problem, that is, so large a difference is rare when each problem's changes sign at random;
 2. the bootstrap interval of the difference, clustered by problem, excludes 0;
 3. the changes lie in at least six problems: below that no test by problem can reach 0.05 (2 / 2^5 > 0.05),
    and an interval drawn from so few problems is too narrow to be believed.
-An unreadable answer (None) is wrong. Asking for both tests can only make the word more careful.
+An unreadable answer (None) is wrong. Asking for both tests can only make the word more careful. How keys and answers
+are compared, `evals.answers` says.
 Where several adapters are compared with one base, p is adjusted for all comparisons: see `corrected`, and `across`
 for several evaluations.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
-from evals.stats import ALPHA, holm, mcnemar_exact, paired_bootstrap, smallest_detectable, wilson
-from storage.records import UsageError, seed_of
+from evals.pairs import Pair, pairs
+from evals.stats import (
+    ALPHA,
+    clustered_bootstrap,
+    holm,
+    mcnemar_exact,
+    paired_bootstrap,
+    sign_flip,
+    smallest_detectable,
+    smallest_detectable_mean,
+    wilson,
+)
+from storage.records import seed_of
 
 Word = Literal["better", "worse", "cannot tell"]
 Row = Mapping[str, Any]
+Test = Literal["exact McNemar", "sign-flip"]
 FEWEST_PROBLEMS = 6
-_FIELDS = ("id", "group", "gold", "answer")
 
 
 @dataclass(frozen=True, slots=True)
 class Side:
-    """One subject: its share of right answers, Wilson's interval, its share of unreadable ones."""
+    """One subject: its share of right answers, or mean score; the 95 % interval; its share of unreadable answers.
+
+    The interval is Wilson's, of scores the bootstrap's by problem.
+    """
 
     accuracy: float
     ci95: tuple[float, float]
@@ -43,7 +62,8 @@ class Side:
 class Verdict:
     """The word, its reason and every number behind it; `difference` is adapter less base.
 
-    `changed` problems hold a question that changed; `adjusted_p` is `mcnemar_p` in view of all `comparisons`.
+    `fixed` and `broken` are the ids of questions that became right or wrong, of scores those that rose or fell.
+    `changed` problems hold such a question; `adjusted_p` is `p` in view of all `comparisons`.
     """
 
     word: Word
@@ -54,20 +74,24 @@ class Verdict:
     adapter: Side
     difference: float
     ci95: tuple[float, float]
-    mcnemar_p: float
+    p: float
+    test: Test
     fixed: tuple[str, ...]
     broken: tuple[str, ...]
     detectable: float | None
     changed: int
     adjusted_p: float
     comparisons: int = 1
+    warnings: tuple[str, ...] = ()
 
     def paired(self) -> dict[str, Any]:
         """The `paired` part of an evaluation: counts under "fixed" and "broken", ids beside them."""
         return {
             "difference": self.difference,
             "ci95": list(self.ci95),
-            "mcnemar_p": self.mcnemar_p,
+            "test": self.test,
+            "p": self.p,
+            **({"mcnemar_p": self.p} if self.test == "exact McNemar" else {}),
             "adjusted_p": self.adjusted_p,
             "comparisons": self.comparisons,
             "fixed": len(self.fixed),
@@ -96,35 +120,38 @@ def verdict(
 
     `names` are the sides' names in messages, such as the files they were read from.
     """
-    base, adapter = _by_id(base_rows, names[0]), _by_id(adapter_rows, names[1])
-    _must_match(base, adapter, names)
-    ids = sorted(base)
-    score = {i: (_right(base[i]), _right(adapter[i])) for i in ids}
-    fixed = tuple(i for i in ids if score[i] == (False, True))
-    broken = tuple(i for i in ids if score[i] == (True, False))
-    by_problem: dict[str, list[int]] = {}
-    for i in ids:
-        by_problem.setdefault(str(base[i]["group"]), []).append(int(score[i][1]) - int(score[i][0]))
-    ci95 = paired_bootstrap(by_problem, seed_of("verdict", *ids))
-    p = mcnemar_exact(len(fixed), len(broken))
-    changed = sum(any(d) for d in by_problem.values())
-    word, reason = _word(len(fixed), len(broken), p, ci95, changed, len(ids))
-    return Verdict(
-        word=word,
-        reason=reason,
-        questions=len(ids),
+    asked, warnings = pairs(base_rows, adapter_rows, names)
+    fixed = tuple(one.id for one in asked if one.adapter > one.base)
+    broken = tuple(one.id for one in asked if one.adapter < one.base)
+    by_problem: dict[str, list[float]] = {}
+    for one in asked:
+        by_problem.setdefault(one.group, []).append(one.adapter - one.base)
+    seed = seed_of("verdict", *(one.id for one in asked))
+    ci95 = paired_bootstrap(by_problem, seed)
+    binary = all({one.base, one.adapter} <= {0.0, 1.0} for one in asked)
+    test: Test = "exact McNemar" if binary else "sign-flip"
+    p = mcnemar_exact(len(fixed), len(broken)) if binary else sign_flip(by_problem, seed)
+    found = Verdict(
+        word="cannot tell",
+        reason="",
+        questions=len(asked),
         problems=len(by_problem),
-        base=_side(base),
-        adapter=_side(adapter),
-        difference=(len(fixed) - len(broken)) / len(ids),
+        base=_side([one.base for one in asked], [one.base_unreadable for one in asked], asked, binary),
+        adapter=_side([one.adapter for one in asked], [one.adapter_unreadable for one in asked], asked, binary),
+        difference=math.fsum(one.adapter - one.base for one in asked) / len(asked),
         ci95=ci95,
-        mcnemar_p=p,
+        p=p,
+        test=test,
         fixed=fixed,
         broken=broken,
-        detectable=smallest_detectable(len(ids), (len(fixed) + len(broken)) / len(ids)),
-        changed=changed,
+        detectable=smallest_detectable(len(asked), (len(fixed) + len(broken)) / len(asked))
+        if binary
+        else smallest_detectable_mean(by_problem),
+        changed=sum(any(d) for d in by_problem.values()),
         adjusted_p=p,
+        warnings=tuple(warnings),
     )
+    return _worded(found)
 
 
 def corrected(verdicts: Sequence[Verdict]) -> list[Verdict]:
@@ -134,11 +161,8 @@ def corrected(verdicts: Sequence[Verdict]) -> list[Verdict]:
     """
     if len(verdicts) < 2:
         return list(verdicts)
-    found = []
-    for one, p in zip(verdicts, holm([v.mcnemar_p for v in verdicts]), strict=True):
-        word, reason = _word(len(one.fixed), len(one.broken), p, one.ci95, one.changed, one.questions, len(verdicts))
-        found.append(replace(one, word=word, reason=reason, adjusted_p=p, comparisons=len(verdicts)))
-    return found
+    adjusted = zip(verdicts, holm([v.p for v in verdicts]), strict=True)
+    return [_worded(replace(one, adjusted_p=p, comparisons=len(verdicts))) for one, p in adjusted]
 
 
 def across(paired: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
@@ -162,67 +186,45 @@ def _chance(fixed: int, broken: int, p: float, comparisons: int) -> str:
     )
 
 
-def _word(
-    fixed: int, broken: int, p: float, ci95: tuple[float, float], changed: int, n: int, comparisons: int = 1
-) -> tuple[Word, str]:
-    """The word and its reason, by the rule at the head of this file."""
-    if fixed + broken == 0:
-        return "cannot tell", f"No answer changed between right and wrong on any of the {n} questions."
-    flips = f"{fixed} of {n} questions were fixed and {broken} broken"
-    apart = ci95[0] > 0 or ci95[1] < 0
+def _worded(found: Verdict) -> Verdict:
+    """The verdict with its word and reason, by the rule at the head of this file."""
+    word, reason = _word(found)
+    return replace(found, word=word, reason=reason)
+
+
+def _word(v: Verdict) -> tuple[Word, str]:
+    binary = v.test == "exact McNemar"
+    if not v.fixed and not v.broken:
+        what = "No answer changed between right and wrong on" if binary else "No score changed on"
+        return "cannot tell", f"{what} any of the {v.questions} questions."
+    up, down = ("were fixed", "broken") if binary else ("scored higher", "lower")
+    flips = f"{len(v.fixed)} of {v.questions} questions {up} and {len(v.broken)} {down}"
+    p, several = v.adjusted_p, "" if v.comparisons == 1 else f", adjusted for {v.comparisons} comparisons"
     shown = "p < 0.0001" if p < 0.0001 else f"p = {p:.2g}" if p < 0.1 else f"p = {p:.2f}"
-    test = "exact McNemar" if comparisons == 1 else f"exact McNemar, adjusted for {comparisons} comparisons"
+    test = f"{v.test}{'' if binary else ' by problem'}{several}"
     if p >= ALPHA:
-        return "cannot tell", f"{flips}; chance alone gives such a split often enough ({shown}, {test})."
-    if changed < FEWEST_PROBLEMS:
-        where = "one problem" if changed == 1 else f"only {changed} problems"
+        often = "such a split" if binary else "such a difference"
+        return "cannot tell", f"{flips}; chance alone gives {often} often enough ({shown}, {test})."
+    if v.changed < FEWEST_PROBLEMS:
+        where = "one problem" if v.changed == 1 else f"only {v.changed} problems"
         return "cannot tell", f"{flips}, but they lie in {where}; at least {FEWEST_PROBLEMS} are needed."
-    low, high = (f"{100 * x:+.1f}".replace("-", "−") for x in ci95)
-    if not apart:
-        return "cannot tell", f"{flips} ({shown}), but counted by problem the interval {low} to {high} points holds 0."
+    low, high = (f"{100 * x:+.1f}" if binary else f"{x:+.3g}" for x in v.ci95)
+    between = f"{low} to {high}{' points' if binary else ''}".replace("-", "−")
+    if v.ci95[0] <= 0 <= v.ci95[1]:
+        return "cannot tell", f"{flips} ({shown}), but counted by problem the interval {between} holds 0."
     return (
-        "better" if fixed > broken else "worse",
-        f"{flips} ({shown}, {test}); the difference lies between {low} and {high} points.",
+        "better" if v.difference > 0 else "worse",
+        f"{flips} ({shown}, {test}); the difference lies between {between.replace(' to ', ' and ')}.",
     )
 
 
-def _right(row: Row) -> bool:
-    return row["answer"] is not None and row["answer"] == row["gold"]
-
-
-def _side(rows: Mapping[str, Row]) -> Side:
-    right, n = sum(map(_right, rows.values())), len(rows)
-    return Side(right / n, wilson(right, n), sum(r["answer"] is None for r in rows.values()) / n)
-
-
-def _by_id(rows: Iterable[Row], name: str) -> dict[str, Row]:
-    found: dict[str, Row] = {}
-    for number, row in enumerate(rows, 1):
-        if missing := [f for f in _FIELDS if f not in row]:
-            raise UsageError(f"{name}, row {number}", seen=sorted(row), expected=f"the fields {', '.join(_FIELDS)}",
-                             hint=f"add {', '.join(missing)}; an unreadable answer is null")  # fmt: skip
-        if row["gold"] is None:
-            raise UsageError(f"{name}, row {number}", seen="gold null", expected="the key of the question",
-                             hint="leave out questions without a key")  # fmt: skip
-        if str(row["id"]) in found:
-            raise UsageError(f"{name}, row {number}", seen=f"id {row['id']!r} a second time", expected="each id once",
-                             hint="give one row a question: the winner of its vote")  # fmt: skip
-        found[str(row["id"])] = row
-    if not found:
-        raise UsageError(name, seen="no rows", expected="a row for each question", hint="evaluate first")
-    return found
-
-
-def _must_match(base: Mapping[str, Row], adapter: Mapping[str, Row], names: tuple[str, str]) -> None:
-    for have, lack, where in ((base, adapter, names[1]), (adapter, base, names[0])):
-        if missing := sorted(have.keys() - lack.keys()):
-            raise UsageError(where, seen=f"{len(missing)} ids missing, the first {missing[0]!r}",
-                             expected=f"the same {len(have)} ids on both sides",
-                             hint="evaluate both on the same questions")  # fmt: skip
-    for field in ("gold", "group"):
-        for i in sorted(base):
-            if base[i][field] != adapter[i][field]:
-                raise UsageError(f"question {i!r}, {field}",
-                                 seen=f"{base[i][field]!r} in {names[0]}, {adapter[i][field]!r} in {names[1]}",
-                                 expected=f"the same {field} on both sides",
-                                 hint="evaluate both on the same version of the questions")  # fmt: skip
+def _side(scores: Sequence[float], unreadable: Sequence[bool], asked: Sequence[Pair], binary: bool) -> Side:
+    n, total = len(scores), math.fsum(scores)
+    if binary:
+        ci95 = wilson(total, n)
+    else:
+        by_problem: dict[str, list[list[float]]] = {}
+        for one, score in zip(asked, scores, strict=True):
+            by_problem.setdefault(one.group, []).append([score])
+        ci95 = clustered_bootstrap(by_problem, seed_of("side", n))[0]
+    return Side(total / n, ci95, sum(unreadable) / n)

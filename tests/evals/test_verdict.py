@@ -33,7 +33,7 @@ def test_the_mirror_of_a_gain_is_worse_with_mirrored_numbers():
     gain, loss = judged(base, adapter), judged(adapter, base)
 
     assert loss.word == "worse"
-    assert (loss.difference, loss.mcnemar_p) == (-gain.difference, gain.mcnemar_p)
+    assert (loss.difference, loss.p) == (-gain.difference, gain.p)
     assert (loss.fixed, loss.broken) == (gain.broken, gain.fixed)
     assert loss.ci95 == pytest.approx((-gain.ci95[1], -gain.ci95[0]))
 
@@ -41,7 +41,7 @@ def test_the_mirror_of_a_gain_is_worse_with_mirrored_numbers():
 def test_answers_all_equal_cannot_tell():
     v = judged("AB" * 20, "AB" * 20)
 
-    assert (v.word, v.mcnemar_p, v.difference, v.ci95) == ("cannot tell", 1.0, 0.0, (0.0, 0.0))
+    assert (v.word, v.p, v.difference, v.ci95) == ("cannot tell", 1.0, 0.0, (0.0, 0.0))
     assert "No answer changed" in v.reason
 
 
@@ -56,7 +56,7 @@ def test_an_interval_without_zero_does_not_outweigh_mcnemar():
     v = judged("B" * 7 + "A" * 93, "A" * 7 + "B" + "A" * 92)
 
     assert v.ci95[0] > 0
-    assert v.mcnemar_p == pytest.approx(18 / 256)
+    assert v.p == pytest.approx(18 / 256)
     assert v.word == "cannot tell"
 
 
@@ -64,7 +64,7 @@ def test_changes_within_five_problems_cannot_tell_whatever_p_says():
     five = judged("B" * 50, "A" * 50, group=lambda i: f"p{i % 5}")
     six = judged("B" * 50, "A" * 50, group=lambda i: f"p{i % 6}")
 
-    assert five.mcnemar_p < 0.0001
+    assert five.p < 0.0001
     assert (five.word, six.word) == ("cannot tell", "better")
     assert "only 5 problems" in five.reason
 
@@ -75,7 +75,7 @@ def test_a_gain_carried_by_a_few_big_problems_cannot_tell():
     adapter = "A" * 36 + "B" * 12 + "A" * 4 + "B" * 8 + "A" * 24
     v = judged(base, adapter, group=lambda i: f"p{i // 12 if i < 48 else i // 6}")
 
-    assert v.mcnemar_p < 0.05
+    assert v.p < 0.05
     assert v.ci95[0] < 0 < v.ci95[1]
     assert v.word == "cannot tell"
     assert "by problem" in v.reason
@@ -125,6 +125,55 @@ def test_the_dictionary_carries_the_contract():
     assert {"difference", "ci95", "mcnemar_p", "fixed", "broken", "verdict"} <= set(found["paired"])
     assert found["paired"]["fixed"] == 30
     assert found["paired"]["verdict"] == "better"
+
+
+def scored(scores, group=lambda i: f"p{i}"):
+    return [{"id": f"q{i:04}", "group": group(i), "score": score} for i, score in enumerate(scores)]
+
+
+def test_scores_of_right_and_wrong_give_the_verdict_of_their_answers():
+    base, adapter = "B" * 60 + "A" * 40, "A" * 50 + "B" * 10 + "A" * 40
+    by_key, by_score = judged(base, adapter), verdict(*(scored([x == "A" for x in side]) for side in (base, adapter)))
+
+    assert by_key == by_score
+    assert by_key == verdict(rows(base), scored([x == "A" for x in adapter]))
+
+
+def test_scores_between_are_judged_by_sign_flip_and_bootstrap():
+    draw = random.Random(3)
+    base = [draw.random() for _ in range(60)]
+    v = verdict(scored(base), scored([x + draw.uniform(-0.1, 0.3) for x in base]))
+
+    assert ("better", "sign-flip") == (v.word, v.test)
+    assert "mcnemar_p" not in v.paired()
+    assert 0.05 < v.ci95[0] < v.difference < v.ci95[1] < 0.15
+    assert v.reason.endswith("; the difference lies between " + f"{v.ci95[0]:+.3g} and {v.ci95[1]:+.3g}.")
+    assert "sign-flip by problem" in v.reason
+    assert "worse" == verdict(scored([x + 0.2 for x in base]), scored(base)).word
+
+
+def test_scores_that_rise_in_five_problems_cannot_tell():
+    five = verdict(scored([0.5] * 50, lambda i: i % 5), scored([0.7] * 50, lambda i: i % 5))
+
+    assert (0.0625, "cannot tell") == (five.p, five.word)
+
+
+def test_a_score_that_was_not_given_is_nothing_and_counted():
+    v = verdict(scored([None, 0.5]), scored([0.25, 0.5]))
+
+    assert (0.5, 0.0, 0.25) == (v.base.unreadable, v.adapter.unreadable, v.base.accuracy)
+
+
+def test_scores_that_only_move_at_random_cannot_tell_in_at_least_90_of_100_trials():
+    words = []
+    for trial in range(100):
+        draw = random.Random(20_000 + trial)
+        moves = [draw.gauss(0, 0.2) for _ in range(30)]
+        base = [draw.random() for _ in range(90)]
+        words.append(verdict(scored(base, lambda i: i // 3),
+                             scored([x + moves[i // 3] for i, x in enumerate(base)], lambda i: i // 3)).word)  # fmt: skip
+
+    assert words.count("cannot tell") >= 90
 
 
 GOOD = rows("AB")
