@@ -96,9 +96,10 @@ class Service:
         spec, name = self.spec, choose(self.spec.engine)
         place = models.snapshot(self.base_model, self.revision)
         public = place.name if models.folder(self.base_model) else self.base_model
-        base = look_at(place, public, models.identity(self.base_model, self.revision), spec.max_model_len)
+        identity, small = models.identity(self.base_model, self.revision), name == "transformers"
+        base = look_at(place, public, identity, spec.max_model_len, small=small)
         rank = engines.ranks(_ranks(self.home, self.names), SERVABLE_RANKS)
-        catalogue = Catalogue(self.home, self.names, base, work / _SHELF, most_rank=rank, merges=name == "transformers")
+        catalogue = Catalogue(self.home, self.names, base, work / _SHELF, most_rank=rank, merges=small)
         start = engines.Start(place, sockets / "engine", rank, bool(spec.trust_remote_code))
         command = (engines.vllm if name == "vllm" else engines.transformers)(start, spec)
         kept = self.home.logs / f"serve-{door.getsockname()[1]}.log"

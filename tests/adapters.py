@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 import struct
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -58,9 +58,13 @@ def peft(folder: Path, base: Path | str = "me/base", rank: int = 8, width: int =
     return folder
 
 
-def made(home: Home, name: str = "logic", *, digest: str = "i" * 64, **about: Any) -> Adapter:
-    """The next version of an adapter, as training leaves it."""
+def made(
+    home: Home, name: str = "logic", *, digest: str = "i" * 64, notes: Sequence[str] = (), **about: Any
+) -> Adapter:
+    """The next version of an adapter, as training leaves it, with empty files of the names `notes` beside."""
     work = peft(home.root / "work" / "one", about.get("base_model", "me/base"))
+    for note in notes:
+        (work / note).write_text("{}")
     facts = {"steps": 3, "loss_first": 2.0, "loss_last": 0.5, "valid_loss": 0.7} | about.pop("facts", {})
     told = {"base_model": "me/base", "settings": {"method": "lora", "rank": 8}, "snapshot": "abc", "prompt": "choice/2"}
     write_json(work / "adapter.json", {**told, **about, "facts": facts})

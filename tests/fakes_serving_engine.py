@@ -1,6 +1,7 @@
 """An engine without a model, as a process: `python -m tests.fakes_serving_engine SOCKET`.
 
-It says what it was asked, as JSON; told to vote, it says letters; some words make it slow, die or fail.
+It says what it was asked, as JSON; told to vote, it says letters; some words make it slow, die or fail. An adapter
+whose folder holds the file refused.json or deadly.json it refuses, or dies of.
 """
 
 from __future__ import annotations
@@ -62,6 +63,12 @@ async def load(request: Request) -> Response:
     body = orjson.loads(await request.body())
     if not Path(body["lora_path"], "adapter_model.safetensors").is_file():
         return JSONResponse({"error": {"message": f"no file in {body['lora_path']}"}}, 404)
+    if Path(body["lora_path"], "deadly.json").is_file():
+        print("RuntimeError: no kernel for these layers", file=sys.stderr, flush=True)
+        os._exit(1)
+    if Path(body["lora_path"], "refused.json").is_file():
+        said = f"Call to add_lora method failed: /tmp/x/{body['lora_name']} has no known layer"
+        return JSONResponse({"error": {"message": said, "type": "InternalServerError"}}, 500)
     _loaded[body["lora_name"]] = body["lora_path"]
     return Response()
 

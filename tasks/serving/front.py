@@ -181,7 +181,8 @@ class Front:
         model = self.link.catalogue.find(wanted.parameters.adapter_id)
         await self.link.ready(model)
         prompt = await self._prompt(model, wanted.inputs)
-        sent = lorax.completion(model, wanted, prompt, self.link.catalogue.base.context)
+        base, tokens = self.link.catalogue.base, not self.link.catalogue.merges  # the small engine names no tokens
+        sent = lorax.completion(model, wanted, prompt, base.context, tokens=tokens)
         return model, sent | {"model": self.link.engine_name(model)}
 
     async def _generated(self, request: Request, wanted: lorax.Asked, *, many: bool) -> Response:

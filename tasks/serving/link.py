@@ -24,6 +24,8 @@ from tasks.serving.supervisor import Supervisor
 log = logging.getLogger("ponens")
 
 _JSON = {"Content-Type": "application/json"}
+_DEATHS = 2  # of the engine while it loads an adapter, before that adapter is refused
+_LONGEST = 400  # characters of the engine's own reason
 
 
 class Link:
@@ -33,6 +35,9 @@ class Link:
         self.catalogue, self.supervisor = catalogue, supervisor
         self._loaded: set[tuple[int, str]] = set()
         self._loading: dict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
+        # engines that ended, by the adapter that they were loading or had yet to answer for
+        self._deaths: dict[str, set[int]] = defaultdict(set)
+        self._proven = {"base"}
 
     def engine_name(self, model: Model) -> str:
         """What the engine calls a model."""
@@ -51,16 +56,20 @@ class Link:
                 self._loaded.add((generation, name))
 
     async def _load(self, name: str) -> None:
+        if len(self._deaths[name]) >= _DEATHS:
+            why = self.supervisor.why or "it left no word"
+            raise self._unusable(name, f"the engine ended {_DEATHS} times when it was loaded or first asked: {why}")
         folder = await asyncio.to_thread(self.catalogue.take, name)
         async with self.asked("/v1/load_lora_adapter", {"lora_name": name, "lora_path": str(folder)}) as reply:
             said = await reply.read()
             if reply.status == 200 or b"already been loaded" in said:
                 return
-        refusal = Refusal(
-            422, f"adapter {name} cannot be served: the engine refuses it", code="adapter_unusable", param="model"
-        )
+        refusal = self._unusable(name, f"the engine refuses it: {_reason(said)}")
         self.catalogue.refuse(name, refusal)
         raise refusal
+
+    def _unusable(self, name: str, reason: str) -> Refusal:
+        return Refusal(422, f"adapter {name} cannot be served: {reason}", code="adapter_unusable", param="model")
 
     @asynccontextmanager
     async def asked(self, path: str, body: Mapping[str, Any]) -> AsyncIterator[aiohttp.ClientResponse]:
@@ -70,12 +79,20 @@ class Link:
         try:
             reply = await self.supervisor.session.post(path, data=orjson.dumps(body), headers=_JSON)
         except (aiohttp.ClientError, OSError) as error:
-            self.supervisor.doubt()
+            self._died(body)
             raise down(self.supervisor.after) from error
+        if reply.status == 200 and "model" in body:
+            self._proven.add(body["model"])
         try:
             yield reply
         finally:
             reply.release() if reply.content.is_eof() else reply.close()
+
+    def _died(self, body: Mapping[str, Any]) -> None:
+        self.supervisor.doubt()
+        name = str(body.get("lora_name") or body.get("model"))
+        if name not in self._proven:
+            self._deaths[name].add(self.supervisor.generation)
 
     async def told(self, path: str, body: Mapping[str, Any]) -> bytes:
         """The engine's whole reply. Refusal for anything but 200: in its words if the request is at fault, else 503."""
@@ -106,3 +123,14 @@ class Link:
         except (orjson.JSONDecodeError, KeyError, TypeError):
             message, param = "the engine refuses the request", None
         return Refusal(status if status >= 400 else 400, message[:2000], param=param)
+
+
+def _reason(said: bytes) -> str:
+    """What the engine says of a refusal, in one line."""
+    try:
+        error = orjson.loads(said)
+        error = error.get("error", error)
+        text = str(error["message"] if isinstance(error, dict) else error)
+    except (orjson.JSONDecodeError, KeyError, TypeError, AttributeError):
+        text = said.decode(errors="replace")
+    return " ".join(text.split())[:_LONGEST] or "it does not say why"

@@ -77,12 +77,17 @@ def asked(body: Mapping[str, Any]) -> Asked:
     return wanted
 
 
-def completion(model: Model, wanted: Asked, prompt: str | list[int], context: int | None) -> dict[str, Any]:
-    """The engine's request for a completion with the tokens and their log-probabilities.
+def completion(
+    model: Model, wanted: Asked, prompt: str | list[int], context: int | None, *, tokens: bool = True
+) -> dict[str, Any]:
+    """The engine's request for a completion with the tokens and their log-probabilities, if it gives `tokens`.
 
-    A reply is as long as the request says, or the adapter's manifest, or else as the `context` has room for.
+    Refusal 422 for details where it gives none. A reply is as long as the request says, or the adapter's manifest,
+    or else as the `context` has room for.
     """
     p = wanted.parameters
+    if p.details and not tokens:
+        raise Refusal(422, "details need log-probabilities: this server runs without vLLM", param="details")
     sampled = p.do_sample or any(value is not None for value in (p.temperature, p.top_k, p.top_p))
     chosen = {
         "temperature": (1.0 if p.temperature is None else p.temperature) if sampled else 0.0,
@@ -98,7 +103,8 @@ def completion(model: Model, wanted: Asked, prompt: str | list[int], context: in
         "response_format": _schema(p.response_format),
     }
     asked = {name: value for name, value in chosen.items() if value is not None}
-    return {**asked, "prompt": prompt, "logprobs": 0, "return_token_ids": True, "include_stop_str_in_output": True}
+    wish = {"logprobs": 0, "return_token_ids": True, "include_stop_str_in_output": True} if tokens else {}
+    return {**asked, "prompt": prompt, **wish}
 
 
 def generated(reply: Mapping[str, Any], wanted: Asked, marks: tuple[str, ...]) -> dict[str, Any]:

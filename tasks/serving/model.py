@@ -22,6 +22,7 @@ from tasks.engines import weights
 from tasks.serving.refusal import Refusal, why
 
 _SAMPLING = ("temperature", "top_p", "top_k", "min_p", "repetition_penalty")
+_SMALL = _SAMPLING[:2]  # what the small engine draws by
 _CHOICE = "choice/"
 
 
@@ -68,10 +69,14 @@ class Base:
     model: Model
 
 
-def base(folder: Path, name: str, identity: str, longest: int | None = None) -> Base:
-    """Read a base model's folder; no weights. `longest` is the context that it is served with, if not its own."""
+def base(folder: Path, name: str, identity: str, longest: int | None = None, *, small: bool = False) -> Base:
+    """Read a base model's folder; no weights. `longest` is the context that it is served with, if not its own.
+
+    `small` is whether the small engine serves it, which draws by temperature and top_p alone.
+    """
     config, settings = _json(folder / "config.json"), _json(folder / "generation_config.json")
-    drawn = {key: settings[key] for key in _SAMPLING if settings.get("do_sample") and settings.get(key) is not None}
+    known = _SMALL if small else _SAMPLING
+    drawn = {key: settings[key] for key in known if settings.get("do_sample") and settings.get(key) is not None}
     eos = _eos(folder)
     stops = {*_ids(settings.get("eos_token_id")), *_ids(config.get("eos_token_id"))} - {eos}
     model = Model(name, defaults=drawn, stops=tuple(sorted(stops)), marks=_marks(folder))

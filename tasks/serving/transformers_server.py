@@ -2,7 +2,7 @@
 
 It speaks as much of vLLM's HTTP as the front asks for (`tasks.serving.engines`). One model at a time is in memory:
 the base, or the base with one adapter's weights added. What waits for the same model is generated in one batch. A
-stream brings each reply whole, in one event.
+stream brings each reply whole, in one event. What it cannot do is refused (`tasks.serving.abilities`).
 """
 
 from __future__ import annotations
@@ -25,13 +25,18 @@ from starlette.routing import Route
 
 from tasks import lifeline
 from tasks.engines.base import Completion, Loading, Reader, Request, open_engine
+from tasks.serving.abilities import unable
 
 _BATCH = 64
 _FINISH = {"stop": "stop", "length": "length"}
 
 
 class Refused(Exception):
-    """The request is at fault."""
+    """The request is at fault, in its field `param` where one is named."""
+
+    def __init__(self, message: str, param: str | None = None) -> None:
+        super().__init__(message)
+        self.param = param
 
 
 class Server:
@@ -103,9 +108,11 @@ class Server:
         return text
 
     async def replies(self, body: Mapping[str, Any], prompt: str) -> tuple[list[Completion], int]:
-        """`n` replies, and the prompt's tokens. Refused if the prompt leaves no room."""
+        """`n` replies, and the prompt's tokens. Refused for what this engine cannot do, and a prompt without room."""
         subject = body["model"]
         reader = self.reader(subject)
+        if field := unable(body, reader.stops):
+            raise Refused(f"{field} cannot be served: this server runs without vLLM", field)
         tokens = len(reader.tokenizer(prompt, add_special_tokens=False)["input_ids"])
         most = body.get("max_tokens") or body.get("max_completion_tokens") or reader.context
         if tokens >= reader.context:
@@ -120,7 +127,8 @@ class Server:
         self.waiting += zip(requests, futures, strict=True)
         self.some.set()
         self.served += 1
-        return [_cut(reply, body.get("stop")) for reply in await asyncio.gather(*futures)], tokens
+        keep = bool(body.get("include_stop_str_in_output"))
+        return [_cut(reply, body.get("stop"), keep=keep) for reply in await asyncio.gather(*futures)], tokens
 
 
 def application(server: Server) -> Starlette:
@@ -160,7 +168,8 @@ def application(server: Server) -> Starlette:
         return Response(said, media_type="text/plain; version=0.0.4")
 
     async def refused(asked: Asked, error: Exception) -> JSONResponse:
-        return JSONResponse({"error": {"message": str(error), "type": "invalid_request_error"}}, 400)
+        told = {"message": str(error), "type": "invalid_request_error", "param": getattr(error, "param", None)}
+        return JSONResponse({"error": told}, 400)
 
     posts = {
         "/v1/chat/completions": chat,
@@ -203,11 +212,15 @@ def _choice(index: int, reply: Completion, part: str) -> dict[str, Any]:
     return {"index": index, **said, "finish_reason": _FINISH.get(reply.finish, "stop"), "logprobs": None}
 
 
-def _cut(reply: Completion, stop: object) -> Completion:
-    """The reply up to the first of the texts that end it."""
+def _cut(reply: Completion, stop: object, *, keep: bool) -> Completion:
+    """The reply up to the first of the texts that end it, which is left out unless it is to be kept."""
     stops = [stop] if isinstance(stop, str) else stop if isinstance(stop, list) else []
-    places = [at for text in stops if isinstance(text, str) and text and (at := reply.text.find(text)) >= 0]
-    return Completion(reply.key, reply.text[: min(places)], "stop", reply.tokens) if places else reply
+    places = [
+        (at, at + len(text) * keep)
+        for text in stops
+        if isinstance(text, str) and text and (at := reply.text.find(text)) >= 0
+    ]
+    return Completion(reply.key, reply.text[: min(places)[1]], "stop", reply.tokens) if places else reply
 
 
 def _number(body: Mapping[str, Any], name: str, default: float, low: float, high: float) -> float:

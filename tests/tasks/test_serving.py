@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 import random
 import shutil
 import signal
 import socket
+import sys
+import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -23,11 +26,15 @@ from storage import registry
 from storage.adapters import Adapter
 from storage.artifacts import MANIFEST, read_manifest, sha256, write_json
 from storage.home import Home
-from storage.records import UsageError
+from storage.records import PonensError, UsageError
 from tasks.serve import Address, check, listening
-from tasks.serving import engines
+from tasks.serving import engines, lorax
+from tasks.serving.abilities import unable
 from tasks.serving.guard import Limits
+from tasks.serving.model import Model
+from tasks.serving.refusal import Refusal
 from tasks.serving.spec import ServeSpec
+from tasks.serving.supervisor import Supervisor
 from tests.adapters import made, peft
 from tests.fakes_serving import Served, served
 
@@ -332,6 +339,135 @@ def test_an_engine_that_fails_at_one_request_says_no_more_than_that(server: Serv
     assert (422, "engine_failed") == (reply.status_code, reply.json()["error"]["code"])
     assert "secret" not in reply.text
     assert (400, False) == (room.status_code, "/srv" in room.text)
+
+
+def loaded_with(home: Home, note: str) -> Adapter:
+    """A new version whose folder makes the engine refuse it or die of it."""
+    return made(home, digest=os.urandom(32).hex(), base_identity="i" * 64, inference=INFERENCE, notes=(note,))
+
+
+def test_an_engine_s_own_reason_for_a_refusal_reaches_the_client(home: Home, server: Served) -> None:
+    version = loaded_with(home, "refused.json")
+    with server.client() as client:
+        reply = client.post(CHAT, json=question(model=str(version)))
+
+    assert 422 == reply.status_code
+    assert "the engine refuses it: Call to add_lora method failed" in reply.json()["error"]["message"]
+    assert "/tmp/x" not in reply.text
+
+
+def test_an_adapter_that_the_engine_dies_of_is_refused_and_the_base_lives_on(tmp_path: Path) -> None:
+    home = Home(tmp_path / "home")
+    trained(home)
+    deadly = loaded_with(home, "deadly.json")
+    with served(home, ["logic"]) as server, server.client() as client:
+        for _ in range(2):
+            assert 503 == client.post(CHAT, json=question(model=str(deadly))).status_code
+            wait_for(lambda: client.get("/ready").status_code == 200)
+        last = client.post(CHAT, json=question(model=str(deadly)))
+
+        assert 422 == last.status_code
+        assert "RuntimeError: no kernel for these layers" in last.json()["error"]["message"]
+        assert 200 == client.post(CHAT, json=question()).status_code
+
+
+ENGINE = """
+import os, signal, socket, sys
+signal.signal(signal.SIGTERM, signal.SIG_IGN)
+door = socket.socket(socket.AF_UNIX)
+door.bind(sys.argv[1])
+door.listen()
+for status in (200, {second}):
+    client, _ = door.accept()
+    client.recv(4096)
+    client.send(b"HTTP/1.1 %d X\\r\\nContent-Length: 0\\r\\nConnection: close\\r\\n\\r\\n" % status)
+    client.close()
+print("RuntimeError: worker", os.getpid(), "is gone", file=sys.stderr, flush=True)
+{last}
+"""
+
+
+def supervised(tmp_path: Path, second: int, last: str) -> Supervisor:
+    """An engine that is up for one look at it, then says `second`, and does `last`."""
+    socket_ = Path(tempfile.mkdtemp(prefix="ponens-")) / "engine"
+    command = [sys.executable, "-c", ENGINE.format(second=second, last=last), str(socket_)]
+    return Supervisor(command, dict(os.environ), socket_, tmp_path / "engine.log")
+
+
+def test_a_cancellation_while_a_dead_engine_is_cleared_away_ends_the_supervisor(tmp_path: Path) -> None:
+    async def run() -> float:
+        supervisor = supervised(tmp_path, 500, "import time; time.sleep(60)")
+        task = asyncio.create_task(supervisor.run())
+        while not supervisor.generation:
+            await asyncio.sleep(0.02)
+        while supervisor.ready:
+            await asyncio.sleep(0.02)
+        began = time.monotonic()
+        task.cancel()
+        await asyncio.wait({task}, timeout=20)
+        await supervisor.close()
+        assert task.cancelled() and supervisor.generation == 1
+        with pytest.raises(ProcessLookupError):
+            os.kill(supervisor.pid, 0)
+        return time.monotonic() - began
+
+    assert asyncio.run(run()) < 5
+
+
+def test_an_engine_that_ends_alike_again_and_again_ends_the_server_with_the_reason(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("tasks.serving.supervisor._LONGEST_WAIT_S", 0.01)
+
+    async def run() -> Supervisor:
+        supervisor = supervised(tmp_path, 500, "sys.exit(1)")
+        with pytest.raises(PonensError, match=r"ended 5 times in the same way(.|\n)*RuntimeError: worker \d+ is gone"):
+            await asyncio.wait_for(supervisor.run(), 60)
+        await supervisor.close()
+        return supervisor
+
+    assert 5 == asyncio.run(run()).generation
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("response_format", {"type": "json_object"}), ("tools", [{"type": "function"}]), ("logprobs", True),
+        ("logprobs", 0), ("top_logprobs", 3), ("best_of", 4), ("logit_bias", {"5": 1}), ("tool_choice", "required"),
+        ("frequency_penalty", 0.5), ("presence_penalty", -1), ("top_k", 20), ("min_p", 0.1), ("echo", True),
+        ("suffix", "end"), ("structured_outputs", {"choice": ["A"]}), ("reasoning_effort", "low"), ("min_tokens", 5),
+        ("prediction", {"content": "x"}), ("ignore_eos", True), ("stop_token_ids", [7]), ("functions", [{"name": "f"}]),
+        ("bad_words", ["no"]), ("allowed_token_ids", [1]), ("use_beam_search", True), ("n_probs", 1),
+    ],
+)  # fmt: skip
+def test_what_the_small_engine_cannot_do_it_names(field: str, value: object) -> None:
+    assert field == unable({"model": "base", "messages": [], field: value}, stops=[2])
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("response_format", {"type": "text"}), ("response_format", None), ("tools", []), ("logprobs", False),
+        ("n", 3), ("best_of", 1), ("logit_bias", {}), ("tool_choice", "none"), ("frequency_penalty", 0.0),
+        ("top_k", -1), ("user", "me"), ("stop", ["\n"]), ("stop_token_ids", [2]), ("seed", 0), ("stream", True),
+    ],
+)  # fmt: skip
+def test_what_asks_for_nothing_more_is_served(field: str, value: object) -> None:
+    assert unable({"model": "base", "messages": [], field: value}, stops=[2]) is None
+
+
+def test_details_are_refused_where_no_token_is_named() -> None:
+    wanted = lorax.asked({"inputs": "hi", "parameters": {"details": True}})
+
+    assert {"logprobs": 0} == _only(lorax.completion(Model("m"), wanted, "hi", 64), "logprobs")
+    with pytest.raises(Refusal, match="details need log-probabilities"):
+        lorax.completion(Model("m"), wanted, "hi", 64, tokens=False)
+    plain = lorax.asked({"inputs": "hi"})
+    assert unable(lorax.completion(Model("m"), plain, "hi", 64, tokens=False)) is None
+
+
+def _only(content: dict[str, object], name: str) -> dict[str, object]:
+    return {name: content[name]}
 
 
 def test_replies_leave_at_once() -> None:
