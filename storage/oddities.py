@@ -17,7 +17,8 @@ from typing import Any
 
 import polars as pl
 
-from storage.dialogues import Dialogue, Preference, Record
+from storage.dialogues import Dialogue, Record, Text
+from storage.formats.unread import NOTE, words_of
 from storage.records import LETTERS, Question, Rejected
 
 EXAMPLES = 10
@@ -59,6 +60,13 @@ KINDS = {
     "echoed-label": "inputs begin with the name of their field, such as '输入：'",
     "no-proof": "statements have no proof",
     "inexact-sql": "queries leave names unquoted: no database runs them, compare them as text",
+    "unpaired-preference": "rows are judged good, as unpaired preference has it: their answers are learnt as examples",
+    "kept-reasoning": "answers stand after their reasoning, which is kept between <think> tags",
+    "joined-rationale": "answers stand below their rationale: both are learnt",
+    "first-of-answers": "rows name several answers: the first is learnt",
+    "tools-in-system": "rows bring tools: they stand in the system turn",
+    "tool-calls": "answers call tools: the calls are learnt as <tool_call> blocks",
+    "weighted-turn": "turns have a weight other than 0 and 1: they are learnt from like any other",
     "blank-turn": "dialogues have a blank turn: it is left out",
     "answer-first": "dialogues begin before the first turn of a user: these turns are left out",
     "joined-turns": "dialogues have several turns of one role in a row: they become one",
@@ -81,12 +89,15 @@ class Oddities:
         self._asked: list[Question] = []
         self._broken = False  # of the present line: a reject makes its numbering unknowable
         self._here = ("", 0)
+        self._rows = 0
+        self._unread: Counter[str] = Counter()  # rows by the column that nobody read
         self._letters: Counter[str] = Counter()
         self._fair: dict[str, float] = defaultdict(float)
 
     def see(self, item: Record | Rejected) -> None:
         """Take the next item, in the order of the source."""
         if (item.file, item.line) != self._here:
+            self._rows += 1
             self._turn()
             self._here = (item.file, item.line)
         if isinstance(item, Rejected):
@@ -94,7 +105,10 @@ class Oddities:
             return
         self._remember(item)
         for kind in item.notes:
-            self._note(kind, _name(item))
+            if kind.startswith(NOTE):
+                self._unread[kind.removeprefix(NOTE)] += 1
+            else:
+                self._note(kind, _name(item))
         self._any(item)
         if isinstance(item, Question):
             self._question(item)
@@ -111,7 +125,14 @@ class Oddities:
         self._turn()
         self._skew()
         self._repeats()
-        return [self._warning(kind) for kind in KINDS if self._count[kind]]
+        unread = [self._passed_over()] if self._unread else []
+        return unread + [self._warning(kind) for kind in KINDS if self._count[kind]]
+
+    def _passed_over(self) -> dict[str, Any]:
+        """One warning for all columns with text that no reader reads."""
+        columns = [f"{name} ({count:,} of {self._rows:,} rows)" for name, count in self._unread.most_common()]
+        message = f"unread: {', '.join(columns)}"
+        return {"kind": "unread", "count": max(self._unread.values()), "message": message, "examples": columns}
 
     def _warning(self, kind: str) -> dict[str, Any]:
         count, examples = self._count[kind], self._examples[kind]
@@ -244,10 +265,4 @@ def _name(item: Record) -> str:
 
 
 def _texts(item: Record) -> tuple[str, ...]:
-    if isinstance(item, Question):
-        return (item.problem, item.question, *item.options)
-    if isinstance(item, Dialogue):
-        return tuple(message.content for message in item.messages)
-    if isinstance(item, Preference):
-        return (*(message.content for message in item.prompt), item.chosen, item.rejected)
-    return ()  # a text is as it is
+    return () if isinstance(item, Text) else words_of(item)  # a text is as it is

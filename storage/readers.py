@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -35,6 +36,8 @@ from storage.formats import (
     triples,
 )
 from storage.formats.base import At, Fault, Format, kind
+from storage.formats.turns import are_turns
+from storage.formats.unread import NOTE, Watched, unread
 from storage.records import Rejected, UsageError
 from storage.rows import Row, rows
 from storage.source import Named
@@ -48,10 +51,10 @@ FORMATS: dict[str, Format] = {
         logiqa2.FORMAT,
         logic_llm.FORMAT,
         folio.FORMAT,
+        preference.FORMAT,  # before dialogues: a pair may stand beside one
         messages.FORMAT,
         sharegpt.FORMAT,
         alpaca.FORMAT,
-        preference.FORMAT,
         proofnet.FORMAT,
         knights.FORMAT,
         *sql.FORMATS,
@@ -62,8 +65,9 @@ FORMATS: dict[str, Format] = {
     )
 }
 _LOOK = 20  # rows that are looked at before a file is given up
-_IMAGES = ("image", "images", "image_path", "image_url", "image_id", "pixel_values")
-
+_IMAGES = frozenset(
+    ("image", "images", "image_path", "image_url", "image_id", "pixel_values", "video", "videos", "audio", "audios")
+)
 Columns = Mapping[str, str]
 
 
@@ -119,16 +123,37 @@ def read(
 
 
 def _records(item: Row, format: Format, name: str, path: Path, columns: Columns) -> Iterator[Record | Rejected]:
-    at = At(name, item.line, path.parent)
+    at, records = At(name, item.line, path.parent), list[Record | Rejected]()
     try:
-        yield from format.records(_cells(item.value, columns), at)
+        row = Watched(_cells(item.value, columns))
+        _without_images(row)
+        for record in format.records(row, at):
+            records.append(record)
+        if not columns and row.keys() - row.read:
+            records = _noted(records, unread(row, [one for one in records if not isinstance(one, Rejected)]))
     except Fault as fault:
-        yield at.reject(fault)
+        records.append(at.reject(fault))
+    yield from records
+
+
+def _noted(records: list[Record | Rejected], names: list[str]) -> list[Record | Rejected]:
+    """The records of a row, the first with a note for each column that nobody read."""
+    told = tuple(f"{NOTE}{name}" for name in names)
+    for n, record in enumerate(records):
+        if told and not isinstance(record, Rejected):
+            return [*records[:n], replace(record, notes=(*record.notes, *told)), *records[n + 1 :]]
+    return records
+
+
+def _without_images(row: Columns) -> None:
+    """Fault for a row with images, or with other things that are no text."""
+    if not _IMAGES.isdisjoint(row) and (field := next((name for name in row if name in _IMAGES and row[name]), None)):
+        raise Fault(field, f"a row with {field}, and this release is text only")
 
 
 def _cells(value: Any, columns: Columns) -> dict[str, Any]:
-    if isinstance(value, list) and value and all(isinstance(turn, dict) and "from" in turn for turn in value):
-        value = {"conversations": value}  # a row that is the conversation itself
+    if isinstance(value, list) and are_turns(value):  # a row that is the dialogue itself
+        value = {"messages" if "role" in value[0] else "conversations": value}
     if not isinstance(value, dict):
         raise Fault("line", f"not an object but {kind(value)}")
     return {name: _at(value, column) for name, column in columns.items()} if columns else value
@@ -147,21 +172,25 @@ def _at(row: dict[str, Any], column: str) -> Any:
 
 
 def _sniffed(name: str, path: Path, columns: Columns) -> Format | None:
+    """The format of the first row that one knows. UsageError if all that is there are images."""
+    images = ""
     for item in itertools.islice(rows(name, path), _LOOK):
         if isinstance(item, Rejected):
             continue
         try:
             cells = _cells(item.value, columns)
-        except Fault:
+            _without_images(cells)
+        except Fault as fault:
+            images = images or (fault.field if fault.field in _IMAGES else "")
             continue
-        if image := next((field for field in _IMAGES if field in cells), None):
-            raise UsageError(
-                f"{name} holds images",
-                seen=f"a column {image!r}",
-                expected="text: this release is text only",
-                hint="map the columns of text with parse.columns to read these alone",
-            )
         for format in FORMATS.values():
             if format.sniff(cells):
                 return format
+    if images:
+        raise UsageError(
+            f"{name} holds images",
+            seen=f"a column {images!r}",
+            expected="text: this release is text only",
+            hint="map the columns of text with parse.columns to read these alone",
+        )
     return None

@@ -13,8 +13,12 @@ from collections.abc import Iterator
 from typing import Any
 
 from storage.dialogues import Dialogue
-from storage.formats.base import At, Cells, Fault, Format, listed, named, optional, said, text
+from storage.formats import signs
+from storage.formats.base import At, Cells, Fault, Format, named, optional, text
 from storage.formats.conversation import settled
+from storage.formats.opening import history, opened
+from storage.formats.reply import reply
+from storage.formats.transcript import is_transcript, transcribed
 from storage.records import Message
 
 _ECHO = re.compile(r"\s*(?:输入|[Ii]nput)\s*[:：]")
@@ -27,22 +31,24 @@ def sniff(row: Cells) -> bool:
 
 def records(row: Cells, at: At) -> Iterator[Dialogue]:
     """The dialogue of a row."""
-    input, system = optional(row, "input"), optional(row, "system")
+    odd = signs.notes(row)
+    input = optional(row, "input")
     asked = text(row, "instruction", empty=bool(input.strip()))
-    answer = Message("assistant", text(row, "output"))
-    before = [turn for pair in _history(row) for turn in pair]
-    asks = Message("user", "\n\n".join(part for part in (asked, input) if part.strip()))
-    opening = [Message("system", system)] if system else []
-    messages, notes = settled([*opening, *before, asks, answer], "history")
+    answer = Message("assistant", reply(row, odd).text)
+    before = history(row)
+    words = "\n\n".join(part for part in (asked, input) if part.strip())
+    asks = transcribed(words) if is_transcript(words) else [Message("user", words)]
+    messages, notes = settled(opened(row, [*before, *asks, answer], odd), "history")
     parts = (asked, input, answer.content)
     yield Dialogue(
         messages,
-        "chat" if before else "instruction",
+        "chat" if before or len(asks) > 1 else "instruction",
         source_id=named(row, "id"),
         file=at.file,
         line=at.line,
         notes=(
             *notes,
+            *sorted(odd),
             *(("echoed-label",) if _ECHO.match(input) else ()),
             *(("stray-spaces",) if any(part != part.strip() for part in parts) else ()),
         ),
@@ -65,15 +71,6 @@ def row(dialogue: Dialogue) -> dict[str, Any]:
         **({"system": dialogue.messages[0].content} if opens else {}),
         **({"history": [said_before[n : n + 2] for n in range(0, len(said_before), 2)]} if said_before else {}),
     }
-
-
-def _history(row: Cells) -> Iterator[tuple[Message, Message]]:
-    pairs = [] if row.get("history") is None else listed(row, "history")
-    for n, pair in enumerate(pairs):
-        if not isinstance(pair, list) or len(pair) != 2:
-            raise Fault(f"history[{n}]", "not a pair of turns")
-        asked, answer = (said(turn, f"history[{n}][{side}]", empty=True) for side, turn in enumerate(pair))
-        yield Message("user", asked), Message("assistant", answer)
 
 
 FORMAT = Format("alpaca", sniff, records, row)

@@ -1,10 +1,11 @@
 """OpenAI's chat messages.
 
     {"messages": [{"role": "system", "content": "…"}, {"role": "user", "content": "…"},
-                  {"role": "assistant", "content": "…", "train": false}, …]}
+                  {"role": "assistant", "content": "…", "train": false}, …], "tools": […]}
 
-`content` is text, or a list of text parts. `train`, or OpenAI's `weight` of 0 or 1, says whether an
-answer is learnt from. Calls of tools are no text and are rejected; odd turns: see `conversation`.
+How a turn may be said, what keeps it from being learnt and what becomes of calls of tools: see `turns`. A system
+prompt and tools may stand beside the messages: see `opening`. Messages of an assistant alone are text to go on
+training with, as ms-swift and XTuner write it. Odd turns: see `conversation`.
 """
 
 from __future__ import annotations
@@ -12,35 +13,32 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from storage.dialogues import Dialogue
-from storage.formats.base import At, Cells, Fault, Format, kind, listed, named, said
+from storage.dialogues import Dialogue, Text
+from storage.formats import signs
+from storage.formats.base import At, Cells, Fault, Format, named, said
 from storage.formats.conversation import settled
-from storage.records import Message, Role
+from storage.formats.opening import opened
+from storage.formats.turns import turns, unpacked
+from storage.records import Message
 
-ROLES: dict[str, Role] = {
-    "system": "system",
-    "developer": "system",
-    "user": "user",
-    "assistant": "assistant",
-    "tool": "tool",
-    "function": "tool",
-}
+_ALONE = ("assistant", "pretrain")  # roles of a text to go on training with
 
 
 def sniff(row: Cells) -> bool:
-    """A list of messages."""
-    return isinstance(row.get("messages"), list)
+    """A list of messages, or one as JSON in a text."""
+    return isinstance(unpacked(row.get("messages")), list) and not signs.compares(row)
 
 
-def records(row: Cells, at: At) -> Iterator[Dialogue]:
+def records(row: Cells, at: At) -> Iterator[Dialogue | Text]:
     """The dialogue of a row."""
-    messages, notes = settled(turns(row, "messages"), "messages")
-    yield Dialogue(messages, source_id=named(row, "id"), file=at.file, line=at.line, notes=notes)
-
-
-def turns(row: Cells, field: str) -> list[Message]:
-    """The messages at `field`, each checked by itself. Fault names the one that is none."""
-    return [_message(item, f"{field}[{n}]") for n, item in enumerate(listed(row, field))]
+    if "messages" not in row:
+        raise Fault("messages", "missing field")
+    if (words := _alone(unpacked(row["messages"]))) is not None:
+        yield Text(said(words, "messages[0].content"), source_id=named(row, "id"), file=at.file, line=at.line)
+        return
+    notes = signs.notes(row)
+    messages, mended = settled(opened(row, turns(row["messages"], "messages", notes), notes), "messages")
+    yield Dialogue(messages, source_id=named(row, "id"), file=at.file, line=at.line, notes=(*mended, *sorted(notes)))
 
 
 def row(dialogue: Dialogue) -> dict[str, Any]:
@@ -53,36 +51,10 @@ def chat(message: Message) -> dict[str, Any]:
     return {**message.dict(), **({} if message.train else {"train": False})}
 
 
-def _message(item: object, where: str) -> Message:
-    if not isinstance(item, dict):
-        raise Fault(where, f"not an object but {kind(item)}")
-    role = item.get("role")
-    if not isinstance(role, str) or role not in ROLES:
-        raise Fault(f"{where}.role", f"role {str(role)[:40]!r} is none of {', '.join(ROLES)}")
-    if item.get("tool_calls") or item.get("function_call"):
-        raise Fault(f"{where}.tool_calls", "a call of a tool is no text, and this release is text only")
-    return Message(ROLES[role], _content(item.get("content"), f"{where}.content"), learnt(item, where))
-
-
-def _content(content: object, where: str) -> str:
-    if not isinstance(content, list):
-        return said(content, where, empty=True)
-    for n, part in enumerate(content):
-        if not isinstance(part, dict) or part.get("type") != "text":
-            found = part.get("type") if isinstance(part, dict) else kind(part)
-            raise Fault(f"{where}[{n}]", f"a part of type {str(found)[:40]!r}, and this release is text only")
-    return "".join(said(part.get("text"), f"{where}[{n}].text", empty=True) for n, part in enumerate(content))
-
-
-def learnt(item: Cells, where: str) -> bool:
-    """What `train` or `weight` say of a turn; True where both are absent or null."""
-    for field in ("train", "weight"):
-        value = item.get(field)
-        if value is not None:
-            if value not in (0, 1):  # which True and False are as well
-                raise Fault(f"{where}.{field}", f"{str(value)[:40]!r} is neither true nor false")
-            return bool(value)
-    return True
+def _alone(messages: object) -> object:
+    if isinstance(messages, list) and len(messages) == 1 and isinstance(messages[0], dict):
+        return messages[0].get("content") if messages[0].get("role") in _ALONE else None
+    return None
 
 
 FORMAT = Format("messages", sniff, records, row)

@@ -1,12 +1,13 @@
 """Rows of two texts, one asked and one answered: the names of the columns say what for.
 
     {"prompt": "…", "completion": "…"}        instructions; texts, or lists of messages as TRL takes them
-    {"question": "…", "answer": "…"}          the same; `context`, if there, stands before the question
+    {"question": "…", "answer": "…"}          the same by any other name of `columns`: an instruction and a passage
+                                              stand before the question, a worked solution is the reply (see `reply`)
     {"source": "…", "target": "…"}            translation; also {"translation": {"en": "…", "de": "…"}}
     {"text": "…", "label": "…"}               classification; a label may be a number
-    {"document": "…", "summary": "…"}         summaries
+    {"document": "…", "summary": "…"}         summaries; also `article`, `dialogue`, `text`; `highlights`
 
-`system` and `id` may stand beside them. Other names of columns are mapped to these by the recipe.
+A system prompt, tools, a history and an `id` may stand beside them, and a judgement of the answer (see `signs`).
 """
 
 from __future__ import annotations
@@ -15,29 +16,59 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from storage.dialogues import Dialogue, Task
-from storage.formats import messages
-from storage.formats.base import At, Cells, Fault, Format, kind, named, optional, said, text
+from storage.formats import columns, prose, signs
+from storage.formats.base import At, Cells, Fault, Format, kind, named, said, text
 from storage.formats.conversation import settled
-from storage.records import Message
+from storage.formats.opening import history, opened
+from storage.formats.reply import column, holds, reply
+from storage.formats.transcript import is_transcript, transcribed
+from storage.formats.turns import are_turns, turns
+from storage.records import Message, Role
 
-_TAKEN = {"options", "premises", "chosen", "image"}  # what makes a row another format's
+# what makes a row another format's
+_TAKEN = {"options", "choices", "premises", "chosen", "image", "quiz", "db_id", "formal_statement", "completions"}
 
 
 def _prompted(row: Cells, at: At) -> Iterator[Dialogue]:
-    turns = [*_turns(row, "prompt", "user"), *_turns(row, "completion", "assistant")]
-    yield _dialogue(turns, row, at, "instruction")
+    notes = signs.notes(row)
+    given = [*_turns(row, "prompt", "user", notes), *_turns(row, "completion", "assistant", notes)]
+    yield _dialogue(given, row, at, "instruction", notes)
 
 
-def _turns(row: Cells, field: str, role: str) -> list[Message]:
-    if isinstance(row.get(field), list):
-        return messages.turns(row, field)
-    return [Message(messages.ROLES[role], text(row, field))]
+def _turns(row: Cells, field: str, role: Role, notes: set[str]) -> list[Message]:
+    """The turns of a cell: a text, a transcript of a user's turn, messages, or messages as JSON in a text."""
+    if field not in row:
+        raise Fault(field, "missing field")
+    if isinstance(row[field], list) or are_turns(row[field]):
+        return turns(row[field], field, notes)
+    if role == "user" and is_transcript(row[field]):
+        return transcribed(text(row, field))
+    return [Message(role, text(row, field))]
 
 
 def _asked(row: Cells, at: At) -> Iterator[Dialogue]:
-    context, question = optional(row, "context"), text(row, "question")
-    asked = f"{context}\n\n{question}" if context.strip() else question
-    yield _pair(row, at, "instruction", asked, text(row, "answer"), topic=context)
+    notes = signs.notes(row)
+    context = "\n\n".join(part for part in (prose.passage(row[name], name) for name in _contexts(row)) if part.strip())
+    question = column(row, columns.QUESTION)
+    asked = _turns(row, question, "user", notes) if question and row.get(question) is not None else []
+    above = [_instruction(row), context]
+    if asked and asked[0].role == "user":
+        above.append(asked.pop(0).content)
+    words = "\n\n".join(part for part in above if part.strip())
+    answer = reply(row, notes)
+    given = [*history(row), Message("user", words), *asked, Message("assistant", answer.text)]
+    yield _dialogue(given, row, at, "instruction", notes, answer.about, context)
+
+
+def _contexts(row: Cells) -> list[str]:
+    """The columns of passages, in order; a puzzle that is asked by itself is its own question."""
+    lowered = {name.lower(): name for name in row if isinstance(name, str)}
+    return [lowered[name] for name in columns.CONTEXT if name in lowered and row[lowered[name]] is not None]
+
+
+def _instruction(row: Cells) -> str:
+    name = column(row, columns.INSTRUCTION)
+    return said(row[name], name, empty=True) if name and row.get(name) is not None else ""
 
 
 def _translated(row: Cells, at: At) -> Iterator[Dialogue]:
@@ -59,22 +90,30 @@ def _classified(row: Cells, at: At) -> Iterator[Dialogue]:
 
 
 def _summed_up(row: Cells, at: At) -> Iterator[Dialogue]:
-    yield _pair(row, at, "summary", text(row, "document"), text(row, "summary"))
+    document, summary = (_first(row, names) for names in (columns.DOCUMENT, columns.SUMMARY))
+    yield _pair(row, at, "summary", text(row, document), text(row, summary))
 
 
-def _pair(
-    row: Cells, at: At, task: Task, asked: str, answer: str, about: dict[str, Any] | None = None, topic: str = ""
-) -> Dialogue:
-    return _dialogue([Message("user", asked), Message("assistant", answer)], row, at, task, about, topic)
+def _first(row: Cells, names: tuple[str, ...]) -> str:
+    return next((name for name in names if name in row), names[0])
+
+
+def _pair(row: Cells, at: At, task: Task, asked: str, answer: str, about: dict[str, Any] | None = None) -> Dialogue:
+    return _dialogue([Message("user", asked), Message("assistant", answer)], row, at, task, set(), about)
 
 
 def _dialogue(
-    turns: list[Message], row: Cells, at: At, task: Task, about: dict[str, Any] | None = None, topic: str = ""
+    turns: list[Message],
+    row: Cells,
+    at: At,
+    task: Task,
+    notes: set[str],
+    about: dict[str, Any] | None = None,
+    topic: str = "",
 ) -> Dialogue:
-    system = optional(row, "system")
-    opening = [Message("system", system)] if system else []
-    found, notes = settled([*opening, *turns], "prompt")
-    return Dialogue(found, task, about or {}, topic, named(row, "id"), at.file, at.line, notes=notes, context=topic)
+    given, mended = settled(opened(row, turns, notes), "prompt")
+    told = (*mended, *sorted(notes))
+    return Dialogue(given, task, about or {}, topic, named(row, "id"), at.file, at.line, notes=told, context=topic)
 
 
 def _strings(dialogue: Dialogue) -> dict[str, Any]:
@@ -88,16 +127,28 @@ def _strings(dialogue: Dialogue) -> dict[str, Any]:
 
 
 def _has(*names: str) -> Callable[[Cells], bool]:
-    return lambda row: set(names) <= set(row) and not _TAKEN & set(row)
+    return lambda row: set(names) <= row.keys() and not _TAKEN & row.keys()
 
 
 def _questions(row: Cells) -> bool:
+    if _TAKEN & row.keys() or {"prompt", "completion"} <= row.keys() or {"instruction", "output"} <= row.keys():
+        return False
     context = row.get("context")
-    return _has("question", "answer")(row) and not (isinstance(context, str) and "create table" in context.lower())
+    if isinstance(context, str) and "create table" in context.lower():
+        return False
+    asks = holds(row, columns.QUESTION) or holds(row, columns.INSTRUCTION)
+    alone = isinstance(row.get("puzzle"), str) and isinstance(row.get("solution"), dict)
+    return (asks or alone) and any(holds(row, names) for names in (columns.REPLY, columns.SOLUTION, columns.ANSWER))
 
 
 def _translations(row: Cells) -> bool:
     return isinstance(row.get("translation"), dict) or _has("source", "target")(row)
+
+
+def _summaries(row: Cells) -> bool:
+    return not _TAKEN & row.keys() and all(
+        any(name in row for name in names) for names in (columns.DOCUMENT, columns.SUMMARY)
+    )
 
 
 PROMPT_COMPLETION = Format("prompt-completion", _has("prompt", "completion"), _prompted, _strings)
@@ -106,5 +157,5 @@ FORMATS = (
     Format("question-answer", _questions, _asked),
     Format("translation", _translations, _translated),
     Format("classification", _has("text", "label"), _classified),
-    Format("summary", _has("document", "summary"), _summed_up),
+    Format("summary", _summaries, _summed_up),
 )

@@ -1,57 +1,145 @@
-"""Preference pairs: two answers to one prompt, the better one named.
+r"""Preference pairs: two answers to one prompt, the better one named.
 
     {"prompt": "…", "chosen": "…", "rejected": "…"}
+    {"conversations": […], "chosen": {"from": "gpt", "value": "…"}, "rejected": {…}}     LLaMA-Factory
+    {"messages": [… {"role": "assistant", …}], "rejected_response": "…"}                 ms-swift
+    {"chosen": "\n\nHuman: …\n\nAssistant: …", "rejected": "…"}                          HH-RLHF
+    {"prompt": "…", "response_0": "…", "response_1": "…", "better_response_id": 1}       PKU-SafeRLHF
 
-Each may be a list of messages instead, as TRL takes them; without `prompt`, what both lists begin
-with is the prompt. Two equal answers are rejected: nothing is preferred.
+The names of the two answers are those of `_ANSWERS`, those of the prompt `_ASKS`. Each may be a text, a transcript, a
+message, a list of messages, or one as JSON in a text; without a prompt, what both answers begin with is the prompt.
+Two equal answers are rejected: nothing is preferred.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import takewhile
 
 from storage.dialogues import Preference
-from storage.formats import messages
-from storage.formats.base import At, Cells, Fault, Format, named, optional, text
+from storage.formats.base import At, Cells, Fault, Format, kind, named, said
+from storage.formats.opening import history, opened
+from storage.formats.transcript import is_transcript, transcribed
+from storage.formats.turns import is_turn, turns, unpacked
 from storage.records import Message
+
+_ANSWERS = (
+    ("chosen", "rejected"),
+    ("chosen_messages", "rejected_messages"),
+    ("chosen_response", "rejected_response"),
+    ("response_chosen", "response_rejected"),
+    ("chosen", "reject"),
+)
+_WORSE = ("rejected_response", "rejected_messages")  # beside messages whose last answer is the better one
+_RANKED = ("better_response_id", "response_0", "response_1")
+_DIALOGUES = ("messages", "conversations", "conversation")
+_ASKS = ("prompt", "instruction", "input", "question", "query", "problem")
 
 
 def sniff(row: Cells) -> bool:
-    """A chosen and a rejected answer."""
-    return {"chosen", "rejected"} <= set(row)
+    """Two answers, the better one named."""
+    if any(set(names) <= row.keys() for names in (*_ANSWERS, _RANKED)):
+        return True
+    return row.get("messages") is not None and any(row.get(name) is not None for name in _WORSE)
 
 
 def records(row: Cells, at: At) -> Iterator[Preference]:
     """The pair of a row."""
-    system = optional(row, "system")
-    prompt = [Message("system", system)] if system else []
-    prompt += _turns(row, "prompt", "user") if row.get("prompt") is not None else []
-    chosen, rejected = (_turns(row, field, "assistant") for field in ("chosen", "rejected"))
-    shared = [one for one, other in zip(chosen[:-1], rejected[:-1], strict=False) if one == other]
-    if chosen[: len(shared)] == rejected[: len(shared)]:
-        prompt += shared if prompt[len(prompt) - len(shared) :] != shared else []
-        chosen, rejected = chosen[len(shared) :], rejected[len(shared) :]
-    for field, answer in (("chosen", chosen), ("rejected", rejected)):
+    notes: set[str] = set()
+    prompt, better, worse = _shared(*_parts(row, notes))
+    prompt = opened(row, prompt, notes)
+    for field, answer in (("chosen", better), ("rejected", worse)):
         if [message.role for message in answer] != ["assistant"] or not answer[0].content.strip():
             raise Fault(field, "expected one answer of an assistant after what both share")
-    if not any(message.role == "user" for message in prompt):
-        raise Fault("prompt", "missing field" if "prompt" not in row else "no turn of a user")
-    if chosen[0].content == rejected[0].content:
+    if not any(message.role == "user" and message.content.strip() for message in prompt):
+        missing = not any(name in row for name in (*_ASKS, *_DIALOGUES))
+        raise Fault("prompt", "missing field" if missing else "no turn of a user")
+    chosen, rejected = better[0].content, worse[0].content
+    if chosen == rejected:
         raise Fault("rejected", "the same as chosen: nothing is preferred")
+    id = named(row, "id")
     yield Preference(
-        tuple(prompt),
-        chosen[0].content,
-        rejected[0].content,
-        source_id=named(row, "id"),
-        file=at.file,
-        line=at.line,
+        tuple(prompt), chosen, rejected, source_id=id, file=at.file, line=at.line, notes=tuple(sorted(notes))
     )
 
 
-def _turns(row: Cells, field: str, role: str) -> list[Message]:
-    if isinstance(row.get(field), list):
-        return messages.turns(row, field)
-    return [Message(messages.ROLES[role], text(row, field))]
+def _parts(row: Cells, notes: set[str]) -> tuple[list[Message], list[Message], list[Message]]:
+    """Prompt, better and worse answer; either may begin with the prompt's own turns."""
+    if names := next((names for names in _ANSWERS if set(names) <= row.keys()), None):
+        better, worse = (_answer(row[name], name, notes) for name in names)
+        if "prompt" not in row and isinstance(row[names[0]], str) and not _asks(row):
+            return _apart(row[names[0]], row[names[1]], better, worse)
+        return _prompt(row, notes), better, worse
+    if "better_response_id" in row:
+        better_id = row["better_response_id"]
+        if better_id not in (0, 1):
+            raise Fault("better_response_id", f"{str(better_id)[:40]!r} is neither 0 nor 1")
+        order = _RANKED[1:] if better_id == 0 else _RANKED[:0:-1]
+        if missing := [name for name in order if name not in row]:
+            raise Fault(missing[0], "missing field")
+        return _prompt(row, notes), *(_answer(row[name], name, notes) for name in order)  # type: ignore[return-value]
+    worse_name = next((name for name in _WORSE if row.get(name) is not None), None)
+    if worse_name is None or row.get("messages") is None:
+        raise Fault(next((name for name in _ANSWERS[0] if name not in row), "messages"), "missing field")
+    dialogue = turns(row["messages"], "messages", notes)
+    worse = _answer(row[worse_name], worse_name, notes)
+    return [], dialogue, worse if len(worse) > 1 else [*dialogue[:-1], *worse]
+
+
+def _prompt(row: Cells, notes: set[str]) -> list[Message]:
+    if field := next((name for name in _DIALOGUES if row.get(name) is not None), None):
+        asked = turns(row[field], field, notes)
+        # a pair may stand beside the whole dialogue: its last answer is one of the two
+        return asked[:-1] if asked and asked[-1].role == "assistant" else asked
+    value = row.get("prompt")
+    if isinstance(unpacked(value), list):
+        return turns(value, "prompt", notes)
+    if is_transcript(value):
+        return transcribed(said(value, "prompt"))
+    before = history(row)
+    asks = _asks(row)
+    return [*before, Message("user", "\n\n".join(asks))] if asks else before
+
+
+def _asks(row: Cells) -> list[str]:
+    parts = [said(row[name], name, empty=True) for name in _ASKS if row.get(name) is not None]
+    return [part for part in parts if part.strip()]
+
+
+def _answer(value: object, field: str, notes: set[str]) -> list[Message]:
+    items = unpacked(value)
+    if is_turn(items):
+        return turns([items], field, notes)
+    if isinstance(items, list):
+        return turns(items, field, notes)
+    if is_transcript(value):
+        return transcribed(said(value, field))
+    if not isinstance(value, str):
+        raise Fault(field, f"expected text or messages, found {kind(value)}")
+    return [Message("assistant", said(value, field))]
+
+
+def _shared(
+    prompt: list[Message], better: list[Message], worse: list[Message]
+) -> tuple[list[Message], list[Message], list[Message]]:
+    """The three, with the turns that both answers begin with as the prompt's end."""
+    both = [one for one, _ in takewhile(lambda two: two[0] == two[1], zip(better[:-1], worse[:-1], strict=False))]
+    if prompt[len(prompt) - len(both) :] != both:
+        prompt = [*prompt, *both]
+    return prompt, better[len(both) :], worse[len(both) :]
+
+
+def _apart(
+    chosen: str, rejected: str, better: list[Message], worse: list[Message]
+) -> tuple[list[Message], list[Message], list[Message]]:
+    """Two texts without a prompt: the words that both begin with are the prompt, as TRL has it."""
+    if len(better) > 1 or len(worse) > 1:
+        return [], better, worse
+    same = sum(1 for _ in takewhile(lambda two: two[0] == two[1], zip(chosen, rejected, strict=False)))
+    end = max(chosen.rfind(" ", 0, same), chosen.rfind("\n", 0, same)) + 1  # never within a word
+    asked = chosen[:end].strip()
+    answers = ([Message("assistant", text[end:].lstrip())] for text in (chosen, rejected))
+    return [Message("user", asked)] if asked else [], *answers  # type: ignore[return-value]
 
 
 FORMAT = Format("preference", sniff, records)

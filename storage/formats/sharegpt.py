@@ -2,8 +2,8 @@
 
     {"id": "identity_0", "conversations": [{"from": "human", "value": "…"}, {"from": "gpt", "value": "…"}, …]}
 
-Also doubly nested, where `conversations` holds lists of turns: each is a dialogue of its own, or a
-reject. A system prompt may stand in `system`. Odd turns: see `conversation`.
+Also doubly nested, where `conversations` holds lists of turns: each is a dialogue of its own, or a reject. How a turn
+may be said: see `turns`. A system prompt and tools may stand beside: see `opening`. Odd turns: see `conversation`.
 """
 
 from __future__ import annotations
@@ -12,40 +12,47 @@ from collections.abc import Iterator
 from typing import Any
 
 from storage.dialogues import Dialogue
-from storage.formats.base import At, Cells, Fault, Format, kind, listed, named, optional, said
+from storage.formats import signs
+from storage.formats.base import At, Cells, Fault, Format, named
 from storage.formats.conversation import settled
-from storage.formats.messages import learnt
+from storage.formats.opening import opened
+from storage.formats.turns import are_turns, turns, unpacked
 from storage.records import Message, Rejected, Role
 
-ROLES: dict[str, Role] = {
-    "human": "user",
-    "user": "user",
-    "gpt": "assistant",
-    "chatgpt": "assistant",
-    "assistant": "assistant",
-    "function_call": "assistant",
-    "system": "system",
-    "tool": "tool",
-    "observation": "tool",
-    "function_response": "tool",
-}
+COLUMNS = ("conversations", "conversation", "dialog", "dialogue", "dialogs", "turns", "data", "chat", "chat_history")
 _SAID: dict[Role, str] = {"user": "human", "assistant": "gpt", "system": "system", "tool": "tool"}
 
 
 def sniff(row: Cells) -> bool:
-    """A list of conversations."""
-    return isinstance(row.get("conversations"), list)
+    """A list of conversations, or one as JSON in a text."""
+    return column(row) is not None and not signs.compares(row)
+
+
+def column(row: Cells) -> str | None:
+    """The column that holds the turns of a dialogue, by the names that sets give it."""
+    if "messages" in row:
+        return None
+    return next((name for name in COLUMNS if name in row and _holds_turns(name, unpacked(row[name]))), None)
+
+
+def _holds_turns(name: str, value: object) -> bool:
+    if not isinstance(value, list) or name == COLUMNS[0]:
+        return isinstance(value, list)
+    return are_turns(value) or (len(value) > 1 and all(isinstance(item, str) for item in value))
 
 
 def records(row: Cells, at: At) -> Iterator[Dialogue | Rejected]:
     """The dialogue of a row, or the several of a nested one."""
-    found, id = listed(row, "conversations"), named(row, "id")
-    if not found or not all(isinstance(inner, list) for inner in found):
-        yield _dialogue(row, found, "conversations", id, at)
+    field = column(row) or COLUMNS[0]
+    if field not in row:
+        raise Fault(field, "missing field")
+    items, id, notes = unpacked(row[field]), named(row, "id"), signs.notes(row)
+    if not isinstance(items, list) or not items or not all(isinstance(inner, list) for inner in items):
+        yield _dialogue(row, items, field, id, notes, at)
         return
-    for n, inner in enumerate(found):
+    for n, inner in enumerate(items):
         try:
-            yield _dialogue(row, inner, f"conversations[{n}]", id, at)
+            yield _dialogue(row, inner, f"{field}[{n}]", id, set(notes), at)
         except Fault as fault:
             yield at.reject(fault)
 
@@ -55,21 +62,9 @@ def row(dialogue: Dialogue) -> dict[str, Any]:
     return {"conversations": [_turn(message) for message in dialogue.messages]}
 
 
-def _dialogue(row: Cells, items: list[Any], field: str, id: str, at: At) -> Dialogue:
-    system = optional(row, "system")
-    opening = [Message("system", system)] if system else []
-    turns = [_message(item, f"{field}[{n}]") for n, item in enumerate(items)]
-    messages, notes = settled(opening + turns, field)
-    return Dialogue(messages, source_id=id, file=at.file, line=at.line, notes=notes)
-
-
-def _message(item: object, where: str) -> Message:
-    if not isinstance(item, dict):
-        raise Fault(where, f"not an object but {kind(item)}")
-    role = item.get("from")
-    if not isinstance(role, str) or role.lower() not in ROLES:
-        raise Fault(f"{where}.from", f"role {str(role)[:40]!r} is none of {', '.join(ROLES)}")
-    return Message(ROLES[role.lower()], said(item.get("value"), f"{where}.value", empty=True), learnt(item, where))
+def _dialogue(row: Cells, items: object, field: str, id: str, notes: set[str], at: At) -> Dialogue:
+    messages, mended = settled(opened(row, turns(items, field, notes), notes), field)
+    return Dialogue(messages, source_id=id, file=at.file, line=at.line, notes=(*mended, *sorted(notes)))
 
 
 def _turn(message: Message) -> dict[str, Any]:

@@ -35,10 +35,10 @@ ROWS: dict[str, Row] = {
     "logiqa2": {"id": 1, "answer": 2, "text": "p", "question": "q", "options": OPTIONS},
     "logic-llm": {"id": "L_1", "context": "p", "question": "q", "options": ["A) x", "B) y"], "answer": "B"},
     "folio": {"premises": ["p"], "premises-FOL": ["P"], "conclusion": "q", "label": "Unknown", "example_id": 3},
+    "preference": {"prompt": "Hi", "chosen": "Ho", "rejected": "Hm"},
     "messages": {"messages": TURNS},
     "sharegpt": {"id": "1", "conversations": [{"from": "human", "value": "Hi"}, {"from": "gpt", "value": "Ho"}]},
     "alpaca": {"instruction": "Say", "input": "it", "output": "said"},
-    "preference": {"prompt": "Hi", "chosen": "Ho", "rejected": "Hm"},
     "proofnet": {
         "id": "R|1",
         "nl_statement": "s",
@@ -187,7 +187,7 @@ def test_a_damaged_row_is_a_record_or_a_reject_and_never_more(tmp_path, name, da
             "messages",
             {"messages": [*TURNS, {"role": "assistant", "content": None, "tool_calls": [{}]}]},
             "messages[2].tool_calls",
-            "this release is text only",
+            "a call of a tool without the name of a function",
         ),
         ("messages", {"messages": [*TURNS, {**TURNS[1], "train": "no"}]}, "messages[2].train", "neither true nor"),
         ("messages", {"messages": [*TURNS, {"role": "system", "content": "x"}, *TURNS]}, "messages", "a system turn"),
@@ -207,7 +207,7 @@ def test_a_damaged_row_is_a_record_or_a_reject_and_never_more(tmp_path, name, da
         ("triples", {"object": ""}, "object", "empty object"),
         ("translation", {"translation": {"en": "Hi"}}, "translation", "each of two languages"),
         ("classification", {"label": None}, "label", "found null"),
-        ("question-answer", {"answer": ["x"]}, "answer", "expected text, found a list"),
+        ("question-answer", {"answer": [["x", {}]]}, "answer[0][1]", "expected an answer, found an object"),
     ],
 )
 def test_a_reject_names_field_and_reason(tmp_path, name, changes, field, reason):

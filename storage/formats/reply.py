@@ -1,0 +1,123 @@
+r"""The reply that a row teaches: its answer, its worked way, its thoughts, by the names of `columns`.
+
+{"answer": "2"}                                              2
+{"solution": "Add: 1 + 1 = 2.", "answer": "2"}               Add: 1 + 1 = 2.     scored against 2
+{"thinking_trajectories": ["Hm."], "attempt": "2"}           <think>\nHm.\n</think>\n\n2
+{"rationale": "Add.", "answer": "2"}                         Add.\n\n2           scored against 2
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from storage.formats import columns, prose
+from storage.formats.base import Cells, Fault, said
+from storage.formats.turns import call, unpacked, with_reasoning
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """What is learnt, the column it is from, and what a scorer may compare with."""
+
+    text: str
+    column: str
+    about: dict[str, Any]
+
+
+def column(row: Cells, names: Sequence[str]) -> str | None:
+    """The first of `names`, in any case, that holds something in `row`; else the first that is there; else None."""
+    here = {name: name for name in names if name in row}
+    if not here:
+        here = {name.lower(): name for name in row if isinstance(name, str)}
+    there = [here[name] for name in names if name in here]
+    return next((name for name in there if not _blank(row.get(name))), there[0] if there else None)
+
+
+def holds(row: Cells, names: Sequence[str]) -> bool:
+    """Whether one of `names`, in any case, is a column of `row` that is not null."""
+    name = column(row, names)
+    return name is not None and row.get(name) is not None
+
+
+def reply(row: Cells, notes: set[str]) -> Reply:
+    """The reply of a row. Fault if it has none."""
+    names = [column(row, names) for names in (columns.REPLY, columns.SOLUTION, columns.ANSWER)]
+    given, worked, short = (None if name is None or _blank(row.get(name)) else name for name in names)
+    if given is None and worked is None and short is None:
+        field = next((name for name in names if name is not None), None)
+        if field is None:
+            raise Fault("answer", "missing field")
+        prose.answers(row[field], field)
+        raise Fault(field, f"empty {field}")
+    if calls := _calls(row, short):
+        return Reply(calls, short or "", {})
+    text, name = _learnt(row, given, worked, short)
+    about: dict[str, Any] = {}
+    for other in (short, worked):
+        if other is not None and other != name:
+            about = {"answer": prose.answers(row[other], other)[0]}
+            break
+    if name == short and len(all_of_it := prose.answers(row[name], name)) > 1:
+        about = {"answers": all_of_it}
+        notes.add("first-of-answers")
+    return _reasoned(row, Reply(text, name, about), notes)
+
+
+def _learnt(row: Cells, given: str | None, worked: str | None, short: str | None) -> tuple[str, str]:
+    """The text to learn and its column: a reply, else the longer one of a worked way and the answer."""
+    if given is not None:
+        return _joined(row, given), given
+    answer = _joined(row, short) if short else ""
+    if worked:
+        way = prose.answers(_table(row[worked]), worked)[0]
+        if len(way) >= len(answer):
+            return way, worked
+    return answer, short or worked or ""
+
+
+def _joined(row: Cells, name: str) -> str:
+    """The first of several answers; spans are one answer of several parts."""
+    several = prose.answers(_table(row[name]), name)
+    return ", ".join(several) if name == "answers_spans" else several[0]
+
+
+def _table(value: object) -> object:
+    """A grid puzzle's table as lines of text; any other value as it is."""
+    if isinstance(value, dict) and isinstance(value.get("rows"), list) and isinstance(value.get("header"), list):
+        lines = [value["header"], *value["rows"]]
+        if all(isinstance(line, list) for line in lines):
+            return "\n".join(" | ".join(map(str, line)) for line in lines)
+    return value
+
+
+def _reasoned(row: Cells, answer: Reply, notes: set[str]) -> Reply:
+    """The reply after the reasoning that stands in columns of its own."""
+    about, text = dict(answer.about), answer.text
+    name = column(row, columns.RATIONALE)
+    if name is not None and not _blank(row.get(name)) and row[name] not in text:
+        about.setdefault("answer", text)
+        text = f"{_steps(row[name], name)}\n\n{text}"
+        notes.add("joined-rationale")
+    name = column(row, columns.THOUGHTS)
+    if name is not None and not _blank(row.get(name)) and "</think>" not in text:
+        text = with_reasoning(prose.answers(row[name], name)[0], text)
+        notes.add("kept-reasoning")
+    return Reply(text, answer.column, about)
+
+
+def _steps(value: object, field: str) -> str:
+    return "\n".join(said(step, field) for step in value) if isinstance(value, list) else said(value, field)
+
+
+def _calls(row: Cells, short: str | None) -> str:
+    """The calls of functions that are the answer, where tools stand beside it: xLAM."""
+    value = unpacked(row.get(short)) if short and row.get("tools") else None
+    if not isinstance(value, list) or not value or not all(isinstance(item, dict) and "name" in item for item in value):
+        return ""
+    return "\n".join(call(item, f"{short}[{n}]") for n, item in enumerate(value))
+
+
+def _blank(value: object) -> bool:
+    return value is None or value in ([], {}) or (isinstance(value, str) and not value.strip())

@@ -1,0 +1,43 @@
+"""Signs that a row is no example to learn from: a judgement of its answer, or another answer that is worse.
+
+    {"messages": […], "label": false}     KTO, an unpaired preference: also `kto_tag`, `is_correct`, …
+    {"question": "…", "answer": "…", "label": 0}
+
+A judgement is true or false, 1 or 0, or the same as text. An answer that is judged bad is a reject, so that it is
+counted and told; one that is judged good is an example (note "unpaired-preference").
+"""
+
+from __future__ import annotations
+
+from storage.formats.base import Cells, Fault
+
+JUDGEMENTS = ("kto_tag", "label", "is_correct", "correct", "is_good", "desirable")
+# what stands beside a prompt or a dialogue where two answers are compared
+_PAIRS = (
+    ("chosen", "rejected"),
+    ("chosen_messages", "rejected_messages"),
+    ("rejected_response",),
+    ("rejected_messages",),
+)
+_TRUE, _FALSE = ("true", "1", "yes"), ("false", "0", "no")
+
+
+def compares(row: Cells) -> bool:
+    """Whether a row holds two answers, the better one named."""
+    return any(all(row.get(name) is not None for name in names) for names in _PAIRS)
+
+
+def notes(row: Cells) -> set[str]:
+    """What there is to tell of a row whose answer may be learnt from. Fault for one that is judged bad."""
+    judged = [(name, verdict) for name in JUDGEMENTS if (verdict := _verdict(row.get(name))) is not None]
+    for name, good in judged:
+        if not good:
+            raise Fault(name, "a bad answer of an unpaired preference (KTO): no example to learn from")
+    return {"unpaired-preference"} if judged else set()
+
+
+def _verdict(value: object) -> bool | None:
+    if isinstance(value, bool | int) and value in (0, 1):
+        return bool(value)
+    word = value.strip().lower() if isinstance(value, str) else ""
+    return True if word in _TRUE else False if word in _FALSE else None

@@ -1,0 +1,207 @@
+"""Turns of a dialogue as the tools of the field write them, each described here once.
+
+    {"role": "assistant", "content": "…"}      also {"from": "gpt", "value": "…"}; content as a list of text parts
+    {"human": "…", "assistant": "…"}           a pair of turns: the names of `_PAIRS`, a `system` beside them
+    ["…", "…", …]                              texts alone: a user's and an assistant's in turn
+
+Beside the words of a turn are read: what says that it is not learnt from (`_SIGNS`); reasoning, which becomes
+`<think>…</think>` before the answer; calls of tools, which become `<tool_call>` blocks, as Hermes and Qwen write them.
+A list may also stand as JSON in a text.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from itertools import chain
+from typing import Any
+
+import orjson
+
+from storage.formats.base import Cells, Fault, kind, said
+from storage.records import Message, Role
+
+ROLES: dict[str, Role] = {
+    **dict.fromkeys(("system", "developer"), "system"),
+    **dict.fromkeys(("user", "human", "prompter"), "user"),
+    **dict.fromkeys(("assistant", "gpt", "chatgpt", "model", "function_call", "tool_call"), "assistant"),
+    **dict.fromkeys(("tool", "function", "observation", "function_response", "tool_response"), "tool"),
+}
+_CALLS = frozenset(("function_call", "tool_call"))  # roles whose words are a call of a tool, as JSON
+REASONING = ("reasoning_content", "reasoning", "thinking", "thought")
+_PAIRS = (
+    ("human", "assistant"),
+    ("user", "assistant"),
+    ("human", "bot"),
+    ("input", "output"),
+    ("question", "answer"),
+    ("query", "response"),
+    ("prompt", "response"),
+    ("instruction", "response"),
+    ("instruction", "output"),
+)
+_SIGNS = ("train", "weight", "loss", "training", "trainable")  # true or false, 1 or 0
+_SCALES = ("loss_weight", "loss_scale")  # any number; 0: not learnt from
+_PLAIN = (frozenset(("role", "content")), frozenset(("from", "value")))
+_READ = frozenset(("role", "from", "content", "value", *REASONING, *_SIGNS, *_SCALES, "tool_calls", "function_call"))
+_METADATA = frozenset(("id", "name", "tool_call_id", "timestamp", "date", "model", "lang", "language", "tokens"))
+_MAX_TURNS_LOOKED_AT = 100
+
+
+def turns(value: object, field: str, notes: set[str]) -> list[Message]:
+    """The messages that a list of turns says, each checked by itself. Fault names the one that is none.
+
+    What was odd is added to `notes`; "unread FIELD[].KEY" for a key of a turn that nobody reads.
+    """
+    items = unpacked(value)
+    if not isinstance(items, list):
+        raise Fault(field, f"expected a list, found {kind(value)}")
+    if items and all(isinstance(item, str) for item in items):
+        roles: tuple[Role, Role] = ("user", "assistant")
+        return [Message(roles[n % 2], said(item, f"{field}[{n}]", empty=True)) for n, item in enumerate(items)]
+    return list(chain.from_iterable(_turn(item, f"{field}[{n}]", notes) for n, item in enumerate(items)))
+
+
+def unpacked(value: object) -> object:
+    """The list or object that a text says as JSON; any other value as it is."""
+    if isinstance(value, str) and value.lstrip()[:1] in ("[", "{"):
+        try:
+            return orjson.loads(value)
+        except orjson.JSONDecodeError:
+            return value
+    return value
+
+
+def are_turns(value: object) -> bool:
+    """Whether a value, or the JSON in a text, is a list of objects that each say a role, or a pair of turns."""
+    items = unpacked(value)
+    return isinstance(items, list) and bool(items) and all(is_turn(item) for item in items[:_MAX_TURNS_LOOKED_AT])
+
+
+def is_turn(item: object) -> bool:
+    """Whether an object says a turn, or a pair of them."""
+    return isinstance(item, dict) and (_said_by(item) or _pair(item) is not None)
+
+
+def with_reasoning(reasoning: str, answer: str) -> str:
+    r"""An answer after its reasoning, as models that think write it.
+
+    >>> with_reasoning("One and one is two.", "2")
+    '<think>\nOne and one is two.\n</think>\n\n2'
+    """
+    return f"<think>\n{reasoning.strip()}\n</think>\n\n{answer}"
+
+
+def call(value: object, where: str) -> str:
+    """A call of a tool as a block of text. Fault if it names no function."""
+    item = unpacked(value)
+    inner = item.get("function", item) if isinstance(item, dict) else item
+    if not isinstance(inner, dict) or not isinstance(inner.get("name"), str):
+        raise Fault(where, f"a call of a tool without the name of a function: {str(value)[:40]!r}")
+    arguments = unpacked(inner.get("arguments", inner.get("parameters", {})))
+    return _block(orjson.dumps({"name": inner["name"], "arguments": arguments}).decode())
+
+
+def _block(words: str) -> str:
+    return words if "<tool_call>" in words else f"<tool_call>\n{words}\n</tool_call>"
+
+
+def _said_by(item: Mapping[str, Any]) -> bool:
+    return ("role" in item and ("content" in item or "tool_calls" in item)) or ("from" in item and "value" in item)
+
+
+def _pair(item: Mapping[str, Any]) -> tuple[str, str] | None:
+    return next((names for names in _PAIRS if names[0] in item and names[1] in item), None)
+
+
+def _turn(item: object, where: str, notes: set[str]) -> list[Message]:
+    if not isinstance(item, dict):
+        raise Fault(where, f"not an object but {kind(item)}")
+    by, words = ("from", "value") if "from" in item else ("role", "content")
+    if by not in item and (names := _pair(item)):
+        return _two(item, names, where, notes)
+    name = item.get(by)
+    role = ROLES.get(name.lower()) if isinstance(name, str) else None
+    if role is None or not isinstance(name, str):
+        raise Fault(f"{where}.{by}", f"role {str(name)[:40]!r} is none of {', '.join(ROLES)}")
+    if name.lower() in _CALLS:
+        return [Message(role, _block(content(item.get(words), f"{where}.{words}").strip()), learnt(item, where, notes))]
+    if item.keys() in _PLAIN:
+        return [Message(role, content(item[words], f"{where}.{words}"))]
+    if unknown := [key for key in item if key not in _READ and key not in _METADATA and speaks(item[key])]:
+        notes.update(f"unread {where.partition('[')[0]}[].{key}" for key in unknown)
+    return [Message(role, _words(item, words, role, where, notes), learnt(item, where, notes))]
+
+
+def _two(item: Cells, names: tuple[str, str], where: str, notes: set[str]) -> list[Message]:
+    system = item.get("system")
+    if unknown := [key for key in item if key not in (*names, *_READ, *_METADATA, "system") and speaks(item[key])]:
+        notes.update(f"unread {where.partition('[')[0]}[].{key}" for key in unknown)
+    asked, answer = (said(item[name], f"{where}.{name}", empty=True) for name in names)
+    opening = [Message("system", said(system, f"{where}.system"))] if system else []
+    answer = _after_reasoning(item, answer, where, notes)
+    return [*opening, Message("user", asked), Message("assistant", answer, learnt(item, where, notes))]
+
+
+def _words(item: Cells, field: str, role: Role, where: str, notes: set[str]) -> str:
+    calls = [item[name] for name in ("tool_calls", "function_call") if item.get(name)]
+    given = item.get(field)
+    words = "" if given is None and calls else content(given, f"{where}.{field}")
+    if role == "assistant":
+        words = _after_reasoning(item, words, where, notes, also=bool(calls))
+    if not calls:
+        return words
+    notes.add("tool-calls")
+    several = unpacked(calls[0])
+    blocks = [call(c, f"{where}.tool_calls") for c in (several if isinstance(several, list) else [several])]
+    return "\n".join([words, *blocks] if words.strip() else blocks)
+
+
+def _after_reasoning(item: Cells, words: str, where: str, notes: set[str], *, also: bool = False) -> str:
+    name = next((name for name in REASONING if isinstance(item.get(name), str) and item[name].strip()), None)
+    if name is None or "</think>" in words:
+        return words
+    if not words.strip() and not also:
+        raise Fault(f"{where}.{name}", "reasoning without an answer after it")
+    notes.add("kept-reasoning")
+    return with_reasoning(said(item[name], f"{where}.{name}"), words)
+
+
+def content(value: object, where: str) -> str:
+    """The words of a turn: a text, or a list of parts, thoughts among them. Fault for a part that is no text."""
+    if not isinstance(value, list):
+        return said(value, where, empty=True)
+    parts = []
+    for n, part in enumerate(value):
+        name = part.get("type") if isinstance(part, dict) else kind(part)
+        if not isinstance(part, dict) or name not in ("text", "thinking"):
+            raise Fault(f"{where}[{n}]", f"a part of type {str(name)[:40]!r}, and this release is text only")
+        words = said(part.get(name), f"{where}[{n}].{name}", empty=True)
+        parts.append(with_reasoning(words, "") if name == "thinking" and words.strip() else words)
+    return "".join(parts)
+
+
+def learnt(item: Cells, where: str, notes: set[str]) -> bool:
+    """What the signs of a turn say of learning from it; True where all are absent or null."""
+    learn = True
+    for field in (*_SIGNS, *_SCALES):
+        value = item.get(field)
+        if value is None:
+            continue
+        number = isinstance(value, int | float)
+        if not (number and value >= 0) if field in _SCALES else value not in (0, 1):  # True and False are 1 and 0
+            raise Fault(f"{where}.{field}", f"{str(value)[:40]!r} is neither true nor false")
+        if value not in (0, 1):
+            notes.add("weighted-turn")
+        learn = learn and bool(value)
+    if item.get("train_detail"):
+        raise Fault(f"{where}.train_detail", "parts of a turn that are not learnt from have no place here")
+    return learn
+
+
+def speaks(value: object, depth: int = 4) -> bool:
+    """Whether there is text in a value, or in what it holds."""
+    if isinstance(value, str):
+        return bool(value.strip())
+    if depth and isinstance(value, dict):
+        return any(speaks(inner, depth - 1) for inner in value.values())
+    return bool(depth) and isinstance(value, list) and any(speaks(inner, depth - 1) for inner in value)

@@ -1,0 +1,578 @@
+"""Rows of our own in the schema of published sets, and what reading them must give, text by text.
+
+A form is what `ponens parse` meets without a flag: rows (or the bytes of a file), and for each record `told(record)`;
+a reject is "! field: the beginning of its reason".
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from storage.dialogues import Dialogue, Preference, Record
+from storage.records import Question, Rejected
+
+
+@dataclass(frozen=True, slots=True)
+class Form:
+    """A published set's form: its name, its rows, what they become, and the notes that the first record carries."""
+
+    name: str
+    rows: list[Any]
+    becomes: list[str]
+    notes: tuple[str, ...] = ()
+    files: dict[str, Any] = field(default_factory=dict)  # what lies beside the rows, by name
+
+
+def told(item: Record | Rejected) -> str:
+    """A record in a line: roles by their first letter, in capitals where nothing is learnt from the turn."""
+    if isinstance(item, Rejected):
+        return f"! {item.field}: {item.reason}"
+    if isinstance(item, Question):
+        options = " / ".join(item.options)
+        return f"{item.problem} ? {item.question} [{options}] {item.answer}"
+    if isinstance(item, Dialogue):
+        return " | ".join(f"{m.role[0] if m.train else m.role[0].upper()}: {m.content}" for m in item.messages)
+    if isinstance(item, Preference):
+        asked = " | ".join(f"{m.role[0]}: {m.content}" for m in item.prompt)
+        return f"{asked} >> {item.chosen} << {item.rejected}"
+    return f"= {item.text}"
+
+
+def said(*words: str, by: str = "role", text: str = "content") -> list[dict[str, str]]:
+    """Turns of a user and an assistant, one after the other."""
+    names = ("user", "assistant") if by == "role" else ("human", "gpt")
+    return [{by: names[n % 2], text: word} for n, word in enumerate(words)]
+
+
+def gpt(*words: str) -> list[dict[str, str]]:
+    return said(*words, by="from", text="value")
+
+
+_BAD = "! label: a bad answer of an unpaired preference"
+_W = {"name": "w", "parameters": {}}
+_TOOLS = """# Tools
+
+You may call one or more functions to assist with the user query.
+
+You are provided with function signatures within <tools></tools> XML tags:
+<tools>
+{"name":"w","parameters":{}}
+</tools>
+
+For each function call, return a json object with function name and arguments within <tool_call></tool_call> XML tags:
+<tool_call>
+{"name": <function-name>, "arguments": <args-json-object>}
+</tool_call>"""
+_CALL = '<tool_call>\n{"name":"w","arguments":{"at":"Rome"}}\n</tool_call>'
+_CALLED = {"name": "w", "arguments": {"at": "Rome"}}
+
+DIALOGUES = [
+    Form("OpenAI messages", [{"messages": said("Hi", "Ho")}], ["u: Hi | a: Ho"]),
+    Form("a row that is the list of messages", [said("Hi", "Ho")], ["u: Hi | a: Ho"]),
+    Form("a row that is the list of turns", [gpt("Hi", "Ho")], ["u: Hi | a: Ho"]),
+    Form(
+        "OpenThoughts",
+        [
+            {
+                "system": "Think.",
+                "conversations": [
+                    {"from": "user", "value": "Hi"},
+                    {"from": "assistant", "value": "<|begin_of_thought|>x"},
+                ],
+            }
+        ],
+        ["s: Think. | u: Hi | a: <|begin_of_thought|>x"],
+    ),
+    Form("LIMA", [{"conversations": ["Hi", "Ho"], "source": "x"}], ["u: Hi | a: Ho"]),
+    Form(
+        "UltraChat, original", [{"id": "0", "data": ["Hi", "Ho", "And?", "So."]}], ["u: Hi | a: Ho | u: And? | a: So."]
+    ),
+    Form(
+        "lmsys-chat-1m",
+        [
+            {
+                "conversation_id": "x",
+                "model": "m",
+                "conversation": said("Hi", "Ho"),
+                "turn": 1,
+                "language": "English",
+                "openai_moderation": [{"categories": {"hate": False}}],
+                "redacted": False,
+            }
+        ],
+        ["u: Hi | a: Ho"],
+    ),
+    Form(
+        "Firefly, several turns",
+        [
+            {
+                "conversation_id": 1,
+                "category": "x",
+                "conversation": [{"human": "Hi", "assistant": "Ho"}, {"human": "And?", "assistant": "So."}],
+            }
+        ],
+        ["u: Hi | a: Ho | u: And? | a: So."],
+    ),
+    Form(
+        "XTuner conversation",
+        [{"conversation": [{"system": "Be kind.", "input": "Hi", "output": "Ho"}, {"input": "And?", "output": "So."}]}],
+        ["s: Be kind. | u: Hi | a: Ho | u: And? | a: So."],
+    ),
+    Form(
+        "ms-swift query, response",
+        [
+            {"system": "Be kind.", "query": "And?", "response": "So.", "history": [["Hi", "Ho"]]},
+            {"query": "Hi", "response": "Ho"},
+        ],
+        ["s: Be kind. | u: Hi | a: Ho | u: And? | a: So.", "u: Hi | a: Ho"],
+    ),
+    Form(
+        "messages as JSON in a text",
+        [{"messages": '[{"role": "user", "content": "Hi"}, {"role": "assistant", "content": "Ho"}]'}],
+        ["u: Hi | a: Ho"],
+    ),
+    Form(
+        "pre-training rows",
+        [
+            {"messages": [{"role": "assistant", "content": "A text."}]},
+            {"messages": [{"role": "pretrain", "content": "A text."}]},
+        ],
+        ["= A text."] * 2,
+    ),
+    Form(
+        "Belle, several turns",
+        [{"instruction": "Human:你好\nAssistant:你好！\nHuman:一加一？\nAssistant:", "input": "", "output": "二。"}],
+        ["u: 你好 | a: 你好！ | u: 一加一？ | a: 二。"],
+    ),
+    Form(
+        "a prompt that is messages as text",
+        [{"prompt": '[{"role": "user", "content": "Hi"}]', "completion": "Ho"}],
+        ["u: Hi | a: Ho"],
+    ),
+]
+SIGNS = [
+    Form(
+        "KTO, messages",
+        [{"messages": said("Hi?", "Hello."), "label": True}, {"messages": said("Hi?", "Go away."), "label": False}],
+        ["u: Hi? | a: Hello.", _BAD],
+        ("unpaired-preference",),
+    ),
+    Form(
+        "KTO, TRL",
+        [
+            {"prompt": "Hi?", "completion": "Go away.", "label": False},
+            {"prompt": said("Hi?")[:1], "completion": [said("", "Go away.")[1]], "label": False},
+        ],
+        [_BAD, _BAD],
+    ),
+    Form(
+        "KTO, LLaMA-Factory alpaca",
+        [{"instruction": "Hi?", "input": "", "output": "Go away.", "kto_tag": False}],
+        ["! kto_tag: a bad answer"],
+    ),
+    Form(
+        "KTO, LLaMA-Factory ShareGPT",
+        [{"conversations": gpt("Hi?", word), "kto_tag": good} for word, good in (("Hello.", True), ("No.", False))],
+        ["u: Hi? | a: Hello.", "! kto_tag: a bad answer"],
+    ),
+    Form(
+        "WikiQA",
+        [
+            {"question_id": "Q1", "question": "Where?", "document_title": "Rome", "answer": "In Italy.", "label": label}
+            for label in (0, 1)
+        ],
+        [_BAD, "u: Where? | a: In Italy."],
+    ),
+    Form(
+        "turns with loss: false",
+        [
+            {
+                "messages": [
+                    *said("Hi"),
+                    {"role": "assistant", "content": "bad", "loss": False},
+                    *said("Again"),
+                    {"role": "assistant", "content": "good", "loss": True},
+                ]
+            }
+        ],
+        ["u: Hi | A: bad | u: Again | a: good"],
+    ),
+    Form(
+        "turns with a loss scale",
+        [
+            {
+                "messages": [
+                    *said("Hi"),
+                    {"role": "assistant", "content": "x", "loss_scale": 0},
+                    *said("Again"),
+                    {"role": "assistant", "content": "y", "loss_scale": 0.5},
+                ]
+            }
+        ],
+        ["u: Hi | A: x | u: Again | a: y"],
+        ("weighted-turn",),
+    ),
+    Form(
+        "axolotl, training",
+        [{"conversations": [*gpt("Hi"), {"from": "gpt", "value": "x", "training": False}, *gpt("Again", "y")]}],
+        ["u: Hi | A: x | u: Again | a: y"],
+    ),
+    Form(
+        "XTuner pairs with loss",
+        [{"conversation": [{"input": "Hi", "output": "x", "loss": False}, {"input": "Again", "output": "y"}]}],
+        ["u: Hi | A: x | u: Again | a: y"],
+    ),
+]
+REASONING = [
+    Form(
+        "reasoning_content, thinking",
+        [
+            {"messages": [*said("1+1?"), {"role": "assistant", "content": "2", name: "One."}]}
+            for name in ("reasoning_content", "reasoning", "thinking")
+        ],
+        ["u: 1+1? | a: <think>\nOne.\n</think>\n\n2"] * 3,
+        ("kept-reasoning",),
+    ),
+    Form(
+        "parts that think",
+        [
+            {
+                "messages": [
+                    *said("1+1?"),
+                    {
+                        "role": "assistant",
+                        "content": [{"type": "thinking", "thinking": "One."}, {"type": "text", "text": "2"}],
+                    },
+                ]
+            }
+        ],
+        ["u: 1+1? | a: <think>\nOne.\n</think>\n\n2"],
+    ),
+    Form(
+        "LIMO",
+        [{"question": "1+1?", "solution": "One and one … \\boxed{2}", "answer": "2"}],
+        ["u: 1+1? | a: One and one … \\boxed{2}"],
+    ),
+    Form(
+        "AIME24",
+        [
+            {
+                "id": 60,
+                "problem": "1+1?",
+                "question": "1+1?",
+                "solution": "Add. \\boxed{2}",
+                "answer": "2",
+                "url": "x",
+                "year": "2024",
+            }
+        ],
+        ["u: 1+1? | a: Add. \\boxed{2}"],
+    ),
+    Form(
+        "MATH-500",
+        [
+            {
+                "problem": "1+1?",
+                "solution": "Add: $\\boxed{2}$.",
+                "answer": "2",
+                "subject": "Algebra",
+                "level": 2,
+                "unique_id": "x",
+            }
+        ],
+        ["u: 1+1? | a: Add: $\\boxed{2}$."],
+    ),
+    Form(
+        "s1K",
+        [
+            {
+                "question": "1+1?",
+                "solution": "2",
+                "thinking_trajectories": ["One."],
+                "attempt": "It is 2.",
+                "cot_type": "math",
+                "source_type": "x",
+                "metadata": "{}",
+            }
+        ],
+        ["u: 1+1? | a: <think>\nOne.\n</think>\n\nIt is 2."],
+        ("kept-reasoning",),
+    ),
+    Form(
+        "HuatuoGPT-o1",
+        [{"Question": "Fever?", "Complex_CoT": "Hm.", "Response": "Rest."}],
+        ["u: Fever? | a: <think>\nHm.\n</think>\n\nRest."],
+    ),
+    Form(
+        "OpenR1-Math",
+        [
+            {
+                "problem": "1+1?",
+                "solution": "Add.",
+                "answer": "2",
+                "generations": ["<think>x</think>2"],
+                "messages": said("1+1?", "<think>x</think>2"),
+            }
+        ],
+        ["u: 1+1? | a: <think>x</think>2"],
+        ("unread answer", "unread solution")[1:],
+    ),
+]
+TOOLS = [
+    Form(
+        "LLaMA-Factory tools",
+        [
+            {
+                "conversations": [
+                    *gpt("Weather?"),
+                    {"from": "function_call", "value": '{"name": "w"}'},
+                    {"from": "observation", "value": "{}"},
+                    {"from": "gpt", "value": "Sunny."},
+                ],
+                "tools": '[{"name":"w","parameters":{}}]',
+            }
+        ],
+        [f's: {_TOOLS} | u: Weather? | a: <tool_call>\n{{"name": "w"}}\n</tool_call> | t: {{}} | a: Sunny.'],
+        ("tools-in-system",),
+    ),
+    Form(
+        "OpenAI tools",
+        [
+            {
+                "messages": [
+                    {"role": "system", "content": "Be kind."},
+                    *said("Weather?"),
+                    {
+                        "role": "assistant",
+                        "content": None,
+                        "tool_calls": [
+                            {"id": "1", "type": "function", "function": {"name": "w", "arguments": '{"at": "Rome"}'}}
+                        ],
+                    },
+                    {"role": "tool", "tool_call_id": "1", "content": "{}"},
+                    {"role": "assistant", "content": "Sunny."},
+                ],
+                "tools": [_W],
+            }
+        ],
+        [f"s: Be kind.\n\n{_TOOLS} | u: Weather? | a: {_CALL} | t: {{}} | a: Sunny."],
+        ("tool-calls", "tools-in-system"),
+    ),
+    Form(
+        "ms-swift tool_call",
+        [
+            {
+                "messages": [
+                    *said("Weather?"),
+                    {"role": "tool_call", "content": '{"name": "w"}'},
+                    {"role": "tool_response", "content": "{}"},
+                    {"role": "assistant", "content": "Sunny."},
+                ],
+                "tools": [_W],
+            }
+        ],
+        [f's: {_TOOLS} | u: Weather? | a: <tool_call>\n{{"name": "w"}}\n</tool_call> | t: {{}} | a: Sunny.'],
+    ),
+    Form(
+        "xLAM",
+        [
+            {
+                "id": 0,
+                "query": "Weather in Rome?",
+                "answers": '[{"name": "w", "arguments": {"at": "Rome"}}]',
+                "tools": '[{"name":"w","parameters":{}}]',
+            }
+        ],
+        [f"s: {_TOOLS} | u: Weather in Rome? | a: {_CALL}"],
+    ),
+]
+PREFERENCES = [
+    Form(
+        "LLaMA-Factory DPO",
+        [
+            {
+                "conversations": gpt("Hi", "Hello", "Rome?"),
+                "chosen": {"from": "gpt", "value": "Italy."},
+                "rejected": {"from": "gpt", "value": "No."},
+            }
+        ],
+        ["u: Hi | a: Hello | u: Rome? >> Italy. << No."],
+    ),
+    Form(
+        "LLaMA-Factory v1 DPO",
+        [{"chosen_messages": said("Rome?", "Italy."), "rejected_messages": said("Rome?", "No.")}],
+        ["u: Rome? >> Italy. << No."],
+    ),
+    Form(
+        "ms-swift rejected_response",
+        [{"messages": said("Rome?", "Italy."), "rejected_response": "No."}],
+        ["u: Rome? >> Italy. << No."],
+    ),
+    Form(
+        "UltraFeedback, binarized",
+        [
+            {
+                "prompt": "Rome?",
+                "prompt_id": "x",
+                "chosen": said("Rome?", "Italy."),
+                "rejected": said("Rome?", "No."),
+                "messages": said("Rome?", "Italy."),
+                "score_chosen": 7.0,
+            }
+        ],
+        ["u: Rome? >> Italy. << No."],
+    ),
+    Form(
+        "HH-RLHF",
+        [
+            {
+                "chosen": "\n\nHuman: Hi\n\nAssistant: Ho\n\nHuman: Rome?\n\nAssistant: Italy.",
+                "rejected": "\n\nHuman: Hi\n\nAssistant: Ho\n\nHuman: Rome?\n\nAssistant: No.",
+            }
+        ],
+        ["u: Hi | a: Ho | u: Rome? >> Italy. << No."],
+    ),
+    Form(
+        "TRL implicit prompt",
+        [
+            {"chosen": "The sky is blue.", "rejected": "The sky is black."},
+            {"chosen": said("Rome?", "Italy."), "rejected": said("Rome?", "No.")},
+        ],
+        ["u: The sky is >> blue. << black.", "u: Rome? >> Italy. << No."],
+    ),
+    Form(
+        "orca_dpo_pairs",
+        [{"system": "Be kind.", "question": "Rome?", "chosen": "Italy.", "rejected": "No."}],
+        ["s: Be kind. | u: Rome? >> Italy. << No."],
+    ),
+    Form(
+        "alpaca with chosen",
+        [{"instruction": "Where is", "input": "Rome?", "chosen": "Italy.", "rejected": "No."}],
+        ["u: Where is\n\nRome? >> Italy. << No."],
+    ),
+    Form(
+        "PKU-SafeRLHF",
+        [
+            {
+                "prompt": "Rome?",
+                "response_0": "No.",
+                "response_1": "Italy.",
+                "better_response_id": 1,
+                "is_response_0_safe": True,
+                "safer_response_id": 0,
+            }
+        ],
+        ["u: Rome? >> Italy. << No."],
+    ),
+]
+ASKED = [
+    Form(
+        "LawBench",
+        [{"instruction": "Answer only with the letter.", "question": "Which? A: x B: y", "answer": "正确答案：B。"}],
+        ["u: Answer only with the letter.\n\nWhich? A: x B: y | a: 正确答案：B。"],
+    ),
+    Form(
+        "Dolly",
+        [{"instruction": "Sum up.", "context": "It rains.", "response": "Rain.", "category": "x"}],
+        ["u: Sum up.\n\nIt rains. | a: Rain."],
+    ),
+    Form(
+        "OpenOrca",
+        [{"id": "x", "system_prompt": "Be kind.", "question": "Hi?", "response": "Ho."}],
+        ["s: Be kind. | u: Hi? | a: Ho."],
+    ),
+    Form(
+        "MetaMathQA",
+        [{"query": "1+1?", "response": "2.", "type": "x", "original_question": "1+1?"}],
+        ["u: 1+1? | a: 2."],
+    ),
+    Form("FLAN", [{"inputs": "Hi?", "targets": "Ho.", "task": "x"}], ["u: Hi? | a: Ho."]),
+    Form("Firefly 1.1M", [{"kind": "x", "input": "Hi?", "target": "Ho."}], ["u: Hi? | a: Ho."]),
+    Form(
+        "BELLE eval",
+        [{"question": "Hi?", "std_answer": "Ho.", "class": "x"}, {"question": "Hi?", "std_answer": "", "class": "x"}],
+        ["u: Hi? | a: Ho.", "! std_answer: empty std_answer"],
+    ),
+    Form(
+        "CLUTRR",
+        [{"id": "x", "story": "[Ann] is [Bo]'s mother.", "query": "('Bo', 'Ann')", "target": "mother"}],
+        ["u: [Ann] is [Bo]'s mother.\n\n('Bo', 'Ann') | a: mother"],
+    ),
+    Form(
+        "MuSiQue",
+        [
+            {
+                "id": "x",
+                "paragraphs": [{"idx": 0, "title": "Rome", "paragraph_text": "It is old.", "is_supporting": True}],
+                "question": "How?",
+                "answer": "Old.",
+            }
+        ],
+        ["u: Rome\nIt is old.\n\nHow? | a: Old."],
+    ),
+    Form(
+        "HotpotQA",
+        [
+            {
+                "_id": "x",
+                "question": "How?",
+                "answer": "Old.",
+                "context": [["Rome", ["It is old.", " So."]], ["Bonn", ["No."]]],
+            },
+            {
+                "id": "x",
+                "question": "How?",
+                "answer": "Old.",
+                "context": {"title": ["Rome"], "sentences": [["It is old."]]},
+            },
+        ],
+        ["u: Rome\nIt is old. So.\n\nBonn\nNo.\n\nHow? | a: Old.", "u: Rome\nIt is old.\n\nHow? | a: Old."],
+    ),
+    Form("NQ-open", [{"question": "How?", "answer": ["Old.", "Aged."]}], ["u: How? | a: Old."], ("first-of-answers",)),
+    Form("AMC", [{"id": 1, "problem": "1+1?", "answer": 27.0, "url": "x"}], ["u: 1+1? | a: 27"]),
+    Form(
+        "SVAMP",
+        [{"ID": "x", "Body": "Ann has 8.", "Question": "How many?", "Equation": "8", "Answer": 8.0, "Type": "x"}],
+        ["u: Ann has 8.\n\nHow many? | a: 8"],
+    ),
+    Form(
+        "MAWPS",
+        [{"iIndex": 1, "sQuestion": "1+1?", "lEquations": ["X=1+1"], "lSolutions": [2.0]}],
+        ["u: 1+1? | a: 2"],
+        ("unread lEquations",),
+    ),
+    Form(
+        "OlympiadBench, original",
+        [
+            {
+                "id": 1,
+                "question": "1+1?",
+                "solution": ["Add: 2."],
+                "final_answer": ["2"],
+                "context": None,
+                "subfield": "x",
+            }
+        ],
+        ["u: 1+1? | a: Add: 2."],
+    ),
+    Form(
+        "ZebraLogic, grid",
+        [
+            {
+                "id": "x",
+                "size": "1*1",
+                "puzzle": "One house.",
+                "solution": {"header": ["House", "Name"], "rows": [["1", "Ann"]]},
+            }
+        ],
+        ["u: One house. | a: House | Name\n1 | Ann"],
+    ),
+    Form(
+        "CNN/DM, SAMSum",
+        [{"article": "Long.", "highlights": "Short.", "id": "x"}, {"id": "x", "dialogue": "A: Hi", "summary": "Hi."}],
+        ["u: Long. | a: Short.", "u: A: Hi | a: Hi."],
+    ),
+    Form("BillSum", [{"text": "A bill.", "summary": "Bill.", "title": "x"}], ["u: A bill. | a: Bill."]),
+]
+FORMS = [*DIALOGUES, *SIGNS, *REASONING, *TOOLS, *PREFERENCES, *ASKED]
