@@ -80,6 +80,7 @@ def markdown(facts: AloneFacts) -> str:
         "",
         f"{evaluation['questions']} questions in {evaluation['problems']} problems, nothing to compare with.",
         "",
+        *(f"> {cell(warning)}\n" for warning in evaluation["warnings"]),
         "| | base |",
         "|---|---:|",
         *(f"| {cell(name)} | {value} |" for name, value in figures(evaluation)),

@@ -19,8 +19,9 @@ from itertools import islice
 from typing import TYPE_CHECKING, Literal
 
 from evals import plots, rationales
+from evals.alarms import risen
 from evals.embedded import cut, packed
-from evals.facts import CourseKey, Facts, StepFacts, ThrownFacts
+from evals.facts import CourseKey, Facts, StepFacts, ThrownFacts, TrainingFacts
 from evals.measured import Compared, Measure, Subject, subjects
 from storage.records import language_of
 
@@ -61,6 +62,7 @@ def page(facts: Facts) -> str:
         .render(
             facts=facts,
             evaluation=evaluation,
+            warnings=warnings(evaluation["warnings"], facts["training"]),
             paired=evaluation["paired"],
             toy_text=TOY,
             toy_setting=TOY_SETTING,
@@ -91,6 +93,12 @@ def page(facts: Facts) -> str:
     )
 
 
+def warnings(told: Sequence[str], training: TrainingFacts | None) -> list[str]:
+    """What an evaluation warns of, and what its training does."""
+    losses = [row["loss"] for row in training["rows"] if "loss" in row] if training else []
+    return [*told, *(risen(losses[0], losses[-1]) if losses else [])]
+
+
 def allowed(script: str) -> str:
     """The hash by which a page's policy lets this script run, and no other."""
     return base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
@@ -103,7 +111,7 @@ def markdown(facts: Facts) -> str:
     lines = [f"# {cell(facts['adapter'])}: {paired['verdict']}", "", cell(paired["reason"]), ""]
     if facts["toy"]:
         lines += [f"> **{TOY}** `{TOY_SETTING}` in the recipe puts a real model in its place.", ""]
-    lines += [f"> {cell(warning)}\n" for warning in evaluation["warnings"]]
+    lines += [f"> {cell(warning)}\n" for warning in warnings(evaluation["warnings"], facts["training"])]
     lines += [
         f"{evaluation['questions']} questions in {paired['problems']} problems, {evaluation['votes']} votes each,"
         f" engine {cell(evaluation['engine'])}, temperature {evaluation['temperature']:g}.",

@@ -22,6 +22,7 @@ from evals.page import (
     line,
     percent,
     stages,
+    warnings,
 )
 
 
@@ -103,6 +104,7 @@ def page(facts: ScoredFacts) -> str:
         .render(
             facts=facts,
             evaluation=facts["evaluation"],
+            warnings=warnings(facts["evaluation"]["warnings"], facts["training"]),
             paired=facts["evaluation"]["paired"],
             rows=figures(facts["evaluation"]),
             subjects=shown,
@@ -125,6 +127,7 @@ def markdown(facts: ScoredFacts) -> str:
     lines = [f"# {cell(facts['adapter'])}: {paired['verdict']}", "", cell(paired["reason"]), ""]
     if facts["toy"]:
         lines += [f"> **{TOY}** `{TOY_SETTING}` in the recipe puts a real model in its place.", ""]
+    lines += [f"> {cell(warning)}\n" for warning in warnings(evaluation["warnings"], facts["training"])]
     lines += [
         f"{evaluation['counted']} of {evaluation['questions']} questions counted, in {paired['problems']} groups."
         f" Right: {evaluation['right']}.",

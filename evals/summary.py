@@ -74,15 +74,6 @@ def replays(
     ]
 
 
-def same_replies(one: Iterable[Sample], other: Iterable[Sample]) -> bool:
-    """True if two subjects said the very same wherever nothing was drawn: one of them is not what it should be."""
-
-    def fixed(samples: Iterable[Sample]) -> dict[tuple[str, int], str]:
-        return {(s.question, s.index): s.text for s in samples if s.index < 0}
-
-    return fixed(one) == fixed(other)
-
-
 def _alone(questions: Sequence[Question], samples: Sequence[Sample], ballots: Ballots) -> dict[str, Any]:
     voted, passed = curves(ballots)
     parts = slices(ballots.values(), ballots.values(), labels(questions))

@@ -11,6 +11,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeRemainingColumn
 
+from evals.alarms import risen
 from tasks.step import Progress as Told
 from tasks.step import Tick
 
@@ -60,9 +61,17 @@ class Screen:
         self.console.print(told, soft_wrap=True)
 
     def done(self, step: str, status: str, seconds: float, facts: Mapping[str, Any]) -> None:
-        """One line that stays: what happened, how long it took and the counts that matter."""
+        """One line that stays: what happened, how long it took and the counts that matter; below it what went wrong."""
         said = "  ".join(f"[dim]{name}[/] {value}" for name, value in headline(step, facts))
         self.console.print(f"{MARKS[status]} {step:<9} {status:<7} {seconds:>7.1f} s  {said}", soft_wrap=True)
+        for warning in warnings(facts):
+            self.console.print(f"[yellow]![/] {step}: {escape(warning)}", soft_wrap=True)
+
+
+def warnings(facts: Mapping[str, Any]) -> list[str]:
+    """What of a step a person has to hear, whether it was done now or found done: in words, the page has them too."""
+    told = [warning for warning in facts.get("warnings", ()) if isinstance(warning, str)]
+    return told + risen(facts.get("loss_first"), facts.get("loss_last"))
 
 
 def headline(step: str, facts: Mapping[str, Any]) -> list[tuple[str, str]]:

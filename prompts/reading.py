@@ -16,7 +16,7 @@ from functools import lru_cache
 from typing import NamedTuple
 
 from prompts import phrases
-from storage.records import LETTERS, Question, Reading, folded
+from storage.records import ERROR, LETTERS, Question, Reading, failure, folded
 
 EXTRACTORS = ("boxed", "answer-line", "answer-tag", "cue", "option-text", "bare", "judged")
 CLASSES = ("outside", "several", "refused", "truncated", "unreadable")
@@ -36,12 +36,20 @@ def read(reply: str, question: Question, *, cut: bool = False) -> Reading:
 
     Text inside `<think>` is never an answer. `cut` says that the reply stopped at a length limit: then
     only statements count, and one that the limit may have cut short counts only as an answer line's letter.
+    No reply raises: what goes wrong within is a class of its own, "error: " and what was raised.
     """
+    try:
+        return _read(reply, question, cut)
+    except Exception as error:  # a fault of this reader, which must cost one reply and not all others
+        return Reading(None, ERROR + failure(error))
+
+
+def _read(reply: str, question: Question, cut: bool) -> Reading:
     start, end, thinking = _spoken(reply)
     spoken = _narrow(reply[start:end])
     text = folded(spoken)
     options = _options(question.options)
-    hit = _stated(text, options)
+    hit = stated(text, options)
     if hit and cut and hit.end >= len(text.rstrip()) and hit.extractor != "answer-line":
         hit = None
     hit = hit or (None if cut else _implied(text, question, options)) or _class(text, cut or thinking)
@@ -130,7 +138,7 @@ def _origin(reply: str, text: str, place: int) -> int:
     return begin + bisect_left(range(len(line)), column, key=lambda n: len(folded(line[:n])))
 
 
-def _stated(text: str, options: _Options) -> _Hit | None:
+def stated(text: str, options: _Options) -> _Hit | None:
     """The last statement of the reply."""
     return next((hit for place, word in _words(text) if (hit := _statement(text, place, word, options))), None)
 

@@ -9,14 +9,18 @@ import functools
 import hashlib
 import json
 import re
+import traceback
 import unicodedata
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
+from pathlib import PurePath
 from typing import Any, Literal
 
 Split = Literal["train", "valid", "test"]
 Role = Literal["system", "user", "assistant", "tool"]
 GREEDY, FORCED = -1, -2  # indices of samples that are no votes
+ERROR = "error: "  # how the extractor is called where the reader raised something: then come what and where
+_LONGEST = 300  # characters of what was raised
 LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 _HAN = re.compile(r"[\u3400-\u9fff]")
 _APART = re.compile(r"\d\s+(?=\d)")
@@ -54,6 +58,19 @@ class Refused(PonensError):
     """All went well, and the answer is no: a gate stayed shut."""
 
     exit_code = 3
+
+
+def failure(error: Exception) -> str:
+    """What was raised and where, in one line.
+
+    >>> try: float("n/a")
+    ... except ValueError as error: failure(error).split(" (")[0]
+    "ValueError: could not convert string to float: 'n/a'"
+    """
+    frames = traceback.extract_tb(error.__traceback__)
+    place = f" ({PurePath(frames[-1].filename).name}:{frames[-1].lineno})" if frames else ""
+    words = " ".join(str(error).split())[:_LONGEST]
+    return f"{type(error).__name__}{f': {words}' if words else ''}{place}"
 
 
 def digest(content: object) -> str:

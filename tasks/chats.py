@@ -16,6 +16,7 @@ from evals.scored import GREEDY, Scored
 from evals.scorers.base import Score, reference
 from storage.artifacts import write_json
 from storage.dialogues import Dialogue
+from storage.records import failure
 from tasks import child
 from tasks.judging import JudgeSpec, Pair, decide
 from tasks.kinds import PROMPTS
@@ -75,11 +76,11 @@ def preferred(
         }
         judged, facts[name] = decide(spec, shown, shop)
         sides: Judged = ({}, {})
-        for id, (choice, reason) in judged.items():
+        for id, (choice, reason, raised) in judged.items():
             for side, own, mine in ((0, before, "first"), (1, after, "second")):
                 one = own[id][0]
                 if choice is None:
-                    score = Score("undecided", 0.0, reason, one.score.measures)
+                    score = Score("error" if raised else "undecided", 0.0, reason, one.score.measures)
                 elif choice == "tie":
                     score = Score("tie", 0.5, reason, one.score.measures)
                 else:
@@ -123,6 +124,13 @@ def _losses(
 
 
 def _score(mine: Loss, other: Loss) -> Score:
+    try:
+        return _compared(mine, other)
+    except Exception as error:  # no reference may end an evaluation
+        return Score("error", 0.0, failure(error))
+
+
+def _compared(mine: Loss, other: Loss) -> Score:
     if mine.loss is None or other.loss is None:
         return Score("gold-invalid", 0.0, mine.reason or other.reason)
     value, measures = min(1.0, math.exp(-mine.loss)), {"loss": mine.loss}

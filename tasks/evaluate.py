@@ -21,7 +21,8 @@ from typing import Any, Literal, Protocol, Self
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from evals.adaptive import Beta, Exact, Rule, Window
-from evals.summary import replays, same_replies, savings, summary
+from evals.alarms import alarms, heard
+from evals.summary import replays, savings, summary
 from prompts import choice
 from prompts.rendering import Wish
 from storage.artifacts import write_json
@@ -288,13 +289,9 @@ def _rules(spec: EvaluateSpec) -> dict[str, Rule]:
 
 
 def _warnings(spec: EvaluateSpec, samples: Mapping[str, Sequence[Sample]]) -> list[str]:
-    said = []
-    for name, found in samples.items():
-        if name != "base" and same_replies(samples["base"], found):
-            said.append(f"{name} says the very same as the base: it is not applied, or has learnt nothing")
-        if over := sum(s.finish == "overflow" for s in found):
-            said.append(f"{over} prompts of {name} fill the whole context: no reply ([evaluate] max_model_len)")
-        bare = sum(s.index >= 0 and s.answer is not None and s.logprob is None for s in found)
+    warnings = alarms({name: [*map(heard, own)] for name, own in samples.items()}, spec.max_tokens)
+    for name, own in samples.items():
+        bare = sum(s.index >= 0 and s.answer is not None and s.logprob is None for s in own)
         if bare and spec.weighting == "logprob":
-            said.append(f"{bare} votes of {name} have no log-probability, and no weight")
-    return said
+            warnings.append(f"{bare} votes of {name} have no log-probability, and no weight")
+    return warnings

@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 
 from prompts import judge
 from storage.ledger import Entry, Ledger
-from storage.records import Message, PonensError
+from storage.records import Message, PonensError, failure
 from tasks.step import Workshop
 from tasks.teachers.ask import Asking
 from tasks.teachers.build import model_name
@@ -47,10 +47,14 @@ class Pair:
 
 
 class Judgement(NamedTuple):
-    """`choice` is "first" for the base, "second" for the adapter, None where no verdict was read."""
+    """`choice` is "first" for the base, "second" for the adapter, None where no verdict was read.
+
+    `error` is whether something was raised on the way to it; the reason then says what.
+    """
 
     choice: judge.Choice | None
     reason: str
+    error: bool = False
 
 
 def decide(spec: JudgeSpec, pairs: Mapping[str, Pair], shop: Workshop) -> tuple[dict[str, Judgement], dict[str, Any]]:
@@ -58,7 +62,14 @@ def decide(spec: JudgeSpec, pairs: Mapping[str, Pair], shop: Workshop) -> tuple[
 
     PonensError where a limit was reached or a request stayed without any reply; what was answered is kept.
     """
-    apart = {id: pair.requests(spec) for id, pair in pairs.items() if pair.base.strip() != pair.adapter.strip()}
+    apart: dict[str, tuple[Request, Request]] = {}
+    judged = dict.fromkeys(pairs, Judgement("tie", "the same answer"))
+    for id, pair in pairs.items():
+        try:
+            if pair.base.strip() != pair.adapter.strip():
+                apart[id] = pair.requests(spec)
+        except Exception as error:  # no reply may end an evaluation
+            judged[id] = Judgement(None, failure(error), error=True)
     total = 2 * len(apart)
     with (
         shop.devices(spec.gpus if apart else 0, first=True),
@@ -69,13 +80,15 @@ def decide(spec: JudgeSpec, pairs: Mapping[str, Pair], shop: Workshop) -> tuple[
         found = {id: (ledger.find(one.key), ledger.find(other.key)) for id, (one, other) in apart.items()}
     if open_ones := sum(entry is None for both in found.values() for entry in both):
         raise _unfinished(spec, ask.tally, open_ones, total)
-    same = Judgement("tie", "the same answer")
-    judged = {id: _judgement(found[id]) if id in found else same for id in pairs}
+    judged |= {id: _judgement(both) for id, both in found.items()}
     return judged, _facts(spec, judged, found, ask.tally)
 
 
 def _judgement(both: Sequence[Entry | None]) -> Judgement:
-    straight, turned = map(_read, both)
+    try:
+        straight, turned = map(_read, both)
+    except Exception as error:  # no reply may end an evaluation
+        return Judgement(None, failure(error), error=True)
     choice = judge.settled(straight, turned)
     if choice is None:
         return Judgement(None, "the judge states no verdict")
@@ -93,7 +106,8 @@ def _facts(
     spec: JudgeSpec, judged: Mapping[str, Judgement], found: Mapping[str, Sequence[Entry | None]], tally: Tally
 ) -> dict[str, Any]:
     choices = Counter(one.choice for one in judged.values())
-    verdicts = [[_read(entry) for entry in both] for both in found.values()]
+    readable = [both for id, both in found.items() if not judged[id].error]
+    verdicts = [[_read(entry) for entry in both] for both in readable]
     return {
         "model": model_name(spec),
         "prompt": judge.VERSION,
@@ -101,8 +115,9 @@ def _facts(
         "base": choices["first"],
         "adapter": choices["second"],
         "tie": choices["tie"],
-        "unreadable": choices[None],
-        "identical": len(judged) - len(found),
+        "unreadable": sum(one.choice is None and not one.error for one in judged.values()),
+        "errors": sum(one.error for one in judged.values()),
+        "identical": sum(id not in found and not one.error for id, one in judged.items()),
         "moved": sum(a == b != "tie" and a is not None for a, b in verdicts),
         "asked": tally.asked,
         "from_ledger": tally.from_ledger,

@@ -18,7 +18,7 @@ from typing import Any, NamedTuple
 import orjson
 
 from prompts.rendering import Wish
-from storage.records import PonensError
+from storage.records import PonensError, failure
 from tasks import lifeline
 from tasks.engines.base import Loading, surroundings
 
@@ -94,8 +94,8 @@ def _losses(
     for row in rows:
         try:
             encoded = encode([row], renderer, length, Teaching())
-        except PonensError as error:
-            yield Loss(name, row["id"], 0, None, str(error.thing))
+        except Exception as error:  # no reference may end an evaluation
+            yield Loss(name, row["id"], 0, None, error.thing if isinstance(error, PonensError) else failure(error))
             continue
         if encoded.truncated:
             yield Loss(name, row["id"], 0, None, f"longer than the context of {length} tokens")

@@ -23,7 +23,9 @@ from typing import Any
 
 import orjson
 
-from evals.scored import GREEDY, Scored, alone, compare_all, winner
+from evals.alarms import Heard, alarms
+from evals.scored import GREEDY, Scored, alone, answer_of, compare_all, winner
+from evals.scorers import guarded
 from evals.scorers.assignment import AssignmentScorer
 from evals.scorers.base import Scorer
 from evals.scorers.instruction import InstructionScorer
@@ -108,7 +110,7 @@ class Contest:
                 for name, other in zip(names[1:], others, strict=True)
             },
             **more,
-            "warnings": _warnings(pairs) + drawn.outcome.pop("warnings"),
+            "warnings": alarms(_heard(pairs), decoding.max_tokens) + drawn.outcome.pop("warnings"),
             "work": drawn.outcome,
         }
         for warning in facts["warnings"]:
@@ -188,7 +190,7 @@ def _crew(kind: Kind, databases: int, lean: Sequence[str]) -> Iterator[tuple[str
 
 
 def _by_scorer(
-    asked: Mapping[str, Dialogue], replies: Sequence[Reply], crew: Sequence[Scorer], read: Any, shop: Workshop
+    asked: Mapping[str, Dialogue], replies: Sequence[Reply], crew: Sequence[Scorer], read: guarded.Read, shop: Workshop
 ) -> Replies:
     """Every reply's score, the same text to the same question scored once."""
     by_question: dict[str, list[Reply]] = defaultdict(list)
@@ -214,18 +216,20 @@ def _by_scorer(
     return found
 
 
-def _question(gold: Dialogue, replies: Sequence[Reply], scorer: Scorer, read: Any) -> list[Scored]:
-    texts = {reply.text: read(reply.text) or "" for reply in replies}
-    score = {answer: scorer.score(answer, gold) for answer in dict.fromkeys(texts.values())}
+def _question(gold: Dialogue, replies: Sequence[Reply], scorer: Scorer, read: guarded.Read) -> list[Scored]:
+    assessed = guarded.scored(dict.fromkeys(reply.text for reply in replies), gold, scorer, read)
     rows = []
     for subject in dict.fromkeys(reply.subject for reply in replies):
         own = sorted((r for r in replies if r.subject == subject), key=lambda r: r.index)
         votes = [r for r in own if r.index >= 0]
-        labels = dict(zip(votes, scorer.labels([texts[r.text] for r in votes], gold), strict=True))
-        rows += [
-            Scored(gold.id, gold.group, subject, r.index, r.text, r.finish, score[texts[r.text]], labels.get(r))
-            for r in own
-        ]
+        labels, raised = guarded.labels([assessed[r.text].answer for r in votes], gold, scorer)
+        by_vote = dict(zip(votes, labels, strict=True))
+        for reply in own:
+            score = assessed[reply.text].score
+            if raised and reply in by_vote:
+                score = replace(score, reason=f"{score.reason}; votes counted by their words: {raised}")
+            text, label = reply.text, by_vote.get(reply)
+            rows.append(Scored(gold.id, gold.group, subject, reply.index, text, reply.finish, score, label))
     return rows
 
 
@@ -252,12 +256,13 @@ def _write(folder: Path, pairs: Mapping[str, Judged]) -> None:
     scores.write(folder, rows)
 
 
-def _warnings(pairs: Mapping[str, Judged]) -> list[str]:
-    said = []
-    for name, (before, after) in pairs.items():
-        greedy = [[r.text for of in side.values() for r in of if r.index == GREEDY] for side in (before, after)]
-        if greedy[0] == greedy[1]:
-            said.append(f"{name} says the very same as the base: it is not applied, or has learnt nothing")
-        if over := sum(r.finish == "overflow" for of in after.values() for r in of):
-            said.append(f"{over} prompts of {name} fill the whole context: no reply ([evaluate] max_model_len)")
-    return said
+def _heard(pairs: Mapping[str, Judged]) -> dict[str, list[Heard]]:
+    """Every subject's replies as `evals.alarms` takes them, the base's first."""
+    heard: dict[str, list[Heard]] = {}
+    for reply in _rows(pairs):
+        score = reply.score
+        usable = bool(reply.text.strip()) and answer_of(score.outcome) is not None
+        error = score.reason if score.outcome == "error" else ""
+        one = Heard(reply.question, reply.index, reply.text, reply.finish, usable, error)
+        heard.setdefault(reply.subject, []).append(one)
+    return heard

@@ -15,7 +15,9 @@ from typing import Any, Literal, Protocol
 
 from storage.records import Message
 
-Outcome = Literal["right", "wrong", "tie", "invalid", "timeout", "memory", "refused", "gold-invalid", "undecided"]
+Outcome = Literal[
+    "right", "wrong", "tie", "invalid", "timeout", "memory", "refused", "error", "gold-invalid", "undecided"
+]
 _NO_JUDGEMENT = frozenset({"gold-invalid", "undecided"})
 _FENCE = re.compile(r"```[^\n`]*\n(?P<inside>.*?)```", re.DOTALL)
 
@@ -29,6 +31,7 @@ class Score:
     invalid               it cannot be read or bound
     timeout, memory       running it passed a limit
     refused               it asks for more than a scorer lets it do; it was not run
+    error                 it raised something while it was read or scored: a fault of ours, told and never hidden
     gold-invalid          the gold itself cannot be used
     undecided             nothing could be compared that would tell right from wrong
 

@@ -101,9 +101,10 @@ def test_no_text_of_a_model_is_markup_and_only_the_page_s_own_script_may_run() -
 
 
 def test_a_judge_is_spoken_of_where_there_was_one() -> None:
-    told = {"model": "JUDGE", "base": 1, "adapter": 2, "tie": 3, "moved": 4, "unreadable": 5}
+    told = {"model": "JUDGE", "base": 1, "adapter": 2, "tie": 3, "moved": 4, "unreadable": 5, "errors": 6}
 
     assert "JUDGE" in page(facts(judge=told))
+    assert 2 == page(facts(judge={"x/1": told, "x/2": told})).count("6 raised an error")
     assert "The judge" not in page(facts())
 
 

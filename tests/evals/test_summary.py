@@ -1,7 +1,7 @@
 import pytest
 
 from evals.adaptive import Exact, Window
-from evals.summary import replays, same_replies, savings, summary
+from evals.summary import replays, savings, summary
 from evals.vote import count
 from storage.records import Question, Sample
 
@@ -53,11 +53,6 @@ def test_slices_name_family_and_language() -> None:
 
 def test_the_paired_part_holds_the_word() -> None:
     assert (1, 0, "cannot tell") == tuple(FOUND["paired"][name] for name in ("fixed", "broken", "verdict"))
-
-
-def test_an_adapter_that_says_what_the_base_says_is_seen() -> None:
-    assert same_replies(SAMPLES["base"], SAMPLES["base"])
-    assert not same_replies(SAMPLES["base"], SAMPLES["logic/1"])
 
 
 def test_ballots_of_unlike_length_are_cut_for_the_curve_alone() -> None:

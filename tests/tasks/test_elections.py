@@ -2,6 +2,7 @@ import math
 
 import pytest
 
+from prompts import reading
 from storage.records import FORCED, GREEDY, Question
 from tasks.sampling.elections import Electorate
 from tasks.sampling.order import Reply
@@ -87,3 +88,18 @@ def test_a_question_that_a_source_holds_under_two_orders_is_asked_once_and_in_fu
 
     assert {first.id, second.id} == {a.id for a in voters.asks}
     assert all(a.greedy and a.forced for a in voters.asks)
+
+
+def test_a_reply_that_breaks_the_reader_is_an_error_and_no_vote(monkeypatch: pytest.MonkeyPatch) -> None:
+    real = reading.stated
+
+    def broken(text: str, options: object) -> object:
+        return real(text, options) if "A" not in text.removeprefix("Answer") else 1 / 0  # type: ignore[arg-type]
+
+    monkeypatch.setattr(reading, "stated", broken)
+    voters = Electorate([LAMP])
+    samples = voters.samples(replies("base", LAMP.id, ["A", "B", "B"]))["base"]
+
+    assert [None, "B", "B"] == [s.answer for s in samples]
+    assert samples[0].extractor.startswith("error: ZeroDivisionError: division by zero")
+    assert "B" == voters.ballots(samples)[LAMP.id].winner

@@ -102,3 +102,11 @@ def test_a_reply_that_was_cut_or_refused_states_nothing(tmp_path: Path) -> None:
 
         assert {"one": None} == choices
         assert 1 == facts["unreadable"]
+
+
+def test_an_answer_that_cannot_be_shown_to_a_judge_is_an_error_and_the_others_are_judged(tmp_path: Path) -> None:
+    half = pair("Rayleigh.", "half of an emoji: \ud83d")
+    choices, facts, requests = judged(tmp_path, place, {"half": half, "better": PAIRS["better"]})
+
+    assert {"half": None, "better": "second"} == choices
+    assert (1, 0, 0, 2) == (facts["errors"], facts["unreadable"], facts["identical"], requests)

@@ -12,7 +12,12 @@ import polars as pl
 import pytest
 
 from evals.scored import GREEDY, Scored
+from evals.scorers.assignment import AssignmentScorer
 from evals.scorers.base import Score
+from evals.scorers.instruction import InstructionScorer
+from evals.scorers.sql import SqlScorer
+from evals.scorers.statement import StatementScorer
+from prompts import instruction
 from storage.dialogues import Dialogue, Kind
 from storage.home import Home
 from storage.records import Message, PonensError
@@ -162,3 +167,64 @@ def test_a_judge_s_choice_is_the_score_of_both_sides(tmp_path: Path, monkeypatch
     assert "undecided" == before["2"].outcome == after["2"].outcome
     assert {"loss": 2.0} == before["0"].measures
     assert (1, 0, 1, 1) == tuple(facts[name] for name in ("base", "adapter", "tie", "unreadable"))
+
+
+ONE_BREAKS: Mapping[str, tuple[type, str, dict[str, Any]]] = {
+    "sql": (SqlScorer, "SELECT name FROM singer", {"schema": SCHEMA}),
+    "proof": (StatementScorer, "theorem a : x = y :=", {}),
+    "assignment": (AssignmentScorer, "(1) Ann is a knight", {"names": ["Ann"], "solution": [True]}),
+    "instruction": (InstructionScorer, "42", {}),
+}
+
+
+def breaking(scorer: type, method: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let a scorer raise on what says "boom", as a fault in it would."""
+    real = getattr(scorer, method)
+
+    def broken(self: Any, said: Any, gold: Any) -> Any:
+        if "boom" in str(said):
+            raise ValueError("could not convert\nstring to float: 'boom'")
+        return real(self, said, gold)
+
+    monkeypatch.setattr(scorer, method, broken)
+
+
+@pytest.mark.process
+@pytest.mark.parametrize("kind", ONE_BREAKS)
+def test_one_reply_that_breaks_its_scorer_costs_itself_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: Kind
+) -> None:
+    scorer, right, about = ONE_BREAKS[kind]
+    breaking(scorer, "score", monkeypatch)
+    asked = [dialogue(n, right, task=kind, about=about) for n in range(2)]
+    facts, table, _ = contest(tmp_path, kind, asked, {"base": ("SELECT boom",), "x/1": (right,)}, votes=1)
+
+    assert {"error": 2} == facts["base"]["outcomes"]
+    assert (0.0, 1.0, 1.0) == (facts["base"]["accuracy"], facts["base"]["unreadable"], facts["adapter"]["accuracy"])
+    [reason] = set(table.filter(pl.col("subject") == "base")["reason"])
+    assert reason.startswith("ValueError: could not convert string to float: 'boom' (test_scoring.py:")
+    assert any("2 of 2 replies of base raised an error" in w and "do not trust" in w for w in facts["warnings"])
+
+
+def test_a_reply_that_breaks_its_reader_is_an_error_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(reply: str) -> str:
+        return reply if reply != "boom" else str(1 // 0)
+
+    monkeypatch.setattr(instruction, "read", broken)
+    asked = [dialogue(n, "42", task="instruction") for n in range(2)]
+    facts, table, _ = contest(tmp_path, "instruction", asked, {"base": ("boom",), "x/1": ("42",)}, votes=1)
+
+    assert ({"error": 2}, {"right": 2}) == (facts["base"]["outcomes"], facts["adapter"]["outcomes"])
+    assert "ZeroDivisionError" in "".join(table["reason"])
+
+
+def test_where_votes_cannot_be_compared_equal_words_are_one_answer(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    breaking(InstructionScorer, "labels", monkeypatch)
+    said = {"base": ("7", "7", "7", "7"), "x/1": ("42", "boom", "42", "42")}
+    facts, table, _ = contest(tmp_path, "instruction", [dialogue(1, "42", task="instruction")], said)
+
+    assert (0.0, 1.0) == (facts["base"]["accuracy"], facts["adapter"]["accuracy"])
+    told = table.filter(pl.col("reason").str.contains("votes counted by their words: ValueError"))
+    assert [("x/1", 3)] == told.group_by("subject").len().rows()
