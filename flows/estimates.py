@@ -9,7 +9,8 @@ from flows.chain import chain
 from flows.recipe import Recipe
 from storage.home import Home
 from storage.records import Receipt, UsageError
-from tasks.step import Step, forecast, run_step, stand_in
+from tasks.forecast import forecast, stand_in
+from tasks.step import Step, run_step
 
 
 class _Reached(Exception):

@@ -74,7 +74,7 @@ def join(
 def _training(recipe: Recipe, home: Home) -> str | None:
     """The key of the training's step, empty if it is done; None while a step before it is not."""
     from flows.chain import chain
-    from tasks.step import forecast, stand_in
+    from tasks.forecast import forecast, stand_in
 
     def look(step: Step) -> Receipt:
         found = forecast(step, home)

@@ -8,7 +8,8 @@ from flows.chain import chain
 from flows.recipe import Recipe
 from storage.home import Home
 from storage.records import Receipt
-from tasks.step import Forecast, Step, forecast, stand_in
+from tasks.forecast import Forecast, forecast, stand_in
+from tasks.step import Step
 
 
 def plan(recipe: Recipe, home: Home, refresh: Collection[str] = ()) -> list[Forecast]:

@@ -19,7 +19,8 @@ from flows.chain import chain, compare
 from flows.recipe import Recipe, load, resolved
 from storage.home import Home
 from storage.records import Receipt, UsageError, digest
-from tasks.step import Forecast, Step, forecast, stand_in
+from tasks.forecast import Forecast, forecast, stand_in
+from tasks.step import Step
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,7 @@ import functools
 import hashlib
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Literal
 
@@ -61,6 +61,11 @@ class Wish:
     template: Name = "own"
     system: str | None = None
     thinking: bool | None = None
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """What of it shapes a result: the text of a shipped template too, a base's own is part of the base."""
+        return asdict(self) | {"text": None if self.template == "own" else digest(shipped(self.template).text)}
 
 
 @dataclass(frozen=True, slots=True)

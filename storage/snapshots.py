@@ -246,10 +246,5 @@ def _over(views: Mapping[Path, str], *, dialogues: bool) -> Iterator[Build]:
             shutil.rmtree(build.parts)
 
 
-def read(split: Path) -> list[dict[str, Any]]:
-    """The rows of train.parquet or valid.parquet as training takes them; none if the file is not there."""
-    return pl.read_parquet(split, columns=["id", "prompt", "completion"]).to_dicts() if split.exists() else []
-
-
 def _quoted(path: Path) -> str:
     return str(path).replace("'", "''")

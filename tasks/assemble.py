@@ -2,7 +2,7 @@
 
     train.parquet, valid.parquet   prompt: […, user], completion: [assistant]; it is the prompt that evaluation asks
     examples.parquet, drops.parquet
-    card.md, card.html             what it is made of, for people
+    card.json                      what it is made of; card.md and card.html say it in words
 
 Test questions stay out, copies are dropped, and no problem stands on two sides. With `shuffle`, training
 examples come again with their options in another order, which balances the letters of the keys. A dialogue's
@@ -82,13 +82,13 @@ def step(
 
     return Step(
         name="assemble",
-        module=__name__,
+        code=(__name__,),
         settings=spec.model_dump(exclude=_GUARDS) | choose,
-        inputs={"questions": of(parsed), "sql": snapshots.SQL.version}
-        | ({"rationales": of(rationales)} if rationales else {}),
+        inputs={"questions": of(parsed)} | ({"rationales": of(rationales)} if rationales else {}),
         work=work,
         shelf="snapshots",
         tables={"examples": snapshots.EXAMPLES, "drops": snapshots.DROPS},
+        pages=card.PAGES,
         admit=lambda home, facts: _succession(home, spec, recipe, facts) if recipe else nullcontext(),
     )
 

@@ -1,6 +1,7 @@
 """The data card of a snapshot, gathered from its build and written beside it.
 
-card.md, card.html   sources, licences as given, counts, leak check, keys, lengths, drops, examples
+card.json            sources, licences as given, counts, leak check, keys, lengths, drops, examples
+card.md, card.html   the same in words, no part of the snapshot (`tasks.pages`)
 
 A card describes the build that wrote it last: builds that come to the same examples share a snapshot.
 """
@@ -12,16 +13,19 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import orjson
 import polars as pl
 
-from evals import card
+from evals import card_facts
 from storage.dialogues import Kind
 from storage.parsed import DROPS, REJECTS
 from storage.snapshots import Build, Counts
 from tasks import models
+from tasks.pages import Pages
 
 MOST_TOKENIZED = 20_000  # examples: a second or two
 NOT_STATED = "not stated"
+FACTS = "card.json"
 
 
 def write(
@@ -55,7 +59,7 @@ def write(
             name.replace("problems", "groups").replace("questions", "dialogues"): count
             for name, count in found["leaks"].items()
         }
-    facts: card.CardFacts = {
+    facts: card_facts.CardFacts = {
         "name": name,
         "snapshot": counts.identity[:16],
         "prompt": prompt,
@@ -67,8 +71,18 @@ def write(
         "drops": _drops(questions.parent, counts),
         "shuffled": shuffled,
     }
-    (folder / "card.md").write_text(card.markdown(facts), "utf-8")
-    (folder / "card.html").write_text(card.card(facts), "utf-8")
+    (folder / FACTS).write_bytes(orjson.dumps(facts, default=str))
+
+
+def _pages(folder: Path, facts: Mapping[str, Any]) -> dict[str, str]:
+    """The card in words, from what `write` left in the snapshot's folder."""
+    from evals import card
+
+    found = orjson.loads((folder / FACTS).read_bytes())
+    return {"card.md": card.markdown(found), "card.html": card.card(found)}
+
+
+PAGES = Pages("evals.card", _pages)
 
 
 def _made_of(found: Mapping[str, Any], kind: Kind) -> str:
@@ -97,7 +111,7 @@ def _reasons(file: Path) -> Counter[str]:
     return Counter(pl.read_parquet(file, columns=["reason"])["reason"].to_list() if file.exists() else [])
 
 
-def _tokens(build: Build, base_model: str) -> card.TokenFacts | None:
+def _tokens(build: Build, base_model: str) -> card_facts.TokenFacts | None:
     file = models.tokenizer(base_model) if base_model else None
     if file is None:
         return None
@@ -111,6 +125,6 @@ def _tokens(build: Build, base_model: str) -> card.TokenFacts | None:
     return {
         "tokenizer": models.spelling(base_model),
         "rows": len(lengths),
-        "quantiles": card.quantiles(lengths),
-        "bins": card.bins(lengths),
+        "quantiles": card_facts.quantiles(lengths),
+        "bins": card_facts.bins(lengths),
     }

@@ -1,4 +1,12 @@
-"""Which code a step reaches: part of its key, so that a changed rule is never served from the cache."""
+"""Which code and data files a step reaches: part of its key, so that a changed rule is never served from the cache.
+
+    code_version(("tasks.train", "tasks.trainer"))     16 hex digits
+    reached(("tasks.train", "tasks.trainer"))          the names behind them
+
+A step declares the modules that do its work. They count with all that they import of the house, and with the data
+files (templates, style sheets, scripts, SQL) that any of these names, but for plumbing (`tasks.plumbing`) and what
+the step says is apart. A child process's module is declared by name: nobody imports it.
+"""
 
 from __future__ import annotations
 
@@ -7,53 +15,63 @@ import hashlib
 import os
 import re
 import sys
-from collections.abc import Iterator
+from collections.abc import Sequence
 from contextlib import suppress
 from importlib.util import cache_from_source
 from pathlib import Path
-from types import CodeType
-from typing import Any
 
 import orjson
 
 from storage.records import digest
+from tasks import code_digest
+from tasks.plumbing import BY_SETTINGS, DECLARED, PLUMBING
 
 ROOMS = ("tasks", "prompts", "puzzles", "storage", "evals")
+DATA = ("j2", "css", "js", "sql", "jinja", "json", "txt", "toml", "csv")  # endings of files that code may read
 _IMPORT = re.compile(rb"^[ \t]*(?:from ([\w.]+) import (\([^)]*\)|[^\n#]+)|import ([^\n#]+))", re.MULTILINE)
+_NAMED = re.compile(rb"""["']([\w./-]+)["']""")
+_FOLDER = re.compile(rb"""(?:with_name\(|/ )["']([\w-]+)["']""")
 _HOUSE = Path(__file__).resolve().parents[1]
-_NO_CODE = 2  # what Python leaves out at its second level of optimisation: docstrings, and assertions
+Known = list[str]
 
 
 @functools.cache
-def code_version(module: str) -> str:
-    """Digest of a module's code and of all house modules it imports; what docstrings and comments say is no part.
+def code_version(modules: str | tuple[str, ...], apart: tuple[str, ...] = ()) -> str:
+    """Digest of what these modules reach; see `reached`. What docstrings, comments and log lines say is no part."""
+    files = reached((modules,) if isinstance(modules, str) else modules, apart)
+    return digest(files)[:16]
 
-    It is taken of what Python compiles, which is several times cheaper than of the syntax tree. Another minor
-    version of Python compiles otherwise and so gives other digests.
+
+def reached(modules: Sequence[str], apart: Sequence[str] = ()) -> dict[str, str]:
+    """Digests of all that counts, by dotted name of a module or path of a data file below the house.
+
+    `apart` names modules or packages that are not walked into. What `modules` names, packages too, counts always.
     """
-    seen: dict[str, str] = {}
-    queue = [module]
+    apart, found, queue = (*apart, *PLUMBING, *DECLARED), dict[str, str](), list(modules)
     while queue:
         name = queue.pop()
-        if name in seen or (path := _source(name)) is None:
+        path = None if name in found else _source(name)
+        if path is None or (_within(name, apart) and not _within(name, modules)):
             continue
-        seen[name], imports = _read(path)
+        found[name], imports, named = _read(path)
         queue += imports
+        for word in named:
+            found |= _data(path.parent, word)
     _memory().keep()
-    return digest(seen)[:16]
+    return found
+
+
+def _within(name: str, packages: Sequence[str]) -> bool:
+    return any(name == package or name.startswith(f"{package}.") for package in packages)
 
 
 @functools.cache
-def _read(path: Path) -> tuple[str, list[str]]:
-    """A file's own digest, and what it imports."""
+def _read(path: Path) -> tuple[str, Known, Known]:
+    """A file's own digest, what it imports, and the words in it that may name data files."""
     text, memory = path.read_bytes(), _memory()
     if known := memory.recall(path, text):
         return known
-    code = compile(text, "", "exec", dont_inherit=True, optimize=_NO_CODE)
-    found = hashlib.sha256()
-    for part in _parts(code):
-        found.update(part + b"\0")
-    return memory.note(path, text, found.hexdigest(), _imports(text))
+    return memory.note(path, text, code_digest.code_digest(text), _imports(text), _words(text))
 
 
 class Memory:
@@ -61,19 +79,20 @@ class Memory:
 
     def __init__(self, file: Path) -> None:
         self.file, self.new = file, False
-        self.rule = hashlib.sha256(Path(__file__).read_bytes()).digest()
-        self.held: dict[str, list[Any]] = {}
+        rules = (Path(__file__), Path(code_digest.__file__))
+        self.rule = hashlib.sha256(b"".join(rule.read_bytes() for rule in rules)).digest()
+        self.held: dict[str, tuple[str, str, Known, Known]] = {}
         with suppress(OSError, orjson.JSONDecodeError):
             self.held = orjson.loads(file.read_bytes())
 
-    def recall(self, path: Path, text: bytes) -> tuple[str, list[str]] | None:
+    def recall(self, path: Path, text: bytes) -> tuple[str, Known, Known] | None:
         """What a file of this very text came to by this very rule."""
         found = self.held.get(str(path))
-        return (found[1], found[2]) if found and found[0] == self._seen(text) else None
+        return (found[1], found[2], found[3]) if found and found[0] == self._seen(text) else None
 
-    def note(self, path: Path, text: bytes, own: str, imports: list[str]) -> tuple[str, list[str]]:
-        self.held[str(path)], self.new = [self._seen(text), own, imports], True
-        return own, imports
+    def note(self, path: Path, text: bytes, own: str, imports: Known, words: Known) -> tuple[str, Known, Known]:
+        self.held[str(path)], self.new = (self._seen(text), own, imports, words), True
+        return own, imports, words
 
     def keep(self) -> None:
         """Write what is new; a place that cannot be written to costs the next process some time."""
@@ -103,22 +122,43 @@ def _source(name: str) -> Path | None:
     return next((Path(path) for path in (f"{place}.py", f"{place}/__init__.py") if os.path.isfile(path)), None)
 
 
-def _parts(code: CodeType) -> Iterator[bytes]:
-    """All of a code object that says what it does, and nothing of where it stands."""
-    signature = (code.co_argcount, code.co_posonlyargcount, code.co_kwonlyargcount, code.co_flags)
-    names = (code.co_names, code.co_varnames, code.co_freevars, code.co_cellvars)
-    yield repr((code.co_name, signature, names)).encode()
-    yield code.co_code + code.co_exceptiontable
-    for constant in code.co_consts:
-        if isinstance(constant, CodeType):
-            yield from _parts(constant)
-        else:  # a set has no order that holds in another process
-            yield repr(sorted(map(repr, constant)) if isinstance(constant, frozenset) else constant).encode()
+@functools.cache
+def _data(folder: Path, word: str) -> dict[str, str]:
+    """Digests of the data files that a word names in `folder` or above it, with those that they include."""
+    while folder != _HOUSE:
+        place = os.path.join(folder, word)
+        if os.path.isfile(place):
+            return _file(place)
+        if os.path.isdir(place):
+            files = [entry.path for entry in os.scandir(place) if entry.name.rpartition(".")[2] in DATA]
+            return {name: of for path in sorted(files) for name, of in _file(path).items()}
+        folder = folder.parent
+    return {}
 
 
-def _imports(text: bytes) -> list[str]:
+def _file(place: str) -> dict[str, str]:
+    name = os.path.relpath(place, _HOUSE)
+    if os.path.dirname(name) in BY_SETTINGS:
+        return {}
+    text = Path(place).read_bytes()
+    included = (word.decode() for word in _NAMED.findall(text) if b"." in word)
+    found = {name: hashlib.sha256(text).hexdigest()}
+    for word in included:
+        if word.rpartition(".")[2] in DATA and os.path.basename(place) != word:
+            found |= _data(Path(place).parent, word)
+    return found
+
+
+def _imports(text: bytes) -> Known:
     names = []
     for module, members, modules in _IMPORT.findall(text):
         named = [part.split()[0].decode() for part in (members or modules).strip(b"()").split(b",") if part.split()]
         names += [module.decode(), *(f"{module.decode()}.{name}" for name in named)] if module else named
     return names
+
+
+def _words(text: bytes) -> Known:
+    """Strings that end as data files do, or that a path is given as its last part: a folder of them."""
+    words = {word.decode() for word in _NAMED.findall(text)}
+    folders = {word.decode() for word in _FOLDER.findall(text)}
+    return sorted({word for word in words if "." in word and word.rpartition(".")[2] in DATA} | folders)

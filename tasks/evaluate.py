@@ -15,7 +15,7 @@ from __future__ import annotations
 import logging
 import shutil
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, replace
+from dataclasses import replace
 from typing import Any, Literal, Protocol, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
@@ -37,6 +37,7 @@ from tasks.candidates import Candidate, trained
 from tasks.engines.base import choose, renders
 from tasks.engines.server import KEY, ServerSpec
 from tasks.judging import JudgeSpec
+from tasks.kinds import SCORING
 from tasks.sampling.elections import Electorate, chosen
 from tasks.sampling.order import Adaptive, Decoding, Mismatch, Order, Subject
 from tasks.sampling.subjects import of_adapter, served
@@ -145,8 +146,9 @@ def step(
     engine = choose(spec.engine)
     base = models.identity(model.base_model, model.revision)
     names = ["adapter", *(f"adapter {c.name}" for c in candidates[1:])][: len(candidates)]
+    digests = [c.digest for c in candidates]
     settings = spec.model_dump(exclude=_SHAPELESS | _SCORED) | {"engine": engine} | _scored(spec, engine, kind)
-    settings |= {"rendering": asdict(rendering) if rendering else None} | ({"round": round} if round else {})
+    settings |= {"rendering": rendering.settings if rendering else None} | ({"round": round} if round else {})
     if renders(engine):
         settings["server"] = {"base_url": spec.server.address, "models": spec.server.models}
 
@@ -162,13 +164,9 @@ def step(
 
     return Step(
         name="evaluate",
-        module=__name__,
+        code=(__name__, "tasks.sampler", *(() if kind == "choice" else SCORING)),
         settings=settings,
-        inputs={
-            "questions": of(questions),
-            "base_model": base,
-            **{name: c.digest for name, c in zip(names, candidates, strict=True)},
-        },
+        inputs={"questions": of(questions), "base_model": base} | dict(zip(names, digests, strict=True)),
         work=work,
         shelf="evaluations",
         tables={"samples": SAMPLES, "ballots": BALLOTS} if kind == "choice" else {"scores": SCORES},

@@ -31,6 +31,8 @@ class Prompt(Wording, Protocol):
         """The answer that a reply gives; None if there is none."""
 
 
+# the code that scores replies to dialogues, with the processes that it starts
+SCORING = ("tasks.scoring", "tasks.judging", "tasks.loss", "tasks.sandbox.child", "tasks.sandbox.confined")
 # a chat asks as an instruction does: in its user's own words
 PROMPTS: Mapping[Kind, Prompt] = {
     "sql": sql,

@@ -19,7 +19,6 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 from storage import dialogue_files, parsed, questions, readers
 from storage import source as sources
 from storage.cleaning.clean import Rules
-from storage.cleaning.steps import SQL
 from storage.dialogues import TAKES, Dialogue, Kind, Preference, Record
 from storage.oddities import Oddities
 from storage.records import Question, Receipt, Rejected, Split, UsageError, digest
@@ -107,9 +106,9 @@ def step(spec: ParseSpec, source: Source, fetched: Path = Path(), kind: Kind = "
     records = {"questions": questions.QUESTIONS} if kind == "choice" else {"dialogues": dialogue_files.DIALOGUES}
     return Step(
         name="parse",
-        module=__name__,
+        code=(__name__, "storage.cleaning"),
         settings={"kind": kind, **spec.model_dump(exclude={"path", "origin", "against"})},
-        inputs={"source": source.digest, "cleaning": SQL.version, **against},
+        inputs={"source": source.digest, **against},
         work=lambda shop: _work(shop, spec, source, sets, kind),
         shelf=next(iter(records)),
         tables={**records, "rejects": parsed.REJECTS, "drops": parsed.DROPS},

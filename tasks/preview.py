@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from prompts.rendering import Wish
+from storage.examples import read
 from storage.records import PonensError
-from storage.snapshots import read
 from tasks import models
 from tasks.training import render, tokens
 from tasks.training.masks import IGNORED, Loss, Sample, Teaching, samples

@@ -34,7 +34,7 @@ def step(spec: PuzzlesSpec) -> Step:
         shop.progress(Tick(count, count, "problems"))
         return Result({"problems": count, "seed": spec.seed})
 
-    return Step("puzzles", __name__, spec.model_dump(), {}, work, shelf="puzzles")
+    return Step("puzzles", (__name__,), spec.model_dump(), {}, work, shelf="puzzles")
 
 
 def write(spec: PuzzlesSpec, path: Path) -> int:

@@ -2,22 +2,22 @@
 
 rationales.parquet   one row a request, questions in their order, unhinted before hinted
 suspects.parquet     questions whose key the teacher contradicts, the strongest first
-rationales.html      what a person opens; rationales.md the same in short
+rationales.html      what a person opens, no part of the artifact (`tasks.pages`); rationales.md the same in short
 """
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 
 import orjson
 import polars as pl
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from evals import rationales_page
+from evals.facts import SuspectFacts
 from evals.rationales import Tally
 from evals.vote import same_answer
 from prompts import choice
@@ -25,6 +25,7 @@ from prompts.betrayal import betrays
 from storage import suspects
 from storage.ledger import Entry, Ledger
 from storage.records import Question, Reading
+from tasks.pages import Pages
 from tasks.selection import select
 from tasks.step import Facts
 from tasks.teachers.terms import Request
@@ -91,10 +92,8 @@ def write(
                 writer.write_table(_arrow(chunk))
                 chunk = []
         writer.write_table(_arrow(chunk))
-    facts, doubted = tally.facts(), tally.suspects()
-    suspects.write(folder, doubted)
-    (folder / PAGE).write_text(rationales_page.page(facts, doubted), "utf-8")
-    (folder / "rationales.md").write_text(rationales_page.markdown(facts, doubted), "utf-8")
+    facts = tally.facts()
+    suspects.write(folder, tally.suspects())
     rejected = {reason: count for reason, count in facts["rejected"].items() if reason != "unanswered"}
     return {
         "questions": facts["questions"],
@@ -107,6 +106,17 @@ def write(
         "total": {"tokens": bill.tokens.dict(), "cost": None if bill.spent is None else round(bill.spent, 6)},
         "rationales": facts,
     }, f"{content % 2**256:064x}"
+
+
+def _pages(folder: Path, facts: Mapping[str, Any]) -> dict[str, str]:
+    """The pages of rationales, from what `write` left in `folder` and returned."""
+    from evals import rationales_page
+
+    found, doubted = facts["rationales"], cast("list[SuspectFacts]", suspects.load(folder))
+    return {PAGE: rationales_page.page(found, doubted), "rationales.md": rationales_page.markdown(found, doubted)}
+
+
+PAGES = Pages("evals.rationales_page", _pages)
 
 
 def _arrow(rows: list[Row]) -> pa.Table:

@@ -22,7 +22,7 @@ from storage.ledger import Ledger, Tokens
 from storage.questions import Stored
 from storage.records import Message, PonensError, Question, Receipt, UsageError
 from storage.suspects import SUSPECTS
-from tasks.rationales import TABLE, Asked, heard, write
+from tasks.rationales import PAGES, TABLE, Asked, heard, write
 from tasks.step import Facts, Progress, Result, Secret, Step, Workshop, of
 from tasks.teachers.ask import Asking
 from tasks.teachers.build import model_name
@@ -62,8 +62,7 @@ class ReasonSpec(AskSpec):
             "model": model_name(self),
             "prompt": f"{choice.VERSION}/{self.asks}",
             **{name: getattr(self, name) for name in ("samples", "hints", "keep", "near_copy")},
-            "max_tokens": self.max_tokens,
-            "max_unanswered": self.max_unanswered,
+            **{name: getattr(self, name) for name in ("max_tokens", "max_unanswered")},
             **self.sampling,
         }
 
@@ -72,12 +71,13 @@ def step(spec: ReasonSpec, questions: Receipt) -> Step:
     """The step that turns parsed questions into rationales."""
     return Step(
         name="reason",
-        module=__name__,
+        code=(__name__,),
         settings=spec.settings,
         inputs={"questions": of(questions)},
         work=lambda shop: reason(spec, Stored(shop.home, questions), shop),
         shelf="rationales",
         tables={"rationales": TABLE, "suspects": SUSPECTS},
+        pages=PAGES,
     )
 
 

@@ -44,6 +44,8 @@ from tasks.sampling.choices import read
 from tasks.step import Result, Step, Workshop, of
 
 _SUSPECTS = 10
+# what drew the replies and trained the adapter: modules read here import it, a report only reads what it left
+_NOT_RUN = ("tasks.engines", "tasks.models", "tasks.sampling.order", "tasks.teachers", "tasks.training")
 _PLAIN = 2_000_000  # characters of replies on a page of dialogues, where they stand uncompressed
 Row = dict[str, Any]
 
@@ -63,11 +65,12 @@ def step(spec: ReportSpec, recipe: str, receipts: Sequence[Receipt]) -> Step:
     by_name = {receipt.step: receipt for receipt in receipts}
     return Step(
         name="report",
-        module=__name__,
+        code=(__name__,),
         settings={**spec.model_dump(), "recipe": json.loads(recipe)},
         inputs={receipt.step: of(receipt) for receipt in receipts},
         work=lambda shop: _work(shop, spec, recipe, by_name),
         shelf="reports",
+        apart=_NOT_RUN,
     )
 
 

@@ -1,9 +1,10 @@
-"""Steps keyed by content: run what is new, find what is done, say why.
+"""Steps keyed by content: run what is new, find what is done.
 
 A verb's module builds a `Step` from its spec and the receipts before it; `run_step` does the work
-or finds it done; `forecast` says which of the two it would be, without doing anything. The key is
-made of the step's name, settings, input digests, prompt versions and the code it reaches in the
-house, so it holds across runs, processes and machines that share a home.
+or finds it done; `tasks.forecast` says which of the two it would be, without doing anything. The key
+names what shapes the result and nothing else: the step's name, settings, input digests, and the code
+and data files that it declares (`tasks.code`), so it holds across runs, processes and machines that
+share a home.
 """
 
 from __future__ import annotations
@@ -30,6 +31,7 @@ from storage.home import Home
 from storage.records import PonensError, Receipt, digest
 from tasks.cluster import Cluster
 from tasks.code import code_version
+from tasks.pages import Pages
 
 log = logging.getLogger("ponens")
 Facts = dict[str, Any]
@@ -80,21 +82,25 @@ class Step:
     """One verb, ready to run.
 
     `settings` are what of the spec shapes the result. `inputs` maps a name to a content digest, None
-    where the step before it has yet to run. `module` is the verb's dotted name, whose code and
-    whatever it imports of the house is part of the key. `work` fills `Workshop.folder`; what stands
-    there when it returns is published on `shelf`. `tables` maps a table of the warehouse to the
-    parquet file in the artifact that fills it. `admit` surrounds the publishing of what the work came
-    to, and each time that it is found again: it may raise to refuse these facts, or take note of them.
+    where the step before it has yet to run. `code` are the modules that do the work, children started by
+    name among them: they and whatever they import of the house are part of the key, but for plumbing and
+    what `apart` names (`tasks.code`). `work` fills `Workshop.folder`; what stands there when it returns is
+    published on `shelf`. `tables` maps a table of the warehouse to the parquet file in the artifact that
+    fills it. `pages` are notes for people beside the artifact, no part of it. `admit` surrounds the
+    publishing of what the work came to, and each time that it is found again: it may raise to refuse these
+    facts, or take note of them.
     """
 
     name: str
-    module: str
+    code: tuple[str, ...]
     settings: Mapping[str, Any]
     inputs: Mapping[str, str | None]
     work: Callable[[Workshop], Result]
     shelf: str
     numbered: bool = False
     tables: Mapping[str, str] = field(default_factory=dict)
+    apart: tuple[str, ...] = ()
+    pages: Pages | None = None
     admit: Callable[[Home, Mapping[str, Any]], AbstractContextManager[object]] = lambda home, facts: nullcontext()
 
     @property
@@ -102,7 +108,7 @@ class Step:
         return {
             "settings": dict(self.settings),
             "inputs": dict(self.inputs),
-            "code": code_version(self.module),
+            "code": code_version(self.code, self.apart),
         }
 
     @property
@@ -111,16 +117,6 @@ class Step:
         if None in self.inputs.values():
             return None
         return digest({"step": self.name, **self.ingredients})
-
-
-@dataclass(frozen=True, slots=True)
-class Forecast:
-    """What running a step now would do, and the receipt it would find (None if it will run)."""
-
-    name: str
-    status: Literal["cached", "will_run"]
-    why: str
-    receipt: Receipt | None = None
 
 
 def run_step(
@@ -150,6 +146,7 @@ def run_step(
             os.utime(home.root / found.artifact)  # what is used is not old: `ponens gc` goes by this
             with step.admit(home, found.facts):
                 warehouse.register(home, found, step.tables, known)
+            _note(step, home, found)
             if store:
                 store.offer(home, found)
             return found, "cached"
@@ -179,9 +176,15 @@ def run_step(
             os.utime(home.root / receipt.artifact)  # it may have been there before
             write_json(home.receipt(step.name, key), receipt.dict())
             warehouse.register(home, receipt, step.tables)
+        _note(step, home, receipt)
         if store:
             store.offer(home, receipt)
         return receipt, "cached" if there else "ran"
+
+
+def _note(step: Step, home: Home, receipt: Receipt) -> None:
+    if step.pages:
+        step.pages.bring_up_to_date(home.root / receipt.artifact, receipt)
 
 
 def _worked(step: Step, shop: Workshop) -> tuple[Facts, str | None]:
@@ -213,13 +216,14 @@ def find(step: Step, home: Home) -> Receipt | None:
 
 def adopt(step: Step, home: Home) -> Receipt | None:
     """A numbered artifact of this very work that a kill parted from its receipt; the receipt is written now."""
-    receipt = _orphan(step, home)
+    receipt = orphan(step, home)
     if receipt:
         write_json(home.receipt(step.name, receipt.key), receipt.dict())
     return receipt
 
 
-def _orphan(step: Step, home: Home) -> Receipt | None:
+def orphan(step: Step, home: Home) -> Receipt | None:
+    """What `adopt` would take in; nothing is written."""
     if not step.numbered:
         return None  # a shelf named by content takes the same artifact in again
     known = remembered(step, home)
@@ -242,57 +246,6 @@ def remembered(step: Step, home: Home) -> Receipt | None:
         return Receipt(**orjson.loads(home.receipt(step.name, str(step.key)).read_bytes()))
     except (OSError, orjson.JSONDecodeError, TypeError):
         return None
-
-
-def forecast(step: Step, home: Home, *, refresh: bool = False) -> Forecast:
-    """What `run_step` would do and why; reads receipts and artifacts, changes nothing."""
-    if step.key is None:
-        waiting = ", ".join(name for name, value in step.inputs.items() if value is None)
-        return Forecast(step.name, "will_run", f"waits for {waiting}, which will be made anew")
-    if refresh:
-        return Forecast(step.name, "will_run", "asked for with --refresh")
-    if found := find(step, home) or _orphan(step, home):
-        return Forecast(step.name, "cached", f"made {found.made_at}, {found.artifact} is whole", found)
-    if (store := shared.chosen()) and (found := store.find(step.name, step.key)):
-        return Forecast(step.name, "will_run", f"made {found.made_at}; it is fetched from the shared store", found)
-    known = remembered(step, home)
-    if known:
-        # its digest is still known, so that later steps need not be forecast as new
-        return Forecast(step.name, "will_run", f"artifact {known.artifact} is gone or damaged", known)
-    return Forecast(step.name, "will_run", _difference(step, home))
-
-
-def _difference(step: Step, home: Home) -> str:
-    """In what the nearest earlier receipt of this step differs from this step."""
-    folder = home.receipt(step.name, "x").parent
-    earlier = sorted(folder.glob("*.json"), key=lambda p: p.stat().st_mtime) if folder.exists() else []
-    if not earlier:
-        return "never run in this home"
-    changes = []
-    before = orjson.loads(earlier[-1].read_bytes())["ingredients"]
-    now = step.ingredients
-    for part in ("settings", "inputs"):
-        for name in sorted(before[part].keys() | now[part].keys()):
-            old, new = before[part].get(name), now[part].get(name)
-            if old != new and part == "settings":
-                changes.append(f"{name} changed from {_short(old)} to {_short(new)}")
-            elif old != new:
-                changes.append(f"{name} changed")
-    if before["code"] != now["code"]:
-        changes.append("its code changed")
-    return "; ".join(changes) or "its receipt is gone"
-
-
-def _short(value: object) -> str:
-    text = orjson.dumps(value, default=str).decode()
-    return text if len(text) <= 60 else f"{text[:57]}..."
-
-
-def stand_in(forecasted: Forecast) -> Receipt:
-    """A stand-in receipt for planning: the digest if it is remembered, else unknown (empty)."""
-    if forecasted.receipt:
-        return forecasted.receipt
-    return Receipt(forecasted.name, "", "", "", {}, {}, 0.0, "")
 
 
 def of(receipt: Receipt) -> str | None:

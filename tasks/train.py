@@ -14,7 +14,7 @@ import math
 import shutil
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import orjson
 
@@ -24,18 +24,15 @@ from storage import remote
 from storage.adapters import ABOUT, SERVABLE_RANKS, check_name
 from storage.artifacts import read_manifest, sha256, write_json
 from storage.devices import Held, held
+from storage.examples import read
 from storage.home import Home
 from storage.records import Receipt, UsageError, digest
-from storage.snapshots import read
 from tasks import child, models
 from tasks.step import Progress, Result, Step, Tick, Workshop, of
 from tasks.training import estimate as sizes
 from tasks.training import launch, render, tokens, tracking
 from tasks.training.masks import Teaching
 from tasks.training.spec import TrainSpec
-
-if TYPE_CHECKING:
-    from tasks import trainer as _  # noqa: F401  # never imported here, but its code is part of the step's key
 
 log = logging.getLogger("ponens")
 
@@ -68,7 +65,7 @@ def step(spec: TrainSpec, name: str, snapshot: Receipt, recipe: str = "") -> Ste
     base = models.identity(spec.base_model, spec.revision)
     return Step(
         name="train",
-        module=__name__,
+        code=(__name__, "tasks.trainer"),
         settings=settings,
         inputs={"snapshot": of(snapshot), "base_model": base},
         work=lambda shop: _work(spec, settings, base, snapshot, recipe, shop),

@@ -165,11 +165,9 @@ class Order:
             if "done" in message:
                 shop.progress(Tick(message["done"], message["total"], "replies"))
 
-        from tasks import sampler
-
         with shop.devices(self.gpus) as devices:
             child.run(
-                [sys.executable, "-m", sampler.__name__, str(scratch / ORDER)],
+                [sys.executable, "-m", "tasks.sampler", str(scratch / ORDER)],
                 log=scratch / "engine.log",
                 hear=hear,
                 what="evaluation",

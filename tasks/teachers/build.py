@@ -82,7 +82,7 @@ def model_name(spec: TeacherSpec) -> str:
     The embedded solver is named by its code.
     """
     if spec.teacher == "embedded":
-        return f"solver/{code_version('puzzles.solve')}"
+        return f"solver/{code_version('tasks.teachers.embedded')}"
     if not spec.model:
         raise UsageError(
             f'teacher = "{spec.teacher}" needs a model',

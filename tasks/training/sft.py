@@ -17,8 +17,8 @@ from trl.trainer.sft_trainer import DataCollatorForLanguageModeling
 
 from prompts.rendering import Wish
 from storage.artifacts import write_json
+from storage.examples import read
 from storage.records import PonensError
-from storage.snapshots import read
 from tasks import lifeline
 from tasks.training import (
     canary,

@@ -6,7 +6,8 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from evals.card import CardFacts, bins, card, markdown, quantiles
+from evals.card import card, markdown
+from evals.card_facts import CardFacts, bins, quantiles
 
 HOSTILE = '<script>alert("x")</script> | `a` ```\n```'
 

@@ -3,7 +3,8 @@ from pathlib import Path
 import pytest
 
 from storage.home import Home
-from tasks.step import Result, Step, Workshop, forecast, run_step
+from tasks.forecast import forecast
+from tasks.step import Result, Step, Workshop, run_step
 
 
 class Work:
@@ -24,7 +25,7 @@ def home(tmp_path: Path) -> Home:
 
 
 def step(work: Work) -> Step:
-    return Step("train", "tasks.step", {"rank": 8}, {"snapshot": "s"}, work, "adapters/demo", numbered=True)
+    return Step("train", ("tasks.step",), {"rank": 8}, {"snapshot": "s"}, work, "adapters/demo", numbered=True)
 
 
 def lose_receipt(home: Home, made: Step) -> None:
@@ -59,7 +60,7 @@ def test_a_damaged_adapter_is_not_adopted(home: Home) -> None:
 def test_an_adapter_of_other_work_is_not_adopted(home: Home) -> None:
     work = Work()
     run_step(step(work), home)
-    other = Step("train", "tasks.step", {"rank": 16}, {"snapshot": "s"}, work, "adapters/demo", numbered=True)
+    other = Step("train", ("tasks.step",), {"rank": 16}, {"snapshot": "s"}, work, "adapters/demo", numbered=True)
 
     assert run_step(other, home)[1] == "ran"
 

@@ -60,7 +60,7 @@ class Kitchen:
         self.home = home
 
     def made(self, name: str, work: Any) -> Receipt:
-        return run_step(Step(name, "tasks.step", {"what": str(random.random())}, {}, work, shelf=name), self.home)[0]
+        return run_step(Step(name, ("tasks.step",), {"what": str(random.random())}, {}, work, shelf=name), self.home)[0]
 
     def parsed(self, *asked: Question | Rejected) -> Receipt:
         def work(shop: Any) -> Result:

@@ -132,7 +132,7 @@ def test_packed_rows_give_the_losses_of_padded_ones_in_fewer_cells(base: Path, t
     import torch
 
     from prompts.rendering import Wish
-    from storage.snapshots import read
+    from storage.examples import read
     from tasks.training import loading, render, sft, tokens
     from tasks.training.masks import Teaching
 

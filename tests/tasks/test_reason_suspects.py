@@ -9,6 +9,7 @@ import pytest
 from prompts import choice
 from storage import readers, source, suspects
 from storage.records import Question
+from tasks.rationales import PAGES
 from tests.fakes import TeacherServer, gold_of, share_of
 from tests.tasks.asking import plant, run, spec_for
 from tests.tasks.runs import questions
@@ -37,7 +38,7 @@ def doubted(asked: list[Question], planted: list[Question], home: Path) -> tuple
         facts = run(home, spec, asked).facts
     assert facts["unanswered"] == 0
     assert facts["suspects"] == len(planted)
-    return pl.DataFrame(suspects.load(home / "work")), (home / "work" / "rationales.html").read_text("utf-8")
+    return pl.DataFrame(suspects.load(home / "work")), PAGES.make(home / "work", facts)["rationales.html"]
 
 
 def test_the_list_holds_the_planted_keys_and_no_others(tmp_path: Path) -> None:

@@ -9,7 +9,8 @@ from storage import remote
 from storage.home import Home
 from storage.records import PonensError
 from storage.shared import Store
-from tasks.step import Result, Step, Workshop, forecast, run_step
+from tasks.forecast import forecast
+from tasks.step import Result, Step, Workshop, run_step
 
 URL = "memory://shared/ponens"
 
@@ -30,7 +31,7 @@ def trained(home: Home, worked: list[str], *, rank: int = 8) -> Step:
         (shop.folder / "deep" / "adapter.txt").write_text(f"rank {rank}")
         return Result({"rank": rank}, identity=f"{rank}" * 64)
 
-    return Step("train", "tasks.step", {"rank": rank}, {"snapshot": "s"}, work, "adapters/demo", numbered=True)
+    return Step("train", ("tasks.step",), {"rank": rank}, {"snapshot": "s"}, work, "adapters/demo", numbered=True)
 
 
 def test_what_one_home_has_made_is_a_hit_in_another_under_the_same_number(tmp_path: Path) -> None:

@@ -10,7 +10,8 @@ import pytest
 
 from storage.home import Home
 from tasks.code import ROOMS, Memory, _imports, code_version
-from tasks.step import Result, Step, Workshop, forecast, run_step
+from tasks.forecast import forecast
+from tasks.step import Result, Step, Workshop, run_step
 
 
 @pytest.fixture
@@ -28,7 +29,7 @@ def greeting(home: Home, text: str = "hello", *, settings: dict[str, object] | N
         (shop.folder / "greeting.txt").write_text(text)
         return Result({"letters": len(text)})
 
-    return Step("greet", "tasks.step", settings or {"text": text}, {"source": "0" * 64}, work, shelf="greetings")
+    return Step("greet", ("tasks.step",), settings or {"text": text}, {"source": "0" * 64}, work, shelf="greetings")
 
 
 def times(home: Home) -> int:
@@ -166,11 +167,11 @@ def test_what_a_file_came_to_is_remembered_for_its_very_text(tmp_path: Path, mon
     file, path = tmp_path / "__pycache__" / "code.json", tmp_path / "verb.py"
     path.touch()
     first = Memory(file)
-    first.note(path, b"X = 1", "abc", ["storage.home"])
-    first.note(tmp_path / "gone.py", b"X = 1", "abc", [])
+    first.note(path, b"X = 1", "abc", ["storage.home"], ["page.css"])
+    first.note(tmp_path / "gone.py", b"X = 1", "abc", [], [])
     first.keep()
 
-    assert Memory(file).recall(path, b"X = 1") == ("abc", ["storage.home"])
+    assert Memory(file).recall(path, b"X = 1") == ("abc", ["storage.home"], ["page.css"])
     assert Memory(file).recall(path, b"X = 2") is None
     assert [str(path)] == list(Memory(file).held)
     changed = Memory(file)
@@ -183,7 +184,7 @@ def test_what_a_file_came_to_is_remembered_for_its_very_text(tmp_path: Path, mon
 def test_where_python_keeps_no_bytecode_nothing_is_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("sys.dont_write_bytecode", True)
     memory = Memory(tmp_path / "code.json")
-    memory.note(tmp_path / "verb.py", b"X = 1", "abc", [])
+    memory.note(tmp_path / "verb.py", b"X = 1", "abc", [], [])
     memory.keep()
 
     assert list(tmp_path.iterdir()) == []

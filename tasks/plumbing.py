@@ -1,0 +1,47 @@
+"""Code that shapes no result: how things are stored, started, waited for and told. It is part of no step's key.
+
+What is not listed here counts wherever a step reaches it, so a new module counts by default. A name stands for a
+module or for all of a package. List only what could be rewritten with every artifact staying the same.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+PLUMBING: Mapping[str, str] = {
+    "storage.aliases": "where @champion and others point; a step is given the version",
+    "storage.artifacts": "how a finished folder is put in its place",
+    "storage.devices": "who may use a GPU when",
+    "storage.holders": "locks that say who holds them",
+    "storage.home": "where things lie",
+    "storage.index": "where in the ledger a row stands",
+    "storage.journal": "how a row gets to disk",
+    "storage.lineage": "what followed what; it may refuse a snapshot, not change it",
+    "storage.remote": "how a file comes here; its content is an input",
+    "storage.shared": "a store that homes share",
+    "storage.turns": "locks",
+    "storage.warehouse": "the tables that are filled from finished artifacts",
+    "tasks.child": "how a process is started and heard",
+    "tasks.cluster": "which machine does a share of the work",
+    "tasks.code": "the keys themselves",
+    "tasks.code_digest": "the keys themselves",
+    "tasks.lifeline": "a child's end of the line to its parent",
+    "tasks.pages": "when pages beside an artifact are written",
+    "tasks.plumbing": "the keys themselves",
+    "tasks.step": "when work is done, not what it does",
+    "tasks.teachers.deadline": "how long a call may take",
+    "tasks.teachers.embedded": "its digest is the name of its model, which is a setting",
+    "tasks.teachers.pace": "how fast it is asked",
+    "tasks.teachers.pool": "how many are asked at once",
+    "tasks.training.tracking": "who is told of a training",
+}
+# what one step runs and others only reach, by a file that does more than they need: it counts where it is declared
+DECLARED: Mapping[str, str] = {
+    "evals.card": "the pages of a snapshot, which are no part of it (`tasks.pages`)",
+    "evals.rationales_page": "the pages of rationales, likewise",
+    "storage.cleaning": "parse; later steps read what it wrote",
+    "tasks.judging": "evaluate over dialogues",
+    "tasks.scoring": "evaluate over dialogues",
+}
+# data files whose text reaches a key by the settings: of the shipped templates only the one that is chosen counts
+BY_SETTINGS = frozenset({"prompts/templates"})

@@ -1,0 +1,218 @@
+"""What counts in the key of each step: the code and data files that shape its result, and nothing else."""
+
+import ast
+import shutil
+from collections.abc import Iterator
+from fnmatch import fnmatchcase
+from pathlib import Path
+
+import pytest
+
+from storage.records import Receipt, digest
+from tasks import assemble, code, evaluate, parse, puzzles, reason, report, train
+from tasks.candidates import Candidate
+from tasks.code import DATA, ROOMS, reached
+from tasks.plumbing import BY_SETTINGS, DECLARED, PLUMBING
+from tasks.step import Step
+from tasks.training.spec import TrainSpec
+
+ROOT = Path(__file__).resolve().parents[2]
+DEMO = str(ROOT / "recipes" / "demo_base")
+# what a name stands for here: a module, or with .* or /* all that a folder holds, also what is added to it later
+COUNTS = {
+    "puzzles": "puzzles.* storage.records tasks.puzzles",
+    "parse": "storage.arrays storage.cleaning.* storage.cleaning/* storage.dialogue_files storage.dialogues "
+    "storage.formats.* storage.oddities storage.parsed storage.questions storage.readers storage.records storage.rows "
+    "storage.source storage.sqlfiles tasks.parse",
+    "reason": "evals.facts evals.measured evals.rationales evals.stats evals.vote prompts.* storage.dialogues "
+    "storage.ledger storage.parsed storage.questions storage.records storage.suspects tasks.engines.* tasks.models "
+    "tasks.rationales tasks.reason tasks.selection tasks.teachers.* tasks.training.*",
+    "assemble": "evals.card_facts prompts.* storage.description storage.dialogue_files storage.dialogues "
+    "storage.parsed storage.questions storage.records storage.results storage.snapshot_sql/* storage.snapshots "
+    "storage.sqlfiles tasks.assemble tasks.card tasks.kinds tasks.models",
+    "train": "prompts.rendering storage.adapters storage.examples storage.peft_folder storage.records tasks.models "
+    "tasks.train tasks.trainer tasks.training.*",
+    "evaluate": "evals.adaptive evals.calibration evals.measured evals.sides evals.slices evals.stats evals.summary "
+    "evals.verdict evals.vote evals.weights prompts.* storage.adapters storage.dialogue_files storage.dialogues "
+    "storage.ledger storage.parsed storage.questions storage.records storage.samples storage.scores tasks.candidates "
+    "tasks.engines.* tasks.evaluate tasks.kinds tasks.models tasks.sampler tasks.sampling.* tasks.teachers.* "
+    "tasks.training.*",
+    "report": "evals.alone_page evals.embedded evals.facts evals.measured evals.page evals.plots "
+    "evals.rationales evals.scored_page evals.stats evals.vote evals/* prompts.* storage.adapters "
+    "storage.dialogue_files storage.dialogues storage.parsed storage.questions storage.records storage.samples "
+    "storage.scores storage.suspects tasks.alone_report tasks.report tasks.sampling.choices tasks.scored_report",
+}
+COUNTS["evaluate dialogues"] = COUNTS["evaluate"] + (
+    " evals.scored evals.scorers.* tasks.chats tasks.judging tasks.loss tasks.sandbox.* tasks.scoring"
+)
+
+
+def steps() -> dict[str, Step]:
+    """Every step that there is, over receipts of nothing."""
+
+    def left(name: str) -> Receipt:
+        return Receipt(name, "k", "d", name, {}, {}, 0.0, "")
+
+    spec, adapter = TrainSpec(base_model=DEMO), Candidate("demo/1", "adapters/demo/1", "d")
+    return {
+        "puzzles": puzzles.step(puzzles.PuzzlesSpec()),
+        "parse": parse.step(parse.ParseSpec(path="x"), parse.Source((), "d")),
+        "reason": reason.step(reason.ReasonSpec(teacher="embedded"), left("parse")),
+        "assemble": assemble.step(assemble.AssembleSpec(), left("parse"), left("reason")),
+        "train": train.step(spec, "demo", left("assemble")),
+        "evaluate": evaluate.step(evaluate.EvaluateSpec(engine="transformers"), spec, left("parse"), adapter),
+        "evaluate dialogues": evaluate.step(
+            evaluate.EvaluateSpec(engine="transformers"), spec, left("parse"), adapter, kind="sql"
+        ),
+        "report": report.step(report.ReportSpec(), "{}", [left("parse"), left("evaluate")]),
+    }
+
+
+def counted(step: Step) -> set[str]:
+    return {name for name in reached(step.code, step.apart) if name not in ROOMS}  # a room's own file is a docstring
+
+
+@pytest.mark.parametrize("name", COUNTS)
+def test_what_counts_in_the_key_of(name: str) -> None:
+    """A name too many re-trains for nothing, one too few serves what another code made: change this list knowingly."""
+    found, patterns = counted(steps()[name]), COUNTS[name].split()
+
+    def known(what: str) -> bool:
+        return any(_fits(what, pattern) for pattern in patterns)
+
+    assert {what for what in found if not known(what)} == set()
+    assert {pattern for pattern in patterns if not any(_fits(what, pattern) for what in found)} == set()
+
+
+def _fits(name: str, pattern: str) -> bool:
+    if "/" in pattern:
+        return fnmatchcase(name, pattern.replace(".", "/"))
+    return "/" not in name and (fnmatchcase(name, pattern) or name == pattern.removesuffix(".*"))
+
+
+def test_every_name_that_is_left_out_is_there() -> None:
+    left_out = {*PLUMBING, *DECLARED}
+
+    assert {name for name in left_out if code._source(name) is None} == set()
+
+
+def test_every_module_that_is_started_by_its_name_counts_somewhere_or_is_known_to_shape_nothing() -> None:
+    """Nobody imports such a module, so only a step that declares it has it in its key."""
+    served = ("tasks.serving", "tasks.training.mlflow_run")  # a server, and who is told of a training: no step's result
+    all_counted = set().union(*(counted(step) for step in steps().values()))
+    started = {
+        node.value
+        for room in ROOMS
+        for path in (ROOT / room).rglob("*.py")
+        for node in ast.walk(ast.parse(path.read_bytes()))
+        if isinstance(node, ast.Constant) and isinstance(node.value, str) and node.value.startswith("tasks.")
+        and (source := code._source(node.value)) and source.name != "__init__.py"
+    }  # fmt: skip
+    left_out = (*PLUMBING, *DECLARED, *served)
+
+    assert len(started) > 4
+    assert {name for name in started - all_counted if not any(_fits(name, f"{part}.*") for part in left_out)} == set()
+
+
+def test_every_data_file_of_the_rooms_is_named_by_some_code() -> None:
+    """A file that is named in no way that is understood would count nowhere."""
+    pages = ("evals.model_card", "evals.trend", "evals.sweep", "evals.card", "evals.rationales_page")
+    known = set(reached((*(f"tasks.{verb}" for verb in COUNTS), *pages, "storage.warehouse", "storage.cleaning")))
+    data = {
+        str(path.relative_to(ROOT)) for room in ROOMS for path in (ROOT / room).rglob("*") if path.suffix[1:] in DATA
+    }
+
+    assert {name for name in data - known if str(Path(name).parent) not in BY_SETTINGS} == set()
+
+
+class House:
+    """A copy of the rooms, to be edited."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        for room in ROOMS:
+            shutil.copytree(ROOT / room, root / room, ignore=shutil.ignore_patterns("__pycache__"))
+
+    def versions(self) -> dict[str, str]:
+        code._read.cache_clear()
+        code._data.cache_clear()
+        return {name: digest(reached(step.code, step.apart)) for name, step in STEPS.items()}
+
+
+@pytest.fixture(scope="module")
+def house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
+    with pytest.MonkeyPatch.context() as patch:
+        code._source.cache_clear()
+        patch.setattr(code, "_HOUSE", tmp_path_factory.mktemp("house"))
+        yield House(code._HOUSE)
+    for cache in (code._source, code._read, code._data):
+        cache.cache_clear()
+
+
+@pytest.fixture(scope="module")
+def before(house: House) -> dict[str, str]:
+    return house.versions()
+
+
+STEPS = steps()
+EVALUATED = {"evaluate", "evaluate dialogues"}
+EDITS = [
+    ("storage/warehouse.py", "PATIENCE_S = 300.0", "PATIENCE_S = 200.0", set()),
+    ("storage/shared.py", "log.warning(", "log.info(", set()),
+    ("storage/turns.py", "_PAUSE_S = 0.02", "_PAUSE_S = 0.05", set()),
+    ("storage/journal.py", "def rows(", "X = 1\n\n\ndef rows(", set()),
+    ("tasks/step.py", "class Workshop", "X = 1\n\n\nclass Workshop", set()),
+    ("tasks/teachers/pace.py", "BURST_S = 1.0", "BURST_S = 2.0", set()),
+    ("tasks/train.py", 'log.info("train: %s"', 'log.info("training says: %s"', set()),
+    ("tasks/train.py", "rank cannot be served by vLLM", "rank is too high", set()),
+    ("tasks/train.py", "    check_name(name)\n", '    check_name(name)\n    log.info("a name: %s", name)\n', set()),
+    ("tasks/assemble.py", "mend what fell out, or accept it", "accept it", set()),
+    ("tasks/assemble.py", 'None, "questions")', 'None, "of them")', set()),
+    ("evals/report.html.j2", "<main", "<main id=x", {"report"}),
+    ("evals/report.css", "", "/* wider */", {"report"}),
+    ("evals/walk.js", "", "// faster", {"report"}),
+    ("evals/measured.html.j2", "", "<p>", {"report"}),
+    ("evals/card.html.j2", "", "<p>", set()),
+    ("evals/rationales.html.j2", "", "<p>", set()),
+    ("prompts/templates/chatml.jinja", "", " ", set()),  # a recipe that chooses it has its text among the settings
+    ("prompts/choice.py", "", "X = 1", {"reason", "assemble", "report", *EVALUATED}),
+    ("evals/scorers/sql.py", "", "X = 1", {"evaluate dialogues"}),
+    ("tasks/sandbox/child.py", "", "X = 1", {"evaluate dialogues"}),
+    ("tasks/loss.py", "", "X = 1", {"evaluate dialogues"}),
+    ("storage/formats/labels.py", "", "X = 1", {"parse"}),
+    ("storage/cleaning/sql/3_exact.sql", "", "-- x", {"parse"}),
+    ("storage/snapshot_sql/1_places.sql", "", "-- x", {"assemble"}),
+    ("tasks/training/loop.py", "", "X = 1", {"train"}),
+    ("tasks/training/masks.py", "", "X = 1", {"reason", "train", *EVALUATED}),  # the tokens that engines are given
+    ("evals/verdict.py", "", "X = 1", EVALUATED),
+    ("evals/stats.py", "", "X = 1", {"reason", "report", *EVALUATED}),
+    ("tasks/engines/transformers.py", "", "X = 1", {"reason", *EVALUATED}),
+    ("puzzles/families/boxes.py", "", "X = 1", {"puzzles"}),
+]
+
+
+@pytest.mark.parametrize(("file", "old", "new", "changed"), EDITS, ids=[f"{e[0]} {e[2][:12]!r}" for e in EDITS])
+def test_an_edit_of(house: House, before: dict[str, str], file: str, old: str, new: str, changed: set[str]) -> None:
+    """An edit of a copy of the house, and the steps whose keys it changes; without `old`, a line at the end."""
+    path = house.root / file
+    text = path.read_text("utf-8")
+    assert old in text
+    path.write_text(text.replace(old, new, 1) if old else f"{text}\n{new}\n", "utf-8")
+    after = house.versions()
+    path.write_text(text, "utf-8")
+
+    assert changed == {name for name in before if before[name] != after[name]}
+
+
+def test_a_new_module_counts_for_who_imports_it(house: House) -> None:
+    another, summary = house.root / "evals" / "another.py", house.root / "evals" / "summary.py"
+    text = summary.read_text("utf-8")
+    another.write_text("X = 1\n")
+    summary.write_text(f"{text}\nfrom evals.another import X\n", "utf-8")
+    code._source.cache_clear()
+    before = house.versions()
+    another.write_text("X = 2\n")
+    after = house.versions()
+    summary.write_text(text, "utf-8")
+
+    assert EVALUATED == {name for name in before if before[name] != after[name]}
