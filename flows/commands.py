@@ -86,6 +86,7 @@ def plan(path: Path, changes: Sequence[str], refresh: Sequence[str], *, json: bo
 
 def parse(path: str, format: str | None, columns: Sequence[str], *, strict: bool, json: bool) -> None:
     """Read a file and say what is in it."""
+    from storage.readers import nothing_read
     from tasks.parse import inspect
 
     found = inspect(path, format, _mapped(columns), Home.beside().root / "fetched")
@@ -93,6 +94,8 @@ def parse(path: str, format: str | None, columns: Sequence[str], *, strict: bool
         show.emit(found)
     else:
         show.source(found)
+    if found["rejected"] and not found["questions"]:
+        raise nothing_read(path, [(reject["field"], reject["reason"]) for reject in found["rejects"]])
     if strict and found["rejected"]:
         raise UsageError(f"{found['rejected']} rows of {path} are rejected", expected="none, with --strict")
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -15,7 +16,9 @@ from evals.rationales import told
 
 stdout = Console(highlight=False)
 stderr = Console(stderr=True, highlight=False)
-REJECTS = 20  # of them, on a screen
+REJECTS = 20  # reasons of them, on a screen
+LINES = 3  # of a reason, named on a screen
+_VALUE = re.compile(r"\d+|'[^']*'")
 
 
 def emit(content: Mapping[str, Any]) -> None:
@@ -38,13 +41,35 @@ def source(found: Mapping[str, Any]) -> None:
         f"({found['format']}), {found['answered']:,} with answers, {found['rejected']:,} rejected",
         soft_wrap=True,
     )
-    for reject in found["rejects"][:REJECTS]:
-        said = f"{reject['file']}:{reject['line']} {reject['field']}: {reject['reason']}"
-        stdout.print(f"  [red]✗[/] {escape(said)}", soft_wrap=True)
-    if found["rejected"] > REJECTS:
-        stdout.print(f"  … and {found['rejected'] - REJECTS:,} more; --json lists all")
+    groups = grouped(found["rejects"])
+    for group in groups[:REJECTS]:
+        stdout.print(f"  [red]✗[/] {escape(group)}", soft_wrap=True)
+    if len(groups) > REJECTS:
+        stdout.print(f"  … and {len(groups) - REJECTS:,} more reasons; --json lists all rows")
     for warning in found["warnings"]:
         stdout.print(f"  [yellow]![/] {escape(sentence(warning))}", soft_wrap=True)
+
+
+def grouped(rejects: Sequence[Mapping[str, Any]]) -> list[str]:
+    """Rejects in words, those of one file and one reason in a line, the most frequent first.
+
+    A number in a field or a reason, and what is quoted there, makes no other reason.
+    """
+    alike: dict[tuple[str, ...], list[Mapping[str, Any]]] = {}
+    for reject in rejects:
+        kind = (reject["file"], *(_VALUE.sub("…", reject[part]) for part in ("field", "reason")))
+        alike.setdefault(kind, []).append(reject)
+    return [_alike(group) for group in sorted(alike.values(), key=len, reverse=True)]
+
+
+def _alike(rejects: Sequence[Mapping[str, Any]]) -> str:
+    first = rejects[0]
+    why = f"{first['field']}: {first['reason']}"
+    if len(rejects) == 1:
+        return f"{first['file']}:{first['line']} {why}"
+    lines = list(dict.fromkeys(reject["line"] for reject in rejects))
+    named = ", ".join(map(str, lines[:LINES])) + (", …" if len(lines) > LINES else "")
+    return f"{first['file']} {why} ({len(rejects):,} rows: {named})"
 
 
 def facts(found: Mapping[str, Any]) -> None:

@@ -10,6 +10,7 @@ files are, so that each of its rows is told; if there is no other, that is an er
 from __future__ import annotations
 
 import itertools
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -80,6 +81,9 @@ def formats_of(files: Sequence[Named], format: str | None = None, columns: Colum
         return [known(format)] * len(files)
     found = [_sniffed(name, path, columns or {}) for name, path in files]
     some = next((one for one in found if one), None)
+    if some is None and all(next(rows(name, path), None) is None for name, path in files):
+        what = "the file is empty" if len(files) == 1 else "the files are empty"
+        raise UsageError(what, seen=", ".join(name for name, _ in files), expected="at least one row")
     if some is None:
         raise UsageError(
             "no reader knows this format",
@@ -94,7 +98,7 @@ def formats_of(files: Sequence[Named], format: str | None = None, columns: Colum
 def _glimpse(name: str, path: Path) -> str:
     first = next(rows(name, path), None)
     if first is None:
-        return f"{name} is empty"
+        return f"{name}, which is empty"
     if isinstance(first, Rejected):
         return f"{name}:{first.line} {first.reason}"
     held = f"columns {', '.join(map(str, first.value))}" if isinstance(first.value, dict) else kind(first.value)
@@ -106,6 +110,16 @@ def known(format: str) -> Format:
     if format not in FORMATS:
         raise UsageError("there is no such format", seen=format, expected=f"one of {', '.join(FORMATS)}")
     return FORMATS[format]
+
+
+def nothing_read(source: object, reasons: Sequence[tuple[str, str]]) -> UsageError:
+    """The error for a source of which every row is rejected: of their fields and reasons the most frequent."""
+    (field, reason), count = Counter(reasons).most_common(1)[0]
+    return UsageError(
+        f"no row of {source} can be read",
+        seen=f"{field}: {reason} ({count:,} of {len(reasons):,} rejected rows)",
+        expected="at least one row that is an example",
+    )
 
 
 def read(

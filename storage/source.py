@@ -8,6 +8,7 @@ local("s3://…", cache)        what is elsewhere, brought here
 
 from __future__ import annotations
 
+import difflib
 import os
 import re
 from collections.abc import Sequence
@@ -105,7 +106,7 @@ def fingerprint(files: Sequence[Hashed]) -> str:
 
 def _below(path: Path) -> list[Path]:
     if not path.exists():
-        raise UsageError("a source file is missing", seen=path, hint="check parse.path; it is relative to the recipe")
+        raise UsageError("a source file is missing", seen=path, hint=_near(path))
     inside = _inside(path) if path.is_dir() else [path]
     if not inside:
         raise UsageError(
@@ -115,6 +116,15 @@ def _below(path: Path) -> list[Path]:
         if not os.access(file, os.R_OK):
             raise UsageError("a source file cannot be read", seen=file, hint="is it there, and are you permitted?")
     return inside
+
+
+def _near(path: Path) -> str:
+    """What a path that is not there may have meant, by the names that are there."""
+    folder = path.parent
+    names = [entry.name for entry in folder.iterdir()] if folder.is_dir() else []
+    close = difflib.get_close_matches(path.name, names, n=3)
+    where = f"{folder} holds no such name" if names else f"there is no folder {folder}"
+    return f"did you mean {' or '.join(str(folder / name) for name in close)}?" if close else where
 
 
 def _inside(folder: Path) -> list[Path]:

@@ -57,10 +57,12 @@ def _examples(file: Path) -> Iterator[Dialogue]:
 def _dialogues(
     files: Sequence[source.Named], columns: Mapping[str, str], rejected: list[Rejected]
 ) -> Iterator[Dialogue]:
+    count = 0
     for item in readers.read(files, columns=columns):
         if isinstance(item, Rejected):
             rejected.append(item)
         elif isinstance(item, Dialogue):
+            count += 1
             yield item
         else:
             raise UsageError(
@@ -69,3 +71,5 @@ def _dialogues(
                 expected="rows of prompts and answers, or a snapshot",
                 hint="questions become dialogues in a snapshot: `ponens assemble RECIPE`",
             )
+    if rejected and not count:
+        raise readers.nothing_read(files[0][0], [(reject.field, reject.reason) for reject in rejected])

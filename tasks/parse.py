@@ -25,6 +25,7 @@ from storage.records import Question, Receipt, Rejected, Split, UsageError, dige
 from tasks.step import Result, Step, Workshop, of
 
 R = TypeVar("R", Question, Dialogue)
+_FEW = 1_000  # rejects that are looked at for the reason why nothing could be read
 _TOLD = 5  # rejects that a strict run's error names
 
 
@@ -148,6 +149,7 @@ class _Tally:
         self._formats = readers.formats_of(files, format, columns)
         self._kinds: Counter[str] = Counter()
         self._answered = self._rejected = 0
+        self.rejects: list[tuple[str, str]] = []  # field and reason of the first of them
         by_file = {name: format for (name, _), format in zip(files, self._formats, strict=True)}
         self._oddities = Oddities(number=lambda question: by_file[question.file].number(question))
 
@@ -156,6 +158,8 @@ class _Tally:
             self._oddities.see(item)
             if isinstance(item, Rejected):
                 self._rejected += 1
+                if len(self.rejects) < _FEW:
+                    self.rejects.append((item.field, item.reason))
             else:
                 self._kinds[purpose(item)] += 1
                 self._answered += _answered(item)
@@ -200,6 +204,8 @@ def _work(shop: Workshop, spec: ParseSpec, source: Source, against: Sequence[Pat
         identity, facts = questions.write(shop.folder, _only(Question, items), side, rules, sets)
     else:
         identity, facts = dialogue_files.write(shop.folder, _only(Dialogue, items), side, rules, sets)
+    if tally.rejects and not tally.facts()["questions"]:
+        raise readers.nothing_read(", ".join(map(str, source.paths)), tally.rejects)
     read = [{"name": file.name, "sha256": file.sha256, "bytes": file.bytes} for file in source.files]
     return Result({**tally.facts(), **facts, "sources": read, "warnings": tally.warnings()}, identity)
 

@@ -93,6 +93,26 @@ def test_a_file_of_no_known_format_is_bad_usage(tmp_path: Path) -> None:
     assert "no reader knows this format" in unknown.stderr
 
 
+def test_a_file_of_which_every_row_is_rejected_is_bad_usage_with_the_one_reason(tmp_path: Path) -> None:
+    rows = [{"messages": [{"role": "oracle", "content": "x"}]}] * 40
+    (tmp_path / "a.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    done = ponens("parse", "a.jsonl", cwd=tmp_path)
+
+    assert 2 == done.returncode
+    assert "messages[0].role: role 'oracle' is none of" in done.stderr and "(40 of 40 rejected rows)" in done.stderr
+    assert 1 == done.stdout.count("oracle"), "like rejects are one line"
+    assert "(40 rows: 1, 2, 3, …)" in done.stdout
+
+
+def test_an_empty_file_and_a_missing_one_say_so(tmp_path: Path) -> None:
+    (tmp_path / "rows.jsonl").write_text("")
+    empty, missing = (ponens("parse", name, cwd=tmp_path) for name in ("rows.jsonl", "row.jsonl"))
+
+    assert (2, 2) == (empty.returncode, missing.returncode)
+    assert "the file is empty" in empty.stderr
+    assert "did you mean rows.jsonl?" in missing.stderr
+
+
 def test_a_plan_of_an_empty_home_runs_every_step(puzzles: Path, tmp_path: Path) -> None:
     recipe = tmp_path / "r.toml"
     recipe.write_text(

@@ -337,7 +337,7 @@ def test_images_are_refused_with_a_clear_word(tmp_path):
         (b'{"ask": 1, "reply": 2}', "a.jsonl with columns ask, reply"),
         (b"[1]", "a.jsonl with a list"),
         (b"{broken", "a.jsonl:1 broken JSON"),
-        (b"\n", "a.jsonl is empty"),
+        (b"\n", "the file is empty\n  seen:     a.jsonl"),
     ],
 )
 def test_a_file_that_no_format_knows_is_shown(tmp_path, content, said):
