@@ -178,14 +178,21 @@ def test_the_same_question_twice_is_one_with_the_key_that_is_known(tmp_path, hom
 
 
 def test_strict_makes_a_reject_fatal_and_names_it(tmp_path, home):
-    spec = write(tmp_path / "a.jsonl", problem(1, "Z"), *[b"{broken\n"] * 9)
+    spec = write(tmp_path / "a.jsonl", problem(1, "Z"), *[b"{broken\n"] * 9, problem(2))
 
     assert run(spec, home)[0].facts["rejected"] == 10
     with pytest.raises(UsageError, match=r"10 rows(.|\n)*a.jsonl:1 questions\[0\].answer(.|\n)*and 5 more"):
         run(spec.model_copy(update={"strict": True}), home)
 
 
-def test_a_source_without_a_good_row_is_two_empty_tables(tmp_path, home):
+def test_a_source_of_which_every_row_is_rejected_is_an_error_with_the_reason_and_its_count(tmp_path, home):
+    spec = write(tmp_path / "a.jsonl", problem(1, "Z"), *[b"{broken\n"] * 9)
+
+    with pytest.raises(UsageError, match=r"line: broken JSON(.|\n)*\(9 of 10 rejected rows\)"):
+        run(spec, home)
+
+
+def test_a_source_without_a_row_is_two_empty_tables(tmp_path, home):
     spec = write(tmp_path / "a.jsonl", b"").model_copy(update={"format": "competition"})
     receipt, _ = run(spec, home)
 
