@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from flows.bases import local
 from flows.recipe import Recipe, resolved
 from storage.records import Receipt, UsageError
 from tasks import assemble, candidates, evaluate, parse, puzzles, reason, report, train
@@ -19,6 +20,7 @@ Do = Callable[[Step], Receipt]
 
 def chain(recipe: Recipe, do: Do, home: Path) -> None:
     """From a file of questions, or of dialogues, to a verdict on an adapter; without [train], to a base's figures."""
+    recipe = local(recipe, home)
     if recipe.train is None:
         measure(recipe, do, home)
         return
@@ -36,6 +38,7 @@ def chain(recipe: Recipe, do: Do, home: Path) -> None:
 
 def compare(recipe: Recipe, do: Do, home: Path, adapters: Sequence[str]) -> None:
     """A verdict on adapters that are there already, "NAME/N" or "NAME@latest", and the report on it."""
+    recipe = local(recipe, home)
     named = candidates.named(home, adapters)
     base, wish = recipe.base or candidates.base(home, named), recipe.train.wish if recipe.train else None
     parsed = _parsed(recipe, do, home)
@@ -45,6 +48,7 @@ def compare(recipe: Recipe, do: Do, home: Path, adapters: Sequence[str]) -> None
 
 def measure(recipe: Recipe, do: Do, home: Path) -> None:
     """What a base can do by itself. UsageError if the recipe names none."""
+    recipe = local(recipe, home)
     base = _named(recipe.base)
     parsed = _parsed(recipe, do, home)
     measured = do(evaluate.step(recipe.evaluate, base, parsed, kind=recipe.kind))
@@ -56,6 +60,7 @@ def contest(recipe: Recipe, do: Do, home: Path, adapters: Sequence[str]) -> list
 
     Each evaluation is by itself: the one that a run came to on its test split is found done.
     """
+    recipe = local(recipe, home)
     asked = _gate_set(recipe, do, home)
     spec = recipe.evaluate.model_copy(update={"on_mismatch": "warn"})
     found, wish = [], recipe.train.wish if recipe.train else None
@@ -70,6 +75,7 @@ def again(recipe: Recipe, do: Do, home: Path, asked: Recipe, champion: str | Non
 
     `seed` is added to that of `asked`. UsageError if no base is known.
     """
+    recipe, asked = local(recipe, home), local(asked, home)
     named = candidates.named(home, [champion] if champion else [])
     base = _named((candidates.stated(home, named[0]) if named else None) or recipe.base or asked.base)
     spec = asked.evaluate.model_copy(update={"on_mismatch": "warn", "seed": asked.evaluate.seed + seed})

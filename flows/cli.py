@@ -26,6 +26,7 @@ from flows import (
     dev,
     explain,
     housekeeping,
+    models,
     nodes,
     serving,
     sweep,
@@ -47,6 +48,7 @@ stderr = Console(stderr=True, highlight=False)
 
 app.add_typer(adapters.app, name="adapters")
 app.add_typer(datasets.app, name="datasets")
+app.add_typer(models.app, name="models")
 COMMANDS: tuple[Callable[..., None], ...] = (
     *(sweep.sweep, nodes.join, champion.promote, champion.rollback, trend.reeval, explain.explain),
     *(serving.serve, serving.ask, serving.chat),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 from typing import Any
 
+from flows.bases import local
 from flows.chain import chain
 from flows.recipe import Recipe
 from storage.home import Home
@@ -42,6 +43,7 @@ def train(recipe: Recipe, home: Home) -> dict[str, Any]:
     """Memory, steps, tokens and time of training. UsageError if the snapshot is not built: that may cost money."""
     from tasks.train import estimate
 
+    recipe = local(recipe, home.root)
     spec = recipe.training
     found: list[Receipt] = []
 

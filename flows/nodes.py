@@ -39,11 +39,13 @@ def join(
     wait: Annotated[float, typer.Option(min=0, help="Minutes to wait for the training to begin.")] = 60,
 ) -> None:
     """Train together with the first node (train.nodes), from the home that they share; ends with the training."""
+    from flows.bases import local
     from flows.recipe import load
     from storage.home import Home
     from tasks import train
 
-    chosen, home = load(recipe, changes), Home.beside(recipe)
+    home = Home.beside(recipe)
+    chosen = local(load(recipe, changes), home.root)
     spec = chosen.training
     if not 0 < node < spec.nodes:
         raise UsageError(

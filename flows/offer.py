@@ -12,6 +12,7 @@ from typing import Any
 import orjson
 
 from flows import recipe as recipes
+from flows.bases import local
 from storage import adapters
 from storage.adapters import Adapter
 from storage.artifacts import write_json
@@ -85,7 +86,9 @@ def _of_recipe(path: Path, changes: Sequence[str]) -> Offer:
             expected="[train] base_model, or [evaluate] base_model",
             hint="ponens serve NAME serves the adapters of that name over the base they were trained on",
         )
-    return Offer(Home.beside(path), (chosen.name,), chosen.base.base_model, chosen.base.revision, chosen.serve)
+    home = Home.beside(path)
+    base = local(chosen, home.root).base or chosen.base
+    return Offer(home, (chosen.name,), base.base_model, base.revision, chosen.serve)
 
 
 def _of_name(name: str, changes: Sequence[str], recipe: Path | None) -> Offer:

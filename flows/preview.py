@@ -8,6 +8,7 @@ from typing import Any
 from rich.text import Text
 
 from flows import show
+from flows.bases import local
 from flows.recipe import Recipe
 from storage import catalog
 from storage.home import Home
@@ -22,7 +23,7 @@ def preview(recipe: Recipe, home: Home, snapshot: str, rows: int, *, json: bool)
     """Print what training would see of a snapshot of this home; PonensError where it would refuse a row."""
     from tasks.preview import preview as look
 
-    found = look(recipe.training, catalog.find(home, snapshot).path, rows)
+    found = look(local(recipe, home.root).training, catalog.find(home, snapshot).path, rows)
     if json:
         show.emit(found)
         return

@@ -252,6 +252,11 @@ def _anchor(content: dict[str, Any], folder: Path) -> None:
     def placed(path: str) -> str:
         return path if is_url(path) else os.path.normpath(folder / path)
 
+    for table in ("train", "evaluate"):
+        part = content.get(table)
+        model = part.get("base_model") if isinstance(part, dict) else None
+        if isinstance(part, dict) and isinstance(model, str) and model.lower().endswith(".gguf"):
+            part["base_model"] = placed(os.path.expanduser(model))
     for table, key in _PATHS:
         part = content.get(table)
         value = part.get(key) if isinstance(part, dict) else None

@@ -6,6 +6,7 @@ samples/*.jsonl            one line a sampled reply, appended as it finishes
 receipts/STEP/KEY.json     what each finished step left behind
 artifacts/SHELF/DIGEST/    immutable files named by content, manifest.json last
 adapters/NAME/N/           immutable adapter versions; aliases.json beside them says where aliases point
+models/NAME/               base models that were imported from GGUF files
 mlflow/                    MLflow's runs, metrics and models, unless MLFLOW_TRACKING_URI names another place
 work/STEP-KEY/             a step's unfinished files: a killed step goes on from here
 lineage/RECIPE/*.jsonl     which snapshot followed which
@@ -56,6 +57,10 @@ class Home:
     @property
     def adapters(self) -> Path:
         return self.root / "adapters"
+
+    @property
+    def models(self) -> Path:
+        return self.root / "models"
 
     @property
     def logs(self) -> Path:

@@ -14,6 +14,7 @@ from pathlib import Path
 
 import tasks
 from storage.artifacts import sha256
+from storage.base_models import ABOUT
 from storage.records import UsageError, digest
 
 _HOUSE = Path(str(tasks.__file__)).resolve().parents[1]
@@ -66,7 +67,8 @@ def identity(base_model: str, revision: str | None = None) -> str:
     place = folder(base_model)
     if place is None:
         return digest({"hub": base_model, "revision": revision or "main"})
-    return digest({path.name: _fingerprint(path) for path in sorted(place.iterdir()) if path.suffix in _SHAPING})
+    shaping = [path for path in sorted(place.iterdir()) if path.suffix in _SHAPING and path.name != ABOUT]
+    return digest({path.name: fingerprint(path) for path in shaping})
 
 
 def tokenizer(base_model: str, revision: str | None = None) -> Path | None:
@@ -92,6 +94,20 @@ def snapshot(base_model: str, revision: str | None = None) -> Path:
     return place
 
 
+def fingerprint(path: Path) -> str:
+    """Digest of a file: of all its bytes, or above 1 GiB of its size, its header and 64 blocks of it."""
+    size = path.stat().st_size
+    if size <= _LARGE:
+        return sha256(path)
+    with path.open("rb") as file:
+        header = file.read(struct.unpack("<Q", file.read(8))[0]) if path.suffix == ".safetensors" else b""
+        blocks = []
+        for index in range(_BLOCKS):
+            file.seek(index * (size - _BLOCK) // (_BLOCKS - 1))
+            blocks.append(digest(file.read(_BLOCK).hex()))
+    return digest([size, digest(json.loads(header or b"{}")), blocks])
+
+
 def _cached(base_model: str, file: str, revision: str | None) -> Path | None:
     try:
         from huggingface_hub import try_to_load_from_cache
@@ -110,16 +126,3 @@ def _checked(place: Path, base_model: str) -> Path:
                 expected="a folder with config.json and *.safetensors (pickled weights are not loaded)",
             )
     return place
-
-
-def _fingerprint(path: Path) -> str:
-    size = path.stat().st_size
-    if size <= _LARGE:
-        return sha256(path)
-    with path.open("rb") as file:
-        header = file.read(struct.unpack("<Q", file.read(8))[0]) if path.suffix == ".safetensors" else b""
-        blocks = []
-        for index in range(_BLOCKS):
-            file.seek(index * (size - _BLOCK) // (_BLOCKS - 1))
-            blocks.append(digest(file.read(_BLOCK).hex()))
-    return digest([size, digest(json.loads(header or b"{}")), blocks])
