@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import typer
 from rich.markup import escape
@@ -160,23 +160,40 @@ def export(
     adapter: Reference,
     out: Annotated[Path | None, typer.Option(help="The folder to make; NAME-N here by default.")] = None,
     merge: Annotated[bool, typer.Option("--merge", help="Write a whole model: base and adapter in one.")] = False,
+    gguf: Annotated[
+        bool, typer.Option("--gguf", help="Write the whole model as GGUF, with a Modelfile: llama.cpp, Ollama.")
+    ] = False,
+    lora: Annotated[bool, typer.Option("--lora", help="With --gguf: the LoRA alone, for llama.cpp's --lora.")] = False,
+    quantize: Annotated[
+        Literal["f32", "f16", "bf16", "q8_0"], typer.Option(help="With --gguf: how the weights are stored.")
+    ] = "q8_0",
     base: Base = None,
     recipe: RecipeOption = None,
     json: Json = False,
 ) -> None:
-    """Write an adapter as a PEFT folder for peft, vLLM and LoRAX, or merged into its base."""
+    """Write an adapter as a PEFT folder for peft, vLLM and LoRAX, merged into its base, or as GGUF."""
     from storage import adapters
     from tasks import model_card
-    from tasks.export_adapter import export_adapter
+    from tasks.export_adapter import Form, export_adapter
 
     home = Home.beside(recipe)
     one = adapters.resolve(home, adapter)
     model_card.write(home, one)
-    made = export_adapter(one, out or Path(f"{one.name}-{one.number}"), merge=merge, base_model=base)
+    form: Form = ("gguf-lora" if lora else "gguf") if gguf else "merged" if merge else "peft"
+    if (merge and gguf) or (lora and not gguf):
+        raise UsageError("these do not go together", seen="--merge --gguf" if merge else "--lora without --gguf")
+    place = out or Path(f"{one.name}-{one.number}")
+    made = export_adapter(one, place, form=form, quantization=quantize, base_model=base)
     if json:
         show.emit(made)
     else:
         stdout.print(f"{one} as {made['as']} in {escape(made['out'])}, {made['bytes']:,} bytes", soft_wrap=True)
+        if agreement := made.get("agreement"):
+            stdout.print(
+                f"the first token of {agreement['same_first']} of {agreement['prompts']} prompts is the merged model's; "
+                f"log-probabilities are at most {agreement['apart']:.3g} apart",
+                soft_wrap=True,
+            )
 
 
 @app.command()

@@ -39,7 +39,7 @@ def gather(home: Home, adapter: Adapter) -> model_card.ModelCardFacts:
         "adapter": str(adapter),
         "method": settings.get("method") or "LoRA",
         "digest": about["digest"],
-        "base_model": about.get("base_model") or NOT_STATED,
+        "base_model": models.title(str(about.get("base_model") or NOT_STATED)),
         "hub_base": _of_hub(about.get("base_model")),
         "revision": about.get("revision"),
         "base_identity": about.get("base_identity"),

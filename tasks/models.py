@@ -14,12 +14,13 @@ from pathlib import Path
 
 import tasks
 from storage.artifacts import sha256
-from storage.base_models import ABOUT
+from storage.base_models import ABOUT, described
 from storage.records import UsageError, digest
 
 _HOUSE = Path(str(tasks.__file__)).resolve().parents[1]
 _HUB_NAME = re.compile(r"[A-Za-z0-9][\w.-]*(/[A-Za-z0-9][\w.-]*)?")
 _SHAPING = {".json", ".safetensors", ".txt", ".model", ".jinja"}
+_PLAIN = {"F32", "F16", "BF16"}
 _LARGE = 1 << 30
 _BLOCKS, _BLOCK = 64, 1 << 16
 
@@ -53,6 +54,17 @@ def spelling(base_model: str) -> str:
     if place is not None and place.is_relative_to(_HOUSE):
         return place.relative_to(_HOUSE).as_posix()
     return base_model
+
+
+def title(base_model: str) -> str:
+    """A base model's name for people: of an imported one its name, the file and the quantisation it came from."""
+    place = Path(base_model)
+    about = described(place) if place.is_absolute() and place.is_dir() else None
+    if about is None:
+        return base_model
+    blocks = next((kind for kind in about["quantization"] if kind not in _PLAIN), None)
+    made = f"dequantised from {blocks}" if blocks else "as stored"
+    return f"{about['name']} ({about['file']}, {made})"
 
 
 def identity(base_model: str, revision: str | None = None) -> str:

@@ -26,6 +26,7 @@ from storage.home import Home
 from storage.parsed import REJECTS
 from storage.records import Receipt
 from storage.scores import SCORES
+from tasks import models
 
 TOY_PARAMETERS = 10_000_000
 _LONG = ("canary", "template", "question_template", "rationales")  # facts that no column has room for
@@ -58,7 +59,7 @@ def gather(home: Home, texts: int, recipe: str, receipts: Mapping[str, Receipt])
 
 def base_model(recipe: Mapping[str, Any]) -> str:
     """The base that a resolved recipe names: the one it trains on, or the one it measures."""
-    return str((recipe["train"] or recipe["evaluate"])["base_model"])
+    return models.title(str((recipe["train"] or recipe["evaluate"])["base_model"]))
 
 
 def command(receipts: Mapping[str, Receipt]) -> str:

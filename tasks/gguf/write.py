@@ -90,7 +90,7 @@ def write_lora(adapter: Path, base_config: dict[str, Any], out: Path, name: str)
             raise UsageError("this tensor of the adapter has no place in GGUF", seen=key)
         if side.startswith("B") and swapped:
             values = _interleaved(values, module, base_config)
-        writer.add_tensor(f"{tensor}.weight.lora_{side[0].lower()}", np.ascontiguousarray(values, dtype=np.float32))
+        writer.add_tensor(f"{tensor}.lora_{side[0].lower()}", np.ascontiguousarray(values, dtype=np.float32))
     writer.write_header_to_file()
     writer.write_kv_data_to_file()
     writer.write_tensors_to_file()

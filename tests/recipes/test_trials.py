@@ -69,7 +69,7 @@ def trials(demo: Runs) -> dict[str, Any]:
     """The merged demo as base, a harmful and an idle adapter on it, both evaluated on one load; hotter, to vary."""
     root = demo.home.root.parent
     base = root / "base"
-    export_adapter(adapters.resolve(demo.home, "demo/1"), base, merge=True)
+    export_adapter(adapters.resolve(demo.home, "demo/1"), base, form="merged")
     (root / "wrong.jsonl").write_text(
         "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in taught_wrongly(280))
     )

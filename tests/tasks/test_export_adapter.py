@@ -40,7 +40,7 @@ def test_a_base_that_is_not_the_one_trained_on_is_not_merged_into(tmp_path: Path
     one = made(home, base_model="me/base", base_identity="f" * 64)
 
     with pytest.raises(PonensError, match="not the one it was trained on"):
-        export_adapter(one, tmp_path / "out", merge=True)
+        export_adapter(one, tmp_path / "out", form="merged")
     assert [] == [path.name for path in tmp_path.iterdir() if "out" in path.name], "nothing half made is left"
 
 
@@ -100,7 +100,7 @@ def test_a_merged_model_says_what_base_and_adapter_say(tiny: SimpleNamespace, tm
     import torch
     from transformers import AutoModelForCausalLM, AutoTokenizer
 
-    export_adapter(tiny.adapter, tmp_path / "out", merge=True)
+    export_adapter(tiny.adapter, tmp_path / "out", form="merged")
     tokenizer = AutoTokenizer.from_pretrained(tmp_path / "out")
     merged = AutoModelForCausalLM.from_pretrained(tmp_path / "out", use_safetensors=True)
     plain = AutoModelForCausalLM.from_pretrained(tiny.base)
@@ -135,3 +135,14 @@ def test_vllm_applies_an_export_as_peft_does(tiny: SimpleNamespace, tmp_path: Pa
     # asked in one batch: a row without an adapter must not get its neighbour's
     assert said["transformers"] == said["vllm"]
     assert said["vllm"]["base"] != said["vllm"]["logic/1"]
+
+
+@pytest.mark.heavy
+def test_a_gguf_export_answers_as_the_merged_model_and_brings_a_modelfile(tiny: SimpleNamespace, tmp_path: Path) -> None:
+    made = export_adapter(tiny.adapter, tmp_path / "out", form="gguf", quantization="f32")
+    lora = export_adapter(tiny.adapter, tmp_path / "lora", form="gguf-lora")
+
+    assert ["Modelfile", "logic-1.f32.gguf"] == made["files"]
+    assert {"prompts": 8, "same_first": 8, "apart": 0.0, "tokens": True} == made["agreement"]
+    assert "FROM ./logic-1.f32.gguf" in (tmp_path / "out" / "Modelfile").read_text()
+    assert ["logic-1.lora.gguf"] == lora["files"]
