@@ -190,7 +190,7 @@ def export(
         stdout.print(f"{one} as {made['as']} in {escape(made['out'])}, {made['bytes']:,} bytes", soft_wrap=True)
         if agreement := made.get("agreement"):
             stdout.print(
-                f"the first token of {agreement['same_first']} of {agreement['prompts']} prompts is the merged model's; "
+                f"the first token of {agreement['same_first']} of {agreement['prompts']} prompts is the merged one's; "
                 f"log-probabilities are at most {agreement['apart']:.3g} apart",
                 soft_wrap=True,
             )

@@ -1,4 +1,4 @@
-"""A recipe's base model where it is a GGUF file, or a model that was imported into the home: the folder it stands for."""
+"""A recipe's base model where it is a GGUF file, or a model imported into the home: the folder it stands for."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """import: a GGUF file -> a base model in the home, `models/NAME/`, converted once.
 
-    import_model(Path("SmolLM2-135M.Q4_1.gguf"), home, name="smollm2")     the folder
-    base("model.gguf", home)                                               what a recipe's base_model means in this home
+import_model(Path("SmolLM2-135M.Q4_1.gguf"), home, name="smollm2")     the folder
+base("model.gguf", home)                                               what a recipe's base_model means in this home
 """
 
 from __future__ import annotations

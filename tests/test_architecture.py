@@ -41,6 +41,7 @@ SHARED_VERBS = {
     "tasks.loss",
     "tasks.models",
     "tasks.engines",
+    "tasks.gguf",
     "tasks.teachers",
     "tasks.trainer",
     "tasks.sampler",

@@ -1,4 +1,4 @@
-"""Does a GGUF file answer as the folder it was written from? The first token's log-probabilities, side by side. Heavy."""
+"""Does a GGUF file answer as the folder it was written from? First tokens side by side. Heavy."""
 
 from __future__ import annotations
 

@@ -42,7 +42,12 @@ def read(file: Path) -> Header:
 
 
 def _long(name: str) -> bool:
-    return name in ("tokenizer.ggml.tokens", "tokenizer.ggml.scores", "tokenizer.ggml.token_type", "tokenizer.ggml.merges")
+    return name in (
+        "tokenizer.ggml.tokens",
+        "tokenizer.ggml.scores",
+        "tokenizer.ggml.token_type",
+        "tokenizer.ggml.merges",
+    )
 
 
 def _opened(file: Path) -> Any:
@@ -81,7 +86,9 @@ def _check(file: Path, metadata: dict[str, Any], tensors: set[str]) -> None:
             f"{file} is no language model that writes text",
             seen=f"general.type {kind!r}, general.architecture {architecture!r}",
             expected="type 'model' and an architecture such as llama, qwen2, qwen3, gemma3",
-            hint="a LoRA is brought in with `ponens adapters import`, from its PEFT folder" if kind == "adapter" else "",
+            hint="a LoRA is brought in with `ponens adapters import`, from its PEFT folder"
+            if kind == "adapter"
+            else "",
         )
     if "token_embd.weight" not in tensors or "tokenizer.ggml.model" not in metadata:
         raise UsageError(

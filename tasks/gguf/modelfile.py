@@ -30,7 +30,9 @@ def modelfile(
     lines = [f"# {about}", f"FROM ./{file}"]
     shape = turns(tokenizer)
     if shape is None:
-        lines.append("# the chat template does more than wrap turns: Ollama takes its own reading of the one in the file")
+        lines.append(
+            "# the chat template does more than wrap turns: Ollama takes its own reading of the one in the file"
+        )
     else:
         lines.append(f'TEMPLATE """{_template(shape)}"""')
     if words := system or (shape.default if shape else ""):

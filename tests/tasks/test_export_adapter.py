@@ -138,7 +138,9 @@ def test_vllm_applies_an_export_as_peft_does(tiny: SimpleNamespace, tmp_path: Pa
 
 
 @pytest.mark.heavy
-def test_a_gguf_export_answers_as_the_merged_model_and_brings_a_modelfile(tiny: SimpleNamespace, tmp_path: Path) -> None:
+def test_a_gguf_export_answers_as_the_merged_model_and_brings_a_modelfile(
+    tiny: SimpleNamespace, tmp_path: Path
+) -> None:
     made = export_adapter(tiny.adapter, tmp_path / "out", form="gguf", quantization="f32")
     lora = export_adapter(tiny.adapter, tmp_path / "lora", form="gguf-lora")
 
