@@ -100,11 +100,14 @@ def parse(
     path: Annotated[str, typer.Argument(help="A file, a folder, or hf://ORG/NAME.", show_default=False)],
     format: Annotated[str | None, typer.Option(help="The files' format; each is looked at by default.")] = None,
     column: Columns = [],
+    first: Annotated[
+        int | None, typer.Option(min=0, max=1, help="What keys that are numbers count from, where no key says it.")
+    ] = None,
     strict: Strict = False,
     json: Json = False,
 ) -> None:
     """Read a file of any format; say what is in it and what is wrong with it."""
-    commands.parse(path, format, column, strict=strict, json=json)
+    commands.parse(path, format, column, first, strict=strict, json=json)
 
 
 @app.command()

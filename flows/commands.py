@@ -84,12 +84,14 @@ def plan(path: Path, changes: Sequence[str], refresh: Sequence[str], *, json: bo
         stdout.print(f"{mark} {f.name:<9} {escape(f.why)}", soft_wrap=True)
 
 
-def parse(path: str, format: str | None, columns: Sequence[str], *, strict: bool, json: bool) -> None:
+def parse(
+    path: str, format: str | None, columns: Sequence[str], first: int | None, *, strict: bool, json: bool
+) -> None:
     """Read a file and say what is in it."""
     from storage.readers import nothing_read
     from tasks.parse import inspect
 
-    found = inspect(path, format, _mapped(columns), Home.beside().root / "fetched")
+    found = inspect(path, format, _mapped(columns), Home.beside().root / "fetched", first)
     if json:
         show.emit(found)
     else:

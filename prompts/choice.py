@@ -39,7 +39,8 @@ _EXPLAIN = {
 def body(question: Question) -> str:
     """Problem, question and lettered options, as every prompt shows them."""
     options = "\n".join(f"{letter}) {text}" for letter, text in zip(LETTERS, question.options, strict=False))
-    return f"{question.problem}\n\n{question.question}\n{options}"
+    asked = f"{question.problem}\n\n{question.question}" if question.problem.strip() else question.question
+    return f"{asked}\n{options}"
 
 
 def solve(question: Question) -> list[Message]:

@@ -11,21 +11,20 @@ from __future__ import annotations
 
 import itertools
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
+from storage.conventions import conventions
 from storage.dialogues import Record
 from storage.formats import (
     alpaca,
     ar_lsat,
+    choice_sets,
     competition,
     folio,
     knights,
-    logic_llm,
     logiqa,
-    logiqa2,
     messages,
     pairs,
     plain,
@@ -37,8 +36,8 @@ from storage.formats import (
     triples,
 )
 from storage.formats.base import At, Fault, Format, kind
-from storage.formats.turns import are_turns
 from storage.formats.unread import NOTE, Watched, unread
+from storage.mapping import Columns, cells
 from storage.records import Rejected, UsageError
 from storage.rows import Row, rows
 from storage.source import Named
@@ -49,9 +48,8 @@ FORMATS: dict[str, Format] = {
         competition.FORMAT,
         ar_lsat.FORMAT,
         logiqa.FORMAT,
-        logiqa2.FORMAT,
-        logic_llm.FORMAT,
         folio.FORMAT,
+        *choice_sets.FORMATS,
         preference.FORMAT,  # before dialogues: a pair may stand beside one
         messages.FORMAT,
         sharegpt.FORMAT,
@@ -69,7 +67,6 @@ _LOOK = 20  # rows that are looked at before a file is given up
 _IMAGES = frozenset(
     ("image", "images", "image_path", "image_url", "image_id", "pixel_values", "video", "videos", "audio", "audios")
 )
-Columns = Mapping[str, str]
 
 
 def formats_of(files: Sequence[Named], format: str | None = None, columns: Columns | None = None) -> list[Format]:
@@ -123,23 +120,36 @@ def nothing_read(source: object, reasons: Sequence[tuple[str, str]]) -> UsageErr
 
 
 def read(
-    files: Sequence[Named], formats: Sequence[Format] | None = None, columns: Columns | None = None
+    files: Sequence[Named],
+    formats: Sequence[Format] | None = None,
+    columns: Columns | None = None,
+    first: int | None = None,
+    *,
+    keyed: bool = True,
 ) -> Iterator[Record | Rejected]:
     """Every record of `files`, in order, and every reject in its place.
 
     `formats` is what `formats_of` says of the files. `columns` names the columns to read instead of a
-    format's own, such as {"prompt": "ask.text"}. Memory does not grow with the files; no content makes
-    it raise. UsageError as in `formats_of`.
+    format's own, such as {"prompt": "ask.text"}. `first` is 0 or 1, what the keys that are numbers count
+    from. Without `keyed` a question whose key cannot be read is one without a key. Memory does not grow
+    with the files; no content makes it raise. UsageError as in `formats_of`, and where nothing says what
+    the file's numbers count from.
     """
-    for (name, path), one in zip(files, formats or formats_of(files, columns=columns), strict=True):
+    formats = formats or formats_of(files, columns=columns)
+    for (name, path), one, convention in zip(
+        files, formats, conventions(files, formats, columns or {}, first), strict=True
+    ):
         for item in rows(name, path):
-            yield from [item] if isinstance(item, Rejected) else _records(item, one, name, path, columns or {})
+            if isinstance(item, Rejected):
+                yield item
+            else:
+                yield from _records(item, one, At(name, item.line, path.parent, convention, keyed), columns or {})
 
 
-def _records(item: Row, format: Format, name: str, path: Path, columns: Columns) -> Iterator[Record | Rejected]:
-    at, records = At(name, item.line, path.parent), list[Record | Rejected]()
+def _records(item: Row, format: Format, at: At, columns: Columns) -> Iterator[Record | Rejected]:
+    records = list[Record | Rejected]()
     try:
-        row = Watched(_cells(item.value, columns))
+        row = Watched(cells(item.value, columns))
         _without_images(row)
         for record in format.records(row, at):
             records.append(record)
@@ -165,26 +175,6 @@ def _without_images(row: Columns) -> None:
         raise Fault(field, f"a row with {field}, and this release is text only")
 
 
-def _cells(value: Any, columns: Columns) -> dict[str, Any]:
-    if isinstance(value, list) and are_turns(value):  # a row that is the dialogue itself
-        value = {"messages" if "role" in value[0] else "conversations": value}
-    if not isinstance(value, dict):
-        raise Fault("line", f"not an object but {kind(value)}")
-    return {name: _at(value, column) for name, column in columns.items()} if columns else value
-
-
-def _at(row: dict[str, Any], column: str) -> Any:
-    """The cell at a column's name, or at a way into nested ones such as "translation.en"."""
-    value: Any = row
-    if column in row:
-        return row[column]
-    for part in column.split("."):
-        if not isinstance(value, dict) or part not in value:
-            raise Fault(column, "missing field")
-        value = value[part]
-    return value
-
-
 def _sniffed(name: str, path: Path, columns: Columns) -> Format | None:
     """The format of the first row that one knows. UsageError if all that is there are images."""
     images = ""
@@ -192,13 +182,13 @@ def _sniffed(name: str, path: Path, columns: Columns) -> Format | None:
         if isinstance(item, Rejected):
             continue
         try:
-            cells = _cells(item.value, columns)
-            _without_images(cells)
+            row = cells(item.value, columns)
+            _without_images(row)
         except Fault as fault:
             images = images or (fault.field if fault.field in _IMAGES else "")
             continue
         for format in FORMATS.values():
-            if format.sniff(cells):
+            if format.sniff(row):
                 return format
     if images:
         raise UsageError(

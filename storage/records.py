@@ -164,7 +164,7 @@ class Message:
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """One multiple-choice question; the letter of an option is its position.
+    """One multiple-choice question; the letter of an option is its position. `problem` is "" where there is none.
 
     `source_id`, `file` and `line` are for people; identity is `id`, made of content alone.
     `answer` is None where the source has no key. `notes` are what its reader found odd, by the
@@ -194,8 +194,8 @@ class Question:
 
     @property
     def group(self) -> str:
-        """16 hex digits: the problem's identity. Questions of one problem are never split apart."""
-        return group_of(self.problem)
+        """16 hex digits: the identity of the problem, else of the question. Questions of one are never split apart."""
+        return group_of(self.problem if self.problem.strip() else self.question)
 
     @property
     def id(self) -> str:

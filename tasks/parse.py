@@ -12,7 +12,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
@@ -41,6 +41,9 @@ class ParseSpec(BaseModel):
     format: str | None = Field(None, description="Format of the files; by default each is looked at.")
     columns: dict[str, str] = Field(
         {}, description='Your names for a format\'s columns, such as {prompt = "ask", completion = "reply.text"}.'
+    )
+    first: Literal[0, 1] | None = Field(
+        None, description="What keys that are numbers count from; by default the set or the file says it."
     )
     strict: bool = Field(False, description="Fail if any row is rejected.")
     valid: float = Field(0.05, ge=0, lt=1, description="Share of problems, or of topics, to watch training with.")
@@ -121,13 +124,14 @@ def inspect(
     format: str | None = None,
     columns: Mapping[str, str] | None = None,
     fetched: Path = Path(),
+    first: int | None = None,
 ) -> dict[str, Any]:
     """What is in the files at `path`: counts, every reject, warnings. A URL is fetched below `fetched`.
 
     UsageError if a path is missing, or no reader knows the format.
     """
     paths = [sources.local(path, fetched)] if isinstance(path, str) else [path] if isinstance(path, Path) else path
-    tally = _Tally(sources.files(paths), format, columns or {})
+    tally = _Tally(sources.files(paths), format, columns or {}, first)
     rejects = [item for item in tally.items() if isinstance(item, Rejected)]
     told = [{"file": r.file, "line": r.line, "field": r.field, "reason": r.reason} for r in rejects]
     return {**tally.facts(), "rejects": told, "warnings": tally.warnings()}
@@ -144,8 +148,10 @@ def split_of(group: str, valid: float, test: float, salt: str = "") -> Split:
 class _Tally:
     """Counts over the records and rejects of a source, as they pass by."""
 
-    def __init__(self, files: Sequence[sources.Named], format: str | None, columns: Mapping[str, str]) -> None:
-        self._files, self._columns = files, columns
+    def __init__(
+        self, files: Sequence[sources.Named], format: str | None, columns: Mapping[str, str], first: int | None
+    ) -> None:
+        self._files, self._columns, self._first = files, columns, first
         self._formats = readers.formats_of(files, format, columns)
         self._kinds: Counter[str] = Counter()
         self._answered = self._rejected = 0
@@ -154,7 +160,7 @@ class _Tally:
         self._oddities = Oddities(number=lambda question: by_file[question.file].number(question))
 
     def items(self) -> Iterator[Record | Rejected]:
-        for item in readers.read(self._files, self._formats, self._columns):
+        for item in readers.read(self._files, self._formats, self._columns, self._first):
             self._oddities.see(item)
             if isinstance(item, Rejected):
                 self._rejected += 1
@@ -191,7 +197,7 @@ def _answered(record: Record) -> bool:
 
 
 def _work(shop: Workshop, spec: ParseSpec, source: Source, against: Sequence[Path], kind: Kind) -> Result:
-    tally = _Tally(sources.files(source.paths), spec.format, spec.columns)
+    tally = _Tally(sources.files(source.paths), spec.format, spec.columns, spec.first)
     items = _fitting(tally.items(), kind)
     if spec.strict:
         items = _strict(items)

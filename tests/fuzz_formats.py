@@ -122,7 +122,10 @@ def checked(file: Path, told: Counter[str], format: str) -> None:
         (used,) = readers.formats_of(files)
     except UsageError:
         used = readers.FORMATS[format]
-    found = list(readers.read(files, [used]))
+    try:
+        found = list(readers.read(files, [used]))
+    except UsageError:  # keys that are numbers, and nothing says what they count from: asked for
+        found = list(readers.read(files, [used], first=0))
     oddities = Oddities()
     for item in found:
         oddities.see(item)

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from storage.formats.base import At, Cells, Format
-from storage.formats.competition import several
+from storage.formats.competition import observed, several
 from storage.records import Question, Rejected
 
 
@@ -24,4 +24,4 @@ def records(row: Cells, at: At) -> Iterator[Question | Rejected]:
     yield from several(row, at, "passage", "id")
 
 
-FORMAT = Format("ar-lsat", sniff, records)
+FORMAT = Format("ar-lsat", sniff, records, observed=observed)

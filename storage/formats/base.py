@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from storage.dialogues import Dialogue, Record
-from storage.records import LETTERS, Question, Rejected
+from storage.records import Question, Rejected
 
 Cells = Mapping[str, Any]
 _MARKS = {"\x00": "a NUL", "\ufffd": "U+FFFD, the mark of lost characters,"}
@@ -27,12 +27,45 @@ class Fault(Exception):
 
 
 @dataclass(frozen=True, slots=True)
+class Convention:
+    """What the keys of a file say of each other: counts of those that can be read in one way alone.
+
+    `zeros` and `tops` are numbers that are 0, or as high as there are options; `numbers` are both and
+    those between. `first` is 0 or 1 where a user or the set itself says so.
+    """
+
+    zeros: int = 0
+    tops: int = 0
+    numbers: int = 0
+    letters: int = 0
+    texts: int = 0
+    first: int | None = None
+
+    def __add__(self, other: Convention) -> Convention:
+        counts = (getattr(self, name) + getattr(other, name) for name in self.__slots__[:-1])
+        return Convention(*counts, first=self.first)
+
+    @property
+    def base(self) -> int | None:
+        """Where numbers are counted from; None if nothing says so, or keys say both."""
+        if self.first is not None:
+            return self.first
+        return None if bool(self.zeros) == bool(self.tops) else int(not self.zeros)
+
+
+@dataclass(frozen=True, slots=True)
 class At:
-    """Where a row stands: the file's name and its folder, and the line, counted from 1."""
+    """Where a row stands: the file's name and its folder, and the line, counted from 1.
+
+    `convention` says how the file's keys are to be read; it may read the whole file. `keyed` is whether a
+    question whose key cannot be read is rejected; if not, it is one without a key.
+    """
 
     file: str
     line: int
     folder: Path = field(default_factory=Path)
+    convention: Callable[[], Convention] = Convention
+    keyed: bool = True
 
     def reject(self, fault: Fault) -> Rejected:
         return Rejected(self.file, self.line, fault.field, fault.reason)
@@ -43,6 +76,8 @@ class Format:
     """A format: `sniff(row)` is True for its rows and no other's; `records` reads one of them.
 
     `row` is the way back, for formats that are exported; Fault where a dialogue does not fit.
+    `observed` is what a row says of how its file's keys are to be read, for formats with such keys;
+    `first` is 0 or 1 where their numbers are known to count from it.
     `number` is the number that a question's own text begins with, if it does.
     """
 
@@ -50,6 +85,8 @@ class Format:
     sniff: Callable[[Cells], bool]
     records: Callable[[Cells, At], Iterator[Record | Rejected]]
     row: Callable[[Dialogue], dict[str, Any]] | None = None
+    observed: Callable[[Cells], Convention] | None = None
+    first: int | None = None
     number: Callable[[Question], int | None] = lambda question: None
 
 
@@ -101,26 +138,6 @@ def named(row: Cells, *fields: str) -> str:
         if value is not None:
             return said(value, name, empty=True)
     return ""
-
-
-def options(row: Cells) -> tuple[str, ...]:
-    """The texts at `options`, which may be empty. Fault unless there are 2 to 26."""
-    found = listed(row, "options")
-    if len(found) < 2:
-        raise Fault("options", f"{len(found)} options, expected at least two")
-    if len(found) > len(LETTERS):
-        raise Fault("options", f"{len(found)} options, expected at most {len(LETTERS)}")
-    return tuple(texts(row, "options", empty=True))
-
-
-def letter(row: Cells, field: str, count: int) -> str | None:
-    """The key at `field`, one of the first `count` letters; None where it is absent or null."""
-    if row.get(field) is None:
-        return None
-    value, letters = said(row[field], field, empty=True), LETTERS[:count]
-    if len(value) != 1 or value not in letters:
-        raise Fault(field, f"answer {value[:40]!r} is none of the letters {letters}")
-    return value
 
 
 def kind(value: object) -> str:

@@ -2,7 +2,7 @@
 
     {"id": "p_000", "problem": "…", "questions": [{"question": "…", "options": ["…", "…"], "answer": "B"}]}
 
-Options carry no letters, the letter is the position. `answer` may be absent or null (test files);
+Options and keys come in every shape of `options` and `keys`; `answer` may be absent or null (test files);
 `id` is kept for people, may be absent and may be a number; further fields are passed over.
 
 What is rejected, and how much of it: a bad question goes alone, its siblings stay. A fault of the
@@ -15,8 +15,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from dataclasses import replace
 
-from storage.formats.base import At, Cells, Fault, Format, kind, letter, listed, named, options, said, text
+from storage.formats.base import At, Cells, Convention, Fault, Format, kind, listed, named, said, text
+from storage.formats.choice import ChoiceSet
 from storage.records import Question, Rejected
 
 PREFIX = re.compile(r"^\s*选择题\s*(?P<number>\d+)\s*[:：]")
@@ -63,11 +65,18 @@ def several(row: Cells, at: At, problem: str, id: str) -> Iterator[Question | Re
 def _question(item: object, problem: str, name: str, at: At) -> Question:
     if not isinstance(item, dict):
         raise Fault("", f"not an object but {kind(item)}")
-    question = text(item, "question")
-    said(PREFIX.sub("", question), "question")
-    found = options(item)
-    key = letter(item, "answer", len(found))
-    return Question(problem, question, found, key, source_id=name, file=at.file, line=at.line)
+    said(PREFIX.sub("", text(item, "question")), "question")
+    return replace(_ITEM.read(item, at, problem), source_id=name)
 
 
-FORMAT = Format("competition", sniff, records, number=number)
+_ITEM = ChoiceSet("question", "one of several questions", question=("question",), letters=True)
+
+
+def observed(row: Cells) -> Convention:
+    """What the keys of a row's questions say of how they are to be read."""
+    items = row.get("questions")
+    found = [_ITEM.observed(item) for item in items if isinstance(item, dict)] if isinstance(items, list) else []
+    return sum(found, Convention())
+
+
+FORMAT = Format("competition", sniff, records, number=number, observed=observed)

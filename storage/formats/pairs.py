@@ -16,7 +16,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from storage.dialogues import Dialogue, Task
-from storage.formats import columns, prose, signs
+from storage.formats import choice_sets, columns, prose, signs
 from storage.formats.base import At, Cells, Fault, Format, kind, named, said, text
 from storage.formats.conversation import settled
 from storage.formats.opening import history, opened
@@ -26,7 +26,7 @@ from storage.formats.turns import are_turns, turns
 from storage.records import Message, Role
 
 # what makes a row another format's
-_TAKEN = {"options", "choices", "premises", "chosen", "image", "quiz", "db_id", "formal_statement", "completions"}
+_TAKEN = {"premises", "chosen", "image", "quiz", "db_id", "formal_statement", "completions"}
 
 
 def _prompted(row: Cells, at: At) -> Iterator[Dialogue]:
@@ -127,11 +127,15 @@ def _strings(dialogue: Dialogue) -> dict[str, Any]:
 
 
 def _has(*names: str) -> Callable[[Cells], bool]:
-    return lambda row: set(names) <= row.keys() and not _TAKEN & row.keys()
+    return lambda row: set(names) <= row.keys() and not _taken(row)
+
+
+def _taken(row: Cells) -> bool:
+    return bool(_TAKEN & row.keys()) or choice_sets.known(row)
 
 
 def _questions(row: Cells) -> bool:
-    if _TAKEN & row.keys() or {"prompt", "completion"} <= row.keys() or {"instruction", "output"} <= row.keys():
+    if _taken(row) or {"prompt", "completion"} <= row.keys() or {"instruction", "output"} <= row.keys():
         return False
     context = row.get("context")
     if isinstance(context, str) and "create table" in context.lower():
@@ -146,9 +150,7 @@ def _translations(row: Cells) -> bool:
 
 
 def _summaries(row: Cells) -> bool:
-    return not _TAKEN & row.keys() and all(
-        any(name in row for name in names) for names in (columns.DOCUMENT, columns.SUMMARY)
-    )
+    return not _taken(row) and all(any(name in row for name in names) for names in (columns.DOCUMENT, columns.SUMMARY))
 
 
 PROMPT_COMPLETION = Format("prompt-completion", _has("prompt", "completion"), _prompted, _strings)

@@ -1,0 +1,282 @@
+"""One way in for multiple choice: what a set calls its parts, and how a row of it becomes a question.
+
+A `ChoiceSet` names columns; the shapes of options are in `options`, the dresses of keys in `keys`. Names
+are compared without case and without what is neither letter nor digit. Of several names the first that
+holds something counts; keys in several columns must agree. Questions are kept together by their passage,
+else by their own text.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any
+
+from storage.formats import keys
+from storage.formats import options as shapes
+from storage.formats.base import At, Cells, Convention, Fault, Format, named, said
+from storage.formats.labels import lettered
+from storage.formats.options import Options, normed
+from storage.formats.unread import Watched
+from storage.records import Question, UsageError, digest
+
+PASSAGES = (
+    *("passage", "context", "article", "text", "story", "puzzle", "paragraph", "narrative", "support", "background"),
+    *("flores_passage", "hint", "document", "material"),
+)
+QUESTIONS = ("question", "question_stem", "stem", "query", "question_text", "prompt", "questions", "ask")
+OPTIONS = (
+    *("options", "choices", "option", "choice", "candidates", "candidate_answers", "answer_choices", "option_list"),
+    *("answer_options", "answer_option_list", "choice_list", "alternatives", "endings", "mc1_targets"),
+)
+KEYS = (
+    *(
+        "answer_key",
+        "answer_letter",
+        "answer_idx",
+        "answer_index",
+        "correct_option",
+        "correct_choice",
+        "correct_answer",
+    ),
+    *("correct_answer_num", "correct_answer_key", "right_answer", "correct", "answer", "answers", "answer_choice"),
+    *(
+        "label",
+        "gold",
+        "gold_label",
+        "gold_index",
+        "target",
+        "ground_truth",
+        "cop",
+        "key",
+        "answer_value",
+        "gold_answer",
+    ),
+)
+IDS = ("id", "qid", "question_id", "example_id", "id_string", "uid")
+_HEAD = re.compile(r"\s*(?:Answer )?(?:Options|Choices|选项)\s*[:：]?\s*$", re.IGNORECASE)
+_NOT = {"messages", "conversations", "chosen", "rejected", "questions_list"}  # what makes a row another format's
+
+
+@dataclass(frozen=True, slots=True)
+class ChoiceSet:
+    """What a set calls its parts, and its conventions.
+
+    `needs` are columns that make it unmistakable. `first` is the number of the first option where keys
+    are numbers, None where the file must say. `right` and `wrong` are columns of the answers where they
+    stand apart: the options then get an order drawn from their content. `fixed` are options that no row
+    has. `inside` means that the question's own text ends in the options.
+    """
+
+    name: str
+    sets: str
+    needs: tuple[str, ...] = ()
+    passage: tuple[str, ...] = PASSAGES
+    question: tuple[str, ...] = QUESTIONS
+    options: tuple[str, ...] = OPTIONS
+    key: tuple[str, ...] = KEYS
+    first: int | None = None
+    right: tuple[str, ...] = ()
+    wrong: tuple[str, ...] = ()
+    fixed: tuple[str, ...] = ()
+    inside: bool = False
+    letters: bool = False
+
+    def knows(self, row: Cells) -> bool:
+        """Whether a row has this set's columns, with something in those of the question and the options."""
+        row = _opened(row)
+        names = _names(tuple(row))
+        if not all(normed(name) in names for name in self.needs) or (not self.needs and not _NOT.isdisjoint(row)):
+            return False
+        if _first(row, names, self.question) is None:
+            return False
+        if self.inside:
+            text = _first(row, names, self.question)
+            return isinstance(text, str) and lettered(text) is not None
+        return bool(self.fixed or self.right or self._held(row, names) is not None)
+
+    def _held(self, row: Cells, names: Mapping[str, str]) -> str | tuple[str, ...] | None:
+        """The column of the options, or the columns."""
+        for name in self.options:
+            column = names.get(normed(name))
+            if column is not None and isinstance(row[column], list | dict | str) and row[column]:
+                return column
+        return next((run for run in shapes.families(tuple(row)) if row.get(run[1]) is not None), None)
+
+    def read(self, row: Cells, at: At, problem: str | None = None) -> Question:
+        """The question of a row, or of an item below a passage. Fault if it is none, UsageError to ask.
+
+        A key that cannot be read is none if `at.keyed` is False.
+        """
+        row = _opened(row)
+        names = _names(tuple(row))
+        passage = self._passage(row, names) if problem is None else problem
+        question, options = self._asked(row, names)
+        notes = options.notes
+        try:
+            place = self._place(row, names, options, at.convention)
+        except Fault as fault:
+            if at.keyed:
+                raise _asking(fault, at) from None
+            place = None
+        if options.apart:
+            options, place = _drawn(options, place, passage + question)
+        return Question(
+            passage,
+            question,
+            options.texts,
+            None if place is None else chr(ord("A") + place),
+            source_id=named(row, *IDS),
+            file=at.file,
+            line=at.line,
+            notes=notes,
+        )
+
+    def observed(self, row: Cells) -> Convention:
+        """What a row says of how the keys of its file are to be read."""
+        row = _opened(row)
+        names = _names(tuple(row))
+        try:
+            _, options = self._asked(row, names)
+        except Fault:
+            return Convention()
+        return next((keys.observed(value, options, column) for column, value in self._keys(row, names)), Convention())
+
+    def _passage(self, row: Cells, names: Mapping[str, str]) -> str:
+        parts = []
+        for name in self.passage:
+            column = names.get(normed(name))
+            value = row[column] if column is not None else None
+            value = value.get("contexts") if isinstance(value, dict) else value
+            if isinstance(value, list) and all(isinstance(part, str) for part in value):
+                value = "\n".join(value)
+            if isinstance(value, str) and value.strip():
+                parts.append(said(value, str(column)))
+        return "\n\n".join(parts)
+
+    def _asked(self, row: Cells, names: Mapping[str, str]) -> tuple[str, Options]:
+        column = next((names[normed(name)] for name in self.question if normed(name) in names), self.question[0])
+        question = said(row.get(column), column)
+        if self.inside:
+            both = lettered(question)
+            if both is None:
+                raise Fault(column, "no options A, B, … at its end")
+            return said(_HEAD.sub("", both[0]), column), Options(both[1])
+        if self.fixed:
+            return question, Options(self.fixed)
+        if self.right:
+            return question, self._apart(row, names)
+        held = self._held(row, names)
+        if held is None:
+            raise Fault(
+                next((names[normed(n)] for n in self.options if normed(n) in names), "options"), "missing field"
+            )
+        return question, shapes.columned(row, held) if isinstance(held, tuple) else shapes.shaped(row[held], held)
+
+    def _apart(self, row: Cells, names: Mapping[str, str]) -> Options:
+        texts: list[str] = []
+        for name in (*self.right, *self.wrong):
+            column = names.get(normed(name))
+            value = row[column] if column is not None else None
+            if isinstance(value, list):
+                texts += [said(text, str(column)) for text in value]
+            elif value is not None and str(value).strip():
+                texts.append(said(value, str(column)).strip())
+            elif name in self.right:
+                raise Fault(name, "missing field" if column is None else f"empty {column}")
+        shapes.counted(texts, self.wrong[0])
+        return Options(tuple(texts), right=(0,), apart=True)
+
+    def _keys(self, row: Cells, names: Mapping[str, str]) -> list[tuple[str, Any]]:
+        """The keys that are there, numbers last: what they count from is less sure than a letter or a text."""
+        columns = [names[normed(name)] for name in self.key if normed(name) in names]
+        held = [(column, row[column]) for column in columns if not keys.blank(row[column])]
+        return sorted(held, key=lambda item: keys.is_number(item[1])) if len(held) > 1 else held
+
+    def _place(
+        self, row: Cells, names: Mapping[str, str], options: Options, convention: Callable[[], Convention]
+    ) -> int | None:
+        """The place of the right option; None without a key. Fault if keys disagree, or none can be read."""
+        if options.right is not None:
+            if len(options.right) > 1:
+                raise keys.Several("options", f"several answers ({len(options.right)} options are right), expected one")
+            return options.right[0] if options.right else None
+        found: dict[str, int] = {}
+        faults: list[Fault] = []
+        for column, value in self._keys(row, names):
+            try:
+                if found and keys.is_number(value):
+                    break
+                found[column] = keys.resolved(value, options, column, convention, letters=self.letters)
+            except keys.Several:
+                raise
+            except Fault as fault:
+                faults.append(fault)
+        if len(set(found.values())) > 1:
+            said_so = ", ".join(f"{column} says {chr(ord('A') + place)}" for column, place in found.items())
+            raise Fault(next(iter(found)), f"the keys disagree: {said_so}")
+        if not found and faults:
+            raise faults[0]
+        return next(iter(found.values()), None)
+
+
+def format_of(chosen: ChoiceSet, earlier: tuple[ChoiceSet, ...]) -> Format:
+    """The format of a set; rows that an `earlier` set knows are not its own."""
+
+    def sniff(row: Cells) -> bool:
+        return chosen.knows(row) and not any(other.knows(row) for other in earlier)
+
+    def records(row: Cells, at: At) -> Iterator[Question]:
+        yield chosen.read(row, at)
+
+    return Format(chosen.name, sniff, records, observed=chosen.observed, first=chosen.first)
+
+
+def _drawn(options: Options, place: int | None, about: str) -> tuple[Options, int | None]:
+    """The options in an order drawn from their content, and where the right one went."""
+    order = sorted(range(len(options.texts)), key=lambda n: (digest([about, options.texts[n]]), n))
+    texts = tuple(options.texts[n] for n in order)
+    return Options(texts), None if place is None else order.index(place)
+
+
+def _asking(fault: Fault, at: At) -> Exception:
+    """The fault itself, or an error that asks: the file's keys are numbers, and nothing says what they count from."""
+    found = at.convention() if isinstance(fault, keys.Unsure) else Convention()
+    if found.base is None and found.numbers * 2 > found.numbers + found.letters + found.texts:
+        return UsageError(
+            f"the keys of {at.file} are numbers that may count from 0 or from 1",
+            seen=f"line {at.line}: {fault}",
+            expected="a key that is 0, or one as high as there are options",
+            hint="say what the first option is: --first 0 or --first 1, in a recipe --set parse.first=0 or 1",
+        )
+    return fault
+
+
+def _opened(row: Cells) -> Cells:
+    """The row, with what an object at `question` holds beside the rest, as ARC has it."""
+    inner = row.get("question")
+    if not isinstance(inner, dict):
+        return row
+    opened = Watched({**{name: cell for name, cell in row.items() if name != "question"}, **inner})
+    if isinstance(row, Watched):
+        opened.read = row.read
+    return opened
+
+
+def _first(row: Cells, names: Mapping[str, str], wanted: tuple[str, ...]) -> Any:
+    """The value of the first of the wanted names that holds something."""
+    for name in wanted:
+        if (column := names.get(normed(name))) is not None and row[column] is not None:
+            return row[column]
+    return None
+
+
+@lru_cache(maxsize=256)
+def _names(columns: tuple[str, ...]) -> Mapping[str, str]:
+    """The columns by their names as `normed` makes them; of two that are the same the first counts."""
+    found: dict[str, str] = {}
+    for column in columns:
+        found.setdefault(normed(column), column)
+    return found

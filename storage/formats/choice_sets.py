@@ -1,0 +1,165 @@
+"""The sets of multiple choice that are read without a flag: what each calls its parts.
+
+The first that knows a row has it. What is not declared here is read by `choice`, which knows the usual
+names; a set is declared where its names are its own, or where it is known what its keys count from.
+"""
+
+from __future__ import annotations
+
+from storage.formats.base import Cells, Format
+from storage.formats.choice import ChoiceSet, format_of
+
+_YES_NO_MAYBE = ("yes", "no", "maybe")
+
+SETS: tuple[ChoiceSet, ...] = (
+    ChoiceSet(
+        "gpqa",
+        "GPQA",
+        needs=("Correct Answer", "Incorrect Answer 1"),
+        right=("Correct Answer",),
+        wrong=("Incorrect Answer 1", "Incorrect Answer 2", "Incorrect Answer 3"),
+        key=(),
+    ),
+    ChoiceSet(
+        "sciq",
+        "SciQ, and what has a right answer and distractors",
+        needs=("correct_answer", "distractor1"),
+        right=("correct_answer",),
+        wrong=tuple(f"distractor{n}" for n in range(1, 10)),
+        key=(),
+    ),
+    ChoiceSet(
+        "right-and-wrong",
+        "a right answer and a list of wrong ones",
+        needs=("correct_answer", "incorrect_answers"),
+        right=("correct_answer",),
+        wrong=("incorrect_answers",),
+        key=(),
+    ),
+    ChoiceSet(
+        "distractors",
+        "a right answer and a list of distractors",
+        needs=("correct_answer", "distractors"),
+        right=("correct_answer",),
+        wrong=("distractors",),
+        key=(),
+    ),
+    ChoiceSet(
+        "pubmedqa",
+        "PubMedQA (hub, original)",
+        needs=("question", "final_decision"),
+        passage=("contexts", "context"),
+        key=("final_decision",),
+        fixed=_YES_NO_MAYBE,
+    ),
+    ChoiceSet("medmcqa", "MedMCQA", needs=("opa", "opb", "cop"), passage=(), key=("cop",)),
+    ChoiceSet("hellaswag", "HellaSwag", needs=("ctx", "endings"), passage=(), question=("ctx",), first=0),
+    ChoiceSet(
+        "swag", "SWAG", needs=("startphrase", "ending0"), passage=(), question=("startphrase",), key=("label",), first=0
+    ),
+    ChoiceSet("piqa", "PIQA", needs=("goal", "sol1", "sol2"), passage=(), question=("goal",), key=("label",), first=0),
+    ChoiceSet(
+        "winogrande",
+        "WinoGrande",
+        needs=("sentence", "option1", "option2"),
+        passage=(),
+        question=("sentence",),
+        key=("answer",),
+        first=1,
+    ),
+    ChoiceSet(
+        "social-iqa",
+        "Social IQa",
+        needs=("context", "question", "answerA", "answerB", "answerC"),
+        key=("label", "correct", "label_letter"),
+        first=1,
+    ),
+    ChoiceSet(
+        "belebele",
+        "Belebele",
+        needs=("flores_passage", "mc_answer1", "correct_answer_num"),
+        key=("correct_answer_num",),
+        first=1,
+    ),
+    ChoiceSet(
+        "cosmos-qa",
+        "Cosmos QA",
+        needs=("context", "question", "answer0", "answer1"),
+        options=(),
+        key=("label",),
+        first=0,
+    ),
+    ChoiceSet(
+        "alpha-nli",
+        "αNLI",
+        needs=("obs1", "obs2", "hyp1", "hyp2"),
+        options=(),
+        passage=("obs1",),
+        question=("obs2",),
+        key=("label",),
+        first=1,
+    ),
+    ChoiceSet("casehold", "CaseHOLD", needs=("citing_prompt", "holding_0"), question=("citing_prompt",), first=0),
+    ChoiceSet(
+        "reclor",
+        "ReClor",
+        needs=("context", "question", "answers", "label"),
+        options=("answers",),
+        key=("label",),
+        first=0,
+    ),
+    ChoiceSet("logiqa2", "LogiQA 2.0", needs=("text", "question", "options"), first=0),
+    ChoiceSet("mmlu", "MMLU (hub)", needs=("question", "subject", "choices", "answer"), first=0),
+    ChoiceSet("scienceqa", "ScienceQA", needs=("question", "choices", "answer", "hint", "lecture"), first=0),
+    ChoiceSet("agieval", "AGIEval (hub)", needs=("query", "choices", "gold"), key=("gold",), first=0),
+    ChoiceSet(
+        "logic-llm",
+        "ProntoQA, ProofWriter, LogicalDeduction of Logic-LLM; RACE-like",
+        needs=("context", "question", "options"),
+    ),
+    ChoiceSet(
+        "spartqa",
+        "SpartQA",
+        needs=("story", "question", "candidate_answers"),
+        first=0,
+    ),
+    ChoiceSet(
+        "jec-qa",
+        "JEC-QA",
+        needs=("statement", "option_list"),
+        question=("statement",),
+        passage=(),
+    ),
+    ChoiceSet(
+        "bbh",
+        "BIG-Bench Hard with letters",
+        needs=("input", "target"),
+        question=("input",),
+        passage=(),
+        key=("target",),
+        inside=True,
+    ),
+    ChoiceSet(
+        "big-bench",
+        "BIG-bench",
+        needs=("input", "target_scores"),
+        question=("input",),
+        options=("target_scores",),
+        key=(),
+    ),
+    ChoiceSet(
+        "truthfulqa",
+        "TruthfulQA (multiple choice)",
+        needs=("question", "mc1_targets"),
+        options=("mc1_targets",),
+        key=(),
+        passage=(),
+    ),
+    ChoiceSet("choice", "whatever has a question, options and a key by their usual names"),
+)
+FORMATS: tuple[Format, ...] = tuple(format_of(chosen, SETS[:n]) for n, chosen in enumerate(SETS))
+
+
+def known(row: Cells) -> bool:
+    """Whether a row is a multiple choice of any set."""
+    return any(chosen.knows(row) for chosen in SETS)

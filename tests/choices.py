@@ -1,0 +1,150 @@
+"""Multiple choice as published: for each schema a row of our own, and the question that it is.
+
+`CASES` has (case, name of the format, row, (problem, question, options, key)). A key of None is test data.
+"""
+
+from typing import Any
+
+OPTIONS = ("ice", "iron", "sand", "salt")
+ASKED = ("", "Which melts?", OPTIONS, "B")
+LABELS = ["A", "B", "C", "D"]
+LISTED = list(OPTIONS)
+Q = {"question": "Which melts?"}
+BY_LETTER = dict(zip(LABELS, OPTIONS, strict=True))
+Case = tuple[str, str, Any, tuple[str, str, tuple[str, ...], str | None]]
+
+
+def passage(text: str = "A stove.") -> tuple[str, str, tuple[str, ...], str]:
+    return (text, *ASKED[1:])
+
+
+def objects(label: str = "label", text: str = "text") -> list[dict[str, str]]:
+    return [{label: mark, text: option} for mark, option in BY_LETTER.items()]
+
+
+CASES: list[Case] = [
+    # options as a list, the key in every dress
+    ("list, letter", "choice", {**Q, "options": LISTED, "answer": "B"}, ASKED),
+    ("choices, letter", "choice", {**Q, "choices": LISTED, "answer": "B"}, ASKED),
+    ("small letter", "choice", {**Q, "options": LISTED, "answer": "b"}, ASKED),
+    ("brackets", "choice", {**Q, "options": LISTED, "answer": "(B)"}, ASKED),
+    ("full width", "choice", {**Q, "options": LISTED, "answer": "Ｂ"}, ASKED),
+    ("dot", "choice", {**Q, "options": LISTED, "answer": "B."}, ASKED),
+    ("blanks", "choice", {**Q, "options": LISTED, "answer": " b "}, ASKED),
+    ("words", "choice", {**Q, "options": LISTED, "answer": "Answer: B"}, ASKED),
+    ("list of one", "choice", {**Q, "options": LISTED, "answer": ["B"]}, ASKED),
+    ("text", "choice", {**Q, "options": LISTED, "answer": "iron"}, ASKED),
+    ("text, other case", "choice", {**Q, "options": LISTED, "answer": "Iron "}, ASKED),
+    ("letter and text", "choice", {**Q, "options": LISTED, "answer": "B. iron"}, ASKED),
+    ("no key", "choice", {**Q, "options": LISTED}, (*ASKED[:3], None)),
+    ("null key", "choice", {**Q, "options": LISTED, "answer": None}, (*ASKED[:3], None)),
+    ("blank key", "choice", {**Q, "options": LISTED, "answer": ""}, (*ASKED[:3], None)),
+    ("true", "choice", {"question": "Does it melt?", "options": ["Yes", "No"], "answer": True},
+     ("", "Does it melt?", ("Yes", "No"), "A")),
+    # options in their shapes
+    ("labelled", "choice", {**Q, "options": [f"{m}. {o}" for m, o in BY_LETTER.items()], "answer": "B"}, ASKED),
+    ("bracketed", "choice", {**Q, "options": [f"({m}){o}" for m, o in BY_LETTER.items()], "answer": "B"}, ASKED),
+    ("Chinese marks", "choice", {**Q, "options": [f"{m}、{o}" for m, o in BY_LETTER.items()], "answer": "B"}, ASKED),
+    ("object", "choice", {**Q, "options": BY_LETTER, "answer": "B"}, ASKED),
+    ("object, empty last", "choice", {**Q, "option": {**BY_LETTER, "E": ""}, "answer": "B"}, ASKED),
+    ("objects", "choice", {**Q, "options": objects(), "answer": "B"}, ASKED),
+    ("key and value", "choice", {**Q, "options": objects("key", "value"), "answer": "B"}, ASKED),
+    ("pairs", "choice", {**Q, "options": [list(p) for p in BY_LETTER.items()], "answer": "B"}, ASKED),
+    ("flagged", "choice", {**Q, "options": [{"text": o, "is_correct": o == "iron"} for o in OPTIONS]},
+     ASKED),
+    ("lines", "choice", {**Q, "options": "\n".join(f"{m} . {o}" for m, o in BY_LETTER.items()), "answer": "B"}, ASKED),
+    ("literal", "choice", {**Q, "choices": str(LISTED), "answer": "B"}, ASKED),
+    ("numbers", "choice", {"question": "1+1?", "options": [1, 2, 3], "answer": "B"}, ("", "1+1?", ("1", "2", "3"), "B")),
+    ("columns A", "choice", {**Q, **BY_LETTER, "answer": "B"}, ASKED),
+    ("columns a", "choice", {**Q, **{m.lower(): o for m, o in BY_LETTER.items()}, "answer": "b"}, ASKED),
+    ("columns option_a", "choice", {**Q, **{f"option_{m.lower()}": o for m, o in BY_LETTER.items()}, "answer": "B"}, ASKED),
+    ("columns option1", "choice", {**Q, **{f"option{n + 1}": o for n, o in enumerate(OPTIONS)}, "answer": "iron"}, ASKED),
+    ("its column", "choice", {**Q, **{f"option{n + 1}": o for n, o in enumerate(OPTIONS)}, "answer": "option2"}, ASKED),
+    ("columns, last null", "choice", {**Q, **BY_LETTER, "E": None, "answer": "B"}, ASKED),
+    # published sets
+    ("C-Eval val", "choice", {"id": "0", **Q, **BY_LETTER, "answer": "B"}, ASKED),
+    ("CMMLU", "choice", {"": "0", "Question": Q["question"], **BY_LETTER, "Answer": "B"}, ASKED),
+    ("MMLU hub", "mmlu", {**Q, "subject": "physics", "choices": LISTED, "answer": 1}, ASKED),
+    ("MMLU-Pro", "choice", {"question_id": 70, **Q, "options": LISTED, "answer": "B", "answer_index": 1,
+     "cot_content": "", "category": "x", "src": "y"}, ASKED),
+    ("medagents", "choice", {**Q, "options": BY_LETTER, "answer_idx": "B", "answer": "iron"}, ASKED),
+    ("AGIEval", "choice", {"passage": None, **Q, "options": [f"({m}){o}" for m, o in BY_LETTER.items()], "label": "B",
+     "answer": None, "other": {"solution": "x"}}, ASKED),
+    ("AGIEval passage", "choice", {"passage": "A stove.", **Q, "options": [f"({m}){o}" for m, o in BY_LETTER.items()],
+     "label": "B", "answer": None}, passage()),
+    ("AGIEval hub", "agieval", {"query": Q["question"], "choices": [f"({m}){o}" for m, o in BY_LETTER.items()],
+     "gold": [1]}, ASKED),
+    ("AQuA-RAT", "choice", {**Q, "options": [f"{m}){o}" for m, o in BY_LETTER.items()], "rationale": "r",
+     "correct": "B"}, ASKED),
+    ("ARC hub", "choice", {"id": "x", **Q, "choices": {"text": LISTED, "label": LABELS}, "answerKey": "B"}, ASKED),
+    ("ARC hub, digits", "choice", {"id": "x", **Q, "choices": {"text": LISTED, "label": ["1", "2", "3", "4"]},
+     "answerKey": "2"}, ASKED),
+    ("ARC original", "choice", {"id": "x", "question": {"stem": Q["question"], "choices": objects()},
+     "answerKey": "B"}, ASKED),
+    ("CommonsenseQA", "choice", {"id": "x", **Q, "question_concept": "c", "choices": {"label": LABELS, "text": LISTED},
+     "answerKey": "B"}, ASKED),
+    ("OpenBookQA", "choice", {"id": "x", "question_stem": Q["question"], "choices": {"text": LISTED, "label": LABELS},
+     "answerKey": "B"}, ASKED),
+    ("HellaSwag", "hellaswag", {"ind": 4, "activity_label": "Roof", "ctx_a": "Which", "ctx_b": "melts?",
+     "ctx": Q["question"], "endings": LISTED, "label": 1}, ASKED),
+    ("HellaSwag hub", "hellaswag", {"activity_label": "Roof", "ctx": Q["question"], "endings": LISTED, "label": "1"}, ASKED),
+    ("SWAG", "swag", {"video-id": "x", "startphrase": Q["question"], "sent1": "s", "sent2": "t",
+     **{f"ending{n}": o for n, o in enumerate(OPTIONS)}, "label": "1"}, ASKED),
+    ("PIQA", "piqa", {"goal": "Melt it?", "sol1": "ice", "sol2": "iron"}, ("", "Melt it?", ("ice", "iron"), None)),
+    ("PIQA hub", "piqa", {"goal": "Melt it?", "sol1": "ice", "sol2": "iron", "label": 1},
+     ("", "Melt it?", ("ice", "iron"), "B")),
+    ("RACE hub", "choice", {"example_id": "h1.txt", "article": "A stove.", "answer": "B", **Q, "options": LISTED}, passage()),
+    ("ReClor", "reclor", {"context": "A stove.", **Q, "answers": LISTED, "label": 1, "id_string": "t_1"}, passage()),
+    ("LogiQA 2.0", "logiqa2", {"id": 7, "answer": 1, "text": "A stove.", **Q, "options": LISTED}, passage()),
+    ("LogiQA hub", "logic-llm", {"label": "b", "context": "A stove.", **Q, "options": LISTED}, passage()),
+    ("Logic-LLM", "logic-llm", {"id": "x_1", "context": "A stove.", **Q,
+     "options": [f"{m}) {o}" for m, o in BY_LETTER.items()], "answer": "B"}, passage()),
+    ("ZebraLogic mc", "choice", {"id": "z", "puzzle": "A stove.", **Q, "choices": LISTED, "answer": "iron"}, passage()),
+    ("GPQA", "gpqa", {"Question": Q["question"], "Correct Answer": "iron", "Incorrect Answer 1": "ice",
+     "Incorrect Answer 2": "sand", "Incorrect Answer 3": "salt", "Explanation": "e"},
+     ("", "Which melts?", ("iron", "sand", "ice", "salt"), "A")),
+    ("CMExam", "choice", {"Question": Q["question"], "Options": "\n".join(f"{m} {o}" for m, o in BY_LETTER.items()),
+     "Answer": "B"}, ASKED),
+    ("MedQA", "choice", {**Q, "answer": "iron", "options": BY_LETTER, "meta_info": "step1", "answer_idx": "B"}, ASKED),
+    ("PubMedQA", "pubmedqa", {"pubid": 1, "question": "Does it?", "context": {"contexts": ["One.", "Two."]},
+     "long_answer": "l", "final_decision": "no"}, ("One.\nTwo.", "Does it?", ("yes", "no", "maybe"), "B")),
+    ("SciQ", "sciq", {**Q, "distractor3": "salt", "distractor1": "ice", "distractor2": "sand", "correct_answer": "iron",
+     "support": "A stove."}, ("A stove.", "Which melts?", ("iron", "salt", "sand", "ice"), "A")),
+    ("Belebele", "belebele", {"flores_passage": "A stove.", **Q, **{f"mc_answer{n + 1}": o for n, o in enumerate(OPTIONS)},
+     "correct_answer_num": "2", "dialect": "eng_Latn"}, passage()),
+    ("Social IQa", "social-iqa", {"context": "A stove.", **Q, "answerA": "ice", "answerB": "iron", "answerC": "sand",
+     "label": "2"}, ("A stove.", "Which melts?", ("ice", "iron", "sand"), "B")),
+    ("WinoGrande", "winogrande", {"sentence": "The _ melts.", "option1": "ice", "option2": "iron", "answer": "2"},
+     ("", "The _ melts.", ("ice", "iron"), "B")),
+    ("CMB", "choice", {"exam_type": "x", **Q, "answer": "B", "question_type": "单项选择题", "option": BY_LETTER}, ASKED),
+    ("JEC-QA", "jec-qa", {"answer": ["B"], "id": "1_1", "option_list": BY_LETTER, "statement": Q["question"], "type": "0"},
+     ASKED),
+    ("BBH", "bbh", {"input": "Which melts?\nOptions:\n(A) ice\n(B) iron\n(C) sand\n(D) salt", "target": "(B)"}, ASKED),
+    ("BIG-bench", "big-bench", {"input": Q["question"], "target_scores": {"ice": 0, "iron": 1, "sand": 0, "salt": 0}},
+     ("", "Which melts?", ("iron", "sand", "ice", "salt"), "A")),
+    ("TruthfulQA", "truthfulqa", {**Q, "mc1_targets": {"iron": 1, "ice": 0, "sand": 0}, "mc2_targets": {"iron": 1}},
+     ("", "Which melts?", ("iron", "sand", "ice"), "A")),
+    ("TruthfulQA hub", "truthfulqa", {**Q, "mc1_targets": {"choices": ["iron", "ice", "sand"], "labels": [1, 0, 0]}},
+     ("", "Which melts?", ("iron", "sand", "ice"), "A")),
+    ("SpartQA", "spartqa", {"story": "A stove.", **Q, "candidate_answers": LISTED, "answer": 1}, passage()),
+    ("MuSR", "choice", {"narrative": "A stove.", **Q, "choices": str(LISTED), "answer_index": 1, "answer_choice": "iron"},
+     passage()),
+    ("Kaggle science", "choice", {"id": 0, "prompt": Q["question"], **BY_LETTER, "answer": "B"}, ASKED),
+    ("Open Trivia", "right-and-wrong", {**Q, "correct_answer": "iron", "incorrect_answers": ["ice", "sand", "salt"]},
+     ("", "Which melts?", ("iron", "sand", "ice", "salt"), "A")),
+    ("distractors", "distractors", {**Q, "correct_answer": "iron", "distractors": ["ice", "sand", "salt"]},
+     ("", "Which melts?", ("iron", "sand", "ice", "salt"), "A")),
+    ("MedMCQA", "medmcqa", {"id": "x", **Q, **{f"op{m.lower()}": o for m, o in BY_LETTER.items()}, "cop": 4, "exp": "e"},
+     (*ASKED[:3], "D")),
+    ("Cosmos QA", "cosmos-qa", {"context": "A stove.", **Q, **{f"answer{n}": o for n, o in enumerate(OPTIONS)}, "label": 1},
+     passage()),
+    ("alpha-NLI", "alpha-nli", {"obs1": "A stove.", "obs2": "Which melts?", "hyp1": "ice", "hyp2": "iron", "label": "2"},
+     ("A stove.", "Which melts?", ("ice", "iron"), "B")),
+    ("CaseHOLD", "casehold", {"citing_prompt": Q["question"], **{f"holding_{n}": o for n, o in enumerate(OPTIONS)},
+     "label": "1"}, ASKED),
+    ("ScienceQA", "scienceqa", {**Q, "choices": LISTED, "answer": 1, "hint": "A stove.", "lecture": "l", "image": None},
+     passage()),
+]  # fmt: skip
+ROWS: dict[str, Any] = {}
+for _, _format, _row, _ in CASES:
+    ROWS.setdefault(_format, _row)
