@@ -42,8 +42,8 @@ class Convention:
     first: int | None = None
 
     def __add__(self, other: Convention) -> Convention:
-        counts = (getattr(self, name) + getattr(other, name) for name in self.__slots__[:-1])
-        return Convention(*counts, first=self.first)
+        zeros, tops, numbers = self.zeros + other.zeros, self.tops + other.tops, self.numbers + other.numbers
+        return Convention(zeros, tops, numbers, self.letters + other.letters, self.texts + other.texts, self.first)
 
     @property
     def base(self) -> int | None:

@@ -82,8 +82,8 @@ def resolved(
         return found.text
     if found.texts:
         raise Fault(field, f"answer {str(value)[:40]!r} is the text of {found.texts} options")
-    known = LETTERS[: len(options.texts)]
-    raise Fault(field, f"answer {str(value)[:40]!r} is none of the letters {known} and no option's text")
+    rest = "" if _is_letter(str(value)) else " and no option's text"
+    raise Fault(field, f"answer {str(value)[:40]!r} is none of the letters {LETTERS[: len(options.texts)]}{rest}")
 
 
 def readings(value: Any, options: Options, field: str) -> Readings:

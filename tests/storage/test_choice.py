@@ -43,7 +43,7 @@ FOUR = {**Q, "options": LISTED}
         ({**FOUR, "answer": "a, c"}, "answer", "several answers (A, C), expected one"),
         ({**FOUR, "answer": "A和C"}, "answer", "several answers (A, C), expected one"),
         ({**Q, "mc1_targets": {"ice": 1, "iron": 1}}, "options", "several answers (2 options are right), expected one"),
-        ({**FOUR, "answer": "E"}, "answer", "answer 'E' is none of the letters ABCD and no option's text"),
+        ({**FOUR, "answer": "E"}, "answer", "answer 'E' is none of the letters ABCD"),
         ({**FOUR, "answer": "tin"}, "answer", "answer 'tin' is none of the letters ABCD and no option's text"),
         ({**FOUR, "answer": {"a": 1}}, "answer", "expected a letter, a number or an option's text, found an object"),
         ({**FOUR, "answer": "iron", "answer_idx": "A"}, "answer_idx", "the keys disagree: answer_idx says A, answer says B"),
