@@ -31,6 +31,7 @@ from flows import (
     serving,
     sweep,
     trend,
+    verdict,
 )
 from flows import results as evaluated
 from storage.records import PonensError
@@ -50,7 +51,7 @@ app.add_typer(adapters.app, name="adapters")
 app.add_typer(datasets.app, name="datasets")
 app.add_typer(models.app, name="models")
 COMMANDS: tuple[Callable[..., None], ...] = (
-    *(sweep.sweep, nodes.join, champion.promote, champion.rollback, trend.reeval, explain.explain),
+    *(verdict.verdict, sweep.sweep, nodes.join, champion.promote, champion.rollback, trend.reeval, explain.explain),
     *(serving.serve, serving.ask, serving.chat),
     *(deploy.deploy, dev.dev, housekeeping.gc, housekeeping.backup, housekeeping.restore),
 )
@@ -201,16 +202,6 @@ def evaluate(
 def report(recipe: RecipePath, changes: Change = [], refresh: Refresh = [], json: Json = False) -> None:
     """Write the report."""
     commands.step("report", recipe, changes, refresh, json=json)
-
-
-@app.command()
-def verdict(
-    base: Annotated[Path, typer.Argument(metavar="A.jsonl", help="Answers of the one.", show_default=False)],
-    other: Annotated[Path, typer.Argument(metavar="B.jsonl", help="Answers of the other.", show_default=False)],
-    json: Json = False,
-) -> None:
-    """Compare two files of answers: rows {"id", "group", "gold", "answer"}, null where unreadable."""
-    evaluated.verdict(base, other, json=json)
 
 
 @app.command()

@@ -1,4 +1,4 @@
-"""What became of runs: `ponens verdict`, `ponens diff`, `ponens results`."""
+"""What became of runs: `ponens diff`, `ponens results`."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import orjson
 from rich.markup import escape
 from rich.table import Table
 
@@ -15,20 +14,8 @@ from flows import show
 from flows.show import stdout
 from storage import runs
 from storage.home import Home
-from storage.records import UsageError
 
 _SHOWN = 20  # questions of a kind, on a screen
-
-
-def verdict(first: Path, second: Path, *, json: bool) -> None:
-    """Compare two files of answers."""
-    from evals.verdict import verdict as judge
-
-    found = judge(_rows(first), _rows(second), (str(first), str(second))).dict()
-    if json:
-        show.emit(found)
-    else:
-        show.facts(found)
 
 
 def diff(first: str, second: str, recipe: Path | None, *, json: bool) -> None:
@@ -89,12 +76,3 @@ def _questions(kind: str, colour: str, found: Sequence[Mapping[str, Any]]) -> No
         )
     if len(found) > _SHOWN:
         stdout.print(f"[{colour}]{kind}[/] … and {len(found) - _SHOWN} more; --json lists all")
-
-
-def _rows(path: Path) -> list[dict[str, Any]]:
-    try:
-        return [orjson.loads(line) for line in path.read_bytes().splitlines() if line.strip()]
-    except (OSError, orjson.JSONDecodeError) as error:
-        raise UsageError(
-            f"{path} cannot be read", seen=error, expected='lines {"id", "group", "gold", "answer"}'
-        ) from None

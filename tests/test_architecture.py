@@ -51,6 +51,7 @@ SHARED_VERBS = {
     "tasks.serving",
     "tasks.sampling",
     "tasks.training",
+    "tasks.verdicts",
 }
 
 
