@@ -16,10 +16,12 @@ import re
 import tomllib
 from collections.abc import Sequence
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any, Literal, TypeVar, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
+from flows import recipe_errors, unread
 from storage.dialogues import Kind
 from storage.records import UsageError
 from storage.remote import is_url
@@ -84,26 +86,14 @@ class Recipe(BaseModel):
         return self
 
     @model_validator(mode="after")
-    def _of_its_kind(self) -> Recipe:
-        unused = {
-            "[puzzles]": self.puzzles is not None,
-            "[reason]": self.reason != ReasonSpec(),
-            "[assemble] bare": self.assemble.bare,
-            "[assemble] shuffle": self.assemble.shuffle > 0,
-        }
-        if self.kind != "choice" and any(unused.values()):
-            named = ", ".join(name for name, given in unused.items() if given)
-            raise ValueError(f'{named}: only kind = "choice" has questions with options and a teacher')
+    def _one_model(self) -> Recipe:
+        if self.train and self.evaluate.base_model:
+            raise ValueError("[evaluate] base_model is for recipes without [train], whose base_model is the base")
         return self
 
     @model_validator(mode="after")
-    def _one_model(self) -> Recipe:
-        if self.train and self.evaluate.base_model:
-            raise ValueError("[evaluate] base_model: it is for recipes without [train], whose base_model is the base")
-        unread = {"[reason]": self.reason != ReasonSpec(), "[assemble]": self.assemble != AssembleSpec()}
-        if self.train is None and any(unread.values()):
-            named = " and ".join(name for name, given in unread.items() if given)
-            raise ValueError(f"{named} without [train]: nothing would be trained on what they make")
+    def _all_read(self) -> Recipe:
+        unread.check(self)
         return self
 
     @property
@@ -189,21 +179,7 @@ def validate(content: dict[str, Any], origin: str) -> Recipe:
     try:
         return Recipe.model_validate(content)
     except ValidationError as error:
-        first = error.errors()[0]
-        where = ".".join(str(part) for part in first["loc"])
-        if first["type"] == "extra_forbidden":
-            known = _known(first["loc"][:-1])
-            near = difflib.get_close_matches(str(first["loc"][-1]), known, 1)
-            hint = f"did you mean {near[0]!r}?" if near else ""
-            raise UsageError(
-                f"{origin}: unknown key {where!r}",
-                seen=first["input"],
-                expected=f"one of {', '.join(known)}",
-                hint=hint,
-            ) from None
-        seen = None if first["type"] in ("missing", "value_error") else repr(first["input"])
-        label = f"{origin}: {where}" if where else origin
-        raise UsageError(label, seen=seen, expected=first["msg"].removeprefix("Value error, ")) from None
+        raise recipe_errors.usage_error(error, origin, Recipe) from None
 
 
 def section(kind: type[Spec], name: str, changes: Sequence[str]) -> Spec:
@@ -215,20 +191,13 @@ def section(kind: type[Spec], name: str, changes: Sequence[str]) -> Spec:
         known = ", ".join(f"{name}.{field}" for field in kind.model_fields)
         raise UsageError(f"--set {min(other)}", expected=f"one of {known}")
     try:
-        return kind.model_validate(content[name])
+        found = kind.model_validate(content[name])
+        unread.check(SimpleNamespace(**{name: found}))
     except ValidationError as error:
-        first = error.errors()[0]
-        where = ".".join(str(part) for part in (name, *first["loc"]))
-        raise UsageError(f"--set {where}", seen=repr(first["input"]), expected=first["msg"]) from None
-
-
-def _known(loc: tuple[int | str, ...]) -> list[str]:
-    model: type[BaseModel] = Recipe
-    for part in loc:
-        candidates = [model.model_fields[str(part)].annotation]
-        candidates += list(getattr(candidates[0], "__args__", ()))
-        model = next(c for c in candidates if isinstance(c, type) and issubclass(c, BaseModel))
-    return list(model.model_fields)
+        raise recipe_errors.usage_error(error, "--set", kind, name) from None
+    except unread.Unread as error:
+        raise error.error from None
+    return found
 
 
 def _apply(content: dict[str, Any], change: str) -> None:

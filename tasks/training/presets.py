@@ -24,6 +24,7 @@ PRESETS: dict[str, dict[str, Any]] = {
 # a tenth of LoRA's rate suits all weights (Schulman et al. 2025, "LoRA Without Regret"); 2e-5 is TRL's own
 METHODS: dict[str, dict[str, Any]] = {"full": {"learning_rate": 2e-5}}
 SHARDED = ("fsdp2", "zero3")
+ADAPTER_ONLY = ("use_rslora", "use_dora", "modules_to_save")
 
 
 class Settings(Protocol):
@@ -63,8 +64,7 @@ def fill(given: Mapping[str, Any]) -> dict[str, Any]:
 
 def conflict(spec: Settings) -> str | None:
     """Why these settings cannot go together, or None."""
-    adapter_only = {"use_rslora": spec.use_rslora, "use_dora": spec.use_dora, "modules_to_save": spec.modules_to_save}
-    wrong = [name for name, value in adapter_only.items() if value]
+    wrong = [name for name in ADAPTER_ONLY if getattr(spec, name)]
     if spec.method == "full" and wrong:
         return f'{", ".join(wrong)} with method = "full": these are for adapters'
     if spec.method == "qlora" and spec.strategy in SHARDED:

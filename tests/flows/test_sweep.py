@@ -59,7 +59,7 @@ def test_trials_with_other_questions_or_another_way_to_ask_are_evaluated_apart(r
         (["train.rank=8,8"], "each value once"),
         (["train.rank=8,eight"], "train.rank"),
         (["train.rank=8,16.5"], "train.rank"),
-        (["train.rnak=8,16"], "did you mean 'rank'"),
+        (["train.rnak=8,16"], "did you mean train.rank"),
         (["train.rank=8,16", "train.rank=32"], "each key once"),
         (["train.learning_rate=1e-4,0.0001"], "each value once"),
         (["train.rank=8,1024"], "cannot be served"),
