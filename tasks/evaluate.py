@@ -18,7 +18,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any, Literal, Protocol, Self
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import Field, model_validator
 
 from evals.adaptive import Beta, Exact, Rule, Window
 from evals.alarms import alarms, heard
@@ -43,6 +43,7 @@ from tasks.sampling.order import Adaptive, Decoding, Mismatch, Order, Subject
 from tasks.sampling.subjects import of_adapter, served
 from tasks.step import Result, Step, Workshop, of
 from tasks.teachers.build import key_of
+from tasks.text_to_sql import SqlSpec
 
 log = logging.getLogger("ponens")
 
@@ -50,13 +51,11 @@ EVALUATION, SCRATCH = "evaluation.json", "scratch"
 # of the spec, what leaves the answers as they are
 _SHAPELESS = {"gpu_memory_utilization", "tensor_parallel", "data_parallel", "adapters", "server", "on_mismatch"}
 _SHAPELESS |= {"base_model", "revision"}  # their identity is an input
-_SCORED = {"databases", "lean", "judge"}  # these shape the scores of one kind of work each
+_SCORED = {*SqlSpec.model_fields, "lean", "judge"}  # these shape the scores of one kind of work each
 
 
-class EvaluateSpec(BaseModel):
+class EvaluateSpec(SqlSpec):
     """How base and adapter are compared."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     base_model: str | None = Field(
         None, description="A model to measure as it is, by a recipe without [train]: a folder or a hub's name."
@@ -103,7 +102,6 @@ class EvaluateSpec(BaseModel):
     on_mismatch: Mismatch = Field(
         "refuse", description="An adapter trained with another rendering than [train] says; warn asks it with its own."
     )
-    databases: int = Field(6, ge=1, le=50, description="For text-to-SQL: databases that a question's queries run on.")
     lean: list[str] = Field([], description='For proofs: what checks a file, such as ["lake", "env", "lean"].')
     judge: JudgeSpec | None = Field(None, description="For chats: a model that compares replies; asked as a teacher.")
 
@@ -159,7 +157,7 @@ def step(
             return _elected(order, spec, questions, shop)
         from tasks.scoring import Contest  # brings the scorers along: not for a plan, nor for letters
 
-        contest = Contest(kind, order, spec.limit, spec.databases, spec.lean, spec.judge)
+        contest = Contest(kind, order, spec.limit, spec, spec.lean, spec.judge)
         return contest.work(list(Dialogues(shop.home, questions)), shop)
 
     return Step(
@@ -182,7 +180,7 @@ def _scored(spec: EvaluateSpec, engine: str, kind: Kind) -> dict[str, Any]:
             hint="set [evaluate.judge], or another engine",
         )
     own: dict[Kind, dict[str, Any]] = {
-        "sql": {"databases": spec.databases},
+        "sql": spec.sql_settings,
         "proof": {"lean": spec.lean},
         "chat": {"judge": spec.judge.settings if spec.judge else None},
     }

@@ -16,7 +16,7 @@ from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from queue import SimpleQueue
 from typing import Any
@@ -29,7 +29,6 @@ from evals.scorers import guarded
 from evals.scorers.assignment import AssignmentScorer
 from evals.scorers.base import Scorer
 from evals.scorers.instruction import InstructionScorer
-from evals.scorers.sql import SqlScorer
 from evals.scorers.statement import StatementScorer
 from storage import scores
 from storage.artifacts import write_json
@@ -41,8 +40,8 @@ from tasks.judging import JudgeSpec
 from tasks.kinds import PROMPTS
 from tasks.sampling.order import Ask, Order, Reply
 from tasks.sandbox.lean import Lean
-from tasks.sandbox.runner import Sandbox
 from tasks.step import Result, Tick, Workshop
+from tasks.text_to_sql import SqlSpec
 
 log = logging.getLogger("ponens")
 EVALUATION = "evaluation.json"
@@ -70,7 +69,7 @@ class Contest:
     kind: Kind
     order: Order
     limit: int | None = None
-    databases: int = 6
+    sql: SqlSpec = field(default_factory=SqlSpec)
     lean: Sequence[str] = ()
     judge: JudgeSpec | None = None
 
@@ -141,10 +140,11 @@ class Contest:
                 return losses, {"scorer": "loss"}
             judged, facts = preferred(self.judge, losses, asked, shop)
             return judged, {"scorer": "judge", "judge": facts}
-        with _crew(self.kind, self.databases, self.lean) as (name, crew):
+        with _crew(self.kind, self.sql, self.lean) as (name, crew):
             found = _by_scorer(asked, replies, crew, PROMPTS[self.kind].read, shop)
         base, *adapters = (s.name for s in self.order.subjects)
-        return {a: (found[base], found[a]) for a in adapters} or {base: (found[base], {})}, {"scorer": name}
+        about = self.sql.facts() if self.kind == "sql" else {}
+        return {a: (found[base], found[a]) for a in adapters} or {base: (found[base], {})}, {"scorer": name, **about}
 
 
 def _must_be_scored(pair: Judged) -> None:
@@ -173,13 +173,13 @@ def chosen(dialogues: Sequence[Dialogue], limit: int | None) -> list[Dialogue]:
 
 
 @contextmanager
-def _crew(kind: Kind, databases: int, lean: Sequence[str]) -> Iterator[tuple[str, Sequence[Scorer]]]:
+def _crew(kind: Kind, sql: SqlSpec, lean: Sequence[str]) -> Iterator[tuple[str, Sequence[Scorer]]]:
     """The scorer of a kind, as many of them as can work at once, and its name."""
     with ExitStack() as stack:
         crew: list[Scorer]
         if kind == "sql":
             count = max(1, min(_CREW, len(os.sched_getaffinity(0))))
-            crew = [SqlScorer(stack.enter_context(Sandbox()), databases) for _ in range(count)]
+            crew = [*sql.scorers(stack, count)]
         elif kind == "proof":
             crew = [StatementScorer(Lean(tuple(lean)) if lean else None)]
         elif kind == "assignment":

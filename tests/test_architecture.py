@@ -50,6 +50,7 @@ SHARED_VERBS = {
     "tasks.scoring",
     "tasks.serving",
     "tasks.sampling",
+    "tasks.text_to_sql",
     "tasks.training",
     "tasks.verdicts",
 }

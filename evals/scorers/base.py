@@ -18,6 +18,8 @@ from storage.records import Message
 Outcome = Literal[
     "right", "wrong", "tie", "invalid", "timeout", "memory", "refused", "error", "gold-invalid", "undecided"
 ]
+DialectName = Literal["sqlite", "duckdb"]  # whose SQL a recipe's queries are, and what runs them
+Metric = Literal["execution", "ex", "test-suite"]  # what makes a query right: see `evals.scorers.sql`
 _NO_JUDGEMENT = frozenset({"gold-invalid", "undecided"})
 _FENCE = re.compile(r"```[^\n`]*\n(?P<inside>.*?)```", re.DOTALL)
 

@@ -1,7 +1,7 @@
 """The child's side of `tasks.sandbox.runner`: a JSON line of databases, then one for each query; a line a query out.
 
-Whatever reaches this process is taken for hostile. DuckDB sees no file, no extension and no setting; the
-operating system bounds memory, processor time and files; a statement that is no single SELECT does not run.
+Whatever reaches this process is taken for hostile. The operating system bounds memory, processor time and files;
+the engine (`sqlite_engine`, `duckdb_engine`) sees no other file, no extension and no setting, and runs one SELECT.
 """
 
 from __future__ import annotations
@@ -11,33 +11,29 @@ import queue
 import resource
 import sys
 import threading
-from typing import Any
+from typing import Any, Protocol
 
-import duckdb
 import orjson
 
-_HEADROOM = 512 << 20  # bytes of address space beyond what DuckDB may fill: its code, stacks, buffers
-_CLOSED: dict[str, str | bool | int | float | list[str]] = {
-    "enable_external_access": "false",
-    "autoinstall_known_extensions": "false",
-    "autoload_known_extensions": "false",
-    "allow_community_extensions": "false",
-    "allow_persistent_secrets": "false",
-    "python_enable_replacements": "false",
-    "temp_directory": "",
-    "max_temp_directory_size": "0B",
-    "threads": "1",
-    "async_threads": "1",  # each thread's stack counts as address space
-}
+_HEADROOM = 512 << 20  # bytes of address space beyond what an engine may fill: its code, stacks, buffers
+
+
+class Engine(Protocol):
+    """A closed database that is filled with one set of tables after the other, and asked."""
+
+    def fill(self, database: dict[str, Any]) -> None:
+        """Hold what `runner` sent of this database and nothing else."""
+
+    def answer(self, sql: str) -> dict[str, Any]:
+        """The rows of one query, or why there are none."""
 
 
 def main() -> None:
     """Answer what standard input asks until it ends, which it does when the parent is gone."""
     limits = orjson.loads(sys.argv[1])
-    confine(limits["memory"])
+    engine = _engine(limits)  # loaded before the address space is bounded
     lines: queue.SimpleQueue[bytes] = queue.SimpleQueue()
     threading.Thread(target=_listen, args=(lines,), name="lifeline", daemon=True).start()
-    connection = closed_database(limits["memory"])
     databases: list[Any] = []
     filled: int | None = None
     while True:
@@ -48,14 +44,25 @@ def main() -> None:
         grant(limits["seconds"])
         if order["database"] != filled:
             filled = order["database"]
-            fill(connection, databases[filled])
-        connection.execute("BEGIN TRANSACTION READ ONLY")  # a SELECT may hold an INSERT in its WITH
-        reply = orjson.dumps(answer(connection, order["sql"], limits["rows"]), default=str)
-        connection.execute("ROLLBACK")
+            engine.fill(databases[filled])
+        reply = orjson.dumps(engine.answer(order["sql"]), default=str)
         if len(reply) > limits["bytes"]:
-            reply = orjson.dumps({"failure": "memory", "reason": f"a result over {limits['bytes']} bytes"})
+            reply = orjson.dumps(failed("memory", f"a result over {limits['bytes']} bytes"))
         sys.stdout.buffer.write(reply + b"\n")
         sys.stdout.buffer.flush()
+
+
+def _engine(limits: dict[str, Any]) -> Engine:
+    """The engine of this process, made after the process is confined."""
+    if limits["engine"] == "duckdb":
+        from tasks.sandbox.duckdb_engine import DuckdbEngine
+
+        confine(limits["memory"])
+        return DuckdbEngine(limits)
+    from tasks.sandbox.sqlite_engine import SqliteEngine
+
+    confine(limits["memory"])
+    return SqliteEngine(limits)
 
 
 def _listen(lines: queue.SimpleQueue[bytes]) -> None:
@@ -84,62 +91,13 @@ def grant(seconds: int) -> None:
     resource.setrlimit(resource.RLIMIT_CPU, (soft, resource.getrlimit(resource.RLIMIT_CPU)[1]))
 
 
-def closed_database(memory: int) -> duckdb.DuckDBPyConnection:
-    """An empty in-memory database, closed to the world."""
-    connection = duckdb.connect(":memory:", config={**_CLOSED, "memory_limit": f"{memory}B"})
-    connection.execute("SET disabled_filesystems = 'LocalFileSystem'")
-    connection.execute("SET lock_configuration = true")
-    return connection
-
-
-def fill(connection: duckdb.DuckDBPyConnection, tables: dict[str, list[tuple[str, str, list[Any]]]]) -> None:
-    """Leave these tables (name: columns of name, type and values) in the database and no other."""
-    connection.execute("BEGIN TRANSACTION")
-    for (old,) in connection.execute("SELECT table_name FROM duckdb_tables()").fetchall():
-        connection.execute(f"DROP TABLE {_name(old)}")
-    for table, columns in tables.items():
-        chosen = ", ".join(f"unnest(?::{kind}[]) AS {_name(name)}" for name, kind, _ in columns)
-        connection.execute(f"CREATE TABLE {_name(table)} AS SELECT {chosen}", [values for _, _, values in columns])
-    connection.execute("COMMIT")
-
-
-def answer(connection: duckdb.DuckDBPyConnection, sql: str, most: int) -> dict[str, Any]:
-    """The rows of one query, or why there are none."""
-    try:
-        statements = connection.extract_statements(sql)
-        if len(statements) != 1 or statements[0].type != duckdb.StatementType.SELECT:
-            return _failed("refused", "not one SELECT")
-        rows = connection.execute(statements[0]).fetchmany(most + 1)
-    except (duckdb.OutOfMemoryException, MemoryError) as error:
-        return _failed("memory", str(error))
-    except duckdb.PermissionException as error:
-        return _failed("refused", str(error))
-    except (duckdb.Error, RuntimeError) as error:
-        return _failed("invalid", str(error))
-    if len(rows) > most:
-        return _failed("memory", f"more than {most} rows")
-    return {"rows": [[_cell(value) for value in row] for row in rows]}
-
-
-def _cell(value: object) -> object:
-    if isinstance(value, bool):
-        return int(value)
-    if isinstance(value, int):
-        return value if abs(value) < 2**63 else float(value)
-    if value is None or isinstance(value, str):
-        return value
-    try:
-        number = float(value)  # type: ignore[arg-type]  # a decimal, too
-    except (TypeError, ValueError):
-        return str(value)
-    return number if number - number == 0 else str(number)  # JSON has no infinity
-
-
-def _failed(kind: str, reason: str) -> dict[str, Any]:
+def failed(kind: str, reason: str) -> dict[str, Any]:
+    """What is answered where there are no rows."""
     return {"failure": kind, "reason": reason.splitlines()[0][:300] if reason else kind}
 
 
-def _name(name: str) -> str:
+def quoted(name: str) -> str:
+    """A name as SQL writes it."""
     return '"' + name.replace('"', '""') + '"'
 
 

@@ -25,8 +25,11 @@ from typing import Any, Self
 import orjson
 
 import tasks
-from evals.scorers.execution.databases import Data, typed_columns
-from evals.scorers.sql import Answer
+from evals.scorers.base import DialectName
+from evals.scorers.execution.clues import is_date
+from evals.scorers.execution.databases import File, Value
+from evals.scorers.execution.runs import Answer, Database
+from evals.scorers.execution.schema import Column
 
 _CHUNK = 1 << 16
 
@@ -51,10 +54,10 @@ class _Gone(Exception):
 
 
 class Sandbox:
-    """Runs queries on generated data. For one thread; several threads take a sandbox each."""
+    """Runs queries on generated data or files. For one thread; several threads take a sandbox each."""
 
-    def __init__(self, limits: Limits = Limits()) -> None:
-        self.limits = limits
+    def __init__(self, limits: Limits = Limits(), engine: DialectName = "sqlite") -> None:
+        self.limits, self.engine = limits, engine
         self._process: subprocess.Popen[bytes] | None = None
         self._read = b""
 
@@ -64,12 +67,12 @@ class Sandbox:
     def __exit__(self, *_: object) -> None:
         self.close()
 
-    def __call__(self, databases: Sequence[Data], jobs: Sequence[tuple[str, int]]) -> list[Answer]:
-        """One answer a job: a DuckDB query and a database's index. Jobs of one database should be neighbours.
+    def __call__(self, databases: Sequence[Database], jobs: Sequence[tuple[str, int]]) -> list[Answer]:
+        """One answer a job: a query and a database's index. Jobs of one database should be neighbours.
 
         A query that failed is not run again: its further jobs get the same answer.
         """
-        order = orjson.dumps({"databases": [_tables(data) for data in databases]}) + b"\n"
+        order = orjson.dumps({"databases": [_sent(one) for one in databases]}) + b"\n"
         failed: dict[str, Answer] = {}
         answers: list[Answer] = []
         known: subprocess.Popen[bytes] | None = None
@@ -106,6 +109,7 @@ class Sandbox:
         if self._process is None:
             house = str(Path(str(tasks.__file__)).resolve().parents[1])
             limits = {name: getattr(self.limits, name) for name in ("seconds", "memory", "rows", "bytes")}
+            limits["engine"] = self.engine
             self._process = subprocess.Popen(
                 [sys.executable, "-m", "tasks.sandbox.child", orjson.dumps(limits).decode()],
                 stdin=subprocess.PIPE,
@@ -162,5 +166,31 @@ def _answer(reply: dict[str, Any]) -> Answer:
     return Answer(reply.get("rows", ()), reply.get("failure"), reply.get("reason", ""))
 
 
-def _tables(data: Data) -> dict[str, Any]:
-    return {table.name: typed_columns(table, data.columns[table.name]) for table in data.tables}
+def _sent(database: Database) -> dict[str, Any]:
+    """A database as the child takes it."""
+    if isinstance(database, File):
+        return {"file": database.path, "turned": database.reverse}
+    return {"tables": {t.name: _columns(t.columns, database.columns[t.name]) for t in database.tables}}
+
+
+def _columns(columns: Sequence[Column], values: Sequence[Sequence[Value]]) -> list[dict[str, Any]]:
+    return [
+        {
+            "name": column.name,
+            "declared": column.declared,
+            "collation": column.collation,
+            "stored": _stored(column, held),
+            "values": held,
+        }
+        for column, held in zip(columns, values, strict=True)
+    ]
+
+
+def _stored(column: Column, values: Sequence[Value]) -> str:
+    """DuckDB's type of a column."""
+    if column.kind == "number":
+        return "DOUBLE" if column.real or any(isinstance(v, float) for v in values) else "BIGINT"
+    days = all(v is None or is_date(str(v)) for v in values)
+    if column.dated and days and column.declared != "TIME":
+        return "TIMESTAMP" if "TIME" in column.declared else "DATE"
+    return "VARCHAR"

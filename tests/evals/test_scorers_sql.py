@@ -7,9 +7,10 @@ import orjson
 import pytest
 
 from evals.scorers.base import Score
-from evals.scorers.execution.databases import clues, generate
+from evals.scorers.execution.clues import clues
+from evals.scorers.execution.databases import generate
 from evals.scorers.execution.guard import parse
-from evals.scorers.execution.results import same
+from evals.scorers.execution.results import bag, same, sequence
 from evals.scorers.execution.schema import Unreadable, schema_of
 from evals.scorers.sql import SqlScorer
 from storage.dialogues import Dialogue
@@ -193,18 +194,18 @@ def test_no_schema_is_unreadable() -> None:
 
 
 def test_results_are_compared_as_bags_in_any_order_of_columns() -> None:
-    assert same([([[1, "a"], [2, "b"]], [["b", 2], ["a", 1]], False)])
-    assert not same([([[1, "a"], [2, "b"]], [["b", 2], ["a", 1]], True)])
-    assert not same([([[1], [1], [2]], [[1], [2], [2]], False)])
-    assert not same([([[1, 2], [2, 1]], [[1, 1], [2, 2]], False)])
-    assert not same([([["1"]], [[1]], False)])
-    assert same([([[0.1 + 0.2]], [[0.3]], False)])
-    assert same([([[None, 1]], [[1, None]], False)])
-    assert same([([], [], True)])
+    assert same([(bag([[1, "a"], [2, "b"]]), [["b", 2], ["a", 1]])])
+    assert not same([(sequence([[1, "a"], [2, "b"]]), [["b", 2], ["a", 1]])])
+    assert not same([(bag([[1], [1], [2]]), [[1], [2], [2]])])
+    assert not same([(bag([[1, 2], [2, 1]]), [[1, 1], [2, 2]])])
+    assert not same([(bag([["1"]]), [[1]])])
+    assert same([(bag([[0.1 + 0.2]]), [[0.3]])])
+    assert same([(bag([[None, 1]]), [[1, None]])])
+    assert same([(sequence([]), [])])
 
 
 def test_one_order_of_columns_must_do_for_all_databases() -> None:
-    first, second = [[1, 1]], [[1, 2]]
+    first, second = [[1, 1]], bag([[1, 2]])
 
-    assert same([(first, first, False), (second, [[2, 1]], False)])
-    assert not same([([[1, 3]], [[1, 3]], False), (second, [[2, 1]], False)])
+    assert same([(bag(first), first), (second, [[2, 1]])])
+    assert not same([(bag([[1, 3]]), [[1, 3]]), (second, [[2, 1]])])

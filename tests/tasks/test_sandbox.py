@@ -10,7 +10,9 @@ from pathlib import Path
 
 import pytest
 
+from evals.scorers.base import Score
 from evals.scorers.execution.databases import Data
+from evals.scorers.execution.dialects import DIALECTS
 from evals.scorers.execution.schema import Column, Table
 from evals.scorers.sql import SqlScorer
 from storage.dialogues import Dialogue
@@ -115,6 +117,54 @@ ONLY_GUARDED = [
     "SELECT ?",
     "SELECT a FROM t WHERE regexp_matches(b, '(a*)*b')",
 ]
+# SQLite's own ways out, and what it must not tell
+SQLITE_ATTACKS = [
+    "SELECT load_extension('{folder}/evil.so')",
+    "SELECT readfile('/etc/passwd')",
+    "SELECT writefile('{folder}/out', 'x')",
+    "SELECT edit('x', 'touch {folder}/out')",
+    "SELECT fts3_tokenizer('simple')",
+    "VACUUM INTO '{folder}/out.db'",
+    "ATTACH 'file:{folder}/out.db?mode=rwc' AS o",
+    "/* a query */ ATTACH '{folder}/out.db' AS o",
+    "PRAGMA writable_schema = 1",
+    "PRAGMA temp_store_directory = '{folder}'",
+    "PRAGMA journal_mode = WAL",
+    "EXPLAIN SELECT a FROM t",
+    "EXPLAIN QUERY PLAN SELECT a FROM t",
+    "SELECT a FROM t; PRAGMA database_list",
+    "SELECT * FROM pragma_database_list",
+    "SELECT count(*) FROM pragma_function_list",
+    "SELECT count(*) FROM sqlite_master",
+    "SELECT sql FROM sqlite_schema",
+    "SELECT * FROM sqlite_temp_master",
+    "SELECT * FROM dbstat",
+    "SELECT count(*) FROM sqlite_stmt",
+    "SELECT randomblob(9)",
+    "SELECT zeroblob(1000000000)",
+    "SELECT sqlite_compileoption_get(1)",
+    "CREATE TEMP TRIGGER x AFTER INSERT ON t BEGIN SELECT 1; END",
+    "CREATE VIRTUAL TABLE x USING fts5(a)",
+    "INSERT INTO t VALUES (1, 'x') RETURNING a",
+    "WITH x AS (SELECT 1) INSERT INTO t SELECT 1, 'x' FROM x",
+    "REPLACE INTO t VALUES (1, 'x')",
+    "SAVEPOINT x",
+    "REINDEX",
+    "ANALYZE",
+]
+SQLITE_BOMBS = [
+    "SELECT printf('%.*c', 1000000000, 'x') FROM t",
+    "SELECT replace(printf('%.*c', 100000, 'x'), 'x', printf('%.*c', 100000, 'y')) FROM t",
+    "SELECT printf('%.*c', 100000, 'a') LIKE '%a%a%a%a%a%a%a%a%a%b' FROM t, t AS u, t AS v",
+    "SELECT json_group_array(t0.b || t1.b) FROM " + ", ".join(f"t AS t{i}" for i in range(8)),
+    "SELECT count(*) OVER (ORDER BY t0.b, t1.b) FROM " + ", ".join(f"t AS t{i}" for i in range(6)),
+]
+# DuckDB's by their words; to SQLite no query at all, or one of no harm
+NOT_SQLITE = {
+    "SELECT repeat(b, 4000000000) FROM t",
+    "SELECT count(DISTINCT (t0.a, t1.a, t2.a, t3.a, t4.a)) FROM " + ", ".join(f"t AS t{i}" for i in range(5)),
+}
+PLAIN_IN_SQLITE = {"SELECT * FROM main.t", "VALUES (1)"}
 BOMBS = [
     "SELECT sum(t0.a * t11.a - t5.a) FROM " + ", ".join(f"t AS t{i}" for i in range(12)),
     "WITH RECURSIVE r AS (SELECT 1 AS n UNION ALL SELECT n + 1 FROM r) SELECT max(n) FROM r",
@@ -130,17 +180,22 @@ GOLD = Dialogue(
 )
 
 
-@pytest.fixture(scope="module")
-def sandbox() -> Iterator[Sandbox]:
-    with Sandbox(Limits(seconds=1, memory=64 << 20)) as made:
+@pytest.fixture(scope="module", params=DIALECTS)
+def sandbox(request: pytest.FixtureRequest) -> Iterator[Sandbox]:
+    with Sandbox(Limits(seconds=1, memory=64 << 20), request.param) as made:
         yield made
+
+
+def scored(sandbox: Sandbox, reply: str) -> Score:
+    return SqlScorer(sandbox, databases=1, dialect=sandbox.engine).score(reply, GOLD)
 
 
 @pytest.mark.parametrize("attack", ATTACKS + ONLY_GUARDED)
 def test_an_attack_does_not_pass_the_guard(attack: str, sandbox: Sandbox, tmp_path: Path) -> None:
-    score = SqlScorer(sandbox, databases=1).score(attack.format(folder=tmp_path), GOLD)
+    score = scored(sandbox, attack.format(folder=tmp_path))
 
-    assert score.outcome in ("refused", "invalid"), score
+    plain = sandbox.engine == "sqlite" and attack in PLAIN_IN_SQLITE
+    assert score.outcome in (("wrong",) if plain else ("refused", "invalid")), score
     assert 0.0 == score.value
     assert [] == list(tmp_path.iterdir())
 
@@ -158,12 +213,30 @@ def test_an_attack_fails_without_the_guard(attack: str, sandbox: Sandbox, tmp_pa
 def test_a_bomb_ends_at_a_limit_and_the_next_query_runs(bomb: str, sandbox: Sandbox) -> None:
     (answer,) = sandbox([DATA], [(bomb, 0)])
 
-    assert answer.failure in ("timeout", "memory"), answer
+    nothing = sandbox.engine == "sqlite" and bomb in NOT_SQLITE
+    assert answer.failure in (("invalid",) if nothing else ("timeout", "memory")), answer
     assert [[50]] == sandbox([DATA], [("SELECT count(*) FROM t", 0)])[0].rows
 
 
+@pytest.mark.parametrize("sandbox", ["sqlite"], indirect=True)
+@pytest.mark.parametrize("attack", SQLITE_ATTACKS)
+def test_sqlite_lets_nothing_out(attack: str, sandbox: Sandbox, tmp_path: Path) -> None:
+    (answer,) = sandbox([DATA], [(attack.format(folder=tmp_path), 0)])
+
+    assert answer.failure in ("refused", "invalid"), answer
+    assert scored(sandbox, attack.format(folder=tmp_path)).outcome in ("refused", "invalid")
+    assert [] == list(tmp_path.iterdir())
+    assert [[50]] == sandbox([DATA], [("SELECT count(*) FROM t", 0)])[0].rows
+
+
+@pytest.mark.parametrize("sandbox", ["sqlite"], indirect=True)
+@pytest.mark.parametrize("bomb", SQLITE_BOMBS)
+def test_a_bomb_of_sqlite_ends_at_a_limit(bomb: str, sandbox: Sandbox) -> None:
+    test_a_bomb_ends_at_a_limit_and_the_next_query_runs(bomb, sandbox)
+
+
 def test_a_bomb_as_a_prediction_is_scored_as_what_it_is(sandbox: Sandbox) -> None:
-    assert SqlScorer(sandbox, databases=1).score(BOMBS[0], GOLD).outcome in ("timeout", "memory")
+    assert scored(sandbox, BOMBS[0]).outcome in ("timeout", "memory")
 
 
 HOSTILE = {
@@ -184,7 +257,7 @@ HOSTILE = {
 def test_hostile_text_is_scored_and_raises_nothing(name: str, sandbox: Sandbox) -> None:
     text, outcome = HOSTILE[name]
 
-    assert outcome == SqlScorer(sandbox, databases=1).score(text, GOLD).outcome
+    assert outcome == scored(sandbox, text).outcome
 
 
 def test_a_query_that_failed_does_not_run_again(sandbox: Sandbox) -> None:

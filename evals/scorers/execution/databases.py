@@ -9,15 +9,11 @@ query asks for NULL. Everything is a function of the seed.
 from __future__ import annotations
 
 import random
-from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Any
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date, timedelta
 
-from sqlglot import exp
-
-from evals.scorers.execution.dialect import is_number
-from evals.scorers.execution.names import Names
+from evals.scorers.execution.clues import Clues, is_date, is_number
 from evals.scorers.execution.schema import Column, Place, Schema, Table
 from storage.records import seed_of
 
@@ -26,16 +22,15 @@ _WORDS = ("Amber", "Birch", "Cedar", "Dune", "Ember", "Fjord", "Grove", "Heath",
 _WHEN = ("date", "time", "day", "created", "birth")
 
 
-@dataclass
-class Clues:
-    """What queries say about the values that tell them apart, by column."""
+@dataclass(frozen=True, slots=True)
+class File:
+    """A SQLite file, read only; `turned` has what has no order come in the reverse one."""
 
-    values: dict[Place, set[str]] = field(default_factory=lambda: defaultdict(set))
-    texts: set[Place] = field(default_factory=set)
-    counted: set[Place] = field(default_factory=set)  # texts that are added up or compared with numbers
-    nullable: set[Place] = field(default_factory=set)
-    joined: list[tuple[Place, Place]] = field(default_factory=list)
-    tables: set[str] = field(default_factory=set)
+    path: str
+    reverse: bool = False
+
+    def turned(self) -> File:
+        return File(self.path, not self.reverse)
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,52 +45,15 @@ class Data:
         return Data(self.tables, {name: tuple(c[::-1] for c in columns) for name, columns in self.columns.items()})
 
 
-def clues(trees: Iterable[exp.Query], schema: Schema) -> Clues:
-    """What to put into the tables so that these queries find something."""
-    found = Clues()
-    for tree in trees:
-        names = Names(tree, schema)
-        found.tables |= {t.name.lower() for t in tree.find_all(exp.Table) if schema.table(t.name)}
-        for node in tree.find_all(exp.Predicate, exp.In, exp.Between):
-            places = [p for c in _own_columns(node) if (p := names.place(c))]
-            literals = list(_own_literals(node))
-            for place in places:
-                found.values[place] |= {literal.name for literal in literals}
-                if any(literal.is_string and not is_number(literal.name) for literal in literals):
-                    found.texts.add(place)
-                if isinstance(node, exp.Is):
-                    found.nullable.add(place)
-            if len(places) == 2 and isinstance(node, exp.EQ):
-                found.joined.append((places[0], places[1]))
-            if isinstance(node, exp.In) and node.args.get("query") and places:
-                chosen = node.args["query"].unnest().selects
-                if chosen and (other := names.place(chosen[0].unalias())):
-                    found.joined.append((places[0], other))
-        for side in tree.find_all(exp.Predicate, exp.Sum, exp.Avg, exp.Add, exp.Sub, exp.Mul, exp.Div):
-            parts = [side.this, side.args.get("expression")]
-            if not isinstance(side, exp.Predicate) or "number" in [names.kind(part) for part in parts]:
-                found.counted |= {p for part in parts if part and (p := names.place(part)) is not None}
-    return found
-
-
-def _own_columns(node: exp.Expr) -> Iterator[exp.Column]:
-    """Columns of a comparison, also inside a function, but of no query or comparison inside it."""
-    return (c for c in node.find_all(exp.Column) if c.find_ancestor(exp.Predicate, exp.In, exp.Query) is node)
-
-
-def _own_literals(node: exp.Expr) -> Iterator[exp.Literal]:
-    return (c for c in node.find_all(exp.Literal) if c.find_ancestor(exp.Predicate, exp.In, exp.Query) is node)
-
-
-def generate(schema: Schema, clue: Clues, seed: int, *, distinct: bool = False) -> Data:
+def generate(schema: Schema, clue: Clues, seed: int, *, distinct: bool = False, loose: bool = False) -> Data:
     """One database with the tables of `clue.tables`."""
-    return _Maker(schema, clue, seed, distinct=distinct).data()
+    return _Maker(schema, clue, seed, distinct=distinct, loose=loose).data()
 
 
 class _Maker:
-    def __init__(self, schema: Schema, clue: Clues, seed: int, *, distinct: bool) -> None:
+    def __init__(self, schema: Schema, clue: Clues, seed: int, *, distinct: bool, loose: bool) -> None:
         self.draw = random.Random(seed_of("database", seed))
-        self.distinct = distinct
+        self.distinct, self.loose = distinct, loose
         self.step = 1 if distinct else self.draw.randint(1, 3)
         self.clue = clue
         self.tables = [t for t in schema.tables if t.name.lower() in clue.tables]
@@ -125,13 +83,32 @@ class _Maker:
             kept = list(dict.fromkeys(self._typed(v, place) for v in (*pool, *more)))[:size]
             self.draw.shuffle(kept)
             return [self._typed(v, place) for v in kept]
+        refers = self._refers(place)
+        if self.loose and refers:
+            pool = pool[: max(2, len(pool) * 3 // 4)]  # the others are referred to by no row
         if self.distinct and self._alone(place):
             values = self._spread(place, pool, size)
         else:
             values = self.draw.choices(pool, weights=[1 / (i + 1) for i in range(len(pool))], k=size)
+        if self.loose and refers:
+            values = [self._nowhere(place, i) if self.draw.random() < 0.1 else v for i, v in enumerate(values)]
+        share = self._absent(place, refers)
+        return [None if share and self.draw.random() < share else self._typed(v, place) for v in values]
+
+    def _refers(self, place: Place) -> bool:
+        """Whether a column refers to a key that is here."""
+        return any(q in self.owners and q != place and self.classes[q] == self.classes[place] for q in self.of)
+
+    def _nowhere(self, place: Place, index: int) -> Value:
+        """A value that no key has."""
+        return 900_000 + index if self.of[place].kind == "number" else f"Nowhere{index}"
+
+    def _absent(self, place: Place, refers: bool) -> float:
+        """The share of a column's values that are NULL."""
         if place in self.clue.nullable:
-            values = [None if self.draw.random() < 0.3 else v for v in values]
-        return [self._typed(v, place) for v in values]
+            return 0.3
+        loosely = self.loose and (refers or place in self.clue.sometimes)
+        return 0.15 if loosely and place not in self.clue.always and not self.of[place].required else 0.0
 
     def _spread(self, place: Place, pool: list[Value], size: int) -> list[Value]:
         """Mostly distinct; what queries compare with comes often enough to be found together with the rest."""
@@ -161,15 +138,16 @@ class _Maker:
         return self.pools[root]
 
     def _said(self, place: Place) -> list[Value]:
-        """What queries compare a column with, and for a number its neighbours."""
+        """What queries compare a column with, and for a number or a day its neighbours."""
         values: list[Value] = []
         for text in sorted(self.clue.values.get(place, ())):
             if self.of[place].kind == "number" and is_number(text):
                 number = float(text)
-                near = [number, number + 1, number - 1]
-                values += [int(n) for n in near] if number.is_integer() and abs(number) < 2**53 else near
+                near = [number, number + 1, number - 1, *([number + 0.5] if self.of[place].real else [])]
+                values += [int(n) if n.is_integer() and abs(n) < 2**53 else n for n in near]
             elif self.of[place].kind == "text":
                 values.append(text.replace("%", "").replace("_", "a"))
+                values += _days_beside(text)
         return list(dict.fromkeys(values))
 
     def _fill(self, column: Column, place: Place, index: int) -> Value:
@@ -179,11 +157,27 @@ class _Maker:
             base = max((v for v in said if isinstance(v, int)), default=0)
             value = (base if index % 2 else 0) + 1 + index * self.step
             return value + self.draw.randint(1, 99) / 100 if column.real else value
-        if any(word in place[1] for word in _WHEN):
-            return f"{2008 + index % 12}-{1 + index * 5 % 12:02}-{1 + index * 11 % 28:02} {index % 24:02}:00:00"
-        if place in self.clue.counted or (said and all(is_number(str(v)) for v in said)):
-            return str(int(float(str(said[0] if said else 5))) + index * 2 - 5)
+        if self._dated(column, place):
+            return self._day(column, said, index)
+        numbers = [str(v) for v in said if is_number(str(v))]
+        if place in self.clue.counted or (said and len(numbers) == len(said)):
+            return str(int(float(numbers[0] if numbers else 5)) + index * 2 - 5)
         return f"{_WORDS[index % len(_WORDS)]}{index // len(_WORDS) or ''}"
+
+    def _dated(self, column: Column, place: Place) -> bool:
+        if place in self.clue.dated:
+            return True
+        named = any(word in place[1] for word in _WHEN) and place not in self.clue.counted
+        said = self.clue.values.get(place, ())
+        return column.dated or any(map(is_date, said)) or (named and all(is_date(v) or "%" in v for v in said))
+
+    def _day(self, column: Column, said: Sequence[Value], index: int) -> str:
+        """A day near those that are compared with, else of the last 75 years; with a time where they have one."""
+        days = [str(v) for v in said if is_date(str(v))]
+        year = int(days[index % len(days)][:4]) - 3 + index % 7 if days else 1948 + index * 17 % 75
+        timed = len(days[0]) > 10 if days else "TIME" in column.declared
+        day = f"{year:04}-{1 + index * 5 % 12:02}-{1 + index * 11 % 28:02}"
+        return f"{day} {index % 24:02}:{index * 7 % 60:02}:00" if timed else day
 
     def _typed(self, value: Value, place: Place) -> Value:
         """A shared value as this column stores it; a text in a column of numbers becomes its position's number."""
@@ -243,12 +237,10 @@ def _classes(schema: Schema, clue: Clues, owners: set[Place], of: Mapping[Place,
     return {place: find(place) for place in of}
 
 
-def typed_columns(table: Table, columns: Sequence[Sequence[Value]]) -> list[tuple[str, str, list[Any]]]:
-    """Name, DuckDB type and values of each column."""
-    return [(c.name, _type(c, values), list(values)) for c, values in zip(table.columns, columns, strict=True)]
-
-
-def _type(column: Column, values: Sequence[Value]) -> str:
-    if column.kind == "text":
-        return "VARCHAR"
-    return "DOUBLE" if column.real or any(isinstance(v, float) for v in values) else "BIGINT"
+def _days_beside(text: str) -> list[Value]:
+    """The day before and the day after; nothing for what is no day."""
+    try:
+        day = date.fromisoformat(text[:10])
+        return [(day + timedelta(days=n)).isoformat() + text[10:] for n in (-1, 1)] if is_date(text) else []
+    except (ValueError, OverflowError):
+        return []

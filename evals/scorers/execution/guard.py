@@ -1,7 +1,9 @@
-"""What a query may be made of: everything that is not listed is refused.
+"""What a query may be made of.
 
-The query that runs is written anew from the checked syntax tree, so a comment can hide nothing and a text that
-two parsers read differently reaches the database in one reading only.
+SQLite runs a query as it is written and asks before it reads or calls anything (`tasks/sandbox/sqlite_engine.py`); its
+syntax tree is looked at for what to plant alone. DuckDB's query is written anew from the checked tree, in which
+everything that is not listed is refused: a comment can hide nothing, and a text that two parsers read differently
+reaches the database in one reading only.
 """
 
 from __future__ import annotations
@@ -45,25 +47,16 @@ class Refused(ValueError):
 
 
 def parse(sql: str, schema: Schema) -> exp.Query:
-    """The syntax tree of one SQLite query over the tables of `schema`; `Invalid` or `Refused` where it is none."""
-    if len(sql) > _LONGEST:
-        raise Refused(f"{len(sql)} characters; at most {_LONGEST}")
-    if any("\ud800" <= character <= "\udfff" for character in sql):
-        raise Invalid("half a character: no Unicode text")
-    try:
-        statements = [
-            s for s in sqlglot.parse(sql, read="sqlite") if s is not None and not isinstance(s, exp.Semicolon)
-        ]
-    except (SqlglotError, RecursionError) as error:
-        raise Invalid(f"does not parse: {(str(error).splitlines() or ['nested too deeply'])[0]}") from None
+    """The syntax tree of one DuckDB query over the tables of `schema`; `Invalid` or `Refused` where it is none."""
+    check_text(sql)
+    statements = _statements(sql, "duckdb")
     if not statements:
         raise Invalid("there is no query")
     if len(statements) > 1:
         raise Refused(f"{len(statements)} statements; expected one")
     tree = statements[0]
-    for count, node in enumerate(tree.walk(), 1):
-        if count > _MOST:
-            raise Refused(f"more than {_MOST} names, values and operators")
+    _check_size(tree)
+    for node in tree.walk():
         if type(node) not in _ALLOWED:
             what = node.name if isinstance(node, exp.Anonymous) else type(node).__name__
             raise Refused(f"{what} is not allowed")
@@ -71,6 +64,41 @@ def parse(sql: str, schema: Schema) -> exp.Query:
         raise Refused(f"{type(tree).__name__} is no query")
     _check_tables(tree, schema)
     return tree
+
+
+def look(sql: str) -> exp.Query | None:
+    """The syntax tree of a SQLite query, to look at; None where the parser does not know it. `Refused` if too large."""
+    check_text(sql)
+    try:
+        statements = _statements(sql, "sqlite")
+    except Invalid:
+        return None
+    tree = statements[0] if len(statements) == 1 else None
+    if tree is not None:
+        _check_size(tree)
+    return tree if isinstance(tree, exp.Query) else None
+
+
+def check_text(sql: str) -> None:
+    """`Refused` for a text that is too long, `Invalid` for one that is no Unicode text or empty."""
+    if len(sql) > _LONGEST:
+        raise Refused(f"{len(sql)} characters; at most {_LONGEST}")
+    if any("\ud800" <= character <= "\udfff" for character in sql):
+        raise Invalid("half a character: no Unicode text")
+    if not sql.strip():
+        raise Invalid("there is no query")
+
+
+def _statements(sql: str, dialect: str) -> list[exp.Expr]:
+    try:
+        return [s for s in sqlglot.parse(sql, read=dialect) if s is not None and not isinstance(s, exp.Semicolon)]
+    except (SqlglotError, RecursionError) as error:
+        raise Invalid(f"does not parse: {(str(error).splitlines() or ['nested too deeply'])[0]}") from None
+
+
+def _check_size(tree: exp.Expr) -> None:
+    if any(count > _MOST for count, _ in enumerate(tree.walk(), 1)):
+        raise Refused(f"more than {_MOST} names, values and operators")
 
 
 def _check_tables(tree: exp.Query, schema: Schema) -> None:
