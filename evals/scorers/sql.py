@@ -126,7 +126,7 @@ class SqlScorer:
         asked = [(gold.expected(runs, i), runs(query.text, i).rows) for i in range(runs.count)]
         pairs = [(expected, rows) for expected, rows in asked if expected is not None]
         score = _judge(pairs, runs.count, alike=_normal(gold.query) == _normal(query))
-        return self._headline(replace(score, measures=_measures(gold.query, query, cut, runs) | score.measures))
+        return self._headline(replace(score, measures={**_measures(gold.query, query, cut, runs), **score.measures}))
 
     def _headline(self, score: Score) -> Score:
         """The score by the metric that decides."""

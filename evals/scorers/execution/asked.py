@@ -36,11 +36,11 @@ class Asked:
             tree = every.tree if every else query.tree
             low, high = (settled(tree, schema, high=high) for high in (False, True))
             text = dialect.write(tree) if every else query.text
-            forms = [dialect.write(one) if one is not None else "" for one in (low, high)]
+            small, large = (dialect.write(one) if one is not None else "" for one in (low, high))
         except (Invalid, SqlglotError, RecursionError):
             return cls(query, text=query.text)
         limited = query.tree.args.get("limit") is not None or query.ordered
-        return cls(query, every, text, *forms, known=every is not None or not limited)
+        return cls(query, every, text, small, large, known=every is not None or not limited)
 
     @property
     def plain(self) -> list[str]:

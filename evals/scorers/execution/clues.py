@@ -57,9 +57,9 @@ def clues(trees: Iterable[exp.Query], schema: Schema) -> Clues:
             parts = [side.this, side.args.get("expression")]
             if not isinstance(side, exp.Predicate) or "number" in [names.kind(part) for part in parts]:
                 found.counted |= {p for part in parts if part and (p := names.place(part)) is not None}
-        for node in tree.find_all(*_DATES, exp.Anonymous):
-            if not isinstance(node, exp.Anonymous) or node.name.lower() in _CLOCKS:
-                found.dated |= {p for c in node.find_all(exp.Column) if (p := names.place(c)) is not None}
+        for clock in tree.find_all(*_DATES, exp.Anonymous):
+            if not isinstance(clock, exp.Anonymous) or clock.name.lower() in _CLOCKS:
+                found.dated |= {p for c in clock.find_all(exp.Column) if (p := names.place(c)) is not None}
         for count in tree.find_all(exp.Count):
             if place := names.place(count.this) if isinstance(count.this, exp.Column) else None:
                 found.sometimes.add(place)
