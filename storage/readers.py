@@ -26,6 +26,8 @@ from storage.formats import (
     knights,
     logiqa,
     messages,
+    nested,
+    others,
     pairs,
     plain,
     preference,
@@ -33,7 +35,10 @@ from storage.formats import (
     sharegpt,
     sql,
     tagging,
+    threads,
     triples,
+    truth,
+    wikisql,
 )
 from storage.formats.base import At, Fault, Format, kind
 from storage.formats.unread import NOTE, Watched, unread
@@ -57,7 +62,12 @@ FORMATS: dict[str, Format] = {
         proofnet.FORMAT,
         knights.FORMAT,
         *sql.FORMATS,
-        tagging.FORMAT,
+        wikisql.FORMAT,
+        threads.FORMAT,
+        truth.FORMAT,
+        nested.FORMAT,
+        *others.FORMATS,
+        *tagging.FORMATS,
         triples.FORMAT,
         *pairs.FORMATS,
         plain.FORMAT,  # last: a text may stand in rows of others
@@ -139,7 +149,7 @@ def read(
     for (name, path), one, convention in zip(
         files, formats, conventions(files, formats, columns or {}, first), strict=True
     ):
-        for item in rows(name, path):
+        for item in one.gathered(rows(name, path)):
             if isinstance(item, Rejected):
                 yield item
             else:

@@ -24,7 +24,9 @@ from storage.records import UsageError, digest
 Named = tuple[str, Path]
 TEXT = (".jsonl", ".ndjson", ".json", ".csv", ".tsv", ".txt")
 SUFFIXES = (*TEXT, *(f"{suffix}{packed}" for suffix in TEXT for packed in (".gz", ".zst")), ".parquet", ".arrow")
-COMPANIONS = ("tables.json",)  # read along with the rows beside them
+# schemas of databases, read along with the rows beside them
+COMPANIONS = ("tables.json", "db_schema.json", "dev_tables.json", "train_tables.json", "test_tables.json")
+WIKISQL = ".tables.jsonl"  # as well, beside a file of that stem
 _PLAIN_TEXT = (".txt", ".txt.gz", ".txt.zst")
 _SAVED = ("dataset_dict.json", "dataset_info.json", "state.json", MANIFEST)  # what `datasets` and we write beside rows
 _HUB = re.compile(r"hf://(?:datasets/)?(?P<name>[\w.-]+/[\w.-]+)(?:@(?P<revision>[^/]+))?(?:/(?P<below>.+))?")
@@ -93,9 +95,15 @@ class Hashed:
 
 def hashed(named: Sequence[Named]) -> list[Hashed]:
     """The files, and after them the companions that are there."""
-    beside = sorted({path.parent / name for _, path in named for name in COMPANIONS} - {path for _, path in named})
+    beside = sorted({other for _, path in named for other in companions(path)} - {path for _, path in named})
     found = [Hashed(name, sha256(path), path.stat().st_size) for name, path in named]
     return found + [Hashed(p.name, sha256(p), p.stat().st_size, companion=True) for p in beside if p.is_file()]
+
+
+def companions(path: Path) -> list[Path]:
+    """What is read along with the file at `path`, if it is there."""
+    stem = path.name.removesuffix("".join(path.suffixes))
+    return [*(path.parent / name for name in COMPANIONS), path.parent / f"{stem}{WIKISQL}"]
 
 
 def fingerprint(files: Sequence[Hashed]) -> str:
@@ -131,10 +139,14 @@ def _inside(folder: Path) -> list[Path]:
     if (folder / "state.json").exists():
         return _saved(folder)
     entries = sorted(entry for entry in folder.iterdir() if not entry.name.startswith("."))
-    here = [e for e in entries if e.is_file() and e.name.endswith(SUFFIXES) and e.name not in (*_SAVED, *COMPANIONS)]
+    here = [e for e in entries if e.is_file() and e.name.endswith(SUFFIXES) and not _beside(e.name)]
     rows = [file for file in here if not file.name.endswith(_PLAIN_TEXT)]
     folders = [entry for entry in entries if entry.is_dir() and not entry.is_symlink()]
     return rows or here or [file for below in folders for file in _inside(below)]
+
+
+def _beside(name: str) -> bool:
+    return name in (*_SAVED, *COMPANIONS) or name.endswith(WIKISQL)
 
 
 def _saved(folder: Path) -> list[Path]:

@@ -575,4 +575,456 @@ ASKED = [
     ),
     Form("BillSum", [{"text": "A bill.", "summary": "Bill.", "title": "x"}], ["u: A bill. | a: Bill."]),
 ]
-FORMS = [*DIALOGUES, *SIGNS, *REASONING, *TOOLS, *PREFERENCES, *ASKED]
+
+_DOGS = {
+    "db_id": "dogs",
+    "table_names": ["dog"],
+    "column_names": [[-1, "*"], [0, "name"]],
+    "column_types": ["text", "text"],
+    "foreign_keys": [],
+}
+_DOG = "CREATE TABLE dog (name TEXT)"
+_TABLE = {"id": "1-1", "header": ["No.", "Name"], "types": ["real", "text"], "rows": []}
+_MADE = 'CREATE TABLE data ("No." REAL, "Name" TEXT)'
+SQL = [
+    Form(
+        "Gretel",
+        [
+            {
+                "id": 1,
+                "domain": "x",
+                "sql_prompt": "How many?",
+                "sql_context": _DOG,
+                "sql": "SELECT 1",
+                "sql_explanation": "One.",
+            }
+        ],
+        [f"u: {_DOG}\n\nHow many? | a: SELECT 1"],
+        ("unread sql_explanation",),
+    ),
+    Form(
+        "CSpider",
+        [
+            {"db_id": "dogs", "question": "几只？", "query": "select 1"},
+            {"db_id": "dogs", "question": "几只？", "query": ""},
+        ],
+        [f"u: {_DOG}\n\n几只？ | a: select 1", "! query: empty query"],
+        files={"db_schema.json": [_DOGS]},
+    ),
+    Form(
+        "Spider without tables.json",
+        [{"db_id": "dogs", "question": "?", "query": "select 1"}],
+        ["! db_id: no tables.json lies beside the file"],
+    ),
+    Form(
+        "BIRD",
+        [
+            {
+                "question_id": 0,
+                "db_id": "dogs",
+                "question": "How many?",
+                "evidence": "A dog is a row.",
+                "SQL": "SELECT 1",
+                "difficulty": "simple",
+            }
+        ],
+        [f"u: {_DOG}\n\nA dog is a row.\n\nHow many? | a: SELECT 1"],
+        files={"dev_tables.json": [_DOGS]},
+    ),
+    Form(
+        "WikiSQL, original",
+        [
+            {
+                "phase": 1,
+                "table_id": "1-1",
+                "question": "Which?",
+                "sql": {"sel": 0, "agg": 3, "conds": [[1, 0, "O'Neil"], [0, 1, "7"]]},
+            }
+        ],
+        [f'u: {_MADE}\n\nWhich? | a: SELECT COUNT("No.") FROM data WHERE "Name" = \'O\'\'Neil\' AND "No." > 7'],
+        files={"rows.tables.jsonl": _TABLE},
+    ),
+    Form(
+        "WikiSQL, hub",
+        [
+            {
+                "phase": 1,
+                "question": "Which?",
+                "table": _TABLE,
+                "sql": {
+                    "human_readable": "x",
+                    "sel": 1,
+                    "agg": 0,
+                    "conds": {"column_index": [1], "operator_index": [0], "condition": ["x"]},
+                },
+            }
+        ],
+        [f'u: {_MADE}\n\nWhich? | a: SELECT "Name" FROM data WHERE "Name" = \'x\''],
+    ),
+]
+TRUTH = [
+    Form(
+        "StrategyQA",
+        [
+            {
+                "qid": "x",
+                "term": "Rome",
+                "question": "Is it?",
+                "answer": True,
+                "facts": ["It is."],
+                "decomposition": ["What?"],
+            }
+        ],
+        [" ? Is it? [True / False] A"],
+        ("unread facts", "unread decomposition"),
+    ),
+    Form(
+        "BoolQ",
+        [{"question": "is it", "title": "Rome", "answer": False, "passage": "It is not."}],
+        ["It is not. ? is it [True / False] B"],
+    ),
+    Form(
+        "BoolQ, SuperGLUE",
+        [
+            {"question": "is it", "passage": "It is.", "idx": 3, "label": 1},
+            {"question": "is it", "passage": "It is.", "idx": 4, "label": 0},
+        ],
+        ["It is. ? is it [True / False] A", "It is. ? is it [True / False] B"],
+    ),
+    Form(
+        "RuleTaker, original",
+        [
+            {
+                "id": "x",
+                "context": "Ann is big.",
+                "questions": [
+                    {"id": "1", "text": "Ann is big.", "label": True, "meta": {}},
+                    {"id": "2", "text": "Ann is small.", "label": False},
+                ],
+            }
+        ],
+        ["Ann is big. ? Ann is big. [True / False] A", "Ann is big. ? Ann is small. [True / False] B"],
+    ),
+    Form(
+        "RuleTaker, hub",
+        [{"context": "Ann is big.", "question": "Ann is small.", "label": "not entailment", "config": "depth-0"}],
+        ["u: Ann is big.\n\nAnn is small. | a: not entailment"],
+    ),
+    Form(
+        "ProofWriter, meta",
+        [
+            {
+                "id": "AttNeg-OWA-D3-1",
+                "maxD": 3,
+                "theory": "Ann is big.",
+                "triples": {},
+                "rules": {},
+                "questions": {
+                    "Q1": {"question": "Ann is big.", "answer": True, "QDep": 0},
+                    "Q2": {"question": "Ann is red.", "answer": "Unknown"},
+                },
+            }
+        ],
+        [
+            "Ann is big. ? Ann is big. [True / False / Unknown] A",
+            "Ann is big. ? Ann is red. [True / False / Unknown] C",
+        ],
+    ),
+    Form(
+        "ProntoQA, original",
+        [
+            {
+                "example1": {
+                    "in_context_example0": {"question": "x", "query": "y", "answer": "True"},
+                    "test_example": {
+                        "question": "Each cat is big.",
+                        "query": "True or false: Tom is big.",
+                        "chain_of_thought": ["Tom is a cat."],
+                        "answer": "False",
+                    },
+                }
+            }
+        ],
+        ["Each cat is big. ? True or false: Tom is big. [True / False] B"],
+    ),
+    Form(
+        "LogicBench, yes or no",
+        [
+            {
+                "id": 1,
+                "context": "If it rains, Ann stays.",
+                "qa_pairs": [{"question": "Does she?", "answer": "yes"}, {"question": "Not?", "answer": "no"}],
+            }
+        ],
+        ["If it rains, Ann stays. ? Does she? [yes / no] A", "If it rains, Ann stays. ? Not? [yes / no] B"],
+    ),
+    Form(
+        "FOLIO, hub",
+        [
+            {
+                "story_id": 1,
+                "premises": "All are big.\nAnn is one.",
+                "premises-FOL": "x\ny",
+                "conclusion": "Ann is big.",
+                "conclusion-FOL": "z",
+                "label": "True",
+                "example_id": 3,
+            }
+        ],
+        ["All are big.\nAnn is one. ? Ann is big. [True / False / Unknown] A"],
+    ),
+    Form(
+        "SNLI",
+        [{"premise": "It rains.", "hypothesis": "It is wet.", "label": label} for label in (0, 2, -1)],
+        ["u: It rains.\n\nIt is wet. | a: entailment", "u: It rains.\n\nIt is wet. | a: contradiction", "! label: -1"],
+    ),
+    Form(
+        "ANLI",
+        [{"uid": "x", "premise": "It rains.", "hypothesis": "It is wet.", "label": 1, "reason": "Hm."}],
+        ["u: It rains.\n\nIt is wet. | a: neutral"],
+        ("unread reason",),
+    ),
+    Form(
+        "RTE",
+        [{"premise": "It rains.", "hypothesis": "It is wet.", "label": "not_entailment", "idx": 1}],
+        ["u: It rains.\n\nIt is wet. | a: not_entailment"],
+    ),
+    Form(
+        "entailment by a number that names no word",
+        [{"premise": "It rains.", "hypothesis": "Wet.", "label": 1, "idx": 1}],
+        ["! label: 1 stands for a word that the file does not say"],
+    ),
+    Form(
+        "LogiQA 2.0 NLI",
+        [{"label": "entailed", "major_premise": ["All.", "Some."], "minor_premise": "Ann.", "conclusion": "So."}],
+        ["u: All.\nSome.\nAnn.\n\nSo. | a: entailed"],
+    ),
+]
+NESTED = [
+    Form(
+        "SQuAD",
+        [
+            {
+                "title": "Rome",
+                "paragraphs": [
+                    {
+                        "context": "Rome is old.",
+                        "qas": [
+                            {"id": "1", "question": "How?", "answers": [{"text": "old", "answer_start": 8}]},
+                            {"id": "2", "question": "Why?", "answers": [], "is_impossible": True},
+                        ],
+                    }
+                ],
+            }
+        ],
+        ["u: Rome is old.\n\nHow? | a: old", "! qas[1].answers: the passage has no answer"],
+    ),
+    Form(
+        "SQuAD, hub",
+        [
+            {
+                "id": "1",
+                "title": "Rome",
+                "context": "Rome is old.",
+                "question": "How?",
+                "answers": {"text": ["old"], "answer_start": [8]},
+            }
+        ],
+        ["u: Rome is old.\n\nHow? | a: old"],
+    ),
+    Form(
+        "DROP",
+        [
+            {
+                "nfl_1": {
+                    "passage": "They won 4 to 3.",
+                    "qa_pairs": [
+                        {
+                            "question": "How many?",
+                            "answer": {"number": "4", "date": {"day": "", "month": "", "year": ""}, "spans": []},
+                            "query_id": "x",
+                        },
+                        {
+                            "question": "Who?",
+                            "answer": {"number": "", "date": {}, "spans": ["A", "B"]},
+                            "query_id": "y",
+                        },
+                    ],
+                }
+            }
+        ],
+        ["u: They won 4 to 3.\n\nHow many? | a: 4", "u: They won 4 to 3.\n\nWho? | a: A, B"],
+    ),
+    Form(
+        "DROP, hub",
+        [
+            {
+                "section_id": "x",
+                "query_id": "y",
+                "passage": "They won.",
+                "question": "Who?",
+                "answers_spans": {"spans": ["A", "B"], "types": ["span", "span"]},
+            }
+        ],
+        ["u: They won.\n\nWho? | a: A, B"],
+    ),
+    Form(
+        "CoQA",
+        [
+            {
+                "id": "x",
+                "story": "Ann sat.",
+                "questions": [{"input_text": "Who?", "turn_id": 1}, {"input_text": "What?", "turn_id": 2}],
+                "answers": [{"input_text": "Ann", "span_text": "Ann"}, {"input_text": "sat", "span_text": "sat"}],
+            }
+        ],
+        ["u: Ann sat.\n\nWho? | a: Ann | u: What? | a: sat"],
+    ),
+    Form(
+        "seed tasks",
+        [
+            {
+                "id": "x",
+                "name": "n",
+                "instruction": "Add.",
+                "instances": [{"input": "1+1", "output": "2"}, {"input": "", "output": "3"}],
+                "is_classification": False,
+            }
+        ],
+        ["u: Add.\n\n1+1 | a: 2", "u: Add. | a: 3"],
+    ),
+    Form(
+        "stepwise, TRL",
+        [
+            {"prompt": "1+1?", "completions": ["Add.", "2."], "labels": [True, True]},
+            {"prompt": "1+1?", "completions": ["Add.", "3."], "labels": [True, False]},
+        ],
+        ["u: 1+1? | a: Add.\n2.", "! labels: step 2 is judged wrong"],
+    ),
+]
+THEIRS = [
+    Form(
+        "Glaive v2",
+        [
+            {
+                "system": "SYSTEM: You may call {}.",
+                "chat": "USER: Hi\n\n\nASSISTANT: <functioncall> {} "
+                "<|endoftext|>\n\n\nFUNCTION RESPONSE: {}\n\n\nASSISTANT: Ho <|endoftext|>",
+            }
+        ],
+        ["s: You may call {}. | u: Hi | a: <functioncall> {} | t: {} | a: Ho"],
+    ),
+    Form(
+        "MOSS-003",
+        [
+            {
+                "conversation_id": "1",
+                "meta_instruction": "You are M.",
+                "num_turns": 1,
+                "chat": {
+                    "turn_1": {
+                        "Human": "<|Human|>: Hi<eoh>\n",
+                        "Inner Thoughts": "<|Inner Thoughts|>: None<eot>\n",
+                        "Commands": "<|Commands|>: None<eoc>\n",
+                        "Tool Responses": "<|Results|>: None<eor>\n",
+                        "MOSS": "<|MOSS|>: Ho<eom>\n",
+                    }
+                },
+            }
+        ],
+        ["s: You are M. | u: Hi | a: Ho"],
+    ),
+    Form(
+        "MOSS-003 with plugins",
+        [
+            {
+                "meta_instruction": "You are M.",
+                "chat": {
+                    "turn_1": {
+                        "Human": "<|Human|>: Hi<eoh>\n",
+                        "Inner Thoughts": "<|Inner Thoughts|>: Look.<eot>\n",
+                        "Commands": '<|Commands|>: Search("x")<eoc>\n',
+                        "Tool Responses": "<|Results|>: y<eor>\n",
+                        "MOSS": "<|MOSS|>: Ho<eom>\n",
+                    }
+                },
+            }
+        ],
+        ['s: You are M. | u: Hi | a: <think>\nLook.\n</think>\n\nSearch("x") | t: y | a: Ho'],
+        ("tool-calls",),
+    ),
+    Form(
+        "CAIL2018",
+        [
+            {
+                "fact": "某甲盗窃。",
+                "meta": {
+                    "accusation": ["盗窃"],
+                    "relevant_articles": [264],
+                    "punish_of_money": 0,
+                    "criminals": ["某甲"],
+                    "term_of_imprisonment": {"imprisonment": 3},
+                },
+            }
+        ],
+        ["u: 某甲盗窃。 | a: 盗窃"],
+    ),
+    Form(
+        "OASST messages",
+        [
+            {"message_id": "a", "parent_id": None, "text": "Hi", "role": "prompter", "lang": "en"},
+            {"message_id": "b", "parent_id": "a", "text": "Ho", "role": "assistant"},
+            {"message_id": "c", "parent_id": "a", "text": "Hm", "role": "assistant"},
+            {"message_id": "d", "parent_id": "b", "text": "And?", "role": "prompter"},
+            {"message_id": "e", "parent_id": "d", "text": "So.", "role": "assistant"},
+            {"message_id": "f", "parent_id": "z", "text": "lost", "role": "assistant"},
+        ],
+        ["u: Hi | a: Hm", "u: Hi | a: Ho | u: And? | a: So.", "! parent_id: the message that it answers, 'z'"],
+    ),
+    Form(
+        "OASST trees",
+        [
+            {
+                "message_tree_id": "a",
+                "prompt": {
+                    "message_id": "a",
+                    "text": "Hi",
+                    "role": "prompter",
+                    "replies": [
+                        {"text": "Ho", "role": "assistant", "replies": []},
+                        {"text": "x", "role": "assistant", "deleted": True, "replies": []},
+                    ],
+                },
+            }
+        ],
+        ["u: Hi | a: Ho"],
+    ),
+    Form(
+        "Cosmopedia",
+        [
+            {
+                "prompt": "Write.",
+                "text": "A text.",
+                "text_token_length": 3,
+                "seed_data": "x",
+                "format": "blog",
+                "audience": "all",
+            }
+        ],
+        ["u: Write. | a: A text."],
+    ),
+]
+FILES = {
+    "CoNLL 2003": (
+        "a.txt",
+        "-DOCSTART- -X- -X- O\n\nEU NNP B-NP B-ORG\nrejects VBZ B-VP O\n\nAnn NNP B-NP B-PER\n",
+        ["u: EU rejects | a: EU\tB-ORG\nrejects\tO", "u: Ann | a: Ann\tB-PER"],
+    ),
+    "a document a line": (
+        "a.txt",
+        f"{'One. ' * 50}\n{'Two. ' * 50}\n",
+        [f"= {('One. ' * 50).strip()}", f"= {('Two. ' * 50).strip()}"],
+    ),
+    "wrapped text": ("a.txt", "A line\nand its end.\n\nA second.\n", ["= A line\nand its end.", "= A second."]),
+}
+FORMS = [*DIALOGUES, *SIGNS, *REASONING, *TOOLS, *PREFERENCES, *ASKED, *SQL, *TRUTH, *NESTED, *THEIRS]

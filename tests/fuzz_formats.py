@@ -26,10 +26,10 @@ from storage.formats.base import At
 from storage.oddities import Oddities
 from storage.records import Rejected, UsageError
 from storage.rows import lines
-from tests.storage.test_formats import ROWS, SPIDER
+from tests.storage.test_formats import HOLDS_MANY, ROWS, SPIDER
 from tests.storage.test_rows import CONTAINERS
 
-ONE_A_ROW = set(ROWS) - {"competition", "ar-lsat", "sharegpt"}
+ONE_A_ROW = set(ROWS) - set(HOLDS_MANY)
 ODD: list[Any] = [
     None,
     True,

@@ -78,6 +78,7 @@ class Format:
     `row` is the way back, for formats that are exported; Fault where a dialogue does not fit.
     `observed` is what a row says of how its file's keys are to be read, for formats with such keys;
     `first` is 0 or 1 where their numbers are known to count from it.
+    `gathered` makes rows of the rows of a file, where a record stands in several of them.
     `number` is the number that a question's own text begins with, if it does.
     """
 
@@ -87,6 +88,7 @@ class Format:
     row: Callable[[Dialogue], dict[str, Any]] | None = None
     observed: Callable[[Cells], Convention] | None = None
     first: int | None = None
+    gathered: Callable[[Iterator[Any]], Iterator[Any]] = lambda rows: rows
     number: Callable[[Question], int | None] = lambda question: None
 
 

@@ -2,8 +2,8 @@
 
     {"premises": ["…", …], "premises-FOL": ["…", …], "conclusion": "…", "label": "True", "example_id": 1131}
 
-Labels are text; "Uncertain" is how other parts of the set say Unknown. Space around a premise goes;
-a blank one is left out (warning `empty-premise`).
+On the hub premises are one text, a line each. Labels are text; "Uncertain" is how other parts of the set say Unknown.
+Space around a premise goes; a blank one is left out (warning `empty-premise`).
 """
 
 from __future__ import annotations
@@ -17,13 +17,15 @@ _LABELS = {"True": "A", "False": "B", "Unknown": "C", "Uncertain": "C"}
 
 
 def sniff(row: Cells) -> bool:
-    """A list of premises and a conclusion."""
-    return isinstance(row.get("premises"), list) and "conclusion" in row
+    """Premises, as a list or a line each, and a conclusion."""
+    return isinstance(row.get("premises"), list | str) and "conclusion" in row
 
 
 def records(row: Cells, at: At) -> Iterator[Question]:
     """The question of a row."""
-    premises, formal = texts(row, "premises", empty=True), row.get("premises-FOL")
+    given, formal = row.get("premises"), row.get("premises-FOL")
+    lines = {"premises": given.split("\n")} if isinstance(given, str) else row
+    premises = texts(lines, "premises", empty=True)
     notes = [
         *(["empty-premise"] if not all(map(str.strip, premises)) else []),
         *(["stray-spaces"] if any(premise != premise.strip() for premise in premises) else []),

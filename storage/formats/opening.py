@@ -8,6 +8,8 @@ what it may call, whatever template renders the dialogue.
 
 from __future__ import annotations
 
+import re
+
 import orjson
 
 from storage.formats.base import Cells, Fault, kind, said
@@ -15,6 +17,7 @@ from storage.formats.turns import are_turns, speaks, turns, unpacked
 from storage.records import Message
 
 SYSTEM = ("system", "system_prompt", "system_message", "sys")
+_LABEL = re.compile(r"\ASYSTEM:\s*")  # how Glaive's begin
 TOOLS = ("tools", "functions")
 _TEXT = """# Tools
 
@@ -50,7 +53,7 @@ def opened(row: Cells, turns: list[Message], notes: set[str]) -> list[Message]:
 def system_of(row: Cells) -> str:
     """The system prompt that a row names beside its turns; "" without one."""
     name = next((name for name in SYSTEM if row.get(name) is not None), None)
-    return said(row[name], name, empty=True) if name else ""
+    return _LABEL.sub("", said(row[name], name, empty=True)) if name else ""
 
 
 def history(row: Cells) -> list[Message]:

@@ -141,6 +141,8 @@ def _questions(row: Cells) -> bool:
     if isinstance(context, str) and "create table" in context.lower():
         return False
     asks = holds(row, columns.QUESTION) or holds(row, columns.INSTRUCTION)
+    if "prompt" in row and isinstance(row.get("text"), str):  # Cosmopedia
+        return True
     alone = isinstance(row.get("puzzle"), str) and isinstance(row.get("solution"), dict)
     return (asks or alone) and any(holds(row, names) for names in (columns.REPLY, columns.SOLUTION, columns.ANSWER))
 

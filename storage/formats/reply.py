@@ -44,6 +44,8 @@ def holds(row: Cells, names: Sequence[str]) -> bool:
 def reply(row: Cells, notes: set[str]) -> Reply:
     """The reply of a row. Fault if it has none."""
     names = [column(row, names) for names in (columns.REPLY, columns.SOLUTION, columns.ANSWER)]
+    if "prompt" in row and not any(names) and "text" in row:
+        names[0] = "text"  # a text that was written for a prompt: Cosmopedia
     given, worked, short = (None if name is None or _blank(row.get(name)) else name for name in names)
     if given is None and worked is None and short is None:
         field = next((name for name in names if name is not None), None)

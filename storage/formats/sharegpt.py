@@ -2,8 +2,9 @@
 
     {"id": "identity_0", "conversations": [{"from": "human", "value": "…"}, {"from": "gpt", "value": "…"}, …]}
 
-Also doubly nested, where `conversations` holds lists of turns: each is a dialogue of its own, or a reject. How a turn
-may be said: see `turns`. A system prompt and tools may stand beside: see `opening`. Odd turns: see `conversation`.
+Also under another name of `COLUMNS`, or as a transcript (Glaive's `chat`); also doubly nested, where the column holds
+lists of turns: each is a dialogue of its own, or a reject. How a turn may be said: see `turns`. A system prompt and
+tools may stand beside: see `opening`. Odd turns: see `conversation`.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from storage.formats import signs
 from storage.formats.base import At, Cells, Fault, Format, named
 from storage.formats.conversation import settled
 from storage.formats.opening import opened
+from storage.formats.transcript import is_transcript, transcribed
 from storage.formats.turns import are_turns, turns, unpacked
 from storage.records import Message, Rejected, Role
 
@@ -36,6 +38,8 @@ def column(row: Cells) -> str | None:
 
 
 def _holds_turns(name: str, value: object) -> bool:
+    if is_transcript(value):
+        return True
     if not isinstance(value, list) or name == COLUMNS[0]:
         return isinstance(value, list)
     return are_turns(value) or (len(value) > 1 and all(isinstance(item, str) for item in value))
@@ -63,7 +67,8 @@ def row(dialogue: Dialogue) -> dict[str, Any]:
 
 
 def _dialogue(row: Cells, items: object, field: str, id: str, notes: set[str], at: At) -> Dialogue:
-    messages, mended = settled(opened(row, turns(items, field, notes), notes), field)
+    words = transcribed(items) if isinstance(items, str) else turns(items, field, notes)
+    messages, mended = settled(opened(row, words, notes), field)
     return Dialogue(messages, source_id=id, file=at.file, line=at.line, notes=(*mended, *sorted(notes)))
 
 

@@ -7,7 +7,7 @@ import pytest
 
 from storage import readers, source
 from storage.records import Rejected
-from tests.forms import FORMS, Form, told
+from tests.forms import FILES, FORMS, Form, told
 
 
 def read(form: Form, folder: Path) -> list[readers.Record | Rejected]:
@@ -29,3 +29,11 @@ def test_a_published_form_is_read_text_by_text(tmp_path, form):
     if form.notes:
         first = next(item for item in items if not isinstance(item, Rejected))
         assert set(form.notes) <= set(first.notes)
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_a_published_file_is_read_text_by_text(tmp_path, name):
+    file, content, right = FILES[name]
+    (tmp_path / file).write_text(content)
+
+    assert right == [told(item) for item in readers.read(source.files([tmp_path / file]))]

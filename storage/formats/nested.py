@@ -1,0 +1,168 @@
+"""Rows that hold several questions about one passage, or several examples of one instruction.
+
+    {"title": "…", "paragraphs": [{"context": "…", "qas": [{"question": "…", "answers": [{"text": "…"}]}]}]}   SQuAD
+    {"passage": "…", "qa_pairs": [{"question": "…", "answer": {"number": "4", "spans": []}}]}               DROP
+    {"story": "…", "questions": [{"input_text": "…"}], "answers": [{"input_text": "…"}]}                    CoQA
+    {"instruction": "…", "instances": [{"input": "…", "output": "…"}]}                                     seed tasks
+    {"prompt": "…", "completions": ["…", "…"], "labels": [true, true]}                                     stepwise
+
+One that cannot be read is a reject, the others stand. CoQA's questions follow one another, so they are one dialogue.
+Steps are one answer, if all of them are judged right. An object of such rows, as DROP's, is all of them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from storage.dialogues import Dialogue
+from storage.formats import prose
+from storage.formats.base import At, Cells, Fault, Format, kind, listed, named, said, text, texts
+from storage.formats.conversation import settled
+from storage.records import Message, Rejected
+
+_SEVERAL = ("paragraphs", "qas", "qa_pairs")
+_PASSAGES = ("context", "passage", "story", "paragraph")
+_INSTANCES = ("instances", "Instances")
+_INSTRUCTIONS = ("instruction", "Definition", "definition")
+
+
+def sniff(row: Cells) -> bool:
+    """Questions below a passage, instances below an instruction, or steps of an answer."""
+    return _reader(row) is not None or (len(row) > 0 and all(_is_passage(value) for value in row.values()))
+
+
+def records(row: Cells, at: At) -> Iterator[Dialogue | Rejected]:
+    """The dialogues of a row."""
+    reader = _reader(row)
+    if reader is not None:
+        yield from reader(row, at)
+        return
+    if not any(_is_passage(value) for value in row.values()):
+        raise Fault("qa_pairs", "missing field")
+    for name in row:
+        if _is_passage(row[name]):
+            yield from _answered(row[name], at)
+        else:
+            yield at.reject(Fault(name, f"expected questions about a passage, found {kind(row[name])}"))
+
+
+def _reader(row: Cells) -> Any:
+    if any(isinstance(row.get(name), list) for name in _INSTANCES):
+        return _instances
+    if isinstance(row.get("completions"), list) and isinstance(row.get("labels"), list):
+        return _steps
+    if isinstance(row.get("story"), str) and isinstance(row.get("questions"), list) and "answers" in row:
+        return _talk
+    paragraphs = row.get("paragraphs")
+    if isinstance(paragraphs, list) and paragraphs and all(_is_passage(part) for part in paragraphs):
+        return _article
+    return _answered if _is_passage(row) else None
+
+
+def _is_passage(value: object) -> bool:
+    """Whether an object holds questions with their answers; those with yes and no are choices, of `truth`."""
+    if not isinstance(value, dict):
+        return False
+    pairs = next((value[name] for name in _SEVERAL[1:] if isinstance(value.get(name), list)), None)
+    first = pairs[0] if pairs else None
+    return isinstance(first, dict) and not (isinstance(first.get("answer"), str) and "id" not in first)
+
+
+def _article(row: Cells, at: At) -> Iterator[Dialogue | Rejected]:
+    for part in row["paragraphs"]:
+        yield from _answered(part, at)
+
+
+def _answered(row: Cells, at: At) -> Iterator[Dialogue | Rejected]:
+    field = next((name for name in _SEVERAL[1:] if name in row), _SEVERAL[-1])
+    about = next((name for name in _PASSAGES if name in row), _PASSAGES[0])
+    passage = prose.passage(row.get(about), about)
+    for n, item in enumerate(listed(row, field)):
+        try:
+            if not isinstance(item, dict):
+                raise Fault(f"{field}[{n}]", f"not an object but {kind(item)}")
+            asked, answer = text(item, "question"), _answer(item)
+            words = f"{passage}\n\n{asked}" if passage.strip() else asked
+            yield _dialogue([Message("user", words), Message("assistant", answer)], item, at, passage)
+        except Fault as fault:
+            where = fault.field if fault.field.startswith(field) else f"{field}[{n}].{fault.field}"
+            yield at.reject(Fault(where, fault.reason))
+
+
+def _answer(item: Cells) -> str:
+    """SQuAD's first answer; DROP's number, date or spans."""
+    if item.get("is_impossible"):
+        raise Fault("answers", "the passage has no answer (is_impossible)")
+    field = "answers" if "answers" in item else "answer"
+    value = item.get(field)
+    if isinstance(value, dict) and "spans" in value:
+        given = value.get("date")
+        date = given if isinstance(given, dict) else {}
+        when = " ".join(str(date[part]) for part in ("day", "month", "year") if date.get(part))
+        spans = ", ".join(texts(value, "spans"))
+        return said(str(value.get("number") or "") or when or spans, field)
+    return prose.answers(value, field)[0]
+
+
+def _talk(row: Cells, at: At) -> Iterator[Dialogue]:
+    asked = [_input(item, f"questions[{n}]") for n, item in enumerate(row["questions"])]
+    given = row["answers"]
+    replies = prose.answers(given, "answers") if isinstance(given, dict) else _inputs(given)
+    if len(asked) != len(replies) or not asked:
+        raise Fault("answers", f"{len(replies)} answers to {len(asked)} questions")
+    story = text(row, "story")
+    turns = [
+        message
+        for q, a in zip(asked, replies, strict=True)
+        for message in (Message("user", q), Message("assistant", a))
+    ]
+    turns[0] = Message("user", f"{story}\n\n{asked[0]}")
+    yield _dialogue(turns, row, at, story, "chat")
+
+
+def _inputs(value: object) -> list[str]:
+    if not isinstance(value, list):
+        raise Fault("answers", f"expected a list, found {kind(value)}")
+    return [_input(item, f"answers[{n}]") for n, item in enumerate(value)]
+
+
+def _input(item: object, where: str) -> str:
+    return said(item.get("input_text") if isinstance(item, dict) else item, where)
+
+
+def _instances(row: Cells, at: At) -> Iterator[Dialogue | Rejected]:
+    field = next(name for name in _INSTANCES if name in row)
+    name = next((name for name in _INSTRUCTIONS if name in row), _INSTRUCTIONS[0])
+    instruction = prose.passage(row.get(name), name)
+    for n, item in enumerate(listed(row, field)):
+        where = f"{field}[{n}]"
+        try:
+            if not isinstance(item, dict):
+                raise Fault(where, f"not an object but {kind(item)}")
+            given = prose.passage(item.get("input"), f"{where}.input")
+            asked = "\n\n".join(part for part in (instruction, given) if part.strip())
+            answer = prose.answers(item.get("output"), f"{where}.output")[0]
+            turns = [Message("user", said(asked, name)), Message("assistant", answer)]
+            yield _dialogue(turns, row, at, instruction if len(row[field]) > 1 else "")
+        except Fault as fault:
+            yield at.reject(fault)
+
+
+def _steps(row: Cells, at: At) -> Iterator[Dialogue]:
+    steps, labels = texts(row, "completions"), listed(row, "labels")
+    if len(steps) != len(labels) or not all(label in (0, 1) for label in labels):
+        raise Fault("labels", f"expected true or false for each of {len(steps)} steps")
+    if wrong := [n for n, label in enumerate(labels, 1) if not label]:
+        raise Fault("labels", f"step {wrong[0]} is judged wrong: no example to learn from")
+    turns = [Message("user", text(row, "prompt")), Message("assistant", "\n".join(steps))]
+    yield _dialogue(turns, row, at, "")
+
+
+def _dialogue(turns: list[Message], row: Cells, at: At, topic: str, task: Any = "instruction") -> Dialogue:
+    messages, notes = settled(turns, "question")
+    id = named(row, "id", "query_id")
+    return Dialogue(messages, task, topic=topic, source_id=id, file=at.file, line=at.line, notes=notes, context=topic)
+
+
+FORMAT = Format("nested", sniff, records)
