@@ -13,10 +13,11 @@ _OPEN = r"(?:[\s*_`~$\"'“”‘’(\[{<【《「\\]|(?-i:text(?:bf|it|rm)?|mat
 _CLOSE = r"[\s*_`~$\"'“”‘’)\]}>】》」\\]*+"
 _NOUN = r"(?:(?i:(?:the\s+)?(?:option|choice|letter|answer)\b)|选项|字母)?"
 _REST = r"(?P<rest>.{0,400})"
+_SURELY = r"(?:therefore|thus|clearly|indeed|hence|then|definitely|simply|actually|obviously)\b"
 _VERB = (
-    r"[\s*_`\"'”】]*+(?:(?:is\s+not\s[^.\n]{0,40}\sbut(?:\s+rather)?|is|=|would\s+be|must\s+be|should\s+be"
+    rf"[\s*_`\"'”】]*+(?:(?:is\s+(?:{_SURELY}\s+)?not\s[^.\n]{{0,40}}\sbut(?:\s+rather)?|is|=|would\s+be|must\s+be|should\s+be"
     r"|has\s+to\s+be|->|→)(?!\w)|不是[^。\n]{0,40}而是|就是|显然是|只能是|应该?是|应当是|应当?为|应该?选|的?是|为"
-    r"|选择?(?!项))?[\s*_]*+(?:(?:therefore|thus|clearly|indeed|hence|then|definitely|simply|actually)\b\s*,?)?\s*:?"
+    rf"|选择?(?!项))?[\s*_]*+(?:{_SURELY}\s*,?)?\s*:?"
 ) + _REST
 
 
@@ -46,7 +47,7 @@ _CUE = _form(
     "cue",
     "",
     r"(?<![a-z0-9_])(?:answers?|solution)(?-i:(?![a-z]))(?:\s+(?:key|choice|option|letter|that\s+\w{1,20})\b)?(?:\s+to\s+(?:the|this)\s+\w{1,20})?"
-    + _VERB,
+    r"(?:,[^,.\n]{1,60},(?=\s*(?:is|must|would|should)\b))?" + _VERB,
 )
 _NAMED = _form(
     "cue",
@@ -80,9 +81,13 @@ ASKED = re.compile(rf"{_CLOSE}(?:\?|吗)")
 LETTER = re.compile(rf"{_OPEN}{_NOUN}{_OPEN}(?P<letter>[A-Z])(?![A-Za-z0-9+#=]|['’_-][A-Za-z0-9]|\s*=|\.[A-Z]\.)")
 RUN = re.compile(rf"{_OPEN}(?P<run>[A-Z]{{2,8}})(?![A-Za-z0-9])")
 SMALL = re.compile(r"[\s*_`(\[]*+([a-z])[\s*_`)\].]*")
+# "option (b) blue", "(b).": a letter in lower case that is named as one; "b) blue" where that is its text
+MARKED = re.compile(
+    r"[\s*_`]*+(?:(?i:option|choice|letter)\s+[(\[]?|[(\[])([a-z])[)\].:,]*(?![\w'’-])(?P<text>.*)|[\s*_`]*+(?P<listed>[a-z])[).:]\s*(?P<own>\S.*)"
+)
 # A capital followed by a word is an article or a name ("A dog", "B的父亲") unless the word is one of these.
 ENDS = re.compile(
-    rf"\s*[)\]}}】》」]|{_CLOSE}(?:$|[^\w\s]|because\b|since\b|as\b|but\b|for\b|by\b|with\b|given\b|so\b|and\s+not\b"
+    rf"\s*[)\]}}】》」]|{_CLOSE}(?:$|[^\w\s]|because\b|since\b|as\b|but\b|for\b|by\b|with\b|given\b|so\b|rather\b|instead\b|and\s+not\b"
     r"|(?:is|as)\s+(?:the\s+)?(?:only\s+)?(?:correct|right|best)\b|因为|由于|选?项|是?正确|是对|这|所以|而|不选|了|作为)"
 )
 SEVERAL = re.compile(
@@ -90,7 +95,16 @@ SEVERAL = re.compile(
     r"(?=$|[.,;。、/&]|or\b|and\b|或|和|与|都|均|are\b|both\b)"
 )
 PAIR = re.compile(rf"(?:either|both)\s+(?={_OPEN}{_NOUN}{_OPEN}[A-Z](?![A-Za-z]))", re.IGNORECASE)
-NEGATED = re.compile(rf"{_OPEN}not\s+{_OPEN}{_NOUN}{_OPEN}[A-Z](?![A-Za-z])")
+NEGATED = re.compile(
+    rf"{_OPEN}(?:(?:not|(?:can(?:not|\s+not|'t|’t)|could\s*n[o']t|must\s+not)\s+be|neither|isn['’]t)\s+|不(?:可能)?是|不(?:会|能)是|既不是|并?非)"
+    rf"\s*{_OPEN}{_NOUN}{_OPEN}[A-Z](?![A-Za-z])"
+)
+# Behind a list of letters: what is listed is wrong.
+WRONG = re.compile(
+    r"[\s,:]*(?:(?:(?:are|were|can|is|all|both|must)\s+){0,3}(?:be\s+)?(?:wrong|incorrect|false|out\b|not\b|ruled\s+out|excluded|eliminated|impossible)"
+    r"|(?:三|两|几|这)?(?:个|项|者)?(?:选?项)?(?:都|均|皆|全|可|也|则)*(?:不|错|排除|非|无))",
+    re.IGNORECASE,
+)
 NONE = re.compile(
     rf"{_OPEN}(?:(?:none|neither|either|both|unknown|unclear|undetermined|undecided|cannot|can't|not|n/a)\b"
     r"|无法|不能|无正确|没有|(?:以上)?都不|以上皆非|均不|不确定|未知)",
@@ -130,7 +144,10 @@ CALLED = tuple(
     _form("judged", before and f"(?:{before}){_OPEN}", _CLOSE + after)
     for before, after in (
         ("", r"(?:is\s+(?:correct|right)(?=\s*(?:[.!,;\n]|$|because\b))|it\s+is\b|正确)"),
-        (r"\b(?:it|that|this)(?:'s|\s+is|\s+must\s+be)\s+|\bleaves\s+|应该是|只剩下?", r"(?=[.。!,\n]|$)"),
+        (
+            r"\b(?:it|that|this)(?:'s|\s+is|\s+must\s+be)\s+|\bleaves\s+|应该是|只剩下?|(?:所以|因此|故|那么|从而)(?:就|只能|应该?)?[是为]",
+            r"(?=[.。!,\n]|$)",
+        ),
         (r"\b(?:so|therefore|thus|hence),?\s+", r"\.?[ \t]*$"),
         (rf"^[ \t*_>#-]*+{_OPTION}?", rf"[.:,]{_CLOSE}(?:(?:correct|right)\b|正确|对(?:$|[,。;]))"),
     )

@@ -60,7 +60,7 @@ def test_where_the_extractor_fired_is_what_it_read(row):
 def test_the_table_is_large_hard_and_of_both_languages():
     chinese = [row for row in REPLIES if asked(row).language == "zh"]
 
-    assert len(REPLIES) >= 500
+    assert len(REPLIES) >= 650
     assert sum(row["hard"] for row in REPLIES) >= len(REPLIES) / 2
     assert len(chinese) >= 100
     assert {*EXTRACTORS, *CLASSES} == {row["extractor"] for row in REPLIES if "extractor" in row}
@@ -153,7 +153,7 @@ def test_any_text_is_read_as_a_letter_or_a_class_with_its_place(reply, question,
 
 HOSTILE = [
     "answer ", "the correct ", "\n", " ", "*", "answer:\n", "答案", "选", "选不", "答案：", "\\boxed{", "I choose ", "A ", "A or ", "it is ",
-    "<think>", "</think>", "(", "answer is not ", "答案不是", "Answer: A\u0301", "option A ", "correct option ", "B\n", "ansans", "即", "ﬁ", "so ",
+    "<think>", "</think>", "(", "answer is not ", "User:\n", "B\nUser: ", "Answer: B\nQuestion: ", "if the answer is B ", "Note: ", "Answer: B (", "Who?\nA) x\nB) y\n", "答案不是", "Answer: A\u0301", "option A ", "correct option ", "B\n", "ansans", "即", "ﬁ", "so ",
 ]  # fmt: skip
 
 

@@ -1,0 +1,69 @@
+"""Where a reply ends and an invented next turn or problem begins: base models run on after their answer.
+
+    own(reply, since) -> where what is the reply's own ends; `since` is where it has given its answer
+
+Tokens that only templates write end a reply wherever they stand. A role or a heading in plain words ("User:",
+"### 题目", a question with a new list of options) does so only behind the answer: until then it is the reply's own
+way to restate the question.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from heapq import merge
+
+# <|im_start|>, <|eot_id|>, <｜User｜>, [INST], <start_of_turn>, </s>: no one writes them in prose
+TOKENS = re.compile(
+    r"<[|｜][A-Za-z_▁ ]{1,40}[|｜]>|\[/?INST\]|<</?SYS>>|</s>(?=\s*(?:\Z|<s>|\[|\n))|<s>(?=\s*\[INST\])"
+    r"|<(?:start|end)_of_turn>|<eod>|<sep>|<extra_id_\d+>|<\|[A-Za-z_]{1,40}\Z"
+)
+_ROLE = r"(?:user|human|student|customer|instruction|system|用户|人类|学生|提问者?|指令)"
+_ANSWERER = r"(?:assistant|bot|ai|助手|助理)"
+_PROBLEM = (
+    r"(?:(?:next|another|new|additional|similar|follow[- ]?up|practice|sample|example)\s+)?"
+    r"(?:question|problem|puzzle|exercise|example|passage|context|scenario|premises?|input|query|quiz|task|q)"
+    r"(?:\s*(?:\#|no\.?|number)?\s*\d{1,3})?"
+    r"|(?:下一道?|另一道?|又一道?|新的?|类似|相关|同类|拓展|思考|附加|巩固|课后|练习|第\s*[一二三四五六七八九十\d]+\s*道?)?(?:题目?|问题|例题?|练习题?|题干|材料|案例)"
+    r"(?:\s*[一二三四五六七八九十\d]{1,3})?|问"
+)
+_FRAME = r"[ \t]*+[#>*_=\-【\[<「]*+[ \t]*+"
+_TURN = re.compile(
+    rf"^{_FRAME}(?:{_ROLE}|{_ANSWERER}|{_PROBLEM})[ \t]*+[*_】\]>」]*+[ \t]*+[:：](?!//)"
+    rf"|^[ \t]*+【(?:{_ROLE}|{_ANSWERER}|{_PROBLEM})】"
+    rf"|^[ \t]*+(?:#{{1,6}}|\*\*|【|=+|-+)[ \t]*+(?:{_ROLE}|{_ANSWERER}|{_PROBLEM})[ \t]*+(?:\*\*|】|=+|-+)?[ \t]*$"
+    r"|^[ \t]*+(?:question|problem|puzzle|exercise|example|q)[ \t]*+\#?\d{1,3}(?:[.)]?[ \t]*$|[.)][ \t]+\S)"
+    rf"|^[ \t]*+(?:{_ROLE}|{_ANSWERER})[ \t]*$"
+    r"|^[ \t]*+(?:第[一二三四五六七八九十\d]{1,3}题|下一题|例题?[一二三四五六七八九十\d]{1,3})[ \t。.、]*$",
+    re.IGNORECASE | re.MULTILINE,
+)
+# A question and, below it, options: "Who is last?\nA) x\nB) y".
+_OPTIONS = re.compile(
+    r"^[^\n]{0,300}(?:[?？]|[(（][ \t　]{0,8}[)）]。?|_{2,9})[ \t*]{0,8}\n(?:[ \t]{0,8}\n)?"
+    r"[ \t]{0,8}[(（]?A[).:、．）：][^\n]+\n[ \t]{0,8}[(（]?B[).:、．）：][^\n]",
+    re.MULTILINE,
+)
+_HEADER = re.compile(r"\s*(?:assistant|model)\b[ \t:]*\n?", re.IGNORECASE)
+
+
+def own(reply: str, since: int | None) -> int:
+    """Where in `reply` an invented turn or problem begins, else its end; without `since` only tokens end it."""
+    hit = TOKENS.search(reply, begun(reply))
+    end = hit.start() if hit else len(reply)
+    return end if since is None else next((mark for mark in marks(reply) if since <= mark < end), end)
+
+
+def marks(reply: str) -> Iterator[int]:
+    """Where a turn or a problem begins in plain words, in their order; the reply's own first words are none."""
+    first = len(reply) - len(reply.lstrip())
+    turns, lists = ((hit.start() for hit in pattern.finditer(reply)) for pattern in (_TURN, _OPTIONS))
+    return (place for place in merge(turns, lists) if place > first)
+
+
+def begun(reply: str) -> int:
+    """Where a reply that repeats its own header ("<|im_start|>assistant") says its first word."""
+    at = 0
+    while hit := TOKENS.match(reply, at):
+        header = _HEADER.match(reply, hit.end())
+        at = header.end() if header else hit.end()
+    return at
