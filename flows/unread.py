@@ -12,6 +12,7 @@ from typing import Any
 from pydantic import BaseModel
 
 from storage.records import UsageError
+from tasks.text_to_sql import SqlSpec
 from tasks.training import presets
 
 ABSENT = object()
@@ -64,7 +65,7 @@ READ: tuple[Read, ...] = (
     Read(("reason", "puzzles", "assemble.bare", "assemble.shuffle"), "kind", ("choice",)),
     Read(("evaluate.adaptive", "evaluate.confidence", "evaluate.window"), "kind", ("choice",)),
     Read(("evaluate.weighting", "evaluate.shuffles"), "kind", ("choice",)),
-    Read(("evaluate.databases",), "kind", ("sql",)),
+    Read(tuple(f"evaluate.{name}" for name in SqlSpec.model_fields), "kind", ("sql",)),
     Read(("evaluate.lean",), "kind", ("proof",)),
     Read(("evaluate.judge",), "kind", ("chat",)),
     Read(

@@ -32,7 +32,14 @@ class Prompt(Wording, Protocol):
 
 
 # the code that scores replies to dialogues, with the processes that it starts
-SCORING = ("tasks.scoring", "tasks.judging", "tasks.loss", "tasks.sandbox.child", "tasks.sandbox.confined")
+SCORING = (
+    "tasks.scoring",
+    "tasks.judging",
+    "tasks.text_to_sql",
+    "tasks.loss",
+    "tasks.sandbox.child",
+    "tasks.sandbox.confined",
+)
 # a chat asks as an instruction does: in its user's own words
 PROMPTS: Mapping[Kind, Prompt] = {
     "sql": sql,

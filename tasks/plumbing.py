@@ -42,6 +42,7 @@ DECLARED: Mapping[str, str] = {
     "storage.cleaning": "parse; later steps read what it wrote",
     "tasks.judging": "evaluate over dialogues",
     "tasks.scoring": "evaluate over dialogues",
+    "tasks.text_to_sql": "evaluate over dialogues",
 }
 # data files whose text reaches a key by the settings: of the shipped templates only the one that is chosen counts
 BY_SETTINGS = frozenset({"prompts/templates"})

@@ -23,7 +23,7 @@ TABLES = {"evaluate.judge": JudgeSpec(), "puzzles": PuzzlesSpec(), "promote": Pr
 OF_KINDS = {
     ("choice",): ("reason.", "puzzles.", "assemble.bare", "assemble.shuffle", "evaluate.adaptive", "evaluate.confidence")
     + ("evaluate.window", "evaluate.weighting", "evaluate.shuffles"),
-    ("sql",): ("evaluate.databases",),
+    ("sql",): ("evaluate.databases", "evaluate.dialect", "evaluate.metric"),
     ("proof",): ("evaluate.lean",),
     ("chat",): ("evaluate.judge.",),
     ("choice", "sql", "proof", "assignment", "instruction"): ("evaluate.votes", "evaluate.temperature")
