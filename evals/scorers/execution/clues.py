@@ -41,6 +41,7 @@ class Clues:
     nullable: set[Place] = field(default_factory=set)
     sometimes: set[Place] = field(default_factory=set)  # counted by count(column): NULL in a database or two
     always: set[Place] = field(default_factory=set)  # one NULL would empty a NOT IN
+    grouped: set[Place] = field(default_factory=set)
     joined: list[tuple[Place, Place]] = field(default_factory=list)
     tables: set[str] = field(default_factory=set)
 
@@ -60,6 +61,8 @@ def clues(trees: Iterable[exp.Query], schema: Schema) -> Clues:
         for clock in tree.find_all(*_DATES, exp.Anonymous):
             if not isinstance(clock, exp.Anonymous) or clock.name.lower() in _CLOCKS:
                 found.dated |= {p for c in clock.find_all(exp.Column) if (p := names.place(c)) is not None}
+        for group in tree.find_all(exp.Group):
+            found.grouped |= {p for c in group.find_all(exp.Column) if (p := names.place(c)) is not None}
         for count in tree.find_all(exp.Count):
             if place := names.place(count.this) if isinstance(count.this, exp.Column) else None:
                 found.sometimes.add(place)

@@ -9,6 +9,7 @@ query asks for NULL. Everything is a function of the seed.
 from __future__ import annotations
 
 import random
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
@@ -19,6 +20,8 @@ from storage.records import seed_of
 
 Value = int | float | str | None
 _WORDS = ("Amber", "Birch", "Cedar", "Dune", "Ember", "Fjord", "Grove", "Heath", "Islet", "Juniper", "Kelp", "Maple")
+_BEGINS_AS_DAY = re.compile(r"(?P<year>(?:19|20)\d\d)-?(?:(?P<month>\d\d)-?)?%")
+_MONTH = re.compile(r"%-(\d\d)-%|_{4}-(\d\d)%")
 _WHEN = ("date", "time", "day", "created", "birth")
 
 
@@ -58,6 +61,7 @@ class _Maker:
         self.clue = clue
         self.tables = [t for t in schema.tables if t.name.lower() in clue.tables]
         self.of = {(t.name.lower(), c.name.lower()): c for t in self.tables for c in t.columns}
+        self.keys = {(t.name.lower(), t.key) for t in schema.tables if t.key}
         self.owners = _owners(schema)
         self.classes = _classes(schema, clue, self.owners, self.of)
         self.parents = self.draw.randint(6, 12)
@@ -86,7 +90,7 @@ class _Maker:
         refers = self._refers(place)
         if self.loose and refers:
             pool = pool[: max(2, len(pool) * 3 // 4)]  # the others are referred to by no row
-        if self.distinct and self._alone(place):
+        if self.distinct and self._alone(place) and place not in self.clue.grouped:
             values = self._spread(place, pool, size)
         else:
             values = self.draw.choices(pool, weights=[1 / (i + 1) for i in range(len(pool))], k=size)
@@ -105,10 +109,11 @@ class _Maker:
 
     def _absent(self, place: Place, refers: bool) -> float:
         """The share of a column's values that are NULL."""
+        if place in self.clue.always or self.of[place].required or place in self.keys:
+            return 0.0
         if place in self.clue.nullable:
             return 0.3
-        loosely = self.loose and (refers or place in self.clue.sometimes)
-        return 0.15 if loosely and place not in self.clue.always and not self.of[place].required else 0.0
+        return 0.15 if self.loose and (refers or place in self.clue.sometimes) else 0.0
 
     def _spread(self, place: Place, pool: list[Value], size: int) -> list[Value]:
         """Mostly distinct; what queries compare with comes often enough to be found together with the rest."""
@@ -146,7 +151,7 @@ class _Maker:
                 near = [number, number + 1, number - 1, *([number + 0.5] if self.of[place].real else [])]
                 values += [int(n) if n.is_integer() and abs(n) < 2**53 else n for n in near]
             elif self.of[place].kind == "text":
-                values.append(text.replace("%", "").replace("_", "a"))
+                values.append(_day_like(text) or text.replace("%", "").replace("_", "a"))
                 values += _days_beside(text)
         return list(dict.fromkeys(values))
 
@@ -199,9 +204,10 @@ def _owners(schema: Schema) -> set[Place]:
     stated = [(t.name.lower(), t.key) for t in schema.tables if t.key]
     for table, key in stated:
         rivals = [other for other, its in stated if its == key and other != table]
-        if (table, key) in children - parents or any((rival, key) in parents for rival in rivals):
+        known = key != "id" and any((rival, key) in parents for rival in rivals)
+        if (table, key) in children - parents or known:
             continue
-        if not rivals or _likeness(table, key) >= max(_likeness(r, key) for r in rivals):
+        if not rivals or key == "id" or _likeness(table, key) >= max(_likeness(r, key) for r in rivals):
             found.add((table, key))
     for unkeyed in schema.tables:
         first = unkeyed.columns[0].name.lower()
@@ -244,3 +250,10 @@ def _days_beside(text: str) -> list[Value]:
         return [(day + timedelta(days=n)).isoformat() + text[10:] for n in (-1, 1)] if is_date(text) else []
     except (ValueError, OverflowError):
         return []
+
+
+def _day_like(pattern: str) -> str | None:
+    """A day that the pattern of a LIKE takes, such as 2014-%, 2014-03% or %-03-%; None for another pattern."""
+    if hit := _BEGINS_AS_DAY.fullmatch(pattern):
+        return f"{hit['year']}-{hit['month'] or '05'}-17"
+    return f"2012-{hit[1] or hit[2]}-17" if (hit := _MONTH.fullmatch(pattern)) else None
