@@ -71,7 +71,7 @@ def verdict(
     from storage.home import Home
     from tasks.verdict import VerdictSpec, compare
 
-    choice = Choice(filter, metric, id, gold, answer, score, keys, repeated=repeats is not None)
+    choice = Choice(filter, metric, id, gold, answer, score, keys)
     spec = VerdictSpec(subjects, choice, task, repeats, read, allow_missing, group)
     found = compare(spec, Home.beside())
     if html:

@@ -8,7 +8,7 @@ The word is that of `evals.verdict` and of nothing else. All tests of one call a
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from evals.verdict import corrected
@@ -46,10 +46,13 @@ def compare(spec: VerdictSpec, home: Home) -> Comparison:
             seen=f"{len(spec.subjects)} subject",
             expected="two or more: the first is what others are compared with",
         )
-    loaded = [subject(reference, spec.choice, home) for reference in spec.subjects]
+    choice = replace(spec.choice, repeated=spec.repeats is not None)
+    first = subject(spec.subjects[0], choice, home)
+    alike = replace(choice, alike={task.name: (task.filter, task.metric) for task in first.tasks})
+    others = [subject(reference, alike, home) for reference in spec.subjects[1:]]
+    loaded = [first, *others]
     names = _names(loaded)
     warnings = [note for one in loaded for note in one.notes]
-    first, *others = loaded
     tasks = [
         _compared(a, b, (names[0], name), spec)
         for other, name in zip(others, names[1:], strict=True)

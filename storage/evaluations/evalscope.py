@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from storage.evaluations.files import Opened
-from storage.evaluations.items import Choice, Item, Reply, Task, chosen, number, text
+from storage.evaluations.items import Choice, Item, Reply, Task, number, text
 from storage.records import UsageError
 
 TOOL = "evalscope"
@@ -28,7 +28,9 @@ def is_it(file: Opened) -> bool:
 def is_prediction(file: Opened) -> bool:
     """Whether it is a file of predictions: replies without keys and scores."""
     first = file.first
-    return isinstance(first, Mapping) and ("model_output" in first or {"answer_id", "choices"} <= first.keys())
+    if not isinstance(first, Mapping) or is_it(file):
+        return False
+    return "model_output" in first or {"answer_id", "choices"} <= first.keys()
 
 
 def is_report(file: Opened) -> bool:
@@ -45,8 +47,9 @@ def read(file: Opened, choice: Choice) -> Task:
         raise UsageError(f"{file.path} has no score", seen="no review has a value", expected="sample_score.score.value")
     main = _score(rows[0][1]).get("main_score_name")
     metrics.sort(key=lambda name: name != main)  # the main score first
-    metric = chosen(metrics, choice.metric, "metric", str(file.path))
-    task = Task(file.path.name.partition(".jsonl")[0], [], "", metric, (), metrics)
+    name = file.path.name.partition(".jsonl")[0]
+    metric = choice.metric_of(name, metrics, str(file.path))
+    task = Task(name, [], "", metric, (), metrics)
     by_question: dict[str, dict[int, tuple[int, Mapping[str, Any]]]] = {}
     for line, row in rows:
         sample = row["sample_score"]
@@ -98,7 +101,7 @@ def _old(row: Mapping[str, Any]) -> Mapping[str, Any]:
     message = row["choices"][0].get("message")
     return {
         "target": review.get("gold"),
-        "messages": [row.get("raw_input"), message],
+        "input": _question(row.get("raw_input")),
         "index": row.get("index"),
         "sample_score": {
             "group_id": row.get("index", row.get("answer_id")),
@@ -110,6 +113,12 @@ def _old(row: Mapping[str, Any]) -> Mapping[str, Any]:
             "sample_metadata": row.get("raw_input"),
         },
     }
+
+
+def _question(raw: Any) -> str:
+    """What was asked, as the source row of an older release has it."""
+    names = ("input", "question", "query", "prompt", "messages")
+    return next((text(raw[name]) for name in names if raw.get(name)), "") if isinstance(raw, Mapping) else text(raw)
 
 
 def _score(row: Mapping[str, Any]) -> Mapping[str, Any]:

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from storage.evaluations.files import Opened, members, names, parsed
-from storage.evaluations.items import Choice, Item, Reply, Task, chosen, number, text
+from storage.evaluations.items import Choice, Item, Reply, Task, number, text
 from storage.records import UsageError
 
 TOOL = "inspect"
@@ -47,8 +47,9 @@ def read(file: Opened, choice: Choice) -> Task:
             expected="scores that are numbers or C, I, P, N",
             hint="inspect score LOG",
         )
-    metric = chosen(metrics, choice.metric, "scorer", where)
-    task = Task(_name(log), _items(samples, _reductions(log, metric), metric, where), "", metric, (), metrics)
+    name = _name(log)
+    metric = choice.metric_of(name, metrics, where)
+    task = Task(name, _items(samples, _reductions(log, metric), metric, where), "", metric, (), metrics)
     task.notes += _odd(log, samples, task)
     return task
 
@@ -101,13 +102,19 @@ def _metrics(samples: Iterable[Mapping[str, Any]]) -> list[str]:
     """Scorers in their order; of one with several values, each that is a number."""
     found: dict[str, None] = {}
     for sample in samples:
-        for name, score in _object(sample.get("scores")).items():
+        for name, score in _scores(sample).items():
             value = _object(score).get("value")
             if isinstance(value, Mapping):
                 found |= {f"{name}/{part}": None for part, one in value.items() if _number(one) is not None}
             elif _number(value) is not None:
                 found[name] = None
     return list(found)
+
+
+def _scores(sample: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The scores by scorer; a log of before they had names has one."""
+    old = sample.get("score")
+    return _object(sample.get("scores")) or ({"score": old} if isinstance(old, Mapping) else {})
 
 
 def _number(value: Any) -> float | None:
@@ -120,7 +127,7 @@ def _value(score: Any, metric: str) -> Any:
 
 
 def _reply(sample: Mapping[str, Any], metric: str) -> Reply:
-    scores = _object(sample.get("scores"))
+    scores = _scores(sample)
     score = scores.get(metric) or scores.get(metric.partition("/")[0])
     value = _value(score, metric)
     if (found := _number(value)) is None:

@@ -89,6 +89,20 @@ class Choice:
     keys: Path | None = None
     repeated: bool = False
     """Whether an id that stands in a table more than once is a reply more."""
+    alike: Mapping[str, tuple[str, str]] = field(default_factory=dict)
+    """Filter and metric of each task of the first subject: where nothing was said, others are read alike."""
+
+    def filter_of(self, task: str, there: Sequence[str], where: str) -> str:
+        """The filter to read: the one that was asked for, that of the first subject, or the first."""
+        return _chosen(there, self.filter, self._alike(task, 0), "filter", where)
+
+    def metric_of(self, task: str, there: Sequence[str], where: str) -> str:
+        """The metric to read, chosen in the same way."""
+        return _chosen(there, self.metric, self._alike(task, 1), "metric", where)
+
+    def _alike(self, task: str, place: int) -> str:
+        pair = self.alike.get(task) or (next(iter(self.alike.values())) if len(self.alike) == 1 else ("", ""))
+        return pair[place]
 
 
 def number(value: Any) -> float | None:
@@ -116,12 +130,11 @@ def text(value: Any) -> str:
     return ""
 
 
-def chosen(names: Sequence[str], wanted: str | None, what: str, where: str) -> str:
-    """The name that was asked for, else the first. UsageError where there is no such."""
+def _chosen(there: Sequence[str], wanted: str | None, preferred: str, what: str, where: str) -> str:
     if wanted is None:
-        return names[0] if names else ""
-    if wanted not in names:
+        return preferred if preferred in there else there[0] if there else ""
+    if wanted not in there:
         raise UsageError(
-            f"{where} has no {what} {wanted!r}", seen=", ".join(names) or "none", expected=f"a {what} of these"
+            f"{where} has no {what} {wanted!r}", seen=", ".join(there) or "none", expected=f"a {what} of these"
         )
     return wanted

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from storage.evaluations.files import Opened
-from storage.evaluations.items import Choice, Item, Reply, Task, chosen, number, text
+from storage.evaluations.items import Choice, Item, Reply, Task, number, text
 from storage.records import UsageError
 
 TOOL = "lighteval"
@@ -40,7 +40,7 @@ def read(file: Opened, choice: Choice) -> Task:
         raise UsageError(
             f"{file.path} has no metric that is a number", seen="none", expected="such as extractive_match"
         )
-    metric = chosen(metrics, choice.metric, "metric", str(file.path))
+    metric = choice.metric_of(task_of(file.path), metrics, str(file.path))
     items = [_item(index, row, metric) for index, row in enumerate(rows)]
     return Task(task_of(file.path), items, "", metric, (), metrics)
 

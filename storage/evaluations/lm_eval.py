@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from storage.evaluations.files import Opened, parsed
-from storage.evaluations.items import Choice, Item, Reply, Task, chosen, number, text
+from storage.evaluations.items import Choice, Item, Reply, Task, number, text
 from storage.records import PonensError, UsageError, digest
 
 TOOL = "lm-eval"
@@ -41,8 +41,9 @@ def task_of(path: Path) -> str:
 def read(file: Opened, choice: Choice) -> Task:
     """The task of one file of samples."""
     rows = [(line, _row(value, f"{file.path}, line {line}")) for line, value in file.rows()]
-    filters = list(dict.fromkeys(str(row.get("filter", "none")) for _, row in rows))
-    filter = chosen(filters, choice.filter, "filter", str(file.path))
+    name, beside = task_of(file.path), _results(file.path)
+    filters = _filters({str(row.get("filter", "none")) for _, row in rows}, beside, name)
+    filter = choice.filter_of(name, filters, str(file.path))
     of_filter = [(line, row) for line, row in rows if str(row.get("filter", "none")) == filter]
     metrics = _metrics([row for _, row in of_filter])
     if not metrics:
@@ -51,9 +52,8 @@ def read(file: Opened, choice: Choice) -> Task:
             seen=", ".join(map(str, of_filter[0][1].get("metrics", []))) or "no metric",
             expected="such as acc or exact_match",
         )
-    metric = chosen(metrics, choice.metric, "metric", str(file.path))
-    task = Task(task_of(file.path), [], filter, metric, filters, metrics)
-    beside = _results(file.path)
+    metric = choice.metric_of(name, metrics, str(file.path))
+    task = Task(name, [], filter, metric, filters, metrics)
     sign = -1.0 if _lower_is_better(beside, task) else 1.0
     if sign < 0:
         task.notes.append(f"{metric}: less is better, so it counts with its sign turned")
@@ -82,6 +82,13 @@ def _row(value: Any, where: str) -> Mapping[str, Any]:
     if isinstance(value, Mapping) and isinstance(value.get("doc_id"), int) and "filtered_resps" in value:
         return value
     raise UsageError(where, seen=f"{str(value)[:80]}", expected="a sample with doc_id, doc, target and filtered_resps")
+
+
+def _filters(there: set[str], beside: Mapping[str, Any], name: str) -> list[str]:
+    """The filters as the task's configuration orders them, whatever that of the lines; else by name."""
+    listed = _of(beside, "configs", name, "filter_list")
+    order = [one.get("name") for one in listed if isinstance(one, Mapping)] if isinstance(listed, list) else []
+    return sorted(there, key=lambda one: (order.index(one) if one in order else len(order), one))
 
 
 def _metrics(rows: Sequence[Mapping[str, Any]]) -> list[str]:

@@ -9,7 +9,7 @@ is told; several subjects in one folder are an error that names them.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -84,7 +84,7 @@ def load(path: str, choice: Choice | None = None) -> Evaluation:
         )
     form, chosen = known[0][0], [file for _, file in known]
     if form.tool == batches.TOOL:
-        tasks, notes = [batches.read(chosen, choice)], list[str]()
+        tasks, notes = [batches.read(chosen, choice)], list(_errors_beside(chosen))
     else:
         chosen, notes = _one_subject(path, form, chosen)
         tasks = [form.read(file, choice) for file in chosen]
@@ -156,6 +156,16 @@ def _one_subject(path: str, form: _Form, files: Sequence[Opened]) -> tuple[list[
         newest[name] = file
     notes = [f"{path}: {older} older files of the same tasks were passed over"] if older else []
     return [file for file in files if file in newest.values()], notes
+
+
+def _errors_beside(files: Sequence[Opened]) -> Iterator[str]:
+    """A word on a file of failed requests that lies beside an output and was not given with it."""
+    given = {file.path for file in files}
+    for path in sorted(given):
+        name = path.stem.replace("output", "error")
+        for beside in (path.with_name(f"{name}{end}{path.suffix}") for end in ("", "s")):
+            if name != path.stem and beside not in given and beside.is_file():
+                yield f"{beside.name} lies beside {path.name}: {path}+{beside} counts its requests as without an answer"
 
 
 def _when(file: Opened) -> tuple[str, str]:

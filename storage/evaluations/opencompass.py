@@ -1,8 +1,8 @@
 """OpenCompass: `results/MODEL/DATASET.json` with its details, else `predictions/MODEL/DATASET.json`.
 
 Both are one object with an entry a question, "0", "1" and so on; details may be a list as well. A prediction without
-"gold" has a key that is false or empty: OpenCompass leaves such a one out. Where a dataset was asked `n` times, the
-whole set stands there n times, one after the other: what repeats itself so is repeats.
+"gold" has the key 0, where keys are numbers, else an empty one: OpenCompass leaves both out. Where a dataset was asked
+`n` times, the whole set stands there n times, one after the other: what repeats itself so is repeats.
 """
 
 from __future__ import annotations
@@ -16,8 +16,8 @@ from storage.evaluations.items import Choice, Item, Reply, Task, number, text
 from storage.records import UsageError
 
 TOOL = "opencompass"
-_SAID = ("pred", "predictions", "prediction")
-_KEYS = ("gold", "references", "answer", "reference")
+_SAID: tuple[str, ...] = ("pred", "predictions", "prediction")
+_KEYS: tuple[str, ...] = ("gold", "references", "answer", "reference")
 _RIGHT = ("correct", "is_correct", "score")
 
 
@@ -59,7 +59,8 @@ def model_of(path: Path) -> str:
 def read(file: Opened, choice: Choice) -> Task:
     """The task of one file."""
     entries = _details(file.document) if is_result(file) else _numbered(file.document)
-    items = [_item(index, entry, f"{file.path}, {index}") for index, entry in entries]
+    left_out = 0 if any(type(_first(entry, _KEYS + _SAID[2:])) is int for _, entry in entries) else ""
+    items = [_item(index, entry, left_out, f"{file.path}, {index}") for index, entry in entries]
     task = Task(task_of(file.path), items, "", "" if choice.metric is None else choice.metric)
     numbers = [one.index for one in items]
     if lacking := len(set(range(max(numbers) + 1))) - len(set(numbers)):
@@ -94,8 +95,9 @@ def _first(entry: Mapping[str, Any], names: Sequence[str]) -> Any:
     return next((entry[name] for name in names if name in entry), None)
 
 
-def _item(index: int, entry: Mapping[str, Any], where: str) -> Item:
+def _item(index: int, entry: Mapping[str, Any], left_out: Any, where: str) -> Item:
     said, key, right = _first(entry, _SAID), _first(entry, _KEYS), number(_first(entry, _RIGHT))
+    key = left_out if key is None else key
     by_likelihood = any(name.startswith("label:") for name in entry)
     judged = "origin_prediction" in entry or right is not None
     texts = said if isinstance(said, list) else [said]
@@ -107,7 +109,7 @@ def _item(index: int, entry: Mapping[str, Any], where: str) -> Item:
         )
     if not all(isinstance(one, str) for one in texts):
         raise UsageError(where, seen=f"prediction {str(said)[:60]}", expected="a text, or a list of texts")
-    return Item(index, prompt=_prompt(entry), key="" if key is None else key, texts=texts)
+    return Item(index, prompt=_prompt(entry), key=key, texts=texts)
 
 
 def _prompt(entry: Mapping[str, Any]) -> str:

@@ -5,7 +5,7 @@ Our own rows {"id", "group", "gold", "answer"} are such a table.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -85,10 +85,16 @@ def is_it(file: Opened) -> bool:
     return isinstance(file.first, Mapping)
 
 
+def _rows(file: Opened) -> Iterator[tuple[int, Any]]:
+    """The rows of a table, also where they are the one list of a JSON document."""
+    lists = [one for one in file.document.values() if isinstance(one, list)] if isinstance(file.document, dict) else []
+    yield from enumerate(lists[0], 1) if len(lists) == 1 else file.rows()
+
+
 def read(file: Opened, choice: Choice) -> Task:
     """The task of one table. UsageError where no column has what a verdict needs."""
     rows = []
-    for line, row in file.rows():
+    for line, row in _rows(file):
         if not isinstance(row, Mapping):
             raise UsageError(
                 f"{file.path}, line {line}",
@@ -211,7 +217,7 @@ def _item(index: int, row: Mapping[str, Any], columns: Mapping[str, str], where:
     )
     return Item(
         index,
-        id=str(id),
+        id=str(int(id) if isinstance(id, float) and id.is_integer() else id).strip(),
         prompt=text(row.get(columns.get("prompt", ""))),
         key=gold,
         options=[one for one in options if isinstance(one, str)],

@@ -74,7 +74,7 @@ def _without_answer(item: Item, key: Keyed, how: str) -> list[Reply]:
     if len(item.texts) != len(item.replies):
         return list(item.replies)
     return [
-        Reply(reply.score, "") if reply.score == 0 and reading(said, key, how).answer is None else reply
+        Reply(reply.score, "") if reply.score == 0 and said and reading(said, key, how).answer is None else reply
         for reply, said in zip(item.replies, item.texts, strict=True)
     ]
 
