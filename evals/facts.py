@@ -72,13 +72,14 @@ class ThrownFacts(TypedDict):
 
 
 class CostFacts(TypedDict):
-    """What the teacher was asked. `money` is None where it has no price."""
+    """What the teacher was asked. `money` is None where it is not known; `estimated` replies came without a count."""
 
     requests: int
     from_ledger: int
     tokens_in: int
     tokens_out: int
     money: float | None
+    estimated: int
     currency: str
 
 
@@ -130,7 +131,8 @@ class RationaleFacts(TypedDict):
     """What asking a teacher brought, without texts: `rationales` of the reason step's facts.
 
     `yields[n]` is the number of questions with n kept rationales. `cost` and `out_tokens` are None where
-    that of any reply is unknown, `cost_per_kept` also where none is kept.
+    that of any reply is unknown, `cost_per_kept` also where none is kept. The teacher did not say the tokens of
+    `estimated` replies; `likely` is the cost with their estimates, None without a price.
     """
 
     models: list[str]
@@ -146,6 +148,8 @@ class RationaleFacts(TypedDict):
     cost: float | None
     cost_per_kept: float | None
     out_tokens: int | None
+    estimated: int
+    likely: float | None
     suspects: SuspectCounts
 
 

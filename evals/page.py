@@ -259,7 +259,19 @@ def environment() -> Environment:
     )
     made.filters |= {
         f.__name__: f
-        for f in (percent, points, chance, tabled, interval, duration, moment, amount, cut, rationales.told)
+        for f in (
+            percent,
+            points,
+            chance,
+            tabled,
+            interval,
+            duration,
+            moment,
+            amount,
+            cut,
+            rationales.told,
+            rationales.cost_told,
+        )
     }
     made.globals |= {"language": language_of, "measures": MEASURES, "letters": "ABCDEFGHIJKLMNOPQRSTUVWXYZ"}
     return made

@@ -86,6 +86,8 @@ class Tally:
             "cost": self._cost,
             "cost_per_kept": None if self._cost is None or not kept else self._cost / kept,
             "out_tokens": self._out_tokens,
+            "estimated": 0,
+            "likely": None,
             "suspects": {**self._counts, "held": min(self._held, self._counts["found"])},
         }
 
@@ -146,6 +148,17 @@ class Tally:
         )
         if len(self._suspects) >= 2 * self._held:
             self.suspects()
+
+
+def cost_told(facts: RationaleFacts) -> str:
+    """What is known of the cost, in a line."""
+    many = f"{facts['estimated']:,} {'reply' if facts['estimated'] == 1 else 'replies'}"
+    guessed = f"; tokens of {many} are an estimate, for the teacher did not say" if facts["estimated"] else ""
+    if facts["cost"] is not None:
+        return f"cost {facts['cost']:,.4f}"
+    if facts["likely"] is not None:
+        return f"cost unknown, {facts['likely']:,.4f} by estimate{guessed}"
+    return f"no price known{guessed}"
 
 
 def told(counts: SuspectCounts) -> str:

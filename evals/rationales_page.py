@@ -11,7 +11,7 @@ from collections.abc import Sequence
 
 from evals.facts import AgreementFacts, RationaleFacts, SuspectFacts
 from evals.page import amount, cell, environment, interval, percent
-from evals.rationales import told
+from evals.rationales import cost_told, told
 
 _LISTED = 200
 _LISTED_IN_MARKDOWN = 20
@@ -24,13 +24,12 @@ def page(facts: RationaleFacts, suspects: Sequence[SuspectFacts]) -> str:
 
 def markdown(facts: RationaleFacts, suspects: Sequence[SuspectFacts]) -> str:
     """The counts and the strongest suspects as Markdown."""
-    cost, per_kept = amount(facts["cost"]), amount(facts["cost_per_kept"])
+    kept_for = "" if facts["cost_per_kept"] is None else f", {amount(facts['cost_per_kept'])} for one kept"
     lines = [
         f"# {amount(facts['kept'])} rationales kept of {amount(facts['requests'])}",
         "",
         f"{amount(facts['questions'])} questions, {amount(sum(facts['yields'][1:]))} with one or more; teacher"
-        f" {cell(', '.join(facts['models']))}; " + ("no price known." if facts["cost"] is None else
-        f"cost {cost}, {per_kept} for one kept."),
+        f" {cell(', '.join(facts['models']))}; {cost_told(facts)}{kept_for}.",
         "",
         "| prompt | requests | readable | agree with the key | kept |",
         "|---|---:|---:|---:|---:|",

@@ -12,7 +12,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from evals.rationales import told
+from evals.rationales import cost_told, told
 
 stdout = Console(highlight=False)
 stderr = Console(stderr=True, highlight=False)
@@ -102,11 +102,10 @@ def training(found: Mapping[str, Any]) -> None:
 
 def rationales(found: Mapping[str, Any]) -> None:
     """Print what asking brought: kept and refused, cost, keys in doubt, the page's path."""
-    cost = "unknown, no price is given" if found["total"]["cost"] is None else f"{found['total']['cost']:,.4f}"
     refused = ", ".join(f"{count:,} {reason}" for reason, count in found["rejected"].items()) or "none"
     stdout.print(
         f"{found['kept']:,} rationales kept of {found['requests']:,} asked for {found['questions']:,} questions; "
-        f"cost {cost}\nrefused:    {escape(refused)}",
+        f"{cost_told(found['rationales'])}\nrefused:    {escape(refused)}",
         soft_wrap=True,
     )
     stdout.print(f"keys:       {escape(told(found['rationales']['suspects']))}", soft_wrap=True)

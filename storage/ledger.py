@@ -71,8 +71,10 @@ class Entry:
     """One row. Only `answered` is an answer: a complete reply with text in it.
 
     `cut` ended at the length limit, `refused` was declined by a content filter, `empty` had no text,
-    `failed` got no usable reply in any of its attempts. `cost` is None where the price is unknown.
-    `asked_by` is the user, machine and process that asked.
+    `failed` got no usable reply in any of its attempts. `attempts` are the calls since the last row of the same
+    request by the same process, so that the sum over all rows is what was sent. `estimated` is True where the
+    server did not say what it billed: `tokens` are then guessed from the texts, and `cost` is None, as it is where
+    the price is unknown. `asked_by` is the user, machine and process that asked.
     """
 
     key: str
@@ -88,6 +90,7 @@ class Entry:
     reasoning: str = ""
     finish: str = ""
     tokens: Tokens = field(default_factory=Tokens)
+    estimated: bool = False
     price: Mapping[str, float] | None = None
     cost: float | None = None
     seconds: float = 0.0

@@ -39,7 +39,7 @@ _LEDGER = {
     **dict.fromkeys(("key", "outcome", "teacher", "model", "messages", "text", "reasoning", "finish"), "varchar"),
     **{"sample": "integer", "sampling": "json", "max_tokens": "integer", "time": "timestamptz"},
     "tokens": 'struct("in" bigint, "out" bigint, reasoning bigint, cached bigint)',
-    **{"price": "json", "cost": "double", "seconds": "double", "attempts": "integer"},
+    **{"estimated": "boolean", "price": "json", "cost": "double", "seconds": "double", "attempts": "integer"},
     **{"error": "varchar", "detail": "varchar"},
 }
 _CREATE = "create table if not exists migrations (number integer primary key, name varchar, applied_at timestamptz)"

@@ -122,16 +122,19 @@ def _facts(
         "asked": tally.asked,
         "from_ledger": tally.from_ledger,
         "tokens": tally.tokens.dict(),
+        "tokens_estimated": tally.estimated,
         "cost": None if tally.spent is None else round(tally.spent, 6),
     }
 
 
 def _unfinished(spec: JudgeSpec, tally: Tally, left: int, total: int) -> PonensError:
     seen = ", ".join(f"{count} {name}" for name, count in sorted(tally.outcomes.items())) or "nothing was asked"
-    why = f"; {tally.limit} = {getattr(spec, tally.limit)} is reached" if tally.limit else ""
+    cause, remedy = tally.worst()
+    why = f"; {cause}" if cause else ""
+    why += f"; {tally.limit} = {getattr(spec, tally.limit)} is reached" if tally.limit else ""
     return PonensError(
         f"{left} of {total} judgements are missing",
         seen=seen + why,
         expected="a reply to every pair in both orders",
-        hint="run again: only those that are missing are asked",
+        hint=f"{f'{remedy}, and run again' if remedy else 'run again'}: only those that are missing are asked",
     )

@@ -93,6 +93,7 @@ def write(
                 chunk = []
         writer.write_table(_arrow(chunk))
     facts = tally.facts()
+    facts["estimated"], facts["likely"] = bill.estimated, bill.likely or None if bill.estimated else bill.spent
     suspects.write(folder, tally.suspects())
     rejected = {reason: count for reason, count in facts["rejected"].items() if reason != "unanswered"}
     return {
@@ -103,7 +104,11 @@ def write(
         "rejected": rejected,
         "unanswered": facts["rejected"].get("unanswered", 0),
         "suspects": facts["suspects"]["found"],
-        "total": {"tokens": bill.tokens.dict(), "cost": None if bill.spent is None else round(bill.spent, 6)},
+        "total": {
+            "tokens": bill.tokens.dict(),
+            "estimated": bill.estimated,
+            "cost": None if bill.spent is None else round(bill.spent, 6),
+        },
         "rationales": facts,
     }, f"{content % 2**256:064x}"
 

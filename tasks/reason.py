@@ -28,6 +28,7 @@ from tasks.teachers.ask import Asking
 from tasks.teachers.build import model_name
 from tasks.teachers.shares import share_out
 from tasks.teachers.terms import AskSpec, Request, Tally, request
+from tasks.teachers.usage import guess_of
 
 Prompt = Literal["solve", "explain"]
 _LEARN_FROM = 500  # replies that an estimate looks at
@@ -105,6 +106,7 @@ def reason(spec: ReasonSpec, questions: Iterable[Question], shop: Workshop) -> R
         "asked": tally.asked,
         "from_ledger": tally.from_ledger,
         "tokens": tally.tokens.dict(),
+        "tokens_estimated": tally.estimated,
         "cost": _round(tally.spent),
     }
     about = {"teacher": spec.teacher, "model": model_name(spec)}
@@ -172,11 +174,11 @@ def estimate(spec: ReasonSpec, questions: Iterable[Question], ledger: Ledger) ->
         open_ones = _unsettled(spec, plan(spec, question), ledger)
         total += spec.samples
         to_ask += len(open_ones)
-        sent += sum(_tokens_of(r.messages) for r in open_ones)
+        sent += sum(guess_of(r.messages) for r in open_ones)
         if spec.asks == "solve-then-explain" and (open_ones or unsolved(spec, question, ledger)):
             hints = list(plan(spec, question, "explain"))
             open_hints = _unsettled(spec, hints, ledger)
-            tokens = sum(_tokens_of(r.messages) for r in open_hints)
+            tokens = sum(guess_of(r.messages) for r in open_hints)
             if open_ones:
                 more, sent_more = more + len(open_hints), sent_more + tokens
             else:
@@ -219,7 +221,7 @@ def _habit(spec: ReasonSpec, questions: Iterable[Question], ledger: Ledger) -> _
     settled = ((r, e) for q in wanted(questions) for r in plan(spec, q) if (e := ledger.find(r.key)))
     known = [(r, e) for r, e in islice(settled, _LEARN_FROM) if e.tokens.out]
     billed = sum(e.tokens.sent for _, e in known)
-    scale = billed / sum(_tokens_of(r.messages) for r, _ in known) if billed else 1.0
+    scale = billed / sum(guess_of(r.messages) for r, _ in known) if billed else 1.0
     replies = [e.tokens for _, e in known] or [
         e.tokens for e in ledger.recent(model_name(spec), _LEARN_FROM) if e.tokens.out
     ]
@@ -264,14 +266,7 @@ def _at(questions: Iterator[Question], places: array[int]) -> Iterator[Question]
 
 
 def _guess(spec: ReasonSpec, messages: tuple[Message, ...]) -> float:
-    return spec.price.of(Tokens(_tokens_of(messages), min(400, spec.max_tokens or 400))) if spec.price else 0.0
-
-
-def _tokens_of(messages: tuple[Message, ...]) -> int:
-    """About four characters a token in Latin script, one and a half in others."""
-    text = "".join(m.content for m in messages)
-    latin = sum(map(str.isascii, text))
-    return round(latin / 4 + (len(text) - latin) / 1.5) + 10
+    return spec.price.of(Tokens(guess_of(messages), min(400, spec.max_tokens or 400))) if spec.price else 0.0
 
 
 def _cost(spec: ReasonSpec, tokens: Tokens, replies: int) -> float | None:
@@ -283,18 +278,19 @@ def _round(cost: float | None) -> float | None:
 
 
 def _unanswered(spec: ReasonSpec, tally: Tally, count: int, total: int) -> PonensError:
+    outcomes = ", ".join(f"{count} {name}" for name, count in sorted(tally.outcomes.items()))
+    cause, remedy = tally.worst()
     return PonensError(
         f"{count} of {total} requests stayed without an answer",
-        seen=", ".join(f"{count} {name}" for name, count in sorted(tally.outcomes.items())),
+        seen="; most of them ".join(filter(None, (outcomes, cause))),
         expected=f"at most {spec.max_unanswered:.1%} (max_unanswered)",
-        hint=f"run again: only those {count} are asked again",
+        hint=f"{f'{remedy}, and run again' if remedy else 'run again'}: only those {count} are asked again",
     )
 
 
 def _limited(spec: ReasonSpec, tally: Tally, total: int) -> PonensError:
-    cost = "unknown" if tally.spent is None else f"{tally.spent:.4f}"
     return PonensError(
         f"{tally.limit} = {getattr(spec, tally.limit)} is reached; {tally.left} of {total} requests were not asked",
-        seen=f"{tally.asked} asked in this run, cost {cost}",
+        seen=f"{tally.asked} asked in this run, cost {tally.cost()}",
         hint=f"raise {tally.limit} and run again: nothing is asked twice",
     )

@@ -138,6 +138,7 @@ def _costs(reason: Receipt) -> CostFacts:
         "tokens_in": total["tokens"]["in"],
         "tokens_out": total["tokens"]["out"],
         "money": total["cost"],
+        "estimated": total["estimated"],
         "currency": "",
     }
 

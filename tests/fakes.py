@@ -332,7 +332,7 @@ def main() -> None:
     chosen = parser.parse_args()
     shares = {name: float(share) for name, share in (part.split("=") for part in chosen.mix.split(",") if part)}
     server = TeacherServer(mix(shares), port=chosen.port, delay=chosen.delay, key=chosen.key)
-    print(f"OPENAI_BASE_URL={server.openai_url}\nDASHSCOPE_BASE_URL={server.dashscope_url}", flush=True)
+    print(f"OPENAI_BASE_URL={server.openai_url}\nDASHSCOPE_HTTP_BASE_URL={server.dashscope_url}", flush=True)
     server.serve()
 
 

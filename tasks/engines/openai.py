@@ -14,18 +14,21 @@ from dataclasses import dataclass
 from typing import Any
 
 import openai
-import orjson
 
 from storage.records import PonensError
 from tasks.engines.base import Completion, Finish, Loading, Request
 from tasks.engines.server import KEY, ServerSpec
 from tasks.teachers.deadline import timed_client, within
+from tasks.teachers.faults import Fault, Unfinished, fault, remedy
+from tasks.teachers.openai import first_choice
 from tasks.teachers.pace import Pace, backoff
 from tasks.teachers.pool import GRACE, Later, each
-from tasks.teachers.reply import Fault, fault, guard, redact
+from tasks.teachers.redaction import guard, unkeyed
+from tasks.teachers.reply import ending, refusal_in, text_in
+from tasks.teachers.usage import guess, read
 
 _OVERFLOWS = ("context_length_exceeded", "maximum context length", "context window")
-_FINISH: dict[str, Finish] = {"length": "length", "max_tokens": "length", "content_filter": "refused"}
+_FINISH: dict[str, Finish] = {"whole": "stop", "cut": "length", "refused": "refused"}
 
 
 @dataclass(eq=False)
@@ -62,6 +65,9 @@ class OpenAIEngine:
         )
         # OpenAI's own models refuse max_tokens, and many other servers ignore its successor
         self._limit = "max_completion_tokens" if "api.openai.com" in self.server.address else "max_tokens"
+        self._met = False  # the server answered, whatever it said
+        self.calls = 0  # requests that were sent, whatever came of them
+        self._lock = threading.Lock()
         self._pace = Pace(self.server.workers, self.server.requests_per_minute)
         self.facts: dict[str, Any] = {
             "engine": "openai",
@@ -102,26 +108,38 @@ class OpenAIEngine:
 
     def _attempt(self, call: _Call) -> Completion | Later:
         call.attempts += 1
+        with self._lock:
+            self.calls += 1
         try:
             with within(self.server.timeout):
                 raw = self._client.chat.completions.with_raw_response.create(**self._body(call.request))
-            done = self._completion(call.request.key, orjson.loads(raw.content))
+            done = self._completion(call.request.key, raw.content, raw.headers.get("content-type", ""))
         except Exception as error:  # a client may raise anything; `fault` raises again what is no fault of a call
             why = fault(error)
         else:
             self._pace.finished(answered=True)
+            self._met = True
             return done
         self._pace.finished(answered=False, turned_away=why.load)
+        self._met = self._met or not (why.unreachable or why.error in ("timeout", "connection"))
         if why.error == "http 400" and any(sign in why.detail for sign in _OVERFLOWS):
             return Completion(call.request.key, "", "overflow", 0)
         if why.refused:
             return Completion(call.request.key, "", "refused", 0)
+        if why.unreachable and not self._met:
+            raise PonensError(
+                f"no server is to be reached at {self.server.address}",
+                seen=why.detail[:500],
+                expected="a server that answers there",
+                hint="see that [evaluate.server] base_url is right and its server runs, and run again",
+            )
         if why.stop:
             raise PonensError(
                 f"the server turned the request away, and would turn away all others ({why.error})",
                 seen=why.detail[:500],
                 expected=f"a key and models ({', '.join(self.server.models.values())}) known at {self.server.address}",
-                hint="set the key and [evaluate.server] models right and run again: answers received so far are kept",
+                hint=f"{why.hint or 'set the key and [evaluate.server] models right'} and run again: "
+                "answers received so far are kept",
             )
         if why.retry and call.attempts < self.server.max_attempts:
             spec = self.server
@@ -141,14 +159,17 @@ class OpenAIEngine:
             body |= {"top_p": request.top_p, "seed": request.seed}
         return body | ({"logprobs": True} if self._logprobs else {})
 
-    def _completion(self, key: str, reply: Mapping[str, Any]) -> Completion:
-        """What the server said. LookupError or TypeError if that is no chat completion."""
-        choice = reply["choices"][0]
-        said = choice["message"]
-        finish: Finish = "refused" if said.get("refusal") else _FINISH.get(choice.get("finish_reason") or "", "stop")
-        tokens = (reply.get("usage") or {}).get("completion_tokens") or 0
-        text = redact(said.get("content") or said.get("refusal") or "")
-        return Completion(key, text, finish, int(tokens), _mean_logprob(choice))
+    def _completion(self, key: str, body: bytes, kind: str) -> Completion:
+        """What the server said, whole: a reply is evidence. Unfinished if it broke off, NoAnswer if there is none."""
+        choice, told = first_choice(body, kind)
+        said, usage = choice["message"], read(told)
+        refusal, word = refusal_in(said), str(choice.get("finish_reason") or "")
+        text = text_in(said)
+        how = "refused" if refusal else ending(word, usage)
+        if how is None:
+            raise Unfinished("unfinished reply", f"finish_reason {word!r} after {text[-60:]!r}")
+        tokens = usage.out if usage.out or not text else round(guess(text))
+        return Completion(key, unkeyed(text or refusal), _FINISH[how], tokens or 0, _mean_logprob(choice))
 
     def _incomplete(self, missing: Sequence[Exception]) -> Exception:
         first = next((e for e in missing if not isinstance(e, _Unanswered | TimeoutError)), missing[0])
@@ -159,7 +180,8 @@ class OpenAIEngine:
             f"{len(missing)} replies were not to be had from {self.server.address}",
             seen=seen[:500],
             expected="a server that answers",
-            hint="see to the server and run again: answers received so far are kept",
+            hint=f"{remedy(first.why.error if isinstance(first, _Unanswered) else 'timeout')}, and run again: "
+            "answers received so far are kept",
         )
 
 

@@ -89,7 +89,10 @@ class Asking:
                 # up or a TLS handshake drips. Whoever is stuck there longer than a request may take is left behind.
                 patience = spec.deadline + GRACE
                 pool = each(calls, asker, workers=spec.workers, stop=stop, patience=patience, admit=asker.admit)
-            _collect(pool, asker, self.tally, shown)
+            try:
+                _collect(pool, asker, self.tally, shown)
+            finally:
+                asker.leave()
         shown.tell(self.tally, last=True)
 
 
@@ -114,7 +117,7 @@ def _collect(pool: Outcomes, asker: Asker, tally: Tally, shown: _Progress) -> No
                 tally.add(outcome[-1])
                 silent = silent + 1 if outcome[-1].outcome in ("failed", "empty") else 0
                 if silent >= max(16, asker.spec.workers) and failure is None:
-                    failure = _silence(silent, outcome[-1])
+                    failure = _silence(silent, tally)
                     asker.stop.set()
             shown.tell(tally)
     except KeyboardInterrupt:
@@ -136,8 +139,8 @@ def _open(
         if spec.max_requests is not None and tally.asked + tally.in_hand >= spec.max_requests:
             tally.limit = "max_requests"
         elif spec.max_cost is not None:
-            each_costs = (tally.spent or 0.0) / tally.asked if tally.asked else guess(item)
-            if (tally.spent or 0.0) + each_costs * (tally.in_hand + 1) > spec.max_cost:
+            each_costs = tally.likely / tally.asked if tally.asked else guess(item)
+            if tally.likely + each_costs * (tally.in_hand + 1) > spec.max_cost:
                 tally.limit = "max_cost"
         if tally.limit:
             tally.left += 1
@@ -146,12 +149,13 @@ def _open(
         yield item
 
 
-def _silence(count: int, last: Entry) -> PonensError:
+def _silence(count: int, tally: Tally) -> PonensError:
+    cause, remedy = tally.worst()
     return PonensError(
         f"{count} requests in a row brought no answer",
-        seen=f"{last.error or last.outcome}: {last.detail}",
+        seen=cause,
         expected="a teacher that answers",
-        hint="see to the teacher and run again: answers received so far are kept",
+        hint=f"{remedy}, and run again: answers received so far are kept",
     )
 
 
@@ -169,7 +173,7 @@ class _Progress:
             return
         self.next = now + 0.2
         rate = tally.asked / max(now - self.start, 1e-9)
-        cost = "cost unknown" if tally.spent is None else f"cost {tally.spent:.4f}"
+        cost = f"cost {tally.cost()}"
         width = int(self.pace.width)
         narrow = f", {width} of {self.pace.workers} at once" if width < self.pace.workers else ""
         self.progress(Tick(tally.asked + tally.from_ledger, self.total, "requests", f"{rate:.1f}/s, {cost}{narrow}"))

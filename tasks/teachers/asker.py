@@ -6,24 +6,30 @@ that is not there) is raised as PonensError; what concerns one request alone is 
 
 from __future__ import annotations
 
+import logging
 import threading
 import time
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from storage.ledger import Entry, Ledger
+from storage.ledger import Entry, Ledger, Tokens
 from storage.records import PonensError, seed_of
-from tasks.teachers.build import Teacher, model_name
+from storage.remote import public
+from tasks.proxies import proxy_for
+from tasks.teachers.build import Teacher, address_of, model_name
 from tasks.teachers.deadline import within
+from tasks.teachers.faults import Fault, fault
 from tasks.teachers.pace import Pace, backoff
 from tasks.teachers.pool import Later
-from tasks.teachers.reply import Fault, Reply, extract, fault
+from tasks.teachers.reply import Reply, extract
 from tasks.teachers.terms import AskSpec, Request
+from tasks.teachers.usage import guess, guess_of, settle
 
 if TYPE_CHECKING:  # more than a second to import, which a plan need not pay
     from langchain_core.messages import AIMessage, BaseMessage
 
+log = logging.getLogger("ponens")
 _ELSEWHERE_S = 0.2  # until we look again whether another process has its answer
 _GUESSED_REPLY = 400.0  # tokens, until replies have shown better
 
@@ -35,6 +41,7 @@ class Call:
     request: Request
     entries: list[Entry] = field(default_factory=list)
     attempts: int = 0
+    told: int = 0  # attempts that a row of the ledger stands for
     spent: float = 0.0
     claimed: bool = False
     reserved: float = 0.0
@@ -45,13 +52,16 @@ class Asker:
 
     def __init__(self, spec: AskSpec, model: Teacher, ledger: Ledger, stop: threading.Event, pace: Pace) -> None:
         self.spec, self.model, self.ledger, self.stop, self.pace = spec, model, ledger, stop, pace
-        self._name = model_name(spec)
+        self._name, self._address = model_name(spec), address_of(spec)
+        self._met = False  # a server answered, whatever it said
+        self._waiting: dict[str, tuple[Call, Fault]] = {}
+        self._heard: set[str] = set()
         self._reply_tokens = min(_GUESSED_REPLY, spec.max_tokens or _GUESSED_REPLY)
 
     def admit(self, call: Call, in_hand: int) -> float:
         """Seconds until an attempt may be made, 0 if now; it is then counted against the limits."""
         if self.pace.tokens:
-            call.reserved = _tokens_of(call.request) + self._reply_tokens
+            call.reserved = guess_of(call.request.messages) + self._reply_tokens
         return self.pace.admit(in_hand, call.reserved)
 
     def __call__(self, call: Call) -> list[Entry] | Later:
@@ -82,6 +92,13 @@ class Asker:
         self.ledger.release(call.request.key)
         return call.entries[-1]
 
+    def leave(self) -> None:
+        """Record the calls of requests that will not be tried again, because the stage ends before their turn."""
+        for call, why in list(self._waiting.values()):
+            self._record(call, Reply(""), why)
+            self.ledger.release(call.request.key)
+        self._waiting.clear()
+
     def _settled(self, key: str) -> bool:
         self.ledger.refresh()
         return self.ledger.settled(key, self.spec.max_tokens, again=self.spec.again)
@@ -89,6 +106,7 @@ class Asker:
     def _attempt(self, call: Call) -> Later | None:
         """Ask once and record what came of it, unless that is to be tried again."""
         call.attempts += 1
+        self._waiting.pop(call.request.key, None)
         start = time.monotonic()
         try:
             with within(min(self.spec.timeout, self.spec.deadline - call.spent)):
@@ -97,25 +115,36 @@ class Asker:
             why = fault(error)
             seconds = time.monotonic() - start
             self.pace.finished(answered=False, turned_away=why.load)
-            if why.stop:
+            self._met = self._met or not (why.unreachable or why.error in ("timeout", "connection"))
+            if why.stop or (why.unreachable and not self._met):
                 self.stop.set()  # here, not where the error is read: no worker may begin another meanwhile
+                self._record(call, Reply(""), why, seconds)
                 raise self._stopped(why) from None
         else:
             seconds = time.monotonic() - start
+            self._met = True
             self.pace.finished(answered=True)
-            self._billed(call, reply)
-            self._record(call, reply, seconds=seconds)
-            if reply.outcome != "empty":
+            flaw = _flaw(reply)
+            self._record(call, reply, flaw, seconds)
+            if flaw is None:
                 return None
-            why = Fault("empty", "a reply without text", retry=True)
+            why = flaw
         call.spent += seconds
         wait = self._wait(call, why)
+        self._tell(why)
         if why.retry and call.attempts < self.spec.max_attempts and call.spent + wait < self.spec.deadline:
             call.spent += wait
+            self._waiting[call.request.key] = call, why
             return Later(wait)
-        if why.error != "empty":
+        if call.told < call.attempts:
             self._record(call, Reply(""), why)
         return None
+
+    def _tell(self, why: Fault) -> None:
+        """The first fault of each name is told at once, for a stage may try again for minutes."""
+        if why.error not in self._heard:
+            self._heard.add(why.error)
+            log.warning("the teacher: %s: %s%s", why.error, why.detail[:200], "; tried again" if why.retry else "")
 
     def _invoke(self, request: Request) -> AIMessage:
         """Seeded by the sample where the recipe sets a seed, or where the model runs here and nothing is sent."""
@@ -123,16 +152,24 @@ class Asker:
             return self.model.invoke(_messages(request))
         return self.model.invoke(_messages(request), seed=seed_of(self.spec.seed or 0, request.digest, request.sample))
 
-    def _billed(self, call: Call, reply: Reply) -> None:
+    def _tokens(self, call: Call, reply: Reply) -> tuple[Tokens, bool]:
+        """What a reply was billed for, and whether that is an estimate; the pace hears of it."""
+        if self.spec.free or not (reply.text or reply.reasoning or reply.refusal or reply.finish):
+            return Tokens(), False  # nobody is paid, or nothing came
+        out = guess(reply.text + reply.reasoning + reply.refusal)
+        tokens, estimated = settle(reply.usage, guess_of(call.request.messages), out)
         if self.pace.tokens:
-            self.pace.correct(call.reserved, reply.tokens.sent + reply.tokens.out)
-            self._reply_tokens += (reply.tokens.out - self._reply_tokens) / 16
+            self.pace.correct(call.reserved, tokens.sent + tokens.out)
+            self._reply_tokens += (tokens.out - self._reply_tokens) / 16
+        return tokens, estimated
 
     def _record(self, call: Call, reply: Reply, why: Fault | None = None, seconds: float = 0.0) -> None:
         price = self.spec.price
+        tokens, estimated = self._tokens(call, reply)
+        came = bool(reply.text or reply.finish)
         entry = Entry(
             key=call.request.key,
-            outcome=reply.outcome if why is None else "refused" if why.refused else "failed",
+            outcome=reply.outcome if why is None or came else "refused" if why.refused else "failed",
             teacher=self.spec.teacher,
             model=self._name,
             messages=call.request.digest,
@@ -140,27 +177,38 @@ class Asker:
             sampling=self.spec.sampling,
             max_tokens=self.spec.max_tokens,
             time=datetime.now(UTC).isoformat(timespec="milliseconds"),
-            text=reply.text or reply.refusal,
+            text=(reply.text or reply.refusal).encode("utf-8", "replace").decode(),
             reasoning=reply.reasoning,
             finish=reply.finish,
-            tokens=reply.tokens,
+            tokens=tokens,
+            estimated=estimated,
             price=price.model_dump(by_alias=True, exclude_none=True) if price else None,
-            cost=price.of(reply.tokens) if price else None,
+            cost=price.of(tokens) if price and not estimated else None,
             seconds=round(seconds, 3),
-            attempts=call.attempts,
+            attempts=call.attempts - call.told,
             error=why.error if why else "",
             detail=why.detail[:500] if why else "",
         )
         self.ledger.record(entry)
+        call.told = call.attempts
         call.entries.append(entry)
 
     def _stopped(self, why: Fault) -> PonensError:
-        at = self.spec.base_url or f"the {self.spec.teacher} teacher's own address"
+        at = public(self._address) if self._address else f"the {self.spec.teacher} teacher"
+        if why.unreachable:
+            through = proxy_for(self._address or "")
+            by = f", through the proxy {public(through)}" if through else ""
+            return PonensError(
+                f"no teacher is to be reached at {at}{by}",
+                seen=why.detail[:500],
+                expected="a server that answers there",
+                hint="see that the address is right and its server runs ([reason] base_url), and run again",
+            )
         return PonensError(
             f"the teacher turned the request away, and would turn away all others ({why.error})",
             seen=why.detail[:500],
             expected=f"a key and a model ({self.spec.model}) that are valid at {at}",
-            hint="set them right and run again: answers received so far are kept",
+            hint=f"{why.hint or 'set them right'} and run again: answers received so far are kept",
         )
 
     def _wait(self, call: Call, why: Fault) -> float:
@@ -175,6 +223,8 @@ def _messages(request: Request) -> list[BaseMessage]:
     return [kinds[message.role](message.content) for message in request.messages]
 
 
-def _tokens_of(request: Request) -> float:
-    """About four bytes of UTF-8 a token, in Latin script as in Chinese: replies correct it."""
-    return sum(len(message.content.encode()) for message in request.messages) / 4
+def _flaw(reply: Reply) -> Fault | None:
+    """Why a reply that came is to be asked for again."""
+    if reply.outcome == "empty":
+        return Fault("empty", "a reply without text", retry=True)
+    return fault(reply.flaw) if reply.outcome == "failed" and reply.flaw else None

@@ -16,11 +16,15 @@ from storage.records import UsageError
 from tasks import models
 from tasks.code import code_version
 from tasks.step import Secret
-from tasks.teachers.reply import guard
+from tasks.teachers.redaction import guard
 
 if TYPE_CHECKING:
     from langchain_core.messages import AIMessage
 
+_ADDRESSES: dict[str, tuple[tuple[str, ...], str]] = {
+    "openai": (("OPENAI_BASE_URL", "OPENAI_API_BASE"), "https://api.openai.com/v1"),
+    "dashscope": (("DASHSCOPE_HTTP_BASE_URL",), "https://dashscope.aliyuncs.com/api/v1"),
+}
 _KEY_LIKE = ("key", "token", "secret", "password")
 
 
@@ -51,7 +55,10 @@ class TeacherSpec(BaseModel):
     )
     model: str = Field(default="", description="The teacher's model, as its provider names it; for vLLM also a folder.")
     revision: str | None = Field(default=None, description="For vLLM: a branch, tag or commit of a hub's model.")
-    base_url: str | None = Field(default=None, description="The endpoint; by default the provider's own.")
+    base_url: str | None = Field(
+        default=None,
+        description="The endpoint; else OPENAI_BASE_URL or DASHSCOPE_HTTP_BASE_URL, else the provider's own.",
+    )
     workers: int = Field(default=32, ge=1, le=512, description="Requests in flight at once.")
     timeout: float = Field(default=120.0, gt=0, description="Seconds until one call is given up and tried again.")
     max_tokens: int | None = Field(
@@ -61,7 +68,7 @@ class TeacherSpec(BaseModel):
         default=None, ge=0, le=2, description="Sampling temperature; the model's own if empty."
     )
     top_p: float | None = Field(default=None, gt=0, le=1, description="Nucleus sampling; the model's own if empty.")
-    thinking: bool | None = Field(default=None, description="Whether the model thinks first, where that is a choice.")
+    thinking: bool | None = Field(default=None, description="Whether the model thinks first; not sent if empty.")
     thinking_budget: int | None = Field(default=None, ge=1, description="Most tokens of thinking.")
     seed: int | None = Field(
         default=None, ge=0, description="Send each sample a seed of its own, made of this; vLLM is seeded in any case."
@@ -121,15 +128,15 @@ def teacher(spec: TeacherSpec, secret: Secret = os.environ.get) -> Teacher:
         from tasks.teachers.vllm import LocalChat
 
         return LocalChat(model=spec.model, revision=spec.revision, **sampling)
-    address = spec.base_url or os.environ.get(f"{spec.teacher.upper()}_BASE_URL") or None
+    address = str(address_of(spec))
     key = key_of(str(key_name(spec)), f'teacher = "{spec.teacher}"', secret)
     if spec.teacher == "dashscope":
-        from tasks.teachers.dashscope import BASE_URL, QwenChat
+        from tasks.teachers.dashscope import QwenChat
 
         return QwenChat(
             model=spec.model,
             key=key,
-            base_url=address or BASE_URL,
+            base_url=address,
             timeout=spec.timeout,
             connections=spec.workers,
             **sampling,
@@ -137,6 +144,17 @@ def teacher(spec: TeacherSpec, secret: Secret = os.environ.get) -> Teacher:
     from tasks.teachers.openai import chat
 
     return chat(spec.model, key=key, base_url=address, timeout=spec.timeout, **sampling)
+
+
+def address_of(spec: TeacherSpec) -> str | None:
+    """The address that is asked: the recipe's, else that in the environment, else the provider's own.
+
+    The variables are the providers' own: DASHSCOPE_HTTP_BASE_URL of its SDK; OPENAI_BASE_URL, and the older
+    OPENAI_API_BASE. None for what runs here.
+    """
+    variables, default = _ADDRESSES.get(spec.teacher, ((), None))
+    told = (spec.base_url, *(os.environ.get(name) for name in variables), default)
+    return next((url.strip() for url in told if url and url.strip()), None)
 
 
 def key_name(spec: TeacherSpec) -> str | None:

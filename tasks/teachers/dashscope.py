@@ -9,37 +9,75 @@ from __future__ import annotations
 import http.client
 import io
 import logging
-from collections.abc import Iterable
-from typing import Any
+import threading
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from typing import Any, NamedTuple
 
 import requests
 from dashscope.aigc.generation import Generation
 from langchain_core.messages import AIMessage, BaseMessage
-from langchain_core.messages.ai import UsageMetadata
 from langchain_core.outputs import ChatGeneration, ChatResult
 from pydantic import PrivateAttr, SecretStr
 from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 from urllib3.exceptions import TimeoutError as Urllib3Timeout
 
+from tasks.teachers.body import answer, complaint
 from tasks.teachers.deadline import left
 from tasks.teachers.direct import DirectChat
-from tasks.teachers.reply import TeacherError
+from tasks.teachers.faults import TeacherError, Unfinished
+from tasks.teachers.reply import text_in, thought_in
 
-BASE_URL = "https://dashscope.aliyuncs.com/api/v1"
 _ROLES = {"human": "user", "ai": "assistant", "system": "system"}
 # the SDK logs a traceback for every failed call; ours are told by class, and retried
 logging.getLogger("dashscope").setLevel(logging.CRITICAL)
 
 
+class Again(Exception):
+    """The SDK wanted to send a request a second time."""
+
+
 class _Session(requests.Session):
-    """A session whose broken connections the SDK does not silently ask again."""
+    """One call of the SDK is one request: what it would send again by itself, behind the ledger's back, is not sent.
+
+    The SDK (2.0.2) repeats a POST whose connection breaks before the reply is whole. It is told of breaks in other
+    words than the ones it listens for; should it come to listen for all, the second request is still refused here.
+    Answers that are no success are read here too, for the SDK knows no other encoding than UTF-8, and a redirect is not
+    followed, for that is another request.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._call = threading.local()
+
+    @contextmanager
+    def once(self) -> Iterator[None]:
+        """Let this thread send one request in the block."""
+        self._call.sent = False
+        yield
 
     def request(self, *args: Any, **kwargs: Any) -> Any:
+        if getattr(self._call, "sent", False):
+            raise Again("dashscope sends a request again by itself")
+        self._call.sent = True
+        kwargs["allow_redirects"] = False
         try:
-            return super().request(*args, **kwargs)
+            response = super().request(*args, **kwargs)
+            _check(response)
         except requests.exceptions.RequestException as error:
-            raise _broken(error) from None
+            raise _broken(error) from error
+        return response
+
+
+def _check(response: requests.Response) -> None:
+    """TeacherError for a status that is no success, NoAnswer for a 200 that holds no reply."""
+    kind = response.headers.get("content-type", "")
+    if response.status_code != 200:
+        said = complaint(response.content, kind)
+        raise TeacherError(said.message, status=response.status_code, code=said.code, headers=response.headers)
+    if "text/event-stream" not in kind:
+        answer(response.content, kind, "output")
 
 
 def _broken(error: requests.exceptions.RequestException) -> OSError:
@@ -107,7 +145,7 @@ class QwenChat(DirectChat):
 
     model: str
     key: SecretStr
-    base_url: str = BASE_URL
+    base_url: str
     timeout: float = 120.0
     connections: int = 32
     max_tokens: int | None = None
@@ -134,65 +172,74 @@ class QwenChat(DirectChat):
 
     def reply(self, messages: list[BaseMessage], stop: list[str] | None = None, **kwargs: Any) -> ChatResult:
         """One call of the SDK."""
-        answer = Generation.call(
-            model=self.model,
-            messages=[{"role": _ROLES[m.type], "content": str(m.text)} for m in messages],
-            api_key=self.key.get_secret_value(),
-            base_address=self.base_url,
-            session=self._session,
-            request_timeout=self.timeout,
-            result_format="message",
-            stop=stop,
-            max_tokens=self.max_tokens,
-            temperature=self.temperature,
-            top_p=self.top_p,
-            enable_thinking=bool(self.thinking),
-            thinking_budget=self.thinking_budget if self.thinking else None,
-            seed=kwargs.get("seed"),
-            **({"stream": True, "incremental_output": True} if self.thinking else {}),
-        )
+        sampling = {
+            "enable_thinking": self.thinking,
+            "thinking_budget": self.thinking_budget if self.thinking else None,
+        }
         try:
-            return _result(answer if self.thinking else [answer])
+            with self._session.once():
+                answered = Generation.call(
+                    model=self.model,
+                    messages=[{"role": _ROLES[m.type], "content": str(m.text)} for m in messages],
+                    api_key=self.key.get_secret_value(),
+                    base_address=self.base_url,
+                    session=self._session,
+                    request_timeout=self.timeout,
+                    result_format="message",
+                    stop=stop,
+                    max_tokens=self.max_tokens,
+                    temperature=self.temperature,
+                    top_p=self.top_p,
+                    seed=kwargs.get("seed"),
+                    **sampling,
+                    **({"stream": True, "incremental_output": True} if self.thinking else {}),
+                )
+                return _streamed(answered) if self.thinking else _result([_part(answered)])
         except requests.exceptions.RequestException as error:  # the pieces of a stream are read only here
-            raise _broken(error) from None
+            raise _broken(error) from error
 
 
-def _result(parts: Iterable[Any]) -> ChatResult:
-    """One message out of a whole reply or the pieces of a stream."""
-    text = reasoning = finish = ""
-    usage: Any = {}
-    for part in parts:
-        if part.status_code != 200:
-            raise TeacherError(
-                str(part.message), status=int(part.status_code), code=str(part.code or ""), headers=part.headers or {}
-            )
-        try:
-            choice = part.output["choices"][0]
-            text += choice["message"]["content"] or ""
-            reasoning += choice["message"].get("reasoning_content") or ""
-        except (KeyError, IndexError, TypeError):
-            raise TeacherError(f"a reply without choices: {str(part.output)[:200]}") from None
-        finish = choice.get("finish_reason") or finish
-        usage = part.usage or usage
-    if finish in ("", "null"):
+class _Part(NamedTuple):
+    text: str
+    reasoning: str
+    finish: str
+    usage: Any
+
+
+def _part(answer: Any) -> _Part:
+    """A whole reply or a piece of one. Models that know no `result_format` put their text right into the output."""
+    if answer.status_code != 200:
+        code, headers = str(answer.code or ""), answer.headers or {}
+        if code == "Unknown":  # the SDK's own word for a piece of a stream that is no JSON
+            raise Unfinished("unfinished reply", str(answer.message))
+        raise TeacherError(str(answer.message), status=int(answer.status_code), code=code, headers=headers)
+    output, usage = answer.output or {}, answer.usage or {}
+    try:
+        if choices := output.get("choices"):
+            said = choices[0]["message"]
+            return _Part(text_in(said), thought_in(said), choices[0].get("finish_reason") or "", usage)
+        if isinstance(text := output.get("text"), str):
+            return _Part(text, "", output.get("finish_reason") or "", usage)
+    except (AttributeError, LookupError, TypeError):
+        pass
+    raise TeacherError(f"a reply without choices: {str(output)[:200]}")
+
+
+def _streamed(parts: Iterable[Any]) -> ChatResult:
+    found = [_part(part) for part in parts]
+    if not found or found[-1].finish in ("", "null"):
         raise TeacherError("the stream ended before the reply did")
+    return _result(found)
+
+
+def _result(parts: list[_Part]) -> ChatResult:
+    reasoning = "".join(part.reasoning for part in parts)
     message = AIMessage(
-        content=text,
+        content="".join(part.text for part in parts),
         additional_kwargs={"reasoning_content": reasoning} if reasoning else {},
-        response_metadata={"finish_reason": finish},
-        usage_metadata=_usage(usage),
-    )
-    return ChatResult(generations=[ChatGeneration(message=message)])
-
-
-def _usage(usage: Any) -> UsageMetadata:
-    made, sent = int(usage.get("output_tokens") or 0), int(usage.get("input_tokens") or 0)
-    return UsageMetadata(
-        input_tokens=sent,
-        output_tokens=made,
-        total_tokens=sent + made,
-        input_token_details={"cache_read": int((usage.get("prompt_tokens_details") or {}).get("cached_tokens") or 0)},
-        output_token_details={
-            "reasoning": int((usage.get("output_tokens_details") or {}).get("reasoning_tokens") or 0)
+        response_metadata={
+            "finish_reason": next((part.finish for part in reversed(parts) if part.finish), ""),
+            "token_usage": next((dict(part.usage) for part in reversed(parts) if part.usage), None),
         },
     )
+    return ChatResult(generations=[ChatGeneration(message=message)])

@@ -40,12 +40,13 @@ def left(timeout: float | None = None) -> float | None:
 def timed_client() -> Any:
     """The openai SDK's own HTTP client, proxies of the environment included, on a network that keeps `left()`.
 
+    One call is one request: a redirect is not followed, for it would be sent again elsewhere.
     httpx has no public way to give a default transport another network, so this reaches for two of its
     names; the tests with a server that drips would tell if they changed.
     """
     from openai import DefaultHttpxClient
 
-    client: Any = DefaultHttpxClient()
+    client: Any = DefaultHttpxClient(follow_redirects=False)
     for transport in (client._transport, *client._mounts.values()):
         if pool := getattr(transport, "_pool", None):  # None where NO_PROXY says so
             pool._network_backend = _Network(pool._network_backend)

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
-import orjson
 from langchain_core.language_models.base import LanguageModelInput
-from langchain_core.messages import BaseMessage
-from langchain_core.outputs import ChatResult
+from langchain_core.messages import AIMessage, BaseMessage
+from langchain_core.outputs import ChatGeneration, ChatResult
 from langchain_openai import ChatOpenAI
 from pydantic import SecretStr
 
+from tasks.teachers.body import answer
 from tasks.teachers.deadline import timed_client
 from tasks.teachers.direct import DirectChat
+from tasks.teachers.reply import refusal_in, text_in, thought_in
 
 
 class CompatibleChat(DirectChat, ChatOpenAI):
@@ -31,23 +33,32 @@ class CompatibleChat(DirectChat, ChatOpenAI):
         return payload | {"messages": [], "extra_body": body}
 
     def reply(self, messages: list[BaseMessage], stop: list[str] | None = None, **kwargs: Any) -> ChatResult:
-        """One call of the SDK."""
-        # The SDK makes typed objects of the reply, of which LangChain makes plain ones again: a tenth, too.
+        """One call of the SDK. NoAnswer for a body that is no chat completion."""
+        # The SDK makes typed objects of the reply, of which LangChain makes plain ones again: a tenth of a call, too.
         raw = self.client.with_raw_response.create(**self._get_request_payload(messages, stop=stop, **kwargs))
-        reply = orjson.loads(raw.content)
-        result = self._create_chat_result(reply)
-        for generation, choice in zip(result.generations, reply["choices"], strict=True):
-            said = choice["message"]
-            if reasoning := said.get("reasoning_content") or said.get("reasoning"):
-                generation.message.additional_kwargs["reasoning_content"] = reasoning
-        return result
+        choice, usage = first_choice(raw.content, raw.headers.get("content-type", ""))
+        said = choice["message"]
+        extra = {"reasoning_content": thought_in(said), "refusal": refusal_in(said)}
+        message = AIMessage(
+            content=text_in(said),
+            additional_kwargs={name: text for name, text in extra.items() if text},
+            response_metadata={"finish_reason": choice.get("finish_reason") or "", "token_usage": usage},
+        )
+        return ChatResult(generations=[ChatGeneration(message=message)])
+
+
+def first_choice(data: bytes, kind: str) -> tuple[Mapping[str, Any], Any]:
+    """The first choice of a chat completion and its usage. NoAnswer, LookupError or TypeError if it is none."""
+    content = answer(data, kind, "choices")
+    choice = content["choices"][0]
+    return {**choice, "message": {**choice["message"]}}, content.get("usage") or choice.get("usage")
 
 
 def chat(
     model: str,
     *,
     key: SecretStr,
-    base_url: str | None,
+    base_url: str,
     timeout: float,
     max_tokens: int | None,
     temperature: float | None,
@@ -57,7 +68,7 @@ def chat(
 ) -> CompatibleChat:
     """A client that never retries by itself: the pool does, and two layers would multiply."""
     body: dict[str, Any] = {}
-    if max_tokens is not None and base_url is not None and "api.openai.com" not in base_url:
+    if max_tokens is not None and "api.openai.com" not in base_url:
         body["max_tokens"], max_tokens = max_tokens, None  # many compatible servers ignore max_completion_tokens
     if thinking is not None:
         body["enable_thinking"] = thinking

@@ -1,25 +1,33 @@
-"""What comes back from a teacher: a reply, or a fault and what to do about it.
-
-One vocabulary for all providers. Faults are told by what errors carry (`status_code`, `response`,
-`code`) and by their names, so that no provider's package is imported here.
-"""
+"""What comes back from a teacher, whole: one vocabulary for all providers. What is not whole is a fault."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from email.utils import parsedate_to_datetime
-from time import time
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
-from storage.ledger import Outcome, Tokens
+from storage.ledger import Outcome
+from tasks.teachers.faults import Unfinished
+from tasks.teachers.redaction import unkeyed
+from tasks.teachers.usage import Usage, read
 
 if TYPE_CHECKING:
     from langchain_core.messages import AIMessage
 
-_secrets: set[str] = set()  # keys in use, wherever they came from
-_TOKENS = re.compile(r"(?i)(bearer\s+|\bsk-)[\w.*~+/=-]{6,}")
+Ending = Literal["whole", "cut", "refused"]
+_ENDINGS: dict[str, Ending] = {
+    # The model ended its turn: OpenAI's word, LoRAX's and Together's, TGI's, Anthropic's, Cohere's. A stop sequence
+    # is the server's own end of a turn, for none is sent.
+    **dict.fromkeys(("stop", "eos", "eos_token", "end_turn", "stop_sequence", "complete", "completed"), "whole"),
+    # The limit of the reply, or of the context: OpenAI's, Anthropic's and Gemini's, Mistral's.
+    **dict.fromkeys(("length", "max_tokens", "model_length", "model_context_window_exceeded"), "cut"),
+    # A filter spoke: OpenAI's and Azure's, Zhipu's, Gemini's, Anthropic's. Asking again gives the same.
+    **dict.fromkeys(("content_filter", "content_filtered", "sensitive", "safety", "recitation", "refusal"), "refused"),
+}
+# All else is a reply broken off: tool_calls and function_call (it waits for a tool that nobody offers), abort, error,
+# insufficient_system_resource (DeepSeek), network_error (Zhipu), and every word that is not known.
+_DAMAGED = re.compile("[\ufffd\ud800-\udfff]")  # half a character, as servers that decode token by token send it
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,121 +38,96 @@ class Reply:
     reasoning: str = ""
     finish: str = ""
     refusal: str = ""
-    tokens: Tokens = field(default_factory=Tokens)
+    usage: Usage = field(default_factory=Usage)
 
     @property
     def outcome(self) -> Outcome:
-        if self.refusal or self.finish in ("content_filter", "content_filtered"):
+        """What became of it; a reply that is not whole is `failed`, as `flaw` says."""
+        if self.refusal or _ENDINGS.get(self.finish.lower()) == "refused":
             return "refused"
-        if self.finish in ("length", "max_tokens"):
+        if _ENDINGS.get(self.finish.lower()) == "cut":
             return "cut"
+        if self.flaw:
+            return "failed"
         return "answered" if self.text.strip() else "empty"
 
-
-@dataclass(frozen=True, slots=True)
-class Fault:
-    """A call that brought no reply. `retry` and `refused` speak of this request, `stop` of all requests."""
-
-    error: str
-    detail: str
-    retry: bool = False
-    refused: bool = False
-    stop: bool = False
-    retry_after: float | None = None
-
     @property
-    def load(self) -> bool:
-        """True if the teacher had too much to do."""
-        return self.error in ("http 429", "http 503", "http 529")
+    def flaw(self) -> Unfinished | None:
+        """Why this is no whole reply; None if it is."""
+        return flaw(self.text, self.finish, self.usage)
 
 
-class TeacherError(Exception):
-    """A provider's error where its package has none of its own: status, code and headers."""
+def ending(finish: str, usage: Usage) -> Ending | None:
+    """How a reply ended by the server's word; None if it broke off. No word is an end where tokens are billed."""
+    word = finish.strip().lower()
+    if word in ("", "null", "none"):
+        return "whole" if usage.out else None
+    return _ENDINGS.get(word)
 
-    def __init__(self, message: str, *, status: int | None = None, code: str = "", headers: Mapping[str, str] = {}):
-        self.status_code, self.code, self.headers = status, code, headers
-        super().__init__(message)
+
+def flaw(text: str, finish: str, usage: Usage) -> Unfinished | None:
+    """Why a text is no whole reply; None if it is, or if it was cut or refused, which is an outcome of its own."""
+    how = ending(finish, usage)
+    if how is None:
+        word = f"finish_reason {finish!r}" if finish else "no finish_reason"
+        return Unfinished("unfinished reply", f"{word} after {text[-60:]!r}")
+    if how == "whole" and (damage := _DAMAGED.search(text)):
+        around = text[max(0, damage.start() - 20) : damage.end() + 20].encode("utf-8", "replace").decode()
+        return Unfinished("damaged reply", f"half a character (U+FFFD) in {around!r}")
+    return None
+
+
+def text_in(message: Mapping[str, Any]) -> str:
+    """What a message says, be it a string or parts."""
+    content = message.get("content")
+    return content if isinstance(content, str) else _parts(content, "text", "output_text")
+
+
+def thought_in(message: Mapping[str, Any]) -> str:
+    """What was thought before: `reasoning_content` of most servers, `reasoning` of some, parts of Mistral's."""
+    fields = (message.get(name) for name in ("reasoning_content", "reasoning"))
+    told = next((text for text in fields if isinstance(text, str) and text), "")
+    return told or _parts(_listed(message), "thinking", "reasoning")
+
+
+def refusal_in(message: Mapping[str, Any]) -> str:
+    """The words of a refusal: a field of its own at OpenAI, or a part of the content."""
+    told = message.get("refusal")
+    return told if isinstance(told, str) else _parts(_listed(message), "refusal")
+
+
+def _listed(message: Mapping[str, Any]) -> object:
+    content = message.get("content")
+    return content if isinstance(content, list) else None
+
+
+def _parts(content: object, *kinds: str) -> str:
+    """The text of those parts of a content that are of these kinds; a part that names none is text."""
+    if isinstance(content, str):
+        return content
+    chosen = [part for part in content if isinstance(part, Mapping)] if isinstance(content, list) else []
+    named = ((part.get("type") or "text", part) for part in chosen)
+    return "".join(_parts(part.get("text") or part.get(kind), "text", *kinds) for kind, part in named if kind in kinds)
 
 
 def extract(message: AIMessage) -> Reply:
     """The reply in a LangChain message, whichever provider it came from."""
     extra, about = message.additional_kwargs, message.response_metadata
-    usage: Mapping[str, Any] = message.usage_metadata or {}
     return Reply(
-        text=redact(str(message.text)),
-        reasoning=redact(str(extra.get("reasoning_content") or "")),
+        text=unkeyed(str(message.text)),
+        reasoning=unkeyed(str(extra.get("reasoning_content") or "")).encode("utf-8", "replace").decode(),
         finish=str(about.get("finish_reason") or ""),
-        refusal=redact(str(extra.get("refusal") or "")),
-        tokens=Tokens(
-            sent=int(usage.get("input_tokens") or 0),
-            out=int(usage.get("output_tokens") or 0),
-            reasoning=int((usage.get("output_token_details") or {}).get("reasoning") or 0),
-            cached=int((usage.get("input_token_details") or {}).get("cache_read") or 0),
-        ),
+        refusal=unkeyed(str(extra.get("refusal") or "")),
+        usage=read(about.get("token_usage") or _usage(message)),
     )
 
 
-_RETRIED = {408, 409, 425, 429}
-_STOPS = {401, 402, 403, 404}  # a wrong key, an empty account, a model that is not there: true of every request
-_SPENT = ("insufficient_quota", "arrearage")
-_FILTERED = ("content_filter", "content_policy", "datainspectionfailed", "data_inspection_failed")
-
-
-def fault(error: Exception) -> Fault:
-    """What an error of a call means. An error that is none of the call's is raised again."""
-    status = getattr(error, "status_code", None)
-    if isinstance(status, int):
-        return _by_status(status, error)
-    causes = (error, error.__cause__)  # a client may call it a broken connection when the call's time is up
-    names = {kind.__name__ for one in causes for kind in type(one).__mro__}
-    detail = redact(f"{type(error).__name__}: {error}")
-    if names & {"APITimeoutError", "Timeout", "TimeoutError", "TimeoutException"}:
-        return Fault("timeout", detail, retry=True)
-    if names & {"APIConnectionError", "ConnectionError", "TransportError", "RequestException", "OSError"}:
-        return Fault("connection", detail, retry=True)
-    if "TeacherError" in names or names & {"ValueError", "TypeError", "LookupError", "AttributeError", "APIError"}:
-        return Fault("malformed reply", detail, retry=True)  # a 200 whose body is no chat completion
-    raise error
-
-
-def _by_status(status: int, error: Exception) -> Fault:
-    response = getattr(error, "response", None)
-    headers: Mapping[str, str] = getattr(error, "headers", None) or getattr(response, "headers", None) or {}
-    code = f"{getattr(error, 'code', '') or ''} {getattr(error, 'type', '') or ''}".strip()
-    detail = redact(f"{status} {code}: {error}")
-    said = f"{code} {error}".lower()
-    name = f"http {status}"
-    if status in (400, 422) and any(word in said for word in _FILTERED):
-        return Fault("filtered", detail, refused=True)
-    if status in _STOPS or any(word in said for word in _SPENT):
-        return Fault(name, detail, stop=True)
-    if status in _RETRIED or status >= 500:
-        return Fault(name, detail, retry=True, retry_after=_retry_after(headers))
-    return Fault(name, detail)
-
-
-def _retry_after(headers: Mapping[str, str]) -> float | None:
-    """Seconds to wait, from either of the header's two forms."""
-    value = next((text for name, text in headers.items() if name.lower() == "retry-after"), None)
-    if value is None:
+def _usage(message: AIMessage) -> Mapping[str, Any] | None:
+    """LangChain's counts under the providers' names."""
+    if (told := message.usage_metadata) is None:
         return None
-    try:
-        return max(0.0, float(value))
-    except ValueError:
-        try:
-            return max(0.0, parsedate_to_datetime(value).timestamp() - time())
-        except ValueError:
-            return None
-
-
-def guard(secret: str) -> None:
-    """Have `redact` know a key from now on."""
-    if len(secret) >= 6:
-        _secrets.add(secret)
-
-
-def redact(text: str) -> str:
-    """The text without keys: those in use, and whatever looks like one."""
-    for secret in _secrets:
-        text = text.replace(secret, "***")
-    return _TOKENS.sub(r"\1***", text) if "sk-" in text or "earer " in text else text
+    return {
+        **told,
+        "output_tokens_details": {"reasoning_tokens": (told.get("output_token_details") or {}).get("reasoning")},
+        "input_tokens_details": {"cached_tokens": (told.get("input_token_details") or {}).get("cache_read")},
+    }

@@ -14,6 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from storage.ledger import Entry, Tokens, request_key
 from storage.records import Message, UsageError, digest
 from tasks.teachers.build import TeacherSpec, model_name
+from tasks.teachers.faults import remedy
 
 
 class Price(BaseModel):
@@ -103,34 +104,68 @@ def request(spec: AskSpec, messages: Iterable[Message], sample: int) -> Request:
 
 @dataclass
 class Tally:
-    """What happened in one go. `left` were not asked because a limit was reached first."""
+    """What happened in one go. `left` were not asked because a limit was reached first.
+
+    `spent` is None once a cost is not known; `likely` is the same with estimates in place of what is not known, and
+    is what `max_cost` is held against. `estimated` counts the replies whose tokens are estimates. `causes` are the
+    faults that requests ended in, by name: how many, and the words of the latest.
+    """
 
     asked: int = 0
     from_ledger: int = 0
     left: int = 0
     limit: str = ""
     tokens: Tokens = field(default_factory=Tokens)
+    estimated: int = 0
     spent: float | None = 0.0
+    likely: float = 0.0
     outcomes: Counter[str] = field(default_factory=Counter)
+    causes: dict[str, tuple[int, str]] = field(default_factory=dict)
     in_hand: int = 0
 
     def add(self, entry: Entry) -> None:
         self.asked += 1
         self.outcomes[entry.outcome] += 1
+        if entry.outcome in ("failed", "empty"):
+            name = entry.error or entry.outcome
+            self.causes[name] = self.causes.get(name, (0, ""))[0] + 1, entry.detail
         self.pay(entry)
 
     def __add__(self, other: Tally) -> Tally:
+        counts = Counter({name: count for name, (count, _) in self.causes.items()})
+        counts.update({name: count for name, (count, _) in other.causes.items()})
+        words = {name: detail for one in (self, other) for name, (_, detail) in one.causes.items()}
         return Tally(
             self.asked + other.asked,
             self.from_ledger + other.from_ledger,
             self.left + other.left,
             self.limit or other.limit,
             self.tokens + other.tokens,
+            self.estimated + other.estimated,
             None if self.spent is None or other.spent is None else self.spent + other.spent,
+            self.likely + other.likely,
             self.outcomes + other.outcomes,
+            {name: (count, words[name]) for name, count in counts.items()},
         )
 
     def pay(self, entry: Entry) -> None:
         self.tokens += entry.tokens
-        if self.spent is not None and entry.tokens != Tokens():
+        self.estimated += entry.estimated
+        if entry.tokens == Tokens():
+            return
+        self.likely += Price.model_validate(entry.price).of(entry.tokens) if entry.price else 0.0
+        if self.spent is not None:
             self.spent = None if entry.cost is None else self.spent + entry.cost
+
+    def cost(self) -> str:
+        """What was spent, for people: a cost that is not known may have an estimate."""
+        if self.spent is not None:
+            return f"{self.spent:.4f}"
+        return f"unknown, {self.likely:.4f} by estimate" if self.likely else "unknown"
+
+    def worst(self) -> tuple[str, str]:
+        """The commonest fault, in a line and with what to do about it; two empty texts where there was none."""
+        if not self.causes:
+            return "", ""
+        name, (count, detail) = max(self.causes.items(), key=lambda cause: cause[1][0])
+        return f"{count} × {name}: {detail}" if detail else f"{count} × {name}", remedy(name)

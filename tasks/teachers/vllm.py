@@ -25,7 +25,7 @@ from tasks import models
 from tasks.engines.base import Completion, Encoded, Loading, Reader, Request, surroundings
 from tasks.teachers.deadline import left
 from tasks.teachers.direct import DirectChat
-from tasks.teachers.reply import TeacherError
+from tasks.teachers.faults import TeacherError
 
 _ROLES = {"human": "user", "ai": "assistant", "system": "system"}
 _THOUGHT = re.compile(r"\A\s*(?:<think>)?(?P<thought>.*?)</think>(?P<said>.*)\Z", re.DOTALL)

@@ -187,7 +187,7 @@ def sample_facts(n: int = 300, word: str = "better", toy: bool = True, several: 
             {"where": "assemble", "reason": "exact duplicate", "count": 5},
         ],
         costs=None if several else
-        {"requests": 1200, "from_ledger": 0, "tokens_in": 312_400, "tokens_out": 188_211, "money": None,
+        {"requests": 1200, "from_ledger": 0, "tokens_in": 312_400, "tokens_out": 188_211, "money": None, "estimated": 0,
          "currency": ""},
         rationales=None if several else told.facts(), suspects=[] if several else told.suspects()[:10],
         training=None if several else {

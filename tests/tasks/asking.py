@@ -22,7 +22,7 @@ MIX = {"wrong": 0.15, "unreadable": 0.15, "429": 0.15, "429-after": 0.1, "500": 
 
 def plant(monkeypatch: pytest.MonkeyPatch) -> None:
     """An environment with keys that must never be seen again."""
-    for name in ("OPENAI_BASE_URL", "DASHSCOPE_BASE_URL"):
+    for name in ("OPENAI_BASE_URL", "DASHSCOPE_HTTP_BASE_URL"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("OPENAI_API_KEY", KEY)
     monkeypatch.setenv("DASHSCOPE_API_KEY", KEY)

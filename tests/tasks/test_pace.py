@@ -15,8 +15,8 @@ from storage.ledger import Ledger
 from storage.records import Message, Question
 from tasks.step import Tick
 from tasks.teachers.asker import Asker, Call
+from tasks.teachers.faults import Fault
 from tasks.teachers.pace import Limit, Pace
-from tasks.teachers.reply import Fault
 from tasks.teachers.terms import AskSpec, request
 from tests.fakes import TeacherServer, gold_of
 from tests.tasks.asking import plant, run, spec_for

@@ -16,7 +16,7 @@ from storage.records import PonensError, UsageError
 from tasks.engines.base import Encoded, Reader, Request
 from tasks.reason import TABLE, ReasonSpec
 from tasks.teachers.build import TeacherSpec, model_name, teacher
-from tasks.teachers.reply import TeacherError
+from tasks.teachers.faults import TeacherError
 from tasks.teachers.vllm import Driver, parted
 from tests.tasks.asking import run
 from tests.tasks.runs import questions
