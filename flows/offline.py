@@ -1,8 +1,13 @@
-"""Switches that keep libraries from calling home. Import it before Prefect; what the user set stays."""
+"""Switches that keep libraries from calling home, and proxies from standing before this very machine.
+
+Import it before Prefect; what the user set stays.
+"""
 
 from __future__ import annotations
 
 import os
+
+from tasks import proxies
 
 SWITCHES = {
     "DO_NOT_TRACK": "1",
@@ -21,3 +26,4 @@ SWITCHES = {
 
 for name, value in SWITCHES.items():
     os.environ.setdefault(name, value)
+os.environ.update(proxies.settled(os.environ))

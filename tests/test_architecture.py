@@ -32,6 +32,7 @@ SHARED_VERBS = {
     "tasks.judging",
     "tasks.kinds",
     "tasks.step",
+    "tasks.proxies",
     "tasks.rationales",
     "tasks.pairing",
     "tasks.selection",

@@ -16,6 +16,7 @@ from typing import Any
 import openai
 
 from storage.records import PonensError
+from tasks import proxies
 from tasks.engines.base import Completion, Finish, Loading, Request
 from tasks.engines.server import KEY, ServerSpec
 from tasks.teachers.deadline import timed_client, within
@@ -54,6 +55,7 @@ class OpenAIEngine:
         told = dict(loading.server or {})
         self._logprobs = bool(told.pop("logprobs", False))
         self.server = ServerSpec.model_validate(told)
+        proxies.check(self.server.address)
         key = os.environ.get(KEY, "")
         guard(key)
         self._client = openai.OpenAI(

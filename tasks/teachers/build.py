@@ -13,7 +13,7 @@ from urllib.parse import parse_qs, urlsplit
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator
 
 from storage.records import UsageError
-from tasks import models
+from tasks import models, proxies
 from tasks.code import code_version
 from tasks.step import Secret
 from tasks.teachers.redaction import guard
@@ -129,6 +129,7 @@ def teacher(spec: TeacherSpec, secret: Secret = os.environ.get) -> Teacher:
 
         return LocalChat(model=spec.model, revision=spec.revision, **sampling)
     address = str(address_of(spec))
+    proxies.check(address, "socks" if spec.teacher == "dashscope" else "socksio")  # requests has another package
     key = key_of(str(key_name(spec)), f'teacher = "{spec.teacher}"', secret)
     if spec.teacher == "dashscope":
         from tasks.teachers.dashscope import QwenChat

@@ -36,7 +36,7 @@ def left_by(home: Path, asked: list[Question], told: Tally) -> dict[str, Receipt
     ballot = {one.id: Ballot(one.id, one.group, one.answer, ("A",), "A", {"A": 1})}
     said = {side: [Sample(s.question, side, *_rest(s)) for s in sample] for side in sides}
     write_tables(home / "evaluate", said, dict.fromkeys(sides, ballot))
-    total = {"tokens": {"in": 10, "out": 20}, "cost": None}
+    total = {"tokens": {"in": 10, "out": 20}, "estimated": 0, "cost": None}
     reason = {"teacher": "openai", "model": "m", "requests": 4, "from_ledger": 0, "rejected": {}, "total": total}
     receipts = (
         receipt("parse"),
