@@ -28,6 +28,7 @@ PLUMBING: Mapping[str, str] = {
     "tasks.lifeline": "a child's end of the line to its parent",
     "tasks.pages": "when pages beside an artifact are written",
     "tasks.plumbing": "the keys themselves",
+    "tasks.proxies": "which way a request goes",
     "tasks.step": "when work is done, not what it does",
     "tasks.teachers.deadline": "how long a call may take",
     "tasks.teachers.embedded": "its digest is the name of its model, which is a setting",

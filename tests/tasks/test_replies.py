@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from evals import rationales_page
 from storage.home import Home
 from storage.journal import rows
 from storage.ledger import Tokens
@@ -196,8 +197,8 @@ def test_one_reply_without_counts_makes_the_whole_cost_unknown_and_is_told(tmp_p
 
     assert (None, 1) == (facts["cost"], facts["tokens_estimated"])
     assert (None, 1) == (facts["total"]["cost"], facts["total"]["estimated"])
-    assert "tokens of 1 reply are an estimate" in (tmp_path / "work" / "rationales.md").read_text()
-    assert "an estimate" in (tmp_path / "work" / "rationales.html").read_text()
+    assert "tokens of 1 reply are an estimate" in rationales_page.markdown(facts["rationales"], [])
+    assert "tokens of 1 reply are an estimate" in rationales_page.page(facts["rationales"], [])
 
 
 # --- what is said where there is no reply ---------------------------------------------------------------------------
