@@ -15,11 +15,10 @@ from storage.formats.base import Convention, Fault, Format
 from storage.mapping import Columns, cells
 from storage.records import Rejected, UsageError
 from storage.rows import rows
-from storage.source import Named
 
 
 def conventions(
-    files: Sequence[Named], formats: Sequence[Format], columns: Columns, first: int | None
+    files: Sequence[tuple[str, Path]], formats: Sequence[Format], columns: Columns, first: int | None
 ) -> list[Callable[[], Convention]]:
     """For each file its keys' convention; a file is read at the first call. `first` is what the user says.
 

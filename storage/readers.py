@@ -16,6 +16,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from storage.conventions import conventions
+from storage.described import described_rows
 from storage.dialogues import Record
 from storage.formats import (
     alpaca,
@@ -45,7 +46,6 @@ from storage.formats.unread import NOTE, Watched, unread
 from storage.mapping import Columns, cells
 from storage.records import Rejected, UsageError
 from storage.rows import Row, rows
-from storage.source import Named
 
 FORMATS: dict[str, Format] = {
     format.name: format
@@ -79,14 +79,16 @@ _IMAGES = frozenset(
 )
 
 
-def formats_of(files: Sequence[Named], format: str | None = None, columns: Columns | None = None) -> list[Format]:
+def formats_of(
+    files: Sequence[tuple[str, Path]], format: str | None = None, columns: Columns | None = None
+) -> list[Format]:
     """The format of each file: the one named, or what its first rows look like.
 
     UsageError if there is no such format, if no file's rows are known, or if they hold images.
     """
     if format is not None:
         return [known(format)] * len(files)
-    found = [_sniffed(name, path, columns or {}) for name, path in files]
+    found = [_sniffed(file, columns or {}) for file in files]
     some = next((one for one in found if one), None)
     if some is None and all(next(rows(name, path), None) is None for name, path in files):
         what = "the file is empty" if len(files) == 1 else "the files are empty"
@@ -130,7 +132,7 @@ def nothing_read(source: object, reasons: Sequence[tuple[str, str]]) -> UsageErr
 
 
 def read(
-    files: Sequence[Named],
+    files: Sequence[tuple[str, Path]],
     formats: Sequence[Format] | None = None,
     columns: Columns | None = None,
     first: int | None = None,
@@ -146,10 +148,9 @@ def read(
     the file's numbers count from.
     """
     formats = formats or formats_of(files, columns=columns)
-    for (name, path), one, convention in zip(
-        files, formats, conventions(files, formats, columns or {}, first), strict=True
-    ):
-        for item in one.gathered(rows(name, path)):
+    for file, one, convention in zip(files, formats, conventions(files, formats, columns or {}, first), strict=True):
+        name, path = file
+        for item in one.gathered(described_rows(file)):
             if isinstance(item, Rejected):
                 yield item
             else:
@@ -185,10 +186,10 @@ def _without_images(row: Columns) -> None:
         raise Fault(field, f"a row with {field}, and this release is text only")
 
 
-def _sniffed(name: str, path: Path, columns: Columns) -> Format | None:
+def _sniffed(file: tuple[str, Path], columns: Columns) -> Format | None:
     """The format of the first row that one knows. UsageError if all that is there are images."""
     images = ""
-    for item in itertools.islice(rows(name, path), _LOOK):
+    for item in itertools.islice(described_rows(file), _LOOK):
         if isinstance(item, Rejected):
             continue
         try:
@@ -202,7 +203,7 @@ def _sniffed(name: str, path: Path, columns: Columns) -> Format | None:
                 return format
     if images:
         raise UsageError(
-            f"{name} holds images",
+            f"{file[0]} holds images",
             seen=f"a column {images!r}",
             expected="text: this release is text only",
             hint="map the columns of text with parse.columns to read these alone",

@@ -19,16 +19,16 @@ import orjson
 
 from storage import remote
 from storage.artifacts import MANIFEST, sha256
+from storage.described import CATALOGUE, Catalogue, Description, Named, catalogue_of
 from storage.records import UsageError, digest
 
-Named = tuple[str, Path]
 TEXT = (".jsonl", ".ndjson", ".json", ".csv", ".tsv", ".txt")
 SUFFIXES = (*TEXT, *(f"{suffix}{packed}" for suffix in TEXT for packed in (".gz", ".zst")), ".parquet", ".arrow")
 # schemas of databases, read along with the rows beside them
 COMPANIONS = ("tables.json", "db_schema.json", "dev_tables.json", "train_tables.json", "test_tables.json")
 WIKISQL = ".tables.jsonl"  # as well, beside a file of that stem
 _PLAIN_TEXT = (".txt", ".txt.gz", ".txt.zst")
-_SAVED = ("dataset_dict.json", "dataset_info.json", "state.json", MANIFEST)  # what `datasets` and we write beside rows
+_SAVED = ("dataset_dict.json", CATALOGUE, "state.json", MANIFEST)  # what `datasets` and we write beside rows
 _HUB = re.compile(r"hf://(?:datasets/)?(?P<name>[\w.-]+/[\w.-]+)(?:@(?P<revision>[^/]+))?(?:/(?P<below>.+))?")
 
 
@@ -64,23 +64,36 @@ def local(name: str, cache: Path) -> Path:
     return Path(folder) / below
 
 
+def elsewhere(paths: Sequence[Path]) -> list[str]:
+    """What the catalogues at `paths` name that is not read, each with its reason."""
+    missing: list[str] = []
+    for path in paths:
+        catalogue = catalogue_of(path) if path.exists() and not (path / "state.json").exists() else None
+        if catalogue is not None:
+            beside = [file for file in _inside(path) if file not in catalogue.files] if path.is_dir() else []
+            missing += [*catalogue.elsewhere, *(f"{file.name} (the catalogue does not name it)" for file in beside)]
+            missing += [remark for description in catalogue.files.values() for remark in description.remarks]
+    return missing
+
+
 def files(paths: Sequence[Path]) -> list[Named]:
     """The files at `paths`, each once, as (name, path); a folder stands for the data files in it.
 
-    Of a folder count: the parts of a saved `datasets` folder; else what ends in one of SUFFIXES, plain
-    text only where nothing else does; else what its subfolders hold. A name is relative to the folder
-    that all files share, so that it holds on another machine. UsageError if a path is missing, cannot
-    be read, or is a folder without data.
+    Of a folder count: the parts of a saved `datasets` folder; else what a catalogue in it describes, such as
+    LLaMA-Factory's (see `described`; a YAML of axolotl stands for what it names); else what ends in one of
+    SUFFIXES, plain text only where nothing else does; else what its subfolders hold. A name is relative to
+    the folder that all files share, so that it holds on another machine. UsageError if a path is missing,
+    cannot be read, or is a folder without data.
     """
-    found: dict[Path, Path] = {}
+    found: dict[Path, tuple[Path, Description | None]] = {}
     for path in paths:
-        for file in _below(path.expanduser()):
+        for file, description in _below(path.expanduser()):
             # links lose their name when resolved, and the hub's cache is made of them
-            found.setdefault(file.resolve(), Path(os.path.abspath(file)))
+            found.setdefault(file.resolve(), (Path(os.path.abspath(file)), description))
     if not found:
         raise UsageError("no source is named", expected="a file, a folder or a list of them", hint="set parse.path")
-    common = Path(os.path.commonpath([file.parent for file in found.values()]))
-    return [(file.relative_to(common).as_posix(), file) for file in found.values()]
+    common = Path(os.path.commonpath([file.parent for file, _ in found.values()]))
+    return [Named.of(file.relative_to(common).as_posix(), file, described) for file, described in found.values()]
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +108,9 @@ class Hashed:
 
 def hashed(named: Sequence[Named]) -> list[Hashed]:
     """The files, and after them the companions that are there."""
-    beside = sorted({other for _, path in named for other in companions(path)} - {path for _, path in named})
+    catalogues = {file.description.catalogue for file in named if isinstance(file, Named) and file.description}
+    others = {other for _, path in named for other in companions(path)} | catalogues
+    beside = sorted(others - {path for _, path in named})
     found = [Hashed(name, sha256(path), path.stat().st_size) for name, path in named]
     return found + [Hashed(p.name, sha256(p), p.stat().st_size, companion=True) for p in beside if p.is_file()]
 
@@ -112,18 +127,39 @@ def fingerprint(files: Sequence[Hashed]) -> str:
     return digest(sorted(said) + sorted(["", file.sha256] for file in files if file.companion))
 
 
-def _below(path: Path) -> list[Path]:
+def _below(path: Path) -> list[tuple[Path, Description | None]]:
     if not path.exists():
         raise UsageError("a source file is missing", seen=path, hint=_near(path))
+    catalogue = None if (path / "state.json").exists() else catalogue_of(path)
+    if catalogue is not None:
+        return _catalogued(catalogue)
     inside = _inside(path) if path.is_dir() else [path]
     if not inside:
         raise UsageError(
             "a source folder has nothing to read", seen=path, expected=f"files that end in {', '.join(SUFFIXES)}"
         )
+    beside = catalogue_of(path.parent) if path.is_file() else None
     for file in inside:
         if not os.access(file, os.R_OK):
             raise UsageError("a source file cannot be read", seen=file, hint="is it there, and are you permitted?")
-    return inside
+    return [(file, beside.files.get(file) if beside else None) for file in inside]
+
+
+def _catalogued(catalogue: Catalogue) -> list[tuple[Path, Description | None]]:
+    """The files that a catalogue describes; those in a folder that it names share one description."""
+    found = [
+        (inner, description)
+        for file, description in catalogue.files.items()
+        for inner in (_inside(file) if file.is_dir() else [file])
+    ]
+    if not found:
+        raise UsageError(
+            f"no file that {catalogue.path.name} names is here",
+            seen="; ".join(catalogue.elsewhere[:5]),
+            expected="files beside it",
+            hint="a set of the hub is read by its name: hf://ORG/NAME",
+        )
+    return [*found]
 
 
 def _near(path: Path) -> str:

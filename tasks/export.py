@@ -55,7 +55,7 @@ def _examples(file: Path) -> Iterator[Dialogue]:
 
 
 def _dialogues(
-    files: Sequence[source.Named], columns: Mapping[str, str], rejected: list[Rejected]
+    files: Sequence[tuple[str, Path]], columns: Mapping[str, str], rejected: list[Rejected]
 ) -> Iterator[Dialogue]:
     count = 0
     for item in readers.read(files, columns=columns):

@@ -134,7 +134,17 @@ def inspect(
     tally = _Tally(sources.files(paths), format, columns or {}, first)
     rejects = [item for item in tally.items() if isinstance(item, Rejected)]
     told = [{"file": r.file, "line": r.line, "field": r.field, "reason": r.reason} for r in rejects]
-    return {**tally.facts(), "rejects": told, "warnings": tally.warnings()}
+    return {**tally.facts(), "rejects": told, "warnings": [*_elsewhere(paths), *tally.warnings()]}
+
+
+def _elsewhere(paths: Sequence[Path]) -> list[dict[str, Any]]:
+    """A warning that tells what a catalogue of another tool names and is not read."""
+    missing = sources.elsewhere(paths)
+    if not missing:
+        return []
+    more = "; …" if len(missing) > _TOLD else ""
+    message = f"{len(missing):,} parts of the catalogue are not read: {'; '.join(missing[:_TOLD])}{more}"
+    return [{"kind": "elsewhere", "count": len(missing), "message": message, "examples": missing}]
 
 
 def split_of(group: str, valid: float, test: float, salt: str = "") -> Split:
@@ -149,7 +159,7 @@ class _Tally:
     """Counts over the records and rejects of a source, as they pass by."""
 
     def __init__(
-        self, files: Sequence[sources.Named], format: str | None, columns: Mapping[str, str], first: int | None
+        self, files: Sequence[tuple[str, Path]], format: str | None, columns: Mapping[str, str], first: int | None
     ) -> None:
         self._files, self._columns, self._first = files, columns, first
         self._formats = readers.formats_of(files, format, columns)
@@ -213,7 +223,10 @@ def _work(shop: Workshop, spec: ParseSpec, source: Source, against: Sequence[Pat
     if tally.rejects and not tally.facts()["questions"]:
         raise readers.nothing_read(", ".join(map(str, source.paths)), tally.rejects)
     read = [{"name": file.name, "sha256": file.sha256, "bytes": file.bytes} for file in source.files]
-    return Result({**tally.facts(), **facts, "sources": read, "warnings": tally.warnings()}, identity)
+    return Result(
+        {**tally.facts(), **facts, "sources": read, "warnings": [*_elsewhere(source.paths), *tally.warnings()]},
+        identity,
+    )
 
 
 def _evaluation(sets: Sequence[Path]) -> Iterator[Record]:
