@@ -213,12 +213,14 @@ def diff(first: RunName, second: RunName, recipe: HomeOf = None, json: Json = Fa
 @app.command()
 def results(
     run: RunName,
-    form: Annotated[str, typer.Option("--as", metavar="FORM", help="lm-eval, inspect or rows.", show_default=False)],
+    form: Annotated[
+        str, typer.Option("--as", metavar="FORM", help="lm-eval, inspect, evalscope or rows.", show_default=False)
+    ],
     out: Annotated[Path | None, typer.Option(help="The folder to make; RUN-FORM here by default.")] = None,
     recipe: HomeOf = None,
     json: Json = False,
 ) -> None:
-    """Write a run's evaluation for lm-evaluation-harness, Inspect or `ponens verdict`."""
+    """Write a run's evaluation for lm-evaluation-harness, Inspect, EvalScope or `ponens verdict`."""
     evaluated.results(run, form, out, recipe, json=json)
 
 

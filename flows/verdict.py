@@ -92,8 +92,8 @@ def _write(path: Path, found: Comparison) -> None:
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(page(found, ["ponens", *sys.argv[1:]]), "utf-8")
-    except OSError as error:
-        raise UsageError(f"{path} cannot be written", seen=error.strerror, expected="a path for a page") from None
+    except (OSError, ValueError) as error:
+        raise UsageError(f"{path} cannot be written", seen=str(error), expected="a path for a page") from None
 
 
 def _gate(found: Comparison, fail_on: str) -> None:
@@ -111,7 +111,7 @@ def _gate(found: Comparison, fail_on: str) -> None:
 
 def _shown(found: Comparison) -> None:
     for one in found.overall or found.tasks:
-        of = f" on {one.name}" if not found.overall and one.name else ""
+        of = f" on {one.name}" if one.name else ""
         word = one.judged.word
         than = {"better": "better than", "worse": "worse than", "cannot tell": "not told apart from"}[word]
         stdout.print(

@@ -2,11 +2,14 @@
 
     write(run, "lm-eval", out)   out/SUBJECT/results_TIME.json, out/SUBJECT/samples_NAME_TIME.jsonl
     write(run, "inspect", out)   out/SUBJECT.json, which `inspect view` opens
-    write(run, "rows", out)      out/SUBJECT.jsonl: what `ponens verdict` reads
+    write(run, "evalscope", out) out/SUBJECT/reviews, predictions and reports
+    write(run, "rows", out)      out/SUBJECT.jsonl
 
-One subject is the base or an adapter. The forms are those of lm-eval 0.4 and of Inspect's log version 2. The
-figure both get is the accuracy of the majority vote, or of the only reply, with its standard error clustered by
-problem: Miller (2024), "Adding error bars to evals", arXiv 2411.00640, equation 4. Of dialogues it is the share
+`ponens verdict` reads each of them again, with the same figures.
+
+One subject is the base or an adapter. The forms are those of lm-eval 0.4, of Inspect's log version 2 and of EvalScope
+1. The figure all get is the accuracy of the majority vote, or of the only reply; the first two have its standard error
+clustered by problem: Miller (2024), "Adding error bars to evals", arXiv 2411.00640, equation 4. Of dialogues it is the share
 that is right by their scorer; a row's answer is then what became of the reply, its key "right".
 """
 
@@ -129,7 +132,7 @@ def _lm_eval_row(number: int, one: Answer, by: str) -> Row:
         "target": one.target,
         "arguments": {"gen_args_0": {"arg_0": prompt}},
         "resps": [[reply["text"] for reply in one.replies]],
-        "filtered_resps": [one.said],
+        "filtered_resps": ["[invalid]" if one.answer is None else one.said],  # as lm-eval's own filters write it
         "filter": by,
         "metrics": ["acc"],
         "doc_hash": digest(doc),
@@ -205,12 +208,71 @@ def _inspect_sample(task: Task, one: Answer) -> Row:
         "scores": {
             task.filter: {
                 "value": "C" if one.right else "I",
-                "answer": one.said,
+                "answer": "" if one.answer is None else one.said,
                 "explanation": f"votes {', '.join(vote or '–' for vote in one.votes)}",
             }
         },
         "metadata": {"group": one.group, "source_id": one.source_id},
     }
+
+
+def _evalscope(task: Task, folder: Path) -> None:
+    subject, name = task.subject, task.name
+    model = _plain(subject.name)
+    place = folder / model
+    for part in ("reviews", "predictions", "reports"):
+        (place / part / model).mkdir(parents=True)
+    share, _ = task.accuracy()
+    _lines(place / "reviews" / model / f"{name}_default.jsonl", [_review(n, one) for n, one in enumerate(task.answers)])
+    predictions = [_prediction(model, n, one) for n, one in enumerate(task.answers)]
+    _lines(place / "predictions" / model / f"{name}_default.jsonl", predictions)
+    n = len(task.answers)
+    subset = {"name": "default", "score": share, "num": n}
+    metric = {"identity": {"name": "accuracy", "aggregation": "mean", "dimensions": {}}, "num": n, "score": share,
+              "categories": [{"name": ["default"], "num": n, "score": share, "subsets": [subset]}]}  # fmt: skip
+    report = {
+        "schema_version": 2,
+        "name": f"{model}@{name}",
+        "dataset_name": name,
+        "model_name": model,
+        "metrics": [metric],
+    }
+    write_json(place / "reports" / model / f"{name}.json", report)
+
+
+def _review(number: int, one: Answer) -> Row:
+    said = "" if one.answer is None else one.said
+    score = {
+        "value": {"accuracy": float(one.right)},
+        "status": "success",
+        "extracted_prediction": said,
+        "prediction": one.replies[0]["text"] if one.replies else said,
+        "explanation": f"votes {', '.join(vote or '–' for vote in one.votes)}",
+        "metadata": {},
+        "main_score_name": "accuracy",
+    }
+    metadata = {"id": one.id, "group": one.group, "source_id": one.source_id}
+    return {
+        "index": number,
+        "target": [one.target],
+        "messages": [message.dict() for message in one.messages],
+        "sample_score": {
+            "score": score,
+            "sample_id": number,
+            "group_id": number,
+            "generation_index": 0,
+            "sample_metadata": metadata,
+        },
+    }
+
+
+def _prediction(model: str, number: int, one: Answer) -> Row:
+    choices = [
+        {"message": {"role": "assistant", "content": reply["text"]}, "stop_reason": _REASONS[reply["finish"]]}
+        for reply in one.replies
+    ]
+    asked = [message.dict() for message in one.messages]
+    return {"index": number, "model": model, "model_output": {"model": model, "choices": choices}, "messages": asked}
 
 
 def _model_args(task: Task) -> Row:
@@ -226,4 +288,9 @@ def _lines(path: Path, rows: Sequence[Row]) -> None:
     path.write_bytes(b"".join(orjson.dumps(row) + b"\n" for row in rows))
 
 
-FORMS: dict[str, Callable[[Task, Path], None]] = {"lm-eval": _lm_eval, "inspect": _inspect, "rows": _rows}
+FORMS: dict[str, Callable[[Task, Path], None]] = {
+    "lm-eval": _lm_eval,
+    "inspect": _inspect,
+    "evalscope": _evalscope,
+    "rows": _rows,
+}

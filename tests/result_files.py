@@ -16,7 +16,7 @@ from storage.evaluations.files import _zipfile
 
 KEYS = "ABCDABCDABCDABCD"
 A = ["AAA", "CCC", "CAC", "ADA", "AAA", "BBC", "DDD", "D-D", "BBA", "---", "CCC", "B-C", "DDA", "B-B", "AAC", "DDD"]
-B = ["AAA", "BBB", "CCC", "DDD", "AAA", "BBB", "ACC", "DDD", "AAB", "BB-", "CCC", "DDA", "AA-", "BBC", "---", "DDD"]
+B = ["AAA", "BBB", "CCC", "DDD", "AAA", "BBB", "CCC", "DDD", "AAB", "BB-", "CCC", "DDA", "AA-", "BBC", "---", "DDD"]
 Row = dict[str, Any]
 Writer = Callable[[Path, Sequence[str], random.Random], Path]
 

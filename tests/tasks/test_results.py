@@ -121,7 +121,7 @@ def test_an_inspect_log_holds_each_question_with_its_score(home: Home, tmp_path:
     scores = {s["id"]: s["scores"]["majority-vote"] for s in found["samples"]}
 
     assert (2, "success", 40) == (found["version"], found["status"], found["results"]["total_samples"])
-    assert ("I", None) == (scores[ASKED[0].id]["value"], scores[ASKED[0].id]["answer"])
+    assert ("I", "") == (scores[ASKED[0].id]["value"], scores[ASKED[0].id]["answer"])
     assert ("C", KEYS[1]) == (scores[ASKED[1].id]["value"], scores[ASKED[1].id]["answer"])
     inspect = pytest.importorskip("inspect_ai.log", reason="inspect_ai is not installed")
     assert 40 == len(inspect.read_eval_log(str(tmp_path / "log" / "logic-1.json")).samples)
