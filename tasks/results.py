@@ -9,8 +9,8 @@
 
 One subject is the base or an adapter. The forms are those of lm-eval 0.4, of Inspect's log version 2 and of EvalScope
 1. The figure all get is the accuracy of the majority vote, or of the only reply; the first two have its standard error
-clustered by problem: Miller (2024), "Adding error bars to evals", arXiv 2411.00640, equation 4. Of dialogues it is the share
-that is right by their scorer; a row's answer is then what became of the reply, its key "right".
+clustered by problem: Miller (2024), "Adding error bars to evals", arXiv 2411.00640, equation 4. Of dialogues it is
+the share that is right by their scorer; a row's answer is then what became of the reply, its key "right".
 """
 
 from __future__ import annotations
