@@ -55,18 +55,20 @@ class Asked:
     def expected(self, runs: Runs, place: int) -> Expected | None:
         """All answers on one database; None where they rest on chance in another way."""
         plain = runs(self.query.text, place).rows
-        found = self._of(self.text, runs, place) if self.known else None
-        if found is None or not found.allows(plain):
+        if not self.known or runs(self.text, place).failure:
+            return self._seen(plain, runs(self.query.text, place, turned=True).rows)
+        found = self._of(self.text, runs, place)
+        if found is not None and not found.allows(plain):
             return self._seen(plain, runs(self.query.text, place, turned=True).rows)
         for form, turned in ((self.low, False), (self.high, True)):
             if form:
                 other = self._of(form, runs, place, turned=turned)
-                if other is None or not other.equals(found):
+                if other is None or found is None or not other.equals(found):
                     return None
         return found
 
     def _of(self, sql: str, runs: Runs, place: int, *, turned: bool = False) -> Expected | None:
-        """All answers that the rows of a form stand for; None where it fails."""
+        """All answers that the rows of a form stand for; None where it fails or they rest on chance."""
         answer = runs(sql, place, turned=turned)
         if answer.failure:
             return None

@@ -42,6 +42,8 @@ class Clues:
     sometimes: set[Place] = field(default_factory=set)  # counted by count(column): NULL in a database or two
     always: set[Place] = field(default_factory=set)  # one NULL would empty a NOT IN
     grouped: set[Place] = field(default_factory=set)
+    repeated: set[Place] = field(default_factory=set)  # what HAVING counts rows of
+    size: int = 0  # the most rows that a group is asked to have
     joined: list[tuple[Place, Place]] = field(default_factory=list)
     tables: set[str] = field(default_factory=set)
 
@@ -62,7 +64,13 @@ def clues(trees: Iterable[exp.Query], schema: Schema) -> Clues:
             if not isinstance(clock, exp.Anonymous) or clock.name.lower() in _CLOCKS:
                 found.dated |= {p for c in clock.find_all(exp.Column) if (p := names.place(c)) is not None}
         for group in tree.find_all(exp.Group):
-            found.grouped |= {p for c in group.find_all(exp.Column) if (p := names.place(c)) is not None}
+            places = {p for c in group.find_all(exp.Column) if (p := names.place(c)) is not None}
+            found.grouped |= places
+            having = group.parent.args.get("having") if group.parent else None
+            if having is not None and having.find(exp.Count):
+                found.repeated |= places
+                asked = [int(n.name) for n in having.find_all(exp.Literal) if n.is_int and len(n.name) < 4]
+                found.size = max([found.size, *asked])
         for count in tree.find_all(exp.Count):
             if place := names.place(count.this) if isinstance(count.this, exp.Column) else None:
                 found.sometimes.add(place)

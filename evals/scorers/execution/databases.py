@@ -22,6 +22,7 @@ Value = int | float | str | None
 _WORDS = ("Amber", "Birch", "Cedar", "Dune", "Ember", "Fjord", "Grove", "Heath", "Islet", "Juniper", "Kelp", "Maple")
 _BEGINS_AS_DAY = re.compile(r"(?P<year>(?:19|20)\d\d)-?(?:(?P<month>\d\d)-?)?%")
 _MONTH = re.compile(r"%-(\d\d)-%|_{4}-(\d\d)%")
+_LARGEST = 100  # rows that a group is given because a query asks for so many
 _WHEN = ("date", "time", "day", "created", "birth")
 
 
@@ -63,9 +64,10 @@ class _Maker:
         self.of = {(t.name.lower(), c.name.lower()): c for t in self.tables for c in t.columns}
         self.keys = {(t.name.lower(), t.key) for t in schema.tables if t.key}
         self.owners = _owners(schema)
+        self.owners -= {place for place in clue.repeated if self._refers_by(place)}
         self.classes = _classes(schema, clue, self.owners, self.of)
         self.parents = self.draw.randint(6, 12)
-        self.children = self.draw.randint(24, 48)
+        self.children = max(self.draw.randint(24, 48), 4 * min(clue.size + 2, _LARGEST))
         self.pools: dict[Place, list[Value]] = {}
 
     def data(self) -> Data:
@@ -102,6 +104,12 @@ class _Maker:
     def _refers(self, place: Place) -> bool:
         """Whether a column refers to a key that is here."""
         return any(q in self.owners and q != place and self.classes[q] == self.classes[place] for q in self.of)
+
+    def _refers_by(self, place: Place) -> bool:
+        """Whether a stated key is one of several columns, for a query that counts its rows joins it to the real one."""
+        pairs = [*self.clue.joined, *((b, a) for a, b in self.clue.joined)]
+        others = (b for a, b in pairs if a == place and b in self.owners and b[0] != place[0])
+        return any(key == "id" or _likeness(table, key) > _likeness(*place) for table, key in others)
 
     def _nowhere(self, place: Place, index: int) -> Value:
         """A value that no key has."""

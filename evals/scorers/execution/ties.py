@@ -30,9 +30,10 @@ class Whole:
     keys: Sequence[int]
     skip: int
     take: int | None
+    distinct: bool = False
 
-    def expected(self, rows: Rows) -> Expected:
-        """All answers of the query, from the rows of this one."""
+    def expected(self, rows: Rows) -> Expected | None:
+        """All answers of the query, from the rows of this one; None where a DISTINCT row stands at several places."""
         classes: list[list[Sequence[object]]] = []
         before: object = None
         for row in rows:
@@ -42,6 +43,8 @@ class Whole:
                 classes.append([])
             classes[-1].append(row[:end])
             before = key
+        if self.distinct and len({tuple(row) for kin in classes for row in kin}) < len(rows):
+            return None
         return Expected(classes, self.skip, self.take)  # type: ignore[arg-type]
 
 
@@ -56,19 +59,20 @@ def whole(tree: exp.Query) -> Whole | None:
     changed.set("offset", None)
     keys: list[int] = []
     added: list[exp.Expr] = []
-    plain = isinstance(changed, exp.Select) and not changed.args.get("distinct")
+    plain = isinstance(changed, exp.Select)
     for term in order.expressions if order else []:
         place = _place(term.this, changed)
         if plain:
             added.append(_key(term.this, changed, place))
         elif place is None:
-            return None  # sorted by what it does not give: a query of this form cannot give it
+            return None  # a UNION that is sorted by what cannot be told
         else:
             keys.append(place)
     if added and isinstance(changed, exp.Select):
         changed.select(*added, append=True, copy=False)
     skip = offset if isinstance(offset, int) else 0
-    return Whole(changed, len(added), keys, skip, limit if isinstance(limit, int) and limit >= 0 else None)
+    take = limit if isinstance(limit, int) and limit >= 0 else None
+    return Whole(changed, len(added), keys, skip, take, distinct=bool(changed.args.get("distinct")))
 
 
 def settled(tree: exp.Query, schema: Schema, *, high: bool) -> exp.Query | None:
