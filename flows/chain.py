@@ -30,7 +30,7 @@ def chain(recipe: Recipe, do: Do, home: Path) -> None:
     snapshot = do(assemble.step(recipe.assemble, parsed, rationales, recipe.kind, **about))
     adapter = do(train.step(recipe.train, recipe.name, snapshot, resolved(recipe)))
     verdict = do(
-        evaluate.step(recipe.evaluate, recipe.train, parsed, adapter, rendering=recipe.train.wish, kind=recipe.kind)
+        evaluate.step(recipe.evaluating, recipe.train, parsed, adapter, rendering=recipe.train.wish, kind=recipe.kind)
     )
     made = [parsed, *([rationales] if rationales else []), snapshot, adapter, verdict]
     do(report.step(recipe.report, resolved(recipe), made))
@@ -42,7 +42,7 @@ def compare(recipe: Recipe, do: Do, home: Path, adapters: Sequence[str]) -> None
     named = candidates.named(home, adapters)
     base, wish = recipe.base or candidates.base(home, named), recipe.train.wish if recipe.train else None
     parsed = _parsed(recipe, do, home)
-    verdict = do(evaluate.step(recipe.evaluate, base, parsed, *named, rendering=wish, kind=recipe.kind))
+    verdict = do(evaluate.step(recipe.evaluating, base, parsed, *named, rendering=wish, kind=recipe.kind))
     do(report.step(recipe.report, resolved(recipe), [parsed, verdict]))
 
 
@@ -51,7 +51,7 @@ def measure(recipe: Recipe, do: Do, home: Path) -> None:
     recipe = local(recipe, home)
     base = _named(recipe.base)
     parsed = _parsed(recipe, do, home)
-    measured = do(evaluate.step(recipe.evaluate, base, parsed, kind=recipe.kind))
+    measured = do(evaluate.step(recipe.evaluating, base, parsed, kind=recipe.kind))
     do(report.step(recipe.report, resolved(recipe), [parsed, measured]))
 
 
@@ -62,7 +62,7 @@ def contest(recipe: Recipe, do: Do, home: Path, adapters: Sequence[str]) -> list
     """
     recipe = local(recipe, home)
     asked = _gate_set(recipe, do, home)
-    spec = recipe.evaluate.model_copy(update={"on_mismatch": "warn"})
+    spec = recipe.evaluating.model_copy(update={"on_mismatch": "warn"})
     found, wish = [], recipe.train.wish if recipe.train else None
     for one in candidates.named(home, adapters):
         base = candidates.stated(home, one) or recipe.base or candidates.base(home, [one])
@@ -78,7 +78,7 @@ def again(recipe: Recipe, do: Do, home: Path, asked: Recipe, champion: str | Non
     recipe, asked = local(recipe, home), local(asked, home)
     named = candidates.named(home, [champion] if champion else [])
     base = _named((candidates.stated(home, named[0]) if named else None) or recipe.base or asked.base)
-    spec = asked.evaluate.model_copy(update={"on_mismatch": "warn", "seed": asked.evaluate.seed + seed})
+    spec = asked.evaluating.model_copy(update={"on_mismatch": "warn", "seed": asked.evaluate.seed + seed})
     wish = recipe.train.wish if recipe.train else None
     parsed = _parsed(asked, do, home)
     return do(evaluate.step(spec, base, parsed, *named, rendering=wish, kind=asked.kind, round=round))

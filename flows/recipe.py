@@ -22,6 +22,7 @@ from typing import Any, Literal, TypeVar, get_args
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from flows import recipe_errors, unread
+from storage import sqlite_files
 from storage.dialogues import Kind
 from storage.records import UsageError
 from storage.remote import is_url
@@ -39,7 +40,14 @@ from tasks.serving.spec import ServeSpec
 from tasks.training.spec import TrainSpec
 
 Spec = TypeVar("Spec", bound=BaseModel)
-_PATHS = (("parse", "path"), ("parse", "against"), ("promote", "gate"), ("reeval", "sets"), ("reason", "price_file"))
+_PATHS = (
+    ("evaluate", "databases_at"),
+    ("parse", "path"),
+    ("parse", "against"),
+    ("promote", "gate"),
+    ("reeval", "sets"),
+    ("reason", "price_file"),
+)
 StepName = Literal["puzzles", "parse", "reason", "assemble", "train", "evaluate", "report", "promote"]
 
 
@@ -131,6 +139,16 @@ class Recipe(BaseModel):
         """The files that candidates are judged on; none if it is the test split."""
         gate = self.promote.gate if self.promote else SPLIT
         return [] if gate == SPLIT else [gate] if isinstance(gate, str) else gate
+
+    @property
+    def evaluating(self) -> EvaluateSpec:
+        """[evaluate], with the folders of real databases that lie beside the rows where it names none."""
+        if self.kind != "sql" or self.evaluate.databases_at is not None:
+            return self.evaluate
+        path = self.parse.path
+        rows = [*([path] if isinstance(path, str) else path or []), *self.gate]
+        roots = sqlite_files.beside(Path(one).expanduser() for one in rows if not is_url(one))
+        return self.evaluate.model_copy(update={"databases_at": [str(root) for root in roots] or None})
 
     @property
     def parsing(self) -> ParseSpec:

@@ -164,7 +164,9 @@ def step(
         name="evaluate",
         code=(__name__, "tasks.sampler", *(() if kind == "choice" else SCORING)),
         settings=settings,
-        inputs={"questions": of(questions), "base_model": base} | dict(zip(names, digests, strict=True)),
+        inputs={"questions": of(questions), "base_model": base}
+        | dict(zip(names, digests, strict=True))
+        | (spec.fingerprint() if kind == "sql" else {}),
         work=work,
         shelf="evaluations",
         tables={"samples": SAMPLES, "ballots": BALLOTS} if kind == "choice" else {"scores": SCORES},

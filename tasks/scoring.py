@@ -143,7 +143,7 @@ class Contest:
         with _crew(self.kind, self.sql, self.lean) as (name, crew):
             found = _by_scorer(asked, replies, crew, PROMPTS[self.kind].read, shop)
         base, *adapters = (s.name for s in self.order.subjects)
-        about = self.sql.facts() if self.kind == "sql" else {}
+        about = self.sql.facts(asked.values()) if self.kind == "sql" else {}
         return {a: (found[base], found[a]) for a in adapters} or {base: (found[base], {})}, {"scorer": name, **about}
 
 

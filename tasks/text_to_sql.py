@@ -1,15 +1,28 @@
-"""How a recipe has SQL scored: whose SQL it is, on which databases, by which metric."""
+"""How a recipe has SQL scored: whose SQL it is, on which databases, by which metric.
+
+Real databases are asked as well as generated ones where they lie beside the rows (`storage.sqlite_files`) or where
+[evaluate] databases_at says.
+"""
 
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Iterable, Sequence
 from contextlib import ExitStack
-from typing import Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from evals.scorers.base import DialectName, Metric, Scorer
+from evals.scorers.base import DialectName, Metric
+from storage import sqlite_files
+from storage.dialogues import Dialogue
+
+if TYPE_CHECKING:
+    from evals.scorers.execution.databases import File
+    from evals.scorers.sql import SqlScorer
+    from tasks.sandbox.runner import Limits
 
 
 class SqlSpec(BaseModel):
@@ -26,22 +39,60 @@ class SqlSpec(BaseModel):
     )
     databases: int = Field(6, ge=1, le=50, description="For text-to-SQL: databases that a question's queries run on.")
 
+    databases_at: str | list[str] | None = Field(
+        None,
+        description="For text-to-SQL: folders of real databases, NAME/NAME.sqlite in each; by default those beside the "
+        "rows, as Spider and BIRD lay them.",
+    )
+
     @property
     def sql_settings(self) -> dict[str, Any]:
-        """What shapes the scores of SQL."""
-        return {name: getattr(self, name) for name in SqlSpec.model_fields}
+        """What shapes the scores of SQL, real databases aside."""
+        return {"dialect": self.dialect, "metric": self.metric, "databases": self.databases}
 
-    def scorers(self, stack: ExitStack, count: int) -> Sequence[Scorer]:
-        """So many scorers, each with a sandbox of its own that the stack ends."""
+    @property
+    def roots(self) -> list[Path]:
+        """The folders of real databases."""
+        given = [self.databases_at] if isinstance(self.databases_at, str) else self.databases_at or []
+        return [Path(root) for root in given]
+
+    def fingerprint(self) -> dict[str, str]:
+        """What stands for the real databases among a step's inputs; nothing where there are none."""
+        return {"databases": sqlite_files.fingerprint(self.roots)} if self.roots and self.dialect == "sqlite" else {}
+
+    def scorers(self, stack: ExitStack, count: int) -> Sequence[SqlScorer]:
+        """So many scorers, each with sandboxes of its own that the stack ends."""
         from evals.scorers.sql import SqlScorer  # brings a parser along: not for a plan
         from tasks.sandbox.runner import Sandbox
 
+        real = bool(self.roots) and self.dialect == "sqlite"
         return [
-            SqlScorer(stack.enter_context(Sandbox(engine=self.dialect)), self.databases, self.dialect, self.metric)
+            SqlScorer(
+                stack.enter_context(Sandbox(engine=self.dialect)),
+                self.databases,
+                self.dialect,
+                self.metric,
+                self._files,
+                stack.enter_context(Sandbox(_real())) if real else None,
+            )
             for _ in range(count)
         ]
 
-    def facts(self) -> dict[str, Any]:
-        """What an evaluation says of how SQL was scored."""
+    def facts(self, dialogues: Iterable[Dialogue]) -> dict[str, Any]:
+        """What an evaluation says of how its SQL was scored, and of how many questions on which real databases."""
         engine = f"SQLite {sqlite3.sqlite_version}" if self.dialect == "sqlite" else "DuckDB"
-        return {"sql": {"dialect": self.dialect, "engine": engine, "metric": self.metric}}
+        asked = Counter(str(d.about.get("db_id", "")) for d in dialogues)
+        real = {name: count for name, count in sorted(asked.items()) if self.roots and self._files(name)}
+        return {"sql": {"dialect": self.dialect, "engine": engine, "metric": self.metric, "real": real}}
+
+    def _files(self, name: str) -> Sequence[File]:
+        from evals.scorers.execution.databases import File
+
+        return [File(str(path.resolve())) for path in sqlite_files.named(self.roots, name)]
+
+
+def _real() -> Limits:
+    """What a query may take on a real database: BIRD's 30 seconds, and results of a hundred thousand rows."""
+    from tasks.sandbox.runner import Limits
+
+    return Limits(seconds=30, memory=1 << 30, rows=100_000, bytes=128 << 20)

@@ -31,8 +31,8 @@ class Execute(Protocol):
 class Runs:
     """Answers of queries on some databases, and on the same with their rows turned round."""
 
-    def __init__(self, execute: Execute, databases: Sequence[Database]) -> None:
-        self._execute = execute
+    def __init__(self, execute: Execute, databases: Sequence[Database], *, real: bool = False) -> None:
+        self._execute, self.real = execute, real
         self._databases = [*databases, *(one.turned() for one in databases)]
         self._found: dict[tuple[str, int], Answer] = {}
         self.count = len(databases)
