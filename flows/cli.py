@@ -92,8 +92,9 @@ def run(
 
 @app.command()
 def plan(recipe: RecipePath, changes: Change = [], refresh: Refresh = [], json: Json = False) -> None:
-    """Say which steps would run, and why."""
-    commands.plan(recipe, changes, refresh, json=json)
+    """Say which steps would run and why, and what would go wrong; exit code 2 if a step would surely fail."""
+    if not commands.plan(recipe, changes, refresh, json=json):
+        raise typer.Exit(2)
 
 
 @app.command()
@@ -248,12 +249,15 @@ def mlflow(
 @app.command()
 def doctor(
     deep: Annotated[bool, typer.Option("--deep", help="Read every artifact, byte for byte.")] = False,
-    recipe: HomeOf = None,
+    recipe: Annotated[
+        Path | None, typer.Option(help="A recipe: parse its source, look at all that its run needs, ask nothing.")
+    ] = None,
+    changes: Change = [],
     json: Json = False,
 ) -> None:
-    """Say what this machine and a home can do, and how to mend what is missing; exit code 0 if all is well."""
-    if not commands.doctor(recipe, deep=deep, json=json):
-        raise typer.Exit(1)
+    """Say what this machine, a home and a recipe's run can do; exit code 0 if all is well, 2 if a step would fail."""
+    if code := commands.doctor(recipe, changes, deep=deep, json=json):
+        raise typer.Exit(code)
 
 
 def main(arguments: list[str] | None = None) -> None:

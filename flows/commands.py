@@ -17,6 +17,8 @@ from storage.records import PonensError, UsageError
 
 if TYPE_CHECKING:
     from flows import recipe as recipes
+    from storage.checkup import Finding
+    from tasks.step import Secret
 
 
 def run(
@@ -70,18 +72,24 @@ def preview(path: Path, changes: Sequence[str], refresh: Sequence[str], rows: in
     look(chosen, home, _flow(chosen, home, refresh, "assemble", changes)["dataset"]["snapshot"], rows, json=json)
 
 
-def plan(path: Path, changes: Sequence[str], refresh: Sequence[str], *, json: bool) -> None:
-    """Print one line a step: cached or will_run, and why."""
+def plan(path: Path, changes: Sequence[str], refresh: Sequence[str], *, json: bool) -> bool:
+    """Print a line a step, cached or will_run and why, and what would go wrong; False if something surely would."""
+    from flows.plan import look
     from flows.plan import plan as forecast
 
     _known_steps(refresh)
-    forecasts = forecast(_load(path, changes), _home(path), refresh)
+    chosen, home = _load(path, changes), _home(path)
+    forecasts = forecast(chosen, home, refresh)
+    wrong = [seen for seen in look(chosen, home, forecasts, _secret()) if seen.error]
     if json:
-        show.emit({"steps": [{"name": f.name, "status": f.status, "why": f.why} for f in forecasts]})
-        return
-    for f in forecasts:
-        mark = "[cyan]·[/] cached  " if f.status == "cached" else "[yellow]▸[/] will run"
-        stdout.print(f"{mark} {f.name:<9} {escape(f.why)}", soft_wrap=True)
+        steps = [{"name": f.name, "status": f.status, "why": f.why} for f in forecasts]
+        show.emit({"steps": steps, "wrong": [seen.finding().dict() for seen in wrong]})
+    else:
+        for f in forecasts:
+            mark = "[cyan]·[/] cached  " if f.status == "cached" else "[yellow]▸[/] will run"
+            stdout.print(f"{mark} {f.name:<9} {escape(f.why)}", soft_wrap=True)
+        show.findings([seen.finding() for seen in wrong])
+    return not any(seen.sure for seen in wrong)
 
 
 def parse(
@@ -185,21 +193,39 @@ def sql(query: str, recipe: Path | None, *, json: bool) -> None:
         show.rows(rows)
 
 
-def doctor(recipe: Path | None, *, deep: bool, json: bool) -> bool:
-    """What this machine and a home can do, and how to mend what is missing; whether all is well."""
+def doctor(recipe: Path | None, changes: Sequence[str], *, deep: bool, json: bool) -> int:
+    """What this machine and a home can do, and what a recipe's run would come to; the exit code.
+
+    0: all is well, 1: the machine or the home is not, 2: a step of the recipe would fail.
+    """
     from flows.doctor import examine
 
-    findings = examine(Home.beside(recipe), deep=deep)
-    well = all(f.ok for f in findings)
+    home = Home.beside(recipe)
+    dry: list[Finding] = []
+    if recipe is not None:
+        from flows.plan import examine as look
+
+        dry = [seen.finding() for seen in look(_load(recipe, changes), home, _secret())]
+    machine = examine(home, deep=deep)
+    code = 2 if not all(f.ok for f in dry) else 0 if all(f.ok for f in machine) else 1
     if json:
-        show.emit({"ok": well, "checks": [f.dict() for f in findings]})
-        return well
-    for f in findings:
-        mark = "[red]✗[/]" if not f.ok else "[cyan]·[/]" if f.mend else "[green]✓[/]"
-        stdout.print(f"{mark} {f.name:<17} {escape(f.found)}", soft_wrap=True)
-        if f.mend:
-            stdout.print(f"  {'':<17} [dim]next: {escape(f.mend)}[/]", soft_wrap=True)
-    return well
+        more = {"recipe": [f.dict() for f in dry]} if recipe is not None else {}
+        show.emit({"ok": code == 0, "checks": [f.dict() for f in machine], **more})
+        return code
+    show.findings(machine)
+    if dry:
+        stdout.print(f"\n[bold]{escape(str(recipe))}[/]")
+        show.findings(dry)
+    return code
+
+
+def _secret() -> Secret:
+    """Where keys are: the environment, and Prefect's blocks where a server is named."""
+    if not os.environ.get("PREFECT_API_URL"):
+        return os.environ.get
+    from flows.run import secret
+
+    return secret
 
 
 def _flow(

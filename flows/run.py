@@ -19,7 +19,8 @@ from prefect.cache_policies import NO_CACHE
 from prefect.client.schemas.objects import State
 from prefect.states import Completed
 
-from flows import artifacts
+from flows import artifacts, dry_run
+from flows.bases import local
 from flows.chain import Do, chain
 from flows.recipe import Recipe, resolved
 from flows.screen import Screen
@@ -29,7 +30,9 @@ from storage.home import Home
 from storage.records import PonensError, Receipt
 from tasks import model_card
 from tasks.rationales import PAGE
-from tasks.step import Progress, Step, log, run_step
+from tasks.step import Progress, Step, log, remembered, run_step
+
+_CHEAP = ("puzzles", "parse", "assemble", "report")
 
 
 class _Reached(Exception):
@@ -50,6 +53,7 @@ class Run:
     steps: list[dict[str, Any]] = field(default_factory=list)
     promotion: dict[str, Any] | None = None
     known: warehouse.Known = frozenset()
+    looked: bool = False
 
     def go(self, through: Callable[[Recipe, Do, Path], None] = chain) -> dict[str, Any]:
         """Run a chain; the summary that `ponens run --json` prints. Whatever a step raises passes through.
@@ -79,6 +83,7 @@ class Run:
 
     def do(self, step: Step) -> Receipt:
         """Do one step as a Prefect task of its name."""
+        self._look_ahead(step)
         made: list[tuple[Receipt, Literal["ran", "cached"]]] = []
 
         def work(tell: Progress) -> State[None]:
@@ -95,6 +100,17 @@ class Run:
         if step.name == self.until:
             raise _Reached
         return receipt
+
+    def _look_ahead(self, step: Step) -> None:
+        """Before the first step that costs something, refuse what this run is sure to end with."""
+        if self.looked or step.name in _CHEAP or (remembered(step, self.home) and step.name not in self.refresh):
+            return
+        self.looked = True
+        steps = self.recipe.steps
+        ahead = steps[steps.index(step.name) : steps.index(self.until) + 1 if self.until else None]
+        dry_run.refuse(
+            dry_run.Dry(local(self.recipe, self.home.root), self.home, self.receipts.get("parse"), {}, secret), ahead
+        )
 
     def promote(self) -> None:
         """Let the gate decide on this run's adapter, as the task that is last; a refusal is an outcome, no failure."""

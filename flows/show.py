@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import sys
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import orjson
 from rich.console import Console
@@ -13,6 +13,9 @@ from rich.markup import escape
 from rich.table import Table
 
 from evals.rationales import cost_told, told
+
+if TYPE_CHECKING:
+    from storage.checkup import Finding
 
 stdout = Console(highlight=False)
 stderr = Console(stderr=True, highlight=False)
@@ -174,3 +177,12 @@ def promotion(found: Mapping[str, Any]) -> None:
     stdout.print(escape(found["why"]), soft_wrap=True)
     for warning in found["warnings"]:
         stderr.print(f"[yellow]![/] {escape(warning)}", soft_wrap=True)
+
+
+def findings(found: Sequence[Finding]) -> None:
+    """A line a finding, with what to do next below those that are not well."""
+    for one in found:
+        mark = "[red]✗[/]" if not one.ok else "[cyan]·[/]" if one.mend else "[green]✓[/]"
+        stdout.print(f"{mark} {one.name:<17} {escape(one.found)}", soft_wrap=True)
+        if one.mend:
+            stdout.print(f"  {'':<17} [dim]next: {escape(one.mend)}[/]", soft_wrap=True)

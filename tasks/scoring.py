@@ -27,7 +27,7 @@ from evals.alarms import Heard, alarms
 from evals.scored import GREEDY, Scored, alone, answer_of, compare_all, winner
 from evals.scorers import guarded
 from evals.scorers.assignment import AssignmentScorer
-from evals.scorers.base import Scorer
+from evals.scorers.base import Score, Scorer
 from evals.scorers.instruction import InstructionScorer
 from evals.scorers.statement import StatementScorer
 from storage import scores
@@ -170,6 +170,14 @@ def chosen(dialogues: Sequence[Dialogue], limit: int | None) -> list[Dialogue]:
             hint="raise [parse] test, or give a file with more groups",
         )
     return test[:limit]
+
+
+def of_references(dialogues: Sequence[Dialogue], kind: Kind, sql: SqlSpec, lean: Sequence[str]) -> list[Score]:
+    """What the scorer of a kind says of each dialogue's own reference, given as the reply."""
+    with _crew(kind, sql, lean) as (_, crew):
+        texts = [dialogue.messages[-1].content for dialogue in dialogues]
+        pairs = zip(dialogues, texts, strict=True)
+        return [guarded.scored([text], gold, crew[0], PROMPTS[kind].read)[text].score for gold, text in pairs]
 
 
 @contextmanager

@@ -1,0 +1,280 @@
+"""What would go wrong in a run, found before anything is asked, loaded or paid for.
+
+    outlooks(Dry(recipe, home, parsed, forecasts))     a line a thing, in the order of the steps
+    refuse(Dry(recipe, home, parsed, {}), steps)       raises the first that is sure
+
+Each check is one function in `CHECKS`; it looks at files, settings and what is parsed, and sends nothing. What raises a
+PonensError in a check would end the run with it. A check that cannot look says so and ends nothing.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Collection, Iterator
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import Any
+
+from flows.recipe import Recipe
+from storage.checkup import Finding
+from storage.home import Home
+from storage.records import PonensError, Receipt, UsageError
+from tasks.forecast import Forecast
+from tasks.step import Secret
+
+_REFERENCES = 200  # that are scored before a run; the rest are scored with the replies
+_NAMED = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Outlook:
+    """One thing that was looked at for a step: what was seen, and the error that the step would end with, if any.
+
+    `sure` is False of an error that is an estimate; a run is not refused for it. `hint` is what could be better.
+    """
+
+    name: str
+    step: str
+    seen: str
+    error: PonensError | None = None
+    sure: bool = True
+    hint: str = ""
+
+    def finding(self) -> Finding:
+        """It as a line of `ponens doctor`."""
+        error = self.error
+        if error is None:
+            return Finding(self.name, True, self.seen, self.hint)
+        seen = f" ({error.seen})" if error.seen is not None else ""
+        wanted = f"; expected {error.expected}" if error.expected else ""
+        return Finding(
+            self.name,
+            False,
+            f"{self.step} {'would' if self.sure else 'may'} fail: {error.thing}{seen}{wanted}",
+            error.hint,
+        )
+
+
+@dataclass(frozen=True)
+class Dry:
+    """What checks look at. `parsed` is None while the source is not parsed, `forecasts` what a plan said by step."""
+
+    recipe: Recipe
+    home: Home
+    parsed: Receipt | None
+    forecasts: dict[str, Forecast]
+    secret: Secret = os.environ.get
+
+    @cached_property
+    def splits(self) -> dict[str, int]:
+        return dict(self.parsed.facts["splits"]) if self.parsed else {}
+
+
+Check = Callable[[Dry], Iterator[Outlook]]
+
+
+def outlooks(dry: Dry) -> list[Outlook]:
+    """What every check saw, but for steps that are done: those cannot fail."""
+    done = {name for name, told in dry.forecasts.items() if told.status == "cached" and name != "parse"}
+    steps = [step for step in dry.recipe.steps if step not in done]
+    return [seen for name, step, check in CHECKS if step in steps for seen in _looked(name, step, check, dry)]
+
+
+def refuse(dry: Dry, steps: Collection[str]) -> None:
+    """Raise the first error that one of these steps is sure to end with."""
+    for name, step, check in CHECKS:
+        if step in steps and check not in (_price, _memory):
+            for seen in _looked(name, step, check, dry):
+                if seen.error and seen.sure:
+                    raise seen.error
+
+
+def _looked(name: str, step: str, check: Check, dry: Dry) -> list[Outlook]:
+    found: list[Outlook] = []
+    try:
+        for seen in check(dry):
+            found.append(replace(seen, name=name, step=step))
+    except PonensError as error:
+        found.append(Outlook(name, step, "", error))
+    except Exception as error:  # a check is no reason to end a run that would have worked
+        found.append(Outlook(name, step, f"could not be looked at: {type(error).__name__}: {error}"))
+    return found
+
+
+def _said(text: str, *, hint: str = "") -> Outlook:
+    return Outlook("", "", text, hint=hint)
+
+
+def _data(dry: Dry) -> Iterator[Outlook]:
+    if dry.parsed is None:
+        yield _said("not parsed yet", hint="`ponens doctor --recipe RECIPE` parses and looks further")
+        return
+    facts, splits = dry.parsed.facts, dry.splits
+    what = "questions" if dry.recipe.kind == "choice" else "dialogues"
+    dropped = sum(facts.get("dropped", {}).values())
+    lost = f", {facts.get('rejected', 0):,} rows rejected, {dropped:,} dropped"
+    yield _said(f"{sum(splits.values()):,} {what}: {_shares(splits)}{lost}")
+    if dry.recipe.train and not splits.get("train"):
+        raise UsageError(
+            "there is nothing to train on",
+            seen=f"{_shares(splits)} {what}",
+            expected="at least one on the side of training",
+            hint="smaller [parse] valid and test, or another [parse] salt",
+        )
+
+
+def _shares(splits: dict[str, int]) -> str:
+    return ", ".join(f"{count:,} {name}" for name, count in splits.items())
+
+
+def _teacher(dry: Dry) -> Iterator[Outlook]:
+    from tasks.teachers.build import key_name, key_of, model_name
+
+    spec = dry.recipe.reason
+    name = model_name(spec)
+    if spec.max_cost is not None and spec.price is None:
+        raise UsageError(
+            "max_cost needs the model's price",
+            seen=f"no price for {spec.model!r}",
+            expected=f'[reason.prices."{spec.model}"] with `in` and `out` for a million tokens each, or price_file',
+            hint="add the price or leave max_cost away",
+        )
+    if variable := key_name(spec):
+        key_of(variable, f'teacher = "{spec.teacher}"', dry.secret)
+    yield _said(f"{spec.teacher}, {name}")
+
+
+def _asked(dry: Dry) -> Iterator[Outlook]:
+    """Questions that reason can ask."""
+    from storage.questions import Stored
+    from tasks.reason import nothing, wanted
+
+    if dry.parsed is not None:
+        stored = Stored(dry.home, dry.parsed)
+        if next(iter(wanted(stored)), None) is None:
+            raise nothing(stored)
+    return
+    yield
+
+
+def _price(dry: Dry) -> Iterator[Outlook]:
+    if dry.parsed is None:
+        return
+    from storage.ledger import Ledger
+    from storage.questions import Stored
+    from tasks.reason import estimate
+
+    with Ledger(dry.home) as ledger:
+        facts = estimate(dry.recipe.reason, Stored(dry.home, dry.parsed), ledger)
+    most = facts["at_most"]
+    cost = "price unknown" if most["cost"] is None else f"cost {facts['cost'] or 0:.4f} to {most['cost']:.4f}"
+    limit = dry.recipe.reason.max_cost
+    hint = ""
+    if limit is not None and most["cost"] is not None and most["cost"] > limit:
+        hint = f"max_cost = {limit} may be reached: the run then stops, resumably"
+    yield _said(f"{facts['asked']:,} to {most['asked']:,} requests, {facts['from_ledger']:,} known; {cost}", hint=hint)
+
+
+def _base(dry: Dry) -> Iterator[Outlook]:
+    from tasks import models
+
+    base = dry.recipe.base
+    if base is None:
+        return
+    if models.folder(base.base_model) is not None:
+        yield _said(f"{base.base_model} is here")
+        return
+    try:
+        models.snapshot(base.base_model, base.revision)
+        yield _said(f"{base.base_model} is on this machine")
+    except UsageError as error:
+        offline = os.environ.get("HF_HUB_OFFLINE", "0") not in ("0", "")
+        yield Outlook("", "", "", error, sure=offline)
+
+
+def _training(dry: Dry) -> Iterator[Outlook]:
+    """What the step refuses by its settings and its base's files."""
+    from tasks import train
+    from tasks.training import tracking
+
+    spec = dry.recipe.training
+    train.step(spec, dry.recipe.name, Receipt("assemble", "", "", "", {}, {}, 0.0, ""))
+    tracking.check(spec.report_to)
+    yield _said(f"{spec.method}, template {spec.template}, {spec.epochs:g} epochs")
+
+
+def _memory(dry: Dry) -> Iterator[Outlook]:
+    told = dry.forecasts.get("assemble")
+    if told is None or told.status != "cached" or told.receipt is None:
+        yield _said("known once the snapshot is built: `ponens train RECIPE --estimate`")
+        return
+    from tasks.train import estimate
+
+    facts: dict[str, Any] = estimate(dry.recipe.training, dry.home, told.receipt)
+    needed, room = facts["memory"]["total"] / 2**30, facts["room"]
+    said = f"{needed:.1f} GiB on {facts['device']}" + (f" of {room / 2**30:.0f}" if room else "")
+    if facts["fits"] is False:
+        error = PonensError(
+            f"the estimate does not fit on {facts['device']}",
+            seen=f"{needed:.1f} GiB",
+            expected=f"at most {room / 2**30:.1f} GiB",
+            hint="a smaller batch_size or max_length, gradient_checkpointing, or method = qlora",
+        )
+        yield Outlook("", "", said, error, sure=False)
+    else:
+        yield _said(f"{said}, {facts['steps']:,} steps")
+
+
+def _tested(dry: Dry) -> Iterator[Outlook]:
+    """Test questions, and references that a scorer can compare with."""
+    if dry.parsed is None:
+        return
+    recipe, spec = dry.recipe, dry.recipe.evaluate
+    if recipe.kind == "choice":
+        from storage.questions import Stored
+        from tasks.sampling.elections import chosen as questions
+
+        yield _said(f"{len(questions(list(Stored(dry.home, dry.parsed)), spec.limit)):,} test questions with a key")
+        return
+    from storage.dialogue_files import Dialogues
+    from tasks.scoring import chosen, of_references
+
+    asked = chosen(list(Dialogues(dry.home, dry.parsed)), spec.limit)
+    if recipe.kind == "chat":
+        yield _said(f"{len(asked):,} test dialogues; compared by {'a judge' if spec.judge else 'the references loss'}")
+        return
+    scores = of_references(asked[:_REFERENCES], recipe.kind, spec, spec.lean)
+    lost = [score for score in scores if not score.right]
+    reasons = "; ".join(list(dict.fromkeys(score.reason for score in lost))[:_NAMED])
+    if not any(score.counts for score in scores):
+        raise PonensError(
+            f"none of {len(scores)} references of the test split could be scored",
+            seen=reasons,
+            expected="references that can be compared with",
+            hint="see the references of the test split, or take another file",
+        )
+    said = f"{len(scores) - len(lost):,} of {len(scores):,} references are right by their own scorer"
+    yield _said(said, hint=f"{len(lost)} are not: {reasons}" if lost else "")
+
+
+def _engine(dry: Dry) -> Iterator[Outlook]:
+    from tasks.engines.base import choose, renders
+
+    spec = dry.recipe.evaluate
+    engine = choose(spec.engine)
+    yield _said(f"{engine}{f', {spec.server.address}' if renders(engine) else ''}")
+
+
+# what is looked at, for which step; a check of another part of the house is one more line here
+CHECKS: tuple[tuple[str, str, Check], ...] = (
+    ("data", "parse", _data),
+    ("teacher", "reason", _teacher),
+    ("questions", "reason", _asked),
+    ("price", "reason", _price),
+    ("base model", "train", _base),
+    ("base model", "evaluate", lambda dry: _base(dry) if dry.recipe.train is None else iter(())),
+    ("training", "train", _training),
+    ("memory", "train", _memory),
+    ("test split", "evaluate", _tested),
+    ("engine", "evaluate", _engine),
+)
