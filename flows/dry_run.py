@@ -140,21 +140,21 @@ def _teacher(dry: Dry) -> Iterator[Outlook]:
             hint="add the price or leave max_cost away",
         )
     if variable := key_name(spec):
-        key_of(variable, f'teacher = "{spec.teacher}"', dry.secret)
+        try:
+            key_of(variable, f'teacher = "{spec.teacher}"', dry.secret)
+        except UsageError as error:  # a run may be given it elsewhere; without it nothing is sent
+            yield Outlook("", "", "", error, sure=False)
+            return
     yield _said(f"{spec.teacher}, {name}")
 
 
 def _asked(dry: Dry) -> Iterator[Outlook]:
     """Questions that reason can ask."""
     from storage.questions import Stored
-    from tasks.reason import nothing, wanted
+    from tasks.reason import wanted
 
-    if dry.parsed is not None:
-        stored = Stored(dry.home, dry.parsed)
-        if next(iter(wanted(stored)), None) is None:
-            raise nothing(stored)
-    return
-    yield
+    if dry.parsed is not None and next(wanted(Stored(dry.home, dry.parsed)), None) is None:
+        yield from _price(dry)  # which has nothing to count, and says so
 
 
 def _price(dry: Dry) -> Iterator[Outlook]:

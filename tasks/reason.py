@@ -95,7 +95,7 @@ def reason(spec: ReasonSpec, questions: Iterable[Question], shop: Workshop) -> R
         else:
             tally, total = ask(spec, questions, ledger, shop.progress, shop.secret, Tally())
         if not total:
-            raise nothing(questions)
+            raise _nothing(questions)
         if tally.limit:
             raise _limited(spec, tally, total)
         items = ((q, asked(spec, q, ledger)) for q in wanted(questions))
@@ -166,7 +166,7 @@ def estimate(spec: ReasonSpec, questions: Iterable[Question], ledger: Ledger) ->
     sure to be asked; `at_most` is the same if no question still open were solved without its key.
     """
     if not (count := _count(questions)):
-        raise nothing(questions)
+        raise _nothing(questions)
     habit = _habit(spec, questions, ledger)
     total = to_ask = more = 0
     sent = sent_more = 0.0
@@ -249,8 +249,7 @@ def _unsettled(spec: ReasonSpec, requests: Iterable[Request], ledger: Ledger) ->
     return [r for r in requests if not ledger.settled(r.key, spec.max_tokens, again=spec.again)]
 
 
-def nothing(questions: Iterable[Question]) -> UsageError:
-    """The error for questions of which none is to be asked."""
+def _nothing(questions: Iterable[Question]) -> UsageError:
     return UsageError(
         "there is nothing to reason about",
         seen=f"{sum(1 for _ in questions)} questions, none with an answer outside the test split",

@@ -89,7 +89,9 @@ def dialogues(home: Home, about: dict[str, object]) -> Receipt:
     folder = home.root / "parsed"
     folder.mkdir(parents=True)
     rows = [
-        Dialogue((Message("user", f"Ann says {n}."), Message("assistant", "Ann is a knight.")), "assignment", about=about)
+        Dialogue(
+            (Message("user", f"Ann says {n}."), Message("assistant", "Ann is a knight.")), "assignment", about=about
+        )
         for n in range(40)
     ]
     _, facts = dialogue_files.write(folder, rows, lambda group: "train" if group < "8" else "test")
