@@ -20,6 +20,7 @@ from storage import dialogue_files, parsed, questions, readers
 from storage import source as sources
 from storage.cleaning.clean import Rules
 from storage.dialogues import TAKES, Dialogue, Kind, Preference, Record
+from storage.evaluation_sets import EvaluationSets
 from storage.oddities import Oddities
 from storage.records import Question, Receipt, Rejected, Split, UsageError, digest
 from tasks.step import Result, Step, Workshop, of
@@ -215,26 +216,16 @@ def _work(shop: Workshop, spec: ParseSpec, source: Source, against: Sequence[Pat
     def side(group: str) -> Split:
         return split_of(group, spec.valid, spec.test, spec.salt)
 
-    rules, sets = Rules(spec.near, spec.overlap), _evaluation(against)
+    rules, held = Rules(spec.near, spec.overlap), EvaluationSets(against, spec.columns)
     if kind == "choice":
-        identity, facts = questions.write(shop.folder, _only(Question, items), side, rules, sets)
+        identity, facts = questions.write(shop.folder, _only(Question, items), side, rules, held.records())
     else:
-        identity, facts = dialogue_files.write(shop.folder, _only(Dialogue, items), side, rules, sets)
+        identity, facts = dialogue_files.write(shop.folder, _only(Dialogue, items), side, rules, held.records())
     if tally.rejects and not tally.facts()["questions"]:
         raise readers.nothing_read(", ".join(map(str, source.paths)), tally.rejects)
     read = [{"name": file.name, "sha256": file.sha256, "bytes": file.bytes} for file in source.files]
-    return Result(
-        {**tally.facts(), **facts, "sources": read, "warnings": [*_elsewhere(source.paths), *tally.warnings()]},
-        identity,
-    )
-
-
-def _evaluation(sets: Sequence[Path]) -> Iterator[Record]:
-    """The records of the evaluation sets; each may be of another format."""
-    for path in sets:
-        for item in readers.read(sources.files([path])):
-            if not isinstance(item, Rejected):
-                yield item
+    warnings = [*_elsewhere(source.paths), *tally.warnings(), *held.warnings()]
+    return Result({**tally.facts(), **facts, "sources": read, "warnings": warnings}, identity)
 
 
 def _fitting(items: Iterator[Record | Rejected], kind: Kind) -> Iterator[Record | Rejected]:

@@ -319,6 +319,29 @@ def test_another_evaluation_set_is_another_step_and_a_missing_one_bad_usage(tmp_
         run(spec.model_copy(update={"against": ["nowhere.jsonl"]}), home)
 
 
+@pytest.mark.parametrize("key", ["a", "AC", "maybe", 1, {"no": "key"}])
+def test_an_evaluation_set_keeps_its_texts_out_whatever_its_keys(tmp_path, home, key):
+    row = {"question": "Which melts?", "options": {"A": "ice", "B": "iron", "C": "sand"}}
+    (tmp_path / "held.jsonl").write_bytes(orjson.dumps({**row, "answer": key}))
+    spec = write(tmp_path / "a.jsonl", {**row, "answer": "B"}, {**row, "question": "Which burns?", "answer": "B"})
+    receipt, _ = run(spec.model_copy(update={"against": [str(tmp_path / "held.jsonl")]}), home)
+
+    assert receipt.facts["dropped"] == {"in an evaluation set": 1}
+
+
+def test_rows_of_an_evaluation_set_that_cannot_be_read_are_told_and_a_set_without_any_is_an_error(tmp_path, home):
+    spec = write(tmp_path / "a.jsonl", problem(1), problem(2))
+    write(tmp_path / "held.jsonl", problem(2), b"{broken")
+    receipt, _ = run(spec.model_copy(update={"against": [str(tmp_path / "held.jsonl")]}), home)
+    (told,) = [one for one in receipt.facts["warnings"] if one["kind"] == "unread-evaluation"]
+
+    assert (told["count"], told["examples"][0][:37]) == (1, "held.jsonl:2 line: broken JSON: unexp")
+    assert "1 rows of the evaluation set held.jsonl could not be read" in told["message"]
+    write(tmp_path / "held.jsonl", dict(problem(2), problem=7))
+    with pytest.raises(UsageError, match=r"holds no record(?s:.*)held\.jsonl:1 problem: expected text"):
+        run(spec.model_copy(update={"against": [str(tmp_path / "held.jsonl")]}), home)
+
+
 def test_facts_tell_lengths_by_language(tmp_path, home):
     receipt, _ = run(write(tmp_path / "a.jsonl", problem(1, "AB"), dict(problem(2), problem="谁？")), home)
 
