@@ -283,5 +283,7 @@ def _known_steps(names: Iterable[str]) -> None:
 def _mapped(columns: Sequence[str]) -> dict[str, str]:
     mapped = dict(column.partition("=")[::2] for column in columns)
     if not all(mapped.values()):
-        raise UsageError("--column", seen=", ".join(columns), expected="NAME=COLUMN, such as prompt=ask.text")
+        raise UsageError(
+            "--column", seen=", ".join(columns), expected="NAME=COLUMN, such as prompt=ask.text or options=a,b,c,d"
+        )
     return mapped

@@ -1,6 +1,6 @@
 """The values of a JSON array, one after the other.
 
-    values(file)   [{"a": 1}, {"b": 2}]  ->  b'{"a": 1}', b'{"b": 2}'
+    values(file)   [{"a": 1}, {"b": 2}]  ->  (1, b'{"a": 1}'), (1, b'{"b": 2}')
 
 Only strings and brackets are looked at; what stands between two commas is cut out unread. So a broken
 row costs that row and no other, where an event parser such as ijson would end at it, and memory does
@@ -22,19 +22,34 @@ _TOKEN = re.compile(rb'\{[^][{}"]*+(?:%b[^][{}"]*+)*+\}|%b|[][{},"]' % (_STRING,
 
 
 class Torn(Exception):
-    """The array does not go on as one; what came before stands."""
+    """The array does not go on as one; what came before stands. `rest` is what was not cut out, from `line` on."""
+
+    def __init__(self, reason: str, line: int, rest: bytes = b"") -> None:
+        self.line, self.rest = line, rest
+        super().__init__(reason)
 
 
-def values(file: BinaryIO) -> Iterator[bytes]:
-    """The bytes of each value in the array that `file` holds, without the space around them.
+def values(file: BinaryIO, before: int = 0) -> Iterator[tuple[int, bytes]]:
+    """The line of each value in the array that `file` holds, and its bytes without the space around them.
 
-    A gap between two commas is passed over. Torn if the array does not end, if something stands after
-    it, or at a value of more than MAX_ROW bytes.
+    A gap between two commas is passed over; `before` are lines above the file's first. Torn if the array
+    does not end, if something stands after it, or at a value of more than MAX_ROW bytes.
     """
+    line, counted = before + 1, 0  # the line of buffer[counted]
+
+    def cut(start: int, end: int) -> tuple[int, bytes]:
+        nonlocal line, counted
+        value = buffer[start:end].lstrip()
+        begin = end - len(value)
+        line += buffer.count(b"\n", counted, begin)
+        counted = begin
+        return line, value.rstrip()
+
     depth, start, at = 0, 0, 0
     buffer = b""
     while chunk := file.read(max(_CHUNK, len(buffer) - start)):
-        buffer, at, start = buffer[start:] + chunk, at - start, 0
+        line += buffer.count(b"\n", counted, start)
+        buffer, at, start, counted = buffer[start:] + chunk, at - start, 0, max(0, counted - start)
         while hit := _TOKEN.search(buffer, at):
             token, at = hit.group(), hit.end()
             if token == b'"':
@@ -46,17 +61,15 @@ def values(file: BinaryIO) -> Iterator[bytes]:
             elif depth > 1 and token in (b"]", b"}"):
                 depth -= 1
             elif depth == 1 and token in (b",", b"]"):
-                if value := buffer[start : hit.start()].strip():
-                    yield value
+                if (found := cut(start, hit.start()))[1]:
+                    yield found
                 start = at
                 if token == b"]":
                     if (buffer[at:] + file.read(_CHUNK)).strip():
-                        raise Torn("something stands after the end of the array")
+                        raise Torn("something stands after the end of the array", cut(at, at)[0])
                     return
         else:
             at = len(buffer)
         if len(buffer) - start > MAX_ROW:
-            raise Torn(f"a row of more than {MAX_ROW >> 20} MiB")
-    if value := buffer[start:].strip():
-        yield value
-    raise Torn("the file ends before its array does")
+            raise Torn(f"a row of more than {MAX_ROW >> 20} MiB: what follows is not read", *cut(start, len(buffer)))
+    raise Torn("the file ends before its array does", *cut(start, len(buffer)))

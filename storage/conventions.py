@@ -11,10 +11,11 @@ from dataclasses import replace
 from functools import cache
 from pathlib import Path
 
-from storage.formats.base import Convention, Fault, Format
-from storage.mapping import Columns, cells
+from storage.described import described_rows
+from storage.formats.base import Convention, Format
+from storage.mapping import Columns
 from storage.records import Rejected, UsageError
-from storage.rows import rows
+from storage.sourced import sourced
 
 
 def conventions(
@@ -27,7 +28,7 @@ def conventions(
 
     @cache
     def seen(n: int) -> Convention:
-        return _sum(_observed(*files[n], formats[n], columns), formats[n].first if first is None else None)
+        return _sum(_observed(files[n], formats[n], columns), formats[n].first if first is None else None)
 
     def of(n: int) -> Convention:
         found, known = seen(n), formats[n].first if first is None else first
@@ -45,14 +46,11 @@ def conventions(
     return [cache(lambda n=n: of(n)) for n in range(len(files))]
 
 
-def _observed(name: str, path: Path, format: Format, columns: Columns) -> Iterator[Convention]:
-    for item in rows(name, path):
-        if isinstance(item, Rejected) or format.observed is None:
-            continue
-        try:
-            yield format.observed(cells(item.value, columns))
-        except Fault:
-            continue
+def _observed(file: tuple[str, Path], format: Format, columns: Columns) -> Iterator[Convention]:
+    if format.observed is not None:
+        for item in sourced(file[0], described_rows(file), columns, format.sniff):
+            if not isinstance(item, Rejected):
+                yield format.observed(item.cells)
 
 
 def _sum(found: Iterator[Convention], known: int | None) -> Convention:

@@ -41,11 +41,12 @@ from storage.formats import (
     truth,
     wikisql,
 )
-from storage.formats.base import At, Fault, Format, kind
+from storage.formats.base import At, Cells, Fault, Format
 from storage.formats.unread import NOTE, Watched, unread
-from storage.mapping import Columns, cells
+from storage.mapping import Columns, own_name
 from storage.records import Rejected, UsageError
-from storage.rows import Row, rows
+from storage.sourced import Sourced, sourced
+from storage.unknown import misspelt, unknown
 
 FORMATS: dict[str, Format] = {
     format.name: format
@@ -84,34 +85,18 @@ def formats_of(
 ) -> list[Format]:
     """The format of each file: the one named, or what its first rows look like.
 
-    UsageError if there is no such format, if no file's rows are known, or if they hold images.
+    UsageError if there is no such format, if no file's rows are known, if they hold images, or if no row
+    has a column of `columns`.
     """
+    if columns and (error := misspelt(files, columns)):
+        raise error
     if format is not None:
         return [known(format)] * len(files)
     found = [_sniffed(file, columns or {}) for file in files]
     some = next((one for one in found if one), None)
-    if some is None and all(next(rows(name, path), None) is None for name, path in files):
-        what = "the file is empty" if len(files) == 1 else "the files are empty"
-        raise UsageError(what, seen=", ".join(name for name, _ in files), expected="at least one row")
     if some is None:
-        raise UsageError(
-            "no reader knows this format",
-            seen=_glimpse(*files[0]),
-            expected=f"one of {', '.join(FORMATS)}",
-            hint="map your columns with parse.columns, or name the format with --format to see what is wrong "
-            "with each row",
-        )
+        raise unknown(files, columns or {}, FORMATS)
     return [one or some for one in found]
-
-
-def _glimpse(name: str, path: Path) -> str:
-    first = next(rows(name, path), None)
-    if first is None:
-        return f"{name}, which is empty"
-    if isinstance(first, Rejected):
-        return f"{name}:{first.line} {first.reason}"
-    held = f"columns {', '.join(map(str, first.value))}" if isinstance(first.value, dict) else kind(first.value)
-    return f"{name} with {held[:200]}"
 
 
 def known(format: str) -> Format:
@@ -150,24 +135,24 @@ def read(
     formats = formats or formats_of(files, columns=columns)
     for file, one, convention in zip(files, formats, conventions(files, formats, columns or {}, first), strict=True):
         name, path = file
-        for item in one.gathered(described_rows(file)):
+        for item in sourced(name, one.gathered(described_rows(file)), columns or {}, one.sniff):
             if isinstance(item, Rejected):
                 yield item
             else:
                 yield from _records(item, one, At(name, item.line, path.parent, convention, keyed), columns or {})
 
 
-def _records(item: Row, format: Format, at: At, columns: Columns) -> Iterator[Record | Rejected]:
+def _records(item: Sourced, format: Format, at: At, columns: Columns) -> Iterator[Record | Rejected]:
     records = list[Record | Rejected]()
     try:
-        row = Watched(cells(item.value, columns))
+        row = Watched(item.cells)
         _without_images(row)
         for record in format.records(row, at):
             records.append(record)
         if not columns and row.keys() - row.read:
             records = _noted(records, unread(row, [one for one in records if not isinstance(one, Rejected)]))
     except Fault as fault:
-        records.append(at.reject(fault))
+        records.append(at.reject(Fault(own_name(columns, fault.field), fault.reason)))
     yield from records
 
 
@@ -180,26 +165,29 @@ def _noted(records: list[Record | Rejected], names: list[str]) -> list[Record | 
     return records
 
 
-def _without_images(row: Columns) -> None:
+def _without_images(row: Cells) -> None:
     """Fault for a row with images, or with other things that are no text."""
     if not _IMAGES.isdisjoint(row) and (field := next((name for name in row if name in _IMAGES and row[name]), None)):
         raise Fault(field, f"a row with {field}, and this release is text only")
 
 
+def _is_known(row: Cells) -> bool:
+    return any(format.sniff(row) for format in FORMATS.values())
+
+
 def _sniffed(file: tuple[str, Path], columns: Columns) -> Format | None:
     """The format of the first row that one knows. UsageError if all that is there are images."""
     images = ""
-    for item in itertools.islice(described_rows(file), _LOOK):
+    for item in itertools.islice(sourced(file[0], described_rows(file), columns, _is_known), _LOOK):
         if isinstance(item, Rejected):
             continue
         try:
-            row = cells(item.value, columns)
-            _without_images(row)
+            _without_images(item.cells)
         except Fault as fault:
-            images = images or (fault.field if fault.field in _IMAGES else "")
+            images = images or fault.field
             continue
         for format in FORMATS.values():
-            if format.sniff(row):
+            if format.sniff(item.cells):
                 return format
     if images:
         raise UsageError(

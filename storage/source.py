@@ -23,7 +23,13 @@ from storage.described import CATALOGUE, Catalogue, Description, Named, catalogu
 from storage.records import UsageError, digest
 
 TEXT = (".jsonl", ".ndjson", ".json", ".csv", ".tsv", ".txt")
-SUFFIXES = (*TEXT, *(f"{suffix}{packed}" for suffix in TEXT for packed in (".gz", ".zst")), ".parquet", ".arrow")
+SUFFIXES = (
+    *TEXT,
+    *(f"{suffix}{packed}" for suffix in TEXT for packed in (".gz", ".zst")),
+    ".parquet",
+    ".arrow",
+    ".zip",
+)
 # schemas of databases, read along with the rows beside them
 COMPANIONS = ("tables.json", "db_schema.json", "dev_tables.json", "train_tables.json", "test_tables.json")
 WIKISQL = ".tables.jsonl"  # as well, beside a file of that stem

@@ -5,7 +5,7 @@ A snapshot's parts are `train` and `valid`; what is no snapshot is one part, `da
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,14 +13,13 @@ from storage import catalog, readers, remote, source, writers
 from storage.dialogues import Dialogue
 from storage.formats.pairs import PROMPT_COMPLETION
 from storage.home import Home
+from storage.mapping import Columns
 from storage.records import PonensError, Rejected, UsageError
 
 _PARTS = ("train", "valid")
 
 
-def export(
-    given: str, form: str, out: Path | None, home: Home, columns: Mapping[str, str] | None = None
-) -> dict[str, Any]:
+def export(given: str, form: str, out: Path | None, home: Home, columns: Columns | None = None) -> dict[str, Any]:
     """Write `given` to the folder `out`, by default NAME-FORM here: where it is, and how many rows of what.
 
     `given` is a snapshot as `ponens datasets` names it, its folder, or a source as `parse` takes it.
@@ -54,9 +53,7 @@ def _examples(file: Path) -> Iterator[Dialogue]:
         yield item
 
 
-def _dialogues(
-    files: Sequence[tuple[str, Path]], columns: Mapping[str, str], rejected: list[Rejected]
-) -> Iterator[Dialogue]:
+def _dialogues(files: Sequence[tuple[str, Path]], columns: Columns, rejected: list[Rejected]) -> Iterator[Dialogue]:
     count = 0
     for item in readers.read(files, columns=columns):
         if isinstance(item, Rejected):

@@ -9,7 +9,7 @@ drops.parquet       one row a record that repeats another, or one of an evaluati
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, TypeVar
@@ -21,6 +21,7 @@ from storage import source as sources
 from storage.cleaning.clean import Rules
 from storage.dialogues import TAKES, Dialogue, Kind, Preference, Record
 from storage.evaluation_sets import EvaluationSets
+from storage.mapping import Columns
 from storage.oddities import Oddities
 from storage.records import Question, Receipt, Rejected, Split, UsageError, digest
 from tasks.step import Result, Step, Workshop, of
@@ -40,8 +41,10 @@ class ParseSpec(BaseModel):
     )
     origin: str | None = Field(None, description="Where one gets the files; said when they are not there.")
     format: str | None = Field(None, description="Format of the files; by default each is looked at.")
-    columns: dict[str, str] = Field(
-        {}, description='Your names for a format\'s columns, such as {prompt = "ask", completion = "reply.text"}.'
+    columns: dict[str, str | list[str]] = Field(
+        {},
+        description='Your columns for a format\'s, such as {question = "stem", options = ["a", "b"]}; '
+        "docs/formats.md has the ways into objects and lists.",
     )
     first: Literal[0, 1] | None = Field(
         None, description="What keys that are numbers count from; by default the set or the file says it."
@@ -123,7 +126,7 @@ def step(spec: ParseSpec, source: Source, fetched: Path = Path(), kind: Kind = "
 def inspect(
     path: str | Path | Sequence[Path],
     format: str | None = None,
-    columns: Mapping[str, str] | None = None,
+    columns: Columns | None = None,
     fetched: Path = Path(),
     first: int | None = None,
 ) -> dict[str, Any]:
@@ -160,7 +163,7 @@ class _Tally:
     """Counts over the records and rejects of a source, as they pass by."""
 
     def __init__(
-        self, files: Sequence[tuple[str, Path]], format: str | None, columns: Mapping[str, str], first: int | None
+        self, files: Sequence[tuple[str, Path]], format: str | None, columns: Columns, first: int | None
     ) -> None:
         self._files, self._columns, self._first = files, columns, first
         self._formats = readers.formats_of(files, format, columns)

@@ -1,27 +1,71 @@
-"""AR-LSAT: one passage a row, several questions to a passage; the letter is the position.
+"""One passage a row, several questions to a passage.
 
     {"id": "199106_2-G_1", "passage": "…", "questions": [{"question": "…", "options": ["…", …], "answer": "B", …}]}
+    {"id": "high1.txt", "article": "…", "questions": ["…", …], "options": [["…", …], …], "answers": ["B", …]}     RACE
 
-Rejects as in `competition`, whose rows have the same shape.
+AR-LSAT, QuALITY, C3, DREAM and LogicBench have the first shape, by several names. Rejects as in `competition`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
-from storage.formats.base import At, Cells, Format
-from storage.formats.competition import observed, several
+from storage.formats.base import At, Cells, Convention, Fault, Format
+from storage.formats.choice import PASSAGES
+from storage.formats.competition import ITEM, observed, several
 from storage.records import Question, Rejected
+
+_LISTS = ("questions", "qas", "qa_pairs", "samples", "mcqs")
 
 
 def sniff(row: Cells) -> bool:
-    """A passage and a list of questions."""
-    return "passage" in row and isinstance(row.get("questions"), list)
+    """A passage and a list of questions with options."""
+    return _passage(row) is not None and (_parallel(row) or _items(row) is not None)
 
 
 def records(row: Cells, at: At) -> Iterator[Question | Rejected]:
     """Every question of a passage, or a reject in its place."""
-    yield from several(row, at, "passage", "id")
+    yield from several(_one_by_one(row), at, _passage(row) or "passage", "id")
 
 
-FORMAT = Format("ar-lsat", sniff, records, observed=observed)
+def _observed(row: Cells) -> Convention:
+    try:
+        return observed(_one_by_one(row))
+    except Fault:
+        return Convention()
+
+
+def _passage(row: Cells) -> str | None:
+    return next((name for name in PASSAGES if isinstance(row.get(name), str)), "passage" if "passage" in row else None)
+
+
+def _items(row: Cells) -> str | None:
+    for name in _LISTS:
+        value = row.get(name)
+        if isinstance(value, list) and value and all(isinstance(item, dict) and ITEM.knows(item) for item in value[:1]):
+            return name
+    return "questions" if "passage" in row and isinstance(row.get("questions"), list) else None
+
+
+def _parallel(row: Cells) -> bool:
+    """Whether questions, options and answers are three lists."""
+    asked, options = row.get("questions"), row.get("options")
+    return isinstance(asked, list) and isinstance(options, list) and all(isinstance(one, str) for one in asked)
+
+
+def _one_by_one(row: Cells) -> dict[str, Any]:
+    """The row with its questions as a list of objects. Fault where lists do not fit each other."""
+    name = _passage(row) or "passage"
+    kept = {column: row[column] for column in (name, "id") if column in row}
+    if not _parallel(row):
+        items = _items(row) or "questions"
+        return {**kept, **({"questions": row[items]} if items in row else {})}
+    lists = [row["questions"], row["options"], row.get("answers") or [None] * len(row["questions"])]
+    if len({len(one) if isinstance(one, list) else -1 for one in lists}) > 1:
+        raise Fault("options", "lists of questions, options and answers that do not fit each other")
+    asked = [{"question": q, "options": o, "answer": a} for q, o, a in zip(*lists, strict=True)]
+    return {**kept, "questions": asked}
+
+
+FORMAT = Format("ar-lsat", sniff, records, observed=_observed)

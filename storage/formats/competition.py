@@ -66,16 +66,16 @@ def _question(item: object, problem: str, name: str, at: At) -> Question:
     if not isinstance(item, dict):
         raise Fault("", f"not an object but {kind(item)}")
     said(PREFIX.sub("", text(item, "question")), "question")
-    return replace(_ITEM.read(item, at, problem), source_id=name)
+    return replace(ITEM.read(item, at, problem), source_id=name)
 
 
-_ITEM = ChoiceSet("question", "one of several questions", question=("question",), letters=True)
+ITEM = ChoiceSet("question", "one of several questions", question=("question",), letters=True)
 
 
 def observed(row: Cells) -> Convention:
     """What the keys of a row's questions say of how they are to be read."""
     items = row.get("questions")
-    found = [_ITEM.observed(item) for item in items if isinstance(item, dict)] if isinstance(items, list) else []
+    found = [ITEM.observed(item) for item in items if isinstance(item, dict)] if isinstance(items, list) else []
     return sum(found, Convention())
 
 

@@ -42,6 +42,8 @@ def _holds_turns(name: str, value: object) -> bool:
         return True
     if not isinstance(value, list) or name == COLUMNS[0]:
         return isinstance(value, list)
+    if name == "data" and value and isinstance(value[0], dict) and not {"role", "from"} & value[0].keys():
+        return False  # a list of rows has that name as well
     return are_turns(value) or (len(value) > 1 and all(isinstance(item, str) for item in value))
 
 

@@ -3,6 +3,7 @@
 import gzip
 import io
 import json
+import zipfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -54,6 +55,15 @@ def csv(said: list[Any], separator: str = ",") -> bytes:
     return pl.DataFrame(said).write_csv(separator=separator).encode()
 
 
+def zipped(said: list[Any]) -> bytes:
+    out = io.BytesIO()
+    with zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED) as file:
+        file.writestr("__MACOSX/._a.jsonl", b"x")
+        file.writestr("README.md", b"# What it is")
+        file.writestr("data/a.jsonl", lines(said))
+    return out.getvalue()
+
+
 CONTAINERS: dict[str, Callable[[list[Any]], bytes]] = {
     "a.jsonl": lines,
     "a.ndjson": lines,
@@ -65,6 +75,8 @@ CONTAINERS: dict[str, Callable[[list[Any]], bytes]] = {
     "a.jsonl.gz": lambda said: gzip.compress(lines(said)),
     "a.json.gz": lambda said: gzip.compress(orjson.dumps(said)),
     "a.jsonl.zst": lambda said: packed_zst(lines(said)),
+    "a.zip": zipped,
+    "objects.json": lambda said: b"\n".join(json.dumps(row, indent=2).encode() for row in said),
     "a.csv": csv,
     "a.csv.gz": lambda said: gzip.compress(b"\xef\xbb\xbf" + csv(said)),
     "a.tsv": lambda said: csv(said, "\t"),
@@ -140,7 +152,7 @@ def test_an_array_is_cut_where_its_values_end_however_it_arrives(said, chunk, in
     before = arrays._CHUNK
     arrays._CHUNK = chunk
     try:
-        found = [orjson.loads(value) for value in arrays.values(io.BytesIO(content))]
+        found = [orjson.loads(value) for _, value in arrays.values(io.BytesIO(content))]
     finally:
         arrays._CHUNK = before
 
@@ -196,6 +208,93 @@ def test_plain_text_is_a_row_a_paragraph_and_of_a_long_one_a_row_a_line(tmp_path
     assert [item.line for item in found[:3]] == [1, 5, 7]
     assert len(texts) == 2 + 1001 + 1
     assert texts[2] == "line"
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "told"),
+    [
+        # a quote that does not close: its line is lost, those after it are read
+        ("a.csv", b'a,b\n1,"x\n3,4\n5,6\n', ["! 2 a quote does not close before line 4", "3 3 4", "4 5 6"]),
+        ("a.csv", b'a,b\n1,"x\n3,"y"\n5,6\n', ["! 2 a quote does not close", "3 3 y", "4 5 6"]),
+        ("a.csv", b'a,b\n1,"x\ny"\n5,6\n', ["2 1 x\ny", "4 5 6"]),
+        ("a.csv", b'a;b\n1;2,5\n', ["2 1 2,5"]),
+        # a string that does not close in an array
+        ("a.json", b'[\n{"a": 1, "b": 2},\n{"a": "3, "b": 4},\n{"a": 5, "b": 6},\n{"a": 7, "b": 8}\n]',
+         ["1 1 2", "! 2 broken JSON", "3 5 6", "4 7 8", "! 5 the file ends before its array does"]),
+        ("a.json", b'[\n  {\n    "a": 1,\n    "b": {2\n  },\n  {\n    "a": 5,\n    "b": 6\n  }\n]',
+         ["! 1 lines 2 to 5 are lost", "2 5 6", "! 3 the file ends before"]),
+        # objects over several lines
+        ("a.json", b'{\n "a": 1,\n "b": 2\n}', ["1 1 2 whole"]),
+        ("a.json", b'{"a": 1, "b": 2}', ["1 1 2 whole"]),
+        ("a.jsonl", b'{\n "a": 1,\n "b": 2\n}\n\n{\n "a": 3,\n "b": 4\n}\n', ["1 1 2", "6 3 4"]),
+        ("a.json", b'{\n "a": 1,\n "b": \n}\n{\n "a": 3,\n "b": 4\n}\n', ["! 1 lines 1 to 4 are lost", "5 3 4"]),
+        # one object, torn: what lies in its list is read, and that it is torn is told
+        ("a.json", b'{"data": [\n{"a": 1, "b": 2},\n{"a": 3, "b": 4},\n{"a": 5', ["! 1 broken", "2 1 2", "3 3 4", "! 4 broken"]),
+        # several rows on a line, and a line that ends as on an old Mac
+        ("a.jsonl", b'{"a": 1, "b": 2}{"a": 3, "b": 4}\n{"a": 5, "b": 6}\n', ["1 1 2", "1 3 4", "2 5 6"]),
+        ("a.jsonl", b'{"a": 1, "b": 2}\r{"a": 3, "b": 4}\r', ["1 1 2", "1 3 4"]),
+        # no header
+        ("a.csv", b"Which?,x,y,B\nWho?,u,v,A\n", ["1 Which? x y B", "2 Who? u v A"]),
+    ],
+)  # fmt: skip
+def test_what_a_broken_row_swallows_is_told_and_what_follows_is_read(tmp_path, name, content, told):
+    found = taken(tmp_path, name, content)
+    seen = [
+        f"! {item.line} {item.reason}"
+        if isinstance(item, Rejected)
+        else " ".join([str(item.line), *map(str, item.value.values()), *(["whole"] if item.whole else [])])
+        for item in found
+    ]
+
+    assert len(told) == len(seen), seen
+    for right, one in zip(told, seen, strict=True):
+        kind, line, words = right.split(" ", 2)[0], right.split(" ", 2)[1], right.split(" ", 2)[-1]
+        assert one == right if kind != "!" else one.startswith(f"! {line} ") and words in one
+
+
+def test_a_zip_that_unpacks_to_far_more_than_it_is_stays_packed(tmp_path, monkeypatch):
+    monkeypatch.setattr("storage.rows._UNPACKED", 1000)
+    found = taken(tmp_path, "a.zip", zipped([{"a": "x" * 10_000_000}]))
+
+    assert [(1, "file")] == [(item.line, item.field) for item in found if isinstance(item, Rejected)]
+    assert len(found) == 1
+
+
+def test_a_zip_s_rejects_name_its_member(tmp_path):
+    out = io.BytesIO()
+    with zipfile.ZipFile(out, "w") as file:
+        file.writestr("b.jsonl", b"{broken\n")
+    (member,) = taken(tmp_path, "a.zip", out.getvalue())
+
+    assert isinstance(member, Rejected) and member.file == "a.zip/b.jsonl"
+
+
+@pytest.mark.parametrize(
+    ("content", "expected"),
+    [
+        ("One is here.\nTwo is there.\nThree is gone.\n", ["One is here.", "Two is there.", "Three is gone."]),
+        ("第一篇。\n第二篇！\n", ["第一篇。", "第二篇！"]),
+        ("A paragraph that was\nwrapped by hand.\n", ["A paragraph that was\nwrapped by hand."]),
+        ("One.\nTwo.\n\nThree.\n", ["One.\nTwo.", "Three."]),
+    ],
+)
+def test_lines_that_end_as_sentences_do_are_documents(tmp_path, content, expected):
+    found = taken(tmp_path, "a.txt", content.encode())
+
+    assert expected == [item.value["text"] for item in found if isinstance(item, Row)]
+
+
+def test_classes_of_a_hub_s_table_have_their_names(tmp_path):
+    features = {"answer": {"names": ["A", "B"], "_type": "ClassLabel"}, "q": {"dtype": "string", "_type": "Value"}}
+    made = pa.Table.from_pylist([{"q": "x", "answer": 1}, {"q": "y", "answer": -1}]).replace_schema_metadata(
+        {"huggingface": json.dumps({"info": {"features": features}})}
+    )
+    out = pa.BufferOutputStream()
+    pq.write_table(made, out)
+
+    assert [{"q": "x", "answer": "B"}, {"q": "y"}] == [
+        item.value for item in taken(tmp_path, "a.parquet", bytes(out.getvalue())) if isinstance(item, Row)
+    ]
 
 
 def test_a_null_cell_of_a_column_is_no_cell(tmp_path):

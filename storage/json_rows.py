@@ -1,0 +1,152 @@
+r"""JSON as rows: lines, an array, or objects over several lines; what a broken row swallows is told from line to line.
+
+{"a": 1}\n{"a": 2}            a row a line
+[{"a": 1}, {"a": 2}]          a row an element
+{\n  "a": 1\n}\n{\n …         a row an object, however many lines each takes
+{"data": [{"a": 1}, …]}       one object: a row that is `whole`, in which the rows may lie (see `inside`)
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import re
+from collections.abc import Iterator, Sequence
+from itertools import islice, pairwise
+from typing import Any
+
+import orjson
+
+from storage import arrays
+from storage.items import BLANK, BOM, Broken, Items, Open, Row, full_lines, lost, text_of
+
+_LOOK = 20  # lines that say whether a file that begins with a broken one has a row a line
+_GOES_ON = (b",", b"[", b"{", b":")  # how a line ends that is no row by itself
+_SCALAR = rb'(?:"(?:[^"\\]|\\.)*"|[-+.\w]+)'
+_LISTED = re.compile(rb'\s*\{\s*(?:"[^"\\]*"\s*:\s*%b\s*,\s*)*"[^"\\]*"\s*:\s*(?=\[)' % _SCALAR)
+_STARTS = re.compile(rb"^[ \t]*\{", re.MULTILINE)
+_decoder = json.JSONDecoder()
+
+
+def lines(opened: Open) -> Items:
+    """A row a line, or the objects of a file in which they take several lines each."""
+    head = list(islice(full_lines(opened), _LOOK))
+    first = next((_decoded(*line) for line in head), None)
+    if isinstance(first, Broken) and len(head) > 1 and not _a_row_a_line(head):
+        yield from _objects(opened)
+    elif isinstance(first, Row) and len(head) == 1:
+        yield Row(first.line, first.value, whole=isinstance(first.value, dict))
+    else:
+        yield from _by_line(opened)
+
+
+def array(opened: Open) -> Items:
+    """A row an element, numbered from 1; of a broken element and of a torn array, what can be read beyond it."""
+    with opened() as file:
+        yield from _elements(arrays.values(file), 0)
+
+
+def _by_line(opened: Open) -> Items:
+    for number, line in full_lines(opened):
+        row = _decoded(number, line)
+        yield from [row] if isinstance(row, Row) else _several(row, line)
+
+
+def _several(broken: Broken, line: bytes) -> Items:
+    """The objects of a line that holds more than one, or the line as it is."""
+    found: list[Row | Broken] = []
+    for part in re.split(rb"\r|(?<=\})\s*(?=\{)", line):
+        found.append(_decoded(broken.line, part.strip(BLANK)))
+    yield from found if len(found) > 1 and not any(isinstance(row, Broken) for row in found) else [broken]
+
+
+def _a_row_a_line(head: Sequence[tuple[int, bytes]]) -> bool:
+    """Whether a line after the first is a row, and not one of the list that another line began."""
+    return any(
+        line[:1] in (b"{", b"[") and not before.endswith(_GOES_ON) and isinstance(_decoded(number, line), Row)
+        for (_, before), (number, line) in pairwise(head)
+    )
+
+
+def _objects(opened: Open) -> Items:
+    with opened() as file:
+        content = file.read(arrays.MAX_ROW + 1).removeprefix(BOM)
+    if len(content) > arrays.MAX_ROW:
+        yield Broken(1, f"an object over several lines, or several, in more than {arrays.MAX_ROW >> 20} MiB", "file")
+        return
+    found = list(_decoded_one_by_one(content))
+    if not any(isinstance(item, Row) for item in found):
+        hit = _LISTED.match(content)
+        before = content[: hit.end()].count(b"\n") if hit else 0
+        found = list(_elements(arrays.values(io.BytesIO(content[hit.end() :]), before), 0)) if hit else []
+    if any(isinstance(item, Row) for item in found):
+        yield from found
+    else:
+        yield from _by_line(opened)
+
+
+def _decoded_one_by_one(content: bytes) -> Items:
+    """Objects one after the other; after a broken one those that begin on a line of their own."""
+    text = text_of(1, content)
+    if isinstance(text, Broken):
+        yield text
+        return
+    at, alone, between = 0, True, " \t\r\n"
+    while (at := len(text) - len(text[at:].lstrip(between))) < len(text):
+        line = text.count("\n", 0, at) + 1
+        try:
+            _, end = _decoder.raw_decode(text, at)
+            row: Row | Broken = _decoded(line, text[at:end].encode())
+        except (ValueError, RecursionError) as error:
+            hit = re.compile(r"\n(?=\{)").search(text, at)
+            end, between = hit.end() if hit else len(text), " \t\r\n,]}"  # what follows may lie in a list
+            row = Broken(line, f"broken JSON: {error}{lost(line, line + text.count(chr(10), at, end - bool(hit)))}")
+        alone = alone and at == len(text) - len(text.lstrip()) and not text[end:].strip()
+        yield Row(row.line, row.value, whole=alone) if isinstance(row, Row) else row
+        at = end
+
+
+def _elements(values: Iterator[tuple[int, bytes]], number: int) -> Items:
+    try:
+        for line, value in values:
+            for item in _element(number + 1, line, value):
+                number = item.line
+                yield item
+    except arrays.Torn as torn:
+        for item in _element(number + 1, torn.line, torn.rest) if torn.rest else ():
+            number = item.line
+            yield item
+        yield Broken(number + 1, str(torn), "file")
+
+
+def _element(number: int, line: int, value: bytes) -> Items:
+    """The row of an element; of one that is broken and swallowed others, these."""
+    row = _decoded(number, value)
+    starts = [hit.start() for hit in _STARTS.finditer(value)] if isinstance(row, Broken) else []
+    indents = {start: len(value[start:].split(b"{")[0]) for start in starts if start}
+    starts = [start for start in indents if indents[start] == min(indents.values())]
+    if isinstance(row, Row) or not starts:
+        last = line + value.count(b"\n")
+        yield row if isinstance(row, Row) else Broken(number, f"{row.reason}{lost(line, last)}")
+        return
+    wrong: list[tuple[int, int]] = [(0, starts[0])]
+    good: list[Any] = []
+    for start, end in zip(starts, [*starts[1:], len(value)], strict=True):
+        inner = _decoded(0, value[start:end].strip(BLANK).removesuffix(b"]").strip(BLANK).removesuffix(b","))
+        if isinstance(inner, Row):
+            good.append(inner.value)
+        else:
+            wrong.append((start, end))
+    for n, (start, end) in enumerate(wrong):
+        first, last = (line + value.count(b"\n", 0, at) for at in (start, len(value[:end].rstrip(BLANK))))
+        reason = row.reason if n == 0 else "broken JSON"
+        yield Broken(number + n, f"{reason}{lost(first, last)}")
+    yield from (Row(number + len(wrong) + n, inner) for n, inner in enumerate(good))
+
+
+def _decoded(line: int, value: bytes) -> Row | Broken:
+    try:
+        return Row(line, orjson.loads(value))
+    except orjson.JSONDecodeError as error:
+        text = text_of(line, value)
+        return text if isinstance(text, Broken) else Broken(line, f"broken JSON: {error}")

@@ -1,0 +1,173 @@
+"""Text as rows: tables with commas or tabs, and plain text.
+
+A table has a header, whose names are the columns; one without is known where its last column holds
+letters of the options before (MMLU). A quote that does not close swallows what follows: its line is
+lost, and the lines after it are read again. Of plain text a paragraph is a row, or a line where each
+is a document of its own.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import statistics
+from collections import deque
+from collections.abc import Iterator, Sequence
+from itertools import islice
+
+from storage import arrays
+from storage.items import BLANK, Broken, Items, Open, Row, raw_lines, text_of
+from storage.records import LETTERS
+
+_PARAGRAPH = 1_000  # lines; a longer one is a list of lines
+_LOOK = 20
+_ENDS = tuple(".?!。？！…”’\"'）)」』;；")  # how a sentence ends
+_DOCUMENT = 200  # columns of a line: nobody wraps so late
+_OTHERS = (";", "\t", "|")  # what stands between cells where a header has no comma
+
+
+def table(opened: Open, delimiter: str) -> Items:
+    """The rows of a table by its header."""
+    csv.field_size_limit(arrays.MAX_ROW)
+    with io.TextIOWrapper(opened(), "utf-8-sig", "surrogateescape", newline="") as file:
+        lines = _Lines(file)
+        delimiter = _delimiter(lines, delimiter)
+        names: list[str] | None = None
+        for begin, cells, reason in _records(lines, delimiter):
+            if reason:
+                yield Broken(begin, reason)
+            elif names is None:
+                names = [cell.strip() for cell in cells]
+                if options := _headless(names, lines, delimiter):
+                    names = ["question", *options, "answer"]
+                    yield Row(begin, dict(zip(names, cells, strict=True)))
+                elif len(set(names)) < len(names) or _stray(cells):
+                    yield Broken(begin, f"no header: {', '.join(cells)[:80]!a}", "file")
+                    return
+            elif len(cells) != len(names):
+                yield Broken(begin, f"{len(cells)} cells, expected {len(names)} as in the header")
+            elif _stray(cells):
+                yield Broken(begin, "not UTF-8")
+            else:
+                yield Row(begin, dict(zip(names, cells, strict=True)))
+
+
+def paragraphs(opened: Open) -> Items:
+    """A row {"text": …} a paragraph, or a line."""
+    by_line = _are_documents(opened)
+    block: list[tuple[int, bytes]] = []
+    for number, line in raw_lines(opened):
+        blank = not line.strip(BLANK)
+        if not blank:
+            block.append((number, line.rstrip(b"\r\n")))
+        if blank or by_line or len(block) > _PARAGRAPH:
+            yield from _paragraph(block, split=by_line or len(block) > _PARAGRAPH)
+            block = []
+    yield from _paragraph(block, split=by_line)
+
+
+class _Lines:
+    """Lines that can be put back; `number` is that of the last one taken."""
+
+    def __init__(self, file: io.TextIOWrapper) -> None:
+        self._file, self._back = file, deque[str]()
+        self.number, self.taken = 0, list[str]()
+
+    def __iter__(self) -> Iterator[str]:
+        return self
+
+    def __next__(self) -> str:
+        line = self._back.popleft() if self._back else self._file.readline(arrays.MAX_ROW)
+        if not line:
+            raise StopIteration
+        self.number += 1
+        self.taken.append(line)
+        return line
+
+    def put_back(self, lines: Sequence[str]) -> None:
+        self._back.extendleft(reversed(lines))
+        self.number -= len(lines)
+
+    def ahead(self, count: int) -> list[str]:
+        """The next lines, which stay where they are."""
+        self.taken = []
+        found = list(islice(self, count))
+        self.put_back(found)
+        return found
+
+
+def _records(lines: _Lines, delimiter: str) -> Iterator[tuple[int, list[str], str]]:
+    """(line, cells, why they are none) of each record that is not blank."""
+    reader = csv.reader(lines, delimiter=delimiter)
+    while True:
+        lines.taken, begin = [], lines.number + 1
+        try:
+            cells, reason = next(reader), ""
+        except StopIteration:
+            return
+        except csv.Error as error:
+            cells, reason = [], f"broken CSV: {error}"
+        if len(lines.taken) > 1 and (reason or not _closes(lines.taken, delimiter)):
+            # the quote is a stray one: its own line is lost and no other
+            cells, reason = [], f"broken CSV: a quote does not close before line {lines.number}"
+            lines.put_back(lines.taken[1:])
+        if reason or any(cell.strip() for cell in cells):
+            yield begin, cells, reason
+
+
+def _closes(taken: Sequence[str], delimiter: str) -> bool:
+    """Whether a record over several lines is one by the letter of the format."""
+    try:
+        next(csv.reader(iter(taken), delimiter=delimiter, strict=True))
+    except (csv.Error, StopIteration):
+        return False
+    return True
+
+
+def _delimiter(lines: _Lines, usual: str) -> str:
+    header = "".join(lines.ahead(1))
+    return usual if usual in header else next((other for other in _OTHERS if other in header), usual)
+
+
+def _headless(first: Sequence[str], lines: _Lines, delimiter: str) -> tuple[str, ...]:
+    """The letters of the options, where the first row is a question as all that follow: MMLU's files have no header."""
+    letters = tuple(LETTERS[: max(0, len(first) - 2)])
+    if len(letters) < 2 or len(letters) > len(LETTERS) or first[-1] not in letters or first[0] in ("", *letters):
+        return ()
+    ahead = csv.reader(iter(lines.ahead(_LOOK)), delimiter=delimiter)
+    whole = [cells for cells in ahead if len(cells) == len(first)]
+    return letters if all(cells[-1].strip() in letters for cells in whole[:-1]) else ()
+
+
+def _stray(cells: list[str]) -> bool:
+    return any("\udc80" <= char <= "\udcff" for cell in cells if not cell.isascii() for char in cell)
+
+
+def _are_documents(opened: Open) -> bool:
+    """Whether the lines of a file without blank ones are documents: most end as sentences do."""
+    texts = [line.decode(errors="replace").strip() for _, line in islice(raw_lines(opened), _PARAGRAPH)]
+    while texts and not texts[-1]:
+        texts.pop()
+    whole = sum(text.endswith(_ENDS) for text in texts)
+    return len(texts) > 1 and all(texts) and whole >= 0.8 * len(texts)
+
+
+def _paragraph(block: list[tuple[int, bytes]], *, split: bool = False) -> Items:
+    """One row of a block, or one of each of its lines: of a list of them, or of lines too long to be wrapped."""
+    split = split or (len(block) > 1 and statistics.median(_width(line) for _, line in block) >= _DOCUMENT)
+    for part in [[line] for line in block] if split else [block] if block else []:
+        number = part[0][0]
+        text = text_of(number, b"\n".join(line for _, line in part))
+        if isinstance(text, Broken):
+            yield text
+        else:
+            yield Row(number, {"text": text.strip() if split else text})
+
+
+def _width(line: bytes) -> int:
+    """Of a line on a screen, where a Han character is as wide as two letters."""
+    return (
+        len(line)
+        if line.isascii()
+        else sum(1 + ("\u2e80" <= char <= "\uffef") for char in line.decode(errors="replace"))
+    )
