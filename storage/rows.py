@@ -10,7 +10,9 @@ does not grow with the file, and no content raises.
 from __future__ import annotations
 
 import io
+import lzma
 import zipfile
+import zlib
 from collections.abc import Callable, Iterator
 from pathlib import Path, PurePath
 from typing import Any, BinaryIO, cast
@@ -32,7 +34,7 @@ _HEAD = 1 << 16
 # what reading a damaged container raises; the last of them are of damaged names and numbers in parquet, and of zips
 _TORN = (
     *(OSError, pa.ArrowException, ValueError, OverflowError, LookupError, SystemError),
-    *(zipfile.BadZipFile, NotImplementedError, RuntimeError, EOFError),
+    *(zipfile.BadZipFile, zlib.error, lzma.LZMAError, NotImplementedError, RuntimeError, EOFError),
 )
 _BATCH = 500
 _UNPACKED = 1 << 33  # bytes that a zip may unpack to, if they are more than
