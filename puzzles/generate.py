@@ -1,6 +1,7 @@
 """Puzzles in competition format: every family in turn, Chinese and English in turn, no text twice.
 
-Rows out: `{"id", "problem", "questions": [{"question", "options", "answer"}]}`; options carry no letters.
+Rows out: `{"id", "problem", "questions": [{"question", "options", "answer"}]}`; options carry no letters. The family
+`queries`, alone, is questions for SQL: see `puzzles.queries`.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ import random
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from puzzles import queries
 from puzzles.families.base import Family, Language
 from puzzles.families.boxes import Boxes
 from puzzles.families.calendar import CALENDAR
@@ -22,6 +24,7 @@ from storage.records import UsageError
 FAMILIES: Mapping[str, Family[Any]] = {
     family.name: family for family in (COMPASS, CALENDAR, SEASONS, Relay(), Points(), Boxes(), LampStatements())
 }
+QUERIES = "queries"
 LANGUAGES: tuple[Language, ...] = ("en", "zh")
 
 
@@ -31,8 +34,12 @@ def generate(count: int, seed: int, families: Sequence[str] | None = None) -> It
     Raises UsageError at once for an unknown family, a negative count, or more than the families can make.
     """
     chosen = tuple(dict.fromkeys(families)) if families else tuple(FAMILIES)
+    if chosen == (QUERIES,):
+        return queries.generate(count, seed)
+    if QUERIES in chosen:
+        raise UsageError(f"{QUERIES!r} stands alone", seen=", ".join(chosen), expected="puzzles, or queries")
     if unknown := [name for name in chosen if name not in FAMILIES]:
-        raise UsageError("unknown puzzle family", seen=", ".join(unknown), expected=", ".join(FAMILIES))
+        raise UsageError("unknown puzzle family", seen=", ".join(unknown), expected=", ".join((*FAMILIES, QUERIES)))
     if count < 0:
         raise UsageError("cannot make a negative number of puzzles", seen=count, expected="0 or more")
     cells = [(FAMILIES[name], language) for name in chosen for language in LANGUAGES]

@@ -10,7 +10,7 @@ from pathlib import Path
 import orjson
 from pydantic import BaseModel, ConfigDict, Field
 
-from puzzles.generate import generate
+from puzzles.generate import QUERIES, generate
 from tasks.step import Result, Step, Tick, Workshop
 
 FILE = "puzzles.jsonl"
@@ -23,7 +23,12 @@ class PuzzlesSpec(BaseModel):
 
     count: int = Field(1000, ge=1, description="Number of problems.")
     seed: int = Field(1, description="Another seed gives other problems.")
-    families: list[str] | None = Field(None, description="Puzzle families; all of them by default.")
+    families: list[str] | None = Field(None, description="Puzzle families; all but queries by default. queries, alone, for kind sql.")
+
+    @property
+    def kind(self) -> str:
+        """The kind of work that the rows are for."""
+        return "sql" if self.families == [QUERIES] else "choice"
 
 
 def step(spec: PuzzlesSpec) -> Step:
