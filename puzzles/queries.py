@@ -68,7 +68,11 @@ class Schema:
     @property
     def context(self) -> str:
         """The CREATE TABLE statements."""
-        columns = [f"{self.text} TEXT", *(f"{c} TEXT" for c in self.categories), *(f"{n} INTEGER" for n in self.numbers)]
+        columns = [
+            f"{self.text} TEXT",
+            *(f"{c} TEXT" for c in self.categories),
+            *(f"{n} INTEGER" for n in self.numbers),
+        ]
         if self.owner is None:
             return f"CREATE TABLE {self.table} ({', '.join(columns)})"
         noun, plural, text = self.owner
@@ -97,7 +101,6 @@ def generate(count: int, seed: int) -> Iterator[dict[str, Any]]:
                 "id": f"queries-{made:06d}", "question": question, "context": schema.context, "answer": query,
             }  # fmt: skip
             made += 1
-
 
 
 def _schema(rng: random.Random) -> Schema:
@@ -150,7 +153,10 @@ def _where(schema: Schema, rng: random.Random) -> tuple[str, str]:
 
 def _more(schema: Schema, rng: random.Random) -> tuple[str, str]:
     column, (low, high) = rng.choice(sorted(schema.numbers.items()))
-    value, (words, sign) = rng.randint(low, high), rng.choice((("more than", ">"), ("less than", "<"), ("at least", ">=")))
+    value, (words, sign) = (
+        rng.randint(low, high),
+        rng.choice((("more than", ">"), ("less than", "<"), ("at least", ">="))),
+    )
     return (
         f"Which {_plural(schema)} have a {column} of {words} {value}? Show the {schema.text}.",
         f"SELECT {schema.text} FROM {schema.table} WHERE {column} {sign} {value}",

@@ -23,7 +23,9 @@ class PuzzlesSpec(BaseModel):
 
     count: int = Field(1000, ge=1, description="Number of problems.")
     seed: int = Field(1, description="Another seed gives other problems.")
-    families: list[str] | None = Field(None, description="Puzzle families; all but queries by default. queries, alone, for kind sql.")
+    families: list[str] | None = Field(
+        None, description="Puzzle families; all but queries by default. queries, alone, for kind sql."
+    )
 
     @property
     def kind(self) -> str:
