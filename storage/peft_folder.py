@@ -11,7 +11,7 @@ import math
 import re
 import struct
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from fnmatch import fnmatch
 from pathlib import Path
 from typing import Any
@@ -19,40 +19,53 @@ from typing import Any
 import orjson
 
 from storage.adapters import SERVABLE_RANKS
+from storage.peft_config import rank_of, unusable
 from storage.records import PonensError, UsageError
 
 CONFIG, WEIGHTS = "adapter_config.json", "adapter_model.safetensors"
-# what of a folder belongs to an adapter: weights, configuration, tokenizer, template
+# what of a folder belongs to an adapter: weights, configuration, tokenizer, template, where replies end
 KEPT = (
     CONFIG, WEIGHTS, "tokenizer.json", "tokenizer_config.json", "special_tokens_map.json", "added_tokens.json",
-    "tokenizer.model", "vocab.json", "merges.txt", "chat_template.jinja",
+    "tokenizer.model", "vocab.json", "merges.txt", "chat_template.jinja", "chat_template.json",
+    "generation_config.json",
 )  # fmt: skip
 _PICKLES = ("*.bin", "*.pt", "*.pth", "*.ckpt", "*.pkl", "*.pickle", "*.joblib", "*.npy", "*.npz")
 _LARGEST = 16 << 30  # bytes of weights
 _LARGEST_NOTE = 64 << 20  # bytes of any other file
 _LARGEST_HEADER = 100 << 20  # bytes: the limit of the safetensors library itself
-_MATRIX = re.compile(r"base_model\.model\.(?P<module>.+)\.lora_(?P<which>[AB])(?:\.[^.]+)?\.weight")
+_PREFIX = "base_model.model."
+_MATRIX = re.compile(r"(?P<module>.+)\.lora_(?P<which>[AB])(?:\.[^.]+)?\.(?P<kind>weight|bias)")
+_EMBEDDING = re.compile(r"(?P<module>.+)\.lora_embedding_(?P<which>[AB])(?:\.[^.]+)?")
+EXPERTS = re.compile(r"(^|\.)experts(\.base_layer)?$")  # all experts' matrices in one, as PEFT has them since 0.19
 _BYTES = {"F64": 8, "F32": 4, "F16": 2, "BF16": 2}
 
 
 @dataclass(frozen=True, slots=True)
 class Peft:
-    """A LoRA adapter: its configuration, and by module the shapes of A (rank, in) and B (out, rank)."""
+    """A LoRA adapter: its configuration, and by module the shapes of A (rank, in) and B (out, rank).
+
+    `embeddings` are the modules whose input is a word's number, `biased` those with a bias on B; `further` are the
+    sizes of all other tensors, by name without PEFT's prefix.
+    """
 
     config: Mapping[str, Any]
     matrices: Mapping[str, tuple[tuple[int, ...], tuple[int, ...]]]
+    embeddings: frozenset[str] = frozenset()
+    biased: frozenset[str] = frozenset()
+    further: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
 
     @property
     def rank(self) -> int:
-        """The largest rank of any module."""
-        return max(a[0] for a, _ in self.matrices.values())
+        """The largest rank of any module; of experts, each one's."""
+        plain = [a[0] for module, (a, _) in self.matrices.items() if not EXPERTS.search(module)]
+        return max(plain, default=int(self.config["r"]))
 
 
 def look(folder: Path) -> Peft:
     """What a PEFT folder holds. UsageError, naming the file or tensor, if it is no LoRA adapter that can be served.
 
-    Looked at: no pickles, no links, sizes, the weights' header against the file's size, a matrix pair for each
-    module with the rank that the configuration says, ranks that vLLM serves.
+    Looked at: no pickles, no links, sizes, settings that something here can apply, the weights' header against the
+    file's size, a matrix pair for each module with the rank that the configuration says, ranks that vLLM serves.
     """
     _files(folder)
     try:
@@ -62,7 +75,14 @@ def look(folder: Path) -> Peft:
     if not isinstance(config, dict) or config.get("peft_type") != "LORA":
         seen = config.get("peft_type") if isinstance(config, dict) else type(config).__name__
         raise UsageError("this is no LoRA adapter", seen=f"peft_type {seen!r}", expected="'LORA'")
-    found = Peft(config, _pairs(_checked(folder / WEIGHTS)))
+    if setting := unusable(config):
+        raise UsageError(
+            f"the adapter's {setting} is applied by nothing here",
+            seen=f"{setting} = {str(config[setting])[:80]}",
+            expected="low ranks, DoRA, biases, whole modules or tokens: what PEFT merges into its base",
+            hint="serve it with the tool that trained it, or train again without it",
+        )
+    found = _sorted(config, _checked(folder / WEIGHTS))
     _ranks(found)
     return found
 
@@ -135,11 +155,19 @@ def _torn(weights: Path, error: Exception) -> PonensError:
     )
 
 
-def _pairs(shapes: Mapping[str, tuple[int, ...]]) -> dict[str, tuple[tuple[int, ...], tuple[int, ...]]]:
+def _sorted(config: Mapping[str, Any], shapes: Mapping[str, tuple[int, ...]]) -> Peft:
     sides: dict[str, dict[str, tuple[int, ...]]] = {"A": {}, "B": {}}
-    for name, shape in shapes.items():
-        if match := _MATRIX.fullmatch(name):
+    embeddings, biased, further = set(), set(), {}
+    for full, shape in shapes.items():
+        name = full.removeprefix(_PREFIX)
+        linear, embedding = _MATRIX.fullmatch(name), _EMBEDDING.fullmatch(name)
+        if not full.startswith(_PREFIX) or not (match := linear or embedding):
+            further[name] = shape
+        elif linear and linear["kind"] == "bias":
+            biased.add(match["module"])
+        else:
             sides[match["which"]][match["module"]] = shape
+            embeddings |= {match["module"]} if embedding else set()
     odd = sorted(sides["A"].keys() ^ sides["B"].keys())
     if odd or not sides["A"]:
         raise UsageError(
@@ -147,18 +175,24 @@ def _pairs(shapes: Mapping[str, tuple[int, ...]]) -> dict[str, tuple[tuple[int, 
             seen=odd[0] if odd else next(iter(shapes), "no tensor"),
             expected="base_model.model.….lora_A.weight with its lora_B.weight",
         )
-    return {module: (a, sides["B"][module]) for module, a in sides["A"].items()}
+    pairs = {module: (a, sides["B"][module]) for module, a in sides["A"].items()}
+    return Peft(config, pairs, frozenset(embeddings), frozenset(biased), further)
 
 
 def _ranks(adapter: Peft) -> None:
-    said, patterns = adapter.config.get("r"), adapter.config.get("rank_pattern") or {}
     for module, (a, b) in adapter.matrices.items():
-        own = next((r for p, r in patterns.items() if re.fullmatch(rf"(.*\.)?{p}", module)), said)
-        if len(a) != 2 or len(b) != 2 or a[0] != b[1] or a[0] != own:
+        fused = EXPERTS.search(module)
+        holder = module.removesuffix(".base_layer")
+        named = [f"{holder}.gate_up_proj", f"{holder}.down_proj"] if fused else [module]
+        own = [rank_of(adapter.config, name) for name in named]
+        # the matrices of all experts lie in one: rank times their number
+        right = any(a[0] == rank or (fused and a[0] % rank == 0) for rank in own) if a else False
+        if len(a) != 2 or len(b) != 2 or a[0] != b[1] or not right:
+            each = f"{own[0]} x experts" if fused else f"{own[0]}"
             raise UsageError(
                 f"the matrices of {module} are not of the adapter's rank",
                 seen=f"A {list(a)}, B {list(b)}",
-                expected=f"A [{own}, in] and B [out, {own}]",
+                expected=f"A [{each}, in] and B [out, {each}]",
             )
     if adapter.rank > SERVABLE_RANKS[-1]:
         raise UsageError(

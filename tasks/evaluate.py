@@ -141,7 +141,7 @@ def step(
         raise UsageError("chats are compared, not measured", expected="an adapter such as logic/1, in --adapter")
     if len({c.name for c in candidates}) < len(candidates):
         raise UsageError("an adapter is named twice", seen=", ".join(c.name for c in candidates), expected="each once")
-    engine = choose(spec.engine)
+    engine = choose(spec.engine, experts=bool(candidates) and models.has_experts(model.base_model, model.revision))
     base = models.identity(model.base_model, model.revision)
     names = ["adapter", *(f"adapter {c.name}" for c in candidates[1:])][: len(candidates)]
     digests = [c.digest for c in candidates]

@@ -2,8 +2,9 @@
 
     import_adapter("hf://me/logic-lora", "logic", home, base_model="Qwen/Qwen2.5-7B-Instruct")
 
-Only files that belong to an adapter are copied. Where the base model lies on this machine, each matrix is held
-against the layer that it changes; where the folder says which base it was trained on, that must be this one.
+Only files that belong to an adapter are copied. Where the base model lies on this machine, each tensor is held
+against it, and the modules against those that the configuration names; where the folder says which base it was
+trained on, that must be this one.
 """
 
 from __future__ import annotations
@@ -21,7 +22,8 @@ from storage import remote
 from storage.adapters import ABOUT, Adapter, check_name
 from storage.artifacts import MANIFEST, publish, sha256, whole, write_json
 from storage.home import Home
-from storage.peft_folder import CONFIG, KEPT, Peft, look, shapes_of
+from storage.peft_fit import misfit
+from storage.peft_folder import CONFIG, KEPT, Peft, look
 from storage.records import PonensError, UsageError, digest
 from tasks import models
 
@@ -94,18 +96,11 @@ def _about(folder: Path, peft: Peft, base: str, revision: str | None) -> dict[st
 
 
 def _fits(peft: Peft, base: Path | None, name: str) -> None:
-    """UsageError if a matrix changes a layer that the base model, where it lies here, has not, or not in that size."""
-    if base is None:
-        return
-    layers = {tensor: shape for file in sorted(base.glob("*.safetensors")) for tensor, shape in shapes_of(file).items()}
-    for module, (a, b) in peft.matrices.items():
-        layer = layers.get(f"{module}.weight")
-        if layer is None and "lm_head" in module:
-            continue  # tied to the embedding, it is not saved
-        if layer != (b[0], a[1]):
-            raise UsageError(
-                f"the adapter does not fit base model {name!r}",
-                seen=f"{module}: A {list(a)}, B {list(b)}",
-                expected=f"a layer of {list(layer)}" if layer else "a layer of that name",
-                hint="name the model it was trained on with --base",
-            )
+    """UsageError if the adapter does not fit the base model, where that lies here (`storage.peft_fit`)."""
+    if base is not None and (found := misfit(peft, base)):
+        raise UsageError(
+            f"the adapter does not fit base model {name!r}: {found.what}",
+            seen=found.seen,
+            expected=found.expected,
+            hint="name the model it was trained on with --base",
+        )

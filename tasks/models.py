@@ -3,6 +3,7 @@
 folder("recipes/demo_base")             the folder, or None for a model of a hub
 identity("Qwen/Qwen2.5-7B-Instruct")    64 hex digits, part of the key of every step that uses it
 tokenizer("Qwen/Qwen2.5-7B-Instruct")   its tokenizer.json, None if it is not on this machine
+config("recipes/demo_base")             its config.json, {} if it is not on this machine
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ import json
 import re
 import struct
 from pathlib import Path
+from typing import Any
 
 import tasks
 from storage.artifacts import sha256
@@ -19,6 +21,7 @@ from storage.records import UsageError, digest
 
 _HOUSE = Path(str(tasks.__file__)).resolve().parents[1]
 _HUB_NAME = re.compile(r"[A-Za-z0-9][\w.-]*(/[A-Za-z0-9][\w.-]*)?")
+_EXPERTS = ("num_experts", "num_local_experts", "n_routed_experts", "moe_num_experts", "num_moe_experts")
 _SHAPING = {".json", ".safetensors", ".txt", ".model", ".jinja"}
 _PLAIN = {"F32", "F16", "BF16"}
 _LARGE = 1 << 30
@@ -91,19 +94,41 @@ def tokenizer(base_model: str, revision: str | None = None) -> Path | None:
     return _cached(base_model, "tokenizer.json", revision)
 
 
+def config(base_model: str, revision: str | None = None) -> dict[str, Any]:
+    """The base model's config.json, its text part's values over the whole's; {} if it is not on this machine."""
+    if (found := place(base_model, revision)) is None or not (found / "config.json").exists():
+        return {}
+    try:
+        told = json.loads((found / "config.json").read_bytes())
+        return {**told, **(told.get("text_config") or {})}
+    except (ValueError, TypeError):
+        return {}
+
+
+def has_experts(base_model: str, revision: str | None = None) -> bool:
+    """Whether the base is a mixture of experts."""
+    told = config(base_model, revision)
+    return any(isinstance(told.get(name), int) and told[name] > 1 for name in _EXPERTS)
+
+
+def place(base_model: str, revision: str | None = None) -> Path | None:
+    """The folder with what of the base model is on this machine, weights or not; None if nothing is."""
+    if (local := folder(base_model)) is not None:
+        return local
+    found = _cached(base_model, "config.json", revision)
+    return found.parent if found else None
+
+
 def snapshot(base_model: str, revision: str | None = None) -> Path:
     """The folder with the base model's files on this machine. UsageError if a hub's model is not downloaded."""
-    place = folder(base_model)
-    if place is None:
-        config = _cached(base_model, "config.json", revision)
-        place = config.parent if config else None
-    if place is None or not any(place.glob("*.safetensors")):
+    found = place(base_model, revision)
+    if found is None or not any(found.glob("*.safetensors")):
         raise UsageError(
             f"base model {base_model!r} is not on this machine",
             expected="its config.json, tokenizer and safetensors",
             hint=f"hf download {base_model}",
         )
-    return place
+    return found
 
 
 def fingerprint(path: Path) -> str:

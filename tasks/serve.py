@@ -79,7 +79,7 @@ class Service:
         """
         spec = self.spec
         check(spec, self.base_model, self.revision, self.address)
-        gpus = spec.tensor_parallel if choose(spec.engine) == "vllm" else 1
+        gpus = spec.tensor_parallel if self._engine() == "vllm" else 1
         with (
             _folders(self.home) as (work, sockets),
             contextlib.closing(listening(self.address)) as door,
@@ -87,13 +87,16 @@ class Service:
         ):
             asyncio.run(self._serve(work, sockets, door, devices))
 
+    def _engine(self) -> str:
+        return choose(self.spec.engine, experts=bool(self.names) and models.has_experts(self.base_model, self.revision))
+
     def stop(self) -> None:
         """Have `run` end, from another thread."""
         if self._front:
             self._front.should_exit = True
 
     async def _serve(self, work: Path, sockets: Path, door: socket.socket, devices: Held) -> None:
-        spec, name = self.spec, choose(self.spec.engine)
+        spec, name = self.spec, self._engine()
         place = models.snapshot(self.base_model, self.revision)
         public = place.name if models.folder(self.base_model) else self.base_model
         identity, small = models.identity(self.base_model, self.revision), name == "transformers"

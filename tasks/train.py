@@ -39,8 +39,8 @@ log = logging.getLogger("ponens")
 SCRATCH, ORDER = "scratch", "order.json"
 # of the spec, what leaves the adapter as it is
 _SHAPELESS = {
-    "preset", "save_steps", "gradient_checkpointing", "max_truncated_share", "packing", "offload", "report_to",
-    "nodes", "rendezvous",
+    "preset", "save_steps", "gradient_checkpointing", "max_truncated_share", "long_prompts", "packing", "offload",
+    "report_to", "nodes", "rendezvous",
 }  # fmt: skip
 
 
@@ -97,7 +97,8 @@ def estimate(spec: TrainSpec, home: Home, snapshot: Receipt) -> dict[str, Any]:
     values = spec.model_dump()
     rows = read(home.root / snapshot.artifact / "train.parquet")
     renderer = render.fit(render.load(str(place), spec.revision), spec.wish)
-    encoded = tokens.encode(rows, renderer, spec.max_length, Teaching(spec.loss, spec.learn_thinking))
+    teaching, leave_out = Teaching(spec.loss, spec.learn_thinking), spec.long_prompts == "leave_out"
+    encoded = tokens.encode(rows, renderer, spec.max_length, teaching, leave_out=leave_out)
     lengths = [len(ids) for ids in encoded.ids]
     told, shape, (device, room) = sizes.steps(lengths, values), sizes.read(place), sizes.device()
     cells = told.pop("cells")
@@ -123,6 +124,7 @@ def estimate(spec: TrainSpec, home: Home, snapshot: Receipt) -> dict[str, Any]:
         **told,
         "rows": len(lengths),
         "truncated": encoded.truncated,
+        "left_out": encoded.left_out,
         "tokens": sum(lengths),
         "trained_tokens": learnt,
         "seconds": round(learnt / known[0]) if known else None,

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any, Literal, Protocol
 
 from storage import devices
-from storage.records import Message, PonensError
+from storage.records import Message, PonensError, UsageError
 
 Finish = Literal["stop", "length", "overflow", "refused"]
 Applied = Literal["merged", "on_the_fly"]
@@ -191,11 +191,23 @@ def _no_fork(paths: Mapping[str, Sequence[int]]) -> tuple[list[int], dict[int, s
     )
 
 
-def choose(engine: str) -> str:
-    """The engine that "auto" means here: vLLM wherever it is installed, else transformers."""
+def choose(engine: str, *, experts: bool = False) -> str:
+    """The engine that "auto" means here: vLLM wherever it is installed, else transformers.
+
+    `experts` is whether adapters of a mixture of experts are asked: without a GPU that is for transformers, since
+    vLLM's experts answer otherwise once their weights were changed in place. UsageError for vLLM all the same.
+    """
+    misplaced = experts and not devices.visible()
+    if engine == "vllm" and misplaced:
+        raise UsageError(
+            "vLLM without a GPU cannot be given an adapter of a mixture of experts",
+            seen='engine = "vllm", no GPU',
+            expected="replies of the weights that it is given; its experts keep others",
+            hint='set engine = "transformers", or leave it out',
+        )
     if engine != "auto":
         return engine
-    return "vllm" if importlib.util.find_spec("vllm") else "transformers"
+    return "vllm" if importlib.util.find_spec("vllm") and not misplaced else "transformers"
 
 
 def renders(engine: str) -> bool:

@@ -2,7 +2,8 @@
 
 On a GPU adapters are applied on the fly, so that all subjects are in flight together. On a CPU that
 costs three times the whole generation, while changing the loaded weights in place costs hundredths
-of a second: there each adapter is merged once and the subjects take turns in the same engine.
+of a second: there each adapter is merged once and the subjects take turns in the same engine. After
+each change the engine is asked whether it holds what it was given (`tasks.engines.checking`).
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from storage.records import PonensError
-from tasks.engines import weights
+from tasks.engines import checking, weights
 from tasks.engines.base import Completion, Encoded, Loading, Request, overflow
 from tasks.training import vocabulary
 from tasks.training.tokens import check_same_ids
@@ -39,6 +40,9 @@ class VllmEngine:
         self._known = weights.vocabulary_rows(loading)
         self._own = {name: self._brought(name, folder) for name, folder in loading.adapters.items()}
         self._rows = max([self._known, *self._own.values()])
+        # once a subject's head is another tensor than its embeddings, all subjects' must be
+        folders, self._tied = loading.adapters.values(), weights.is_tied(loading)
+        self._apart = self._tied and any(weights.unties(loading, folder) for folder in folders)
         self.together = bool(loading.adapters) and self._applied(cuda) == "on_the_fly"
         length = weights.context(loading)
         self._base = self._roomy()
@@ -46,7 +50,7 @@ class VllmEngine:
         self.readers = weights.readers(loading, length)
         self._checked = False
         self._loras = self._requests() if self.together else {}
-        self._subject = "base"
+        self._subject, self._first = "base", [] if self.together or not loading.adapters else self._ask()
         self.facts = {
             "engine": "vllm",
             "version": vllm.__version__,
@@ -67,22 +71,24 @@ class VllmEngine:
     def _applied(self, cuda: bool) -> str:
         """How adapters are applied; vLLM adds low ranks to known layers on the fly, and nothing else."""
         loading = self.loading
-        merged = [name for name, folder in loading.adapters.items() if weights.must_merge(folder)]
+        merged = {name: why for name, folder in loading.adapters.items() if (why := weights.must_merge(folder))}
         if merged and loading.applied == "on_the_fly":
             raise PonensError(
                 f"vLLM cannot apply {', '.join(merged)} on the fly",
-                seen="DoRA, modules_to_save, tokens of its own or all weights trained",
+                seen="; ".join(f"{name}: {', '.join(why)}" for name, why in merged.items()),
                 expected='[evaluate] adapters = "auto" or "merged"',
                 hint="leave it out: the adapter is then merged into the loaded weights",
             )
         return "merged" if merged else loading.applied or ("on_the_fly" if cuda else "merged")
 
     def _roomy(self) -> str:
-        """The base model, in a copy with rows for every adapter's tokens if it has too few: weights change in place."""
-        if self._rows == self._known:
+        """The base model, in a copy with rows for every adapter's tokens and a head apart where it lacks them.
+
+        Weights change in place: no subject may have a tensor that the base has not.
+        """
+        if self.together or (self._rows == self._known and not self._apart):
             return self.loading.model
-        folder = self.loading.scratch / f"merged-{os.getpid()}-base"
-        return str(weights.save_merged(self.loading, None, folder, self._rows))
+        return str(weights.save_merged(self.loading, None, self._merged("base"), self._rows, apart=self._apart))
 
     def _options(self, length: int, cuda: bool) -> dict[str, Any]:
         loading = self.loading
@@ -210,17 +216,34 @@ class VllmEngine:
         adapter = self.loading.adapters.get(subject)
         if adapter is None and subject != "base":
             raise PonensError(f"no adapter {subject!r} was loaded", expected=", ".join(self.loading.adapters))
-        path = self._base
+        path, noted = self._base, self._merged(subject)
         if adapter is not None:
-            path = str(weights.save_merged(self.loading, adapter, self._merged(subject), self._rows))
+            apart = self._apart or not self._tied
+            path = str(weights.save_merged(self.loading, adapter, noted, self._rows, apart=apart))
         self._llm.collective_rpc("reload_weights", kwargs={"weights_path": path})
-        if any(self._own.values()) and self.facts["device"] == "cpu":
+        if self.facts["device"] == "cpu":
             self._llm.collective_rpc(_repack)
         self._llm.reset_prefix_cache()
         self._subject = subject
+        if adapter is not None:
+            checking.check(noted, self._ask, subject, self.facts["dtype"])
+        else:
+            checking.compare(self._first, self._ask(), subject, self.facts["dtype"])
+
+    def _ask(self, asked: Sequence[Sequence[int]] = ()) -> list[dict[int, float]]:
+        """What the engine finds likely after each of these prompts, or after those of the check."""
+        from vllm import SamplingParams
+
+        prompts = asked or checking.prompts(self.readers["base"].tokenizer)
+        found = self._llm.generate(
+            [{"prompt_token_ids": list(ids)} for ids in prompts],
+            SamplingParams(temperature=0, max_tokens=1, logprobs=checking.SEEN, detokenize=False),
+            use_tqdm=False,
+        )
+        return [{i: p.logprob for i, p in one.outputs[0].logprobs[0].items()} for one in found]
 
     def _merged(self, subject: str) -> Path:
-        number = list(self.loading.adapters).index(subject)
+        number = ["base", *self.loading.adapters].index(subject)
         return self.loading.scratch / f"merged-{os.getpid()}-{number}"
 
     def close(self) -> None:

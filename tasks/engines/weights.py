@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 from pathlib import Path
 from typing import Any
 
 import orjson
 
+from prompts.rendering import Rendering, Wish
+from storage.peft_config import on_the_fly
+from storage.peft_folder import CONFIG, WEIGHTS, shapes_of
 from storage.records import PonensError
 from tasks.engines.base import Loading, Reader
 from tasks.training import render, vocabulary
+
+_LAYER = re.compile(r"\.\d+\.")  # a tensor of one of the layers, not of the embeddings, the head or the last norm
 
 
 def tokenizer(loading: Loading, subject: str = "base") -> Any:
@@ -22,23 +28,44 @@ def tokenizer(loading: Loading, subject: str = "base") -> Any:
 
 
 def readers(loading: Loading, context: int) -> dict[str, Reader]:
-    """A reader for each subject: its own tokens, and its own end of a reply beside the base model's."""
-    stops = stop_tokens(loading)
-    return {name: Reader(tokenizer(loading, name), context, stops) for name in ("base", *loading.adapters)}
+    """A reader for each subject: its own tokens, and where its replies end.
+
+    That is at the base model's own stops, at those saved with an adapter, at the tokenizer's eos, and at the token by
+    which the chat template ends a reply.
+    """
+    stops, found = stop_tokens(loading.model, loading.revision), {}
+    for name in ("base", *loading.adapters):
+        own = tokenizer(loading, name)
+        saved = stop_tokens(loading.adapters[name]) if name in loading.adapters else set()
+        found[name] = Reader(own, context, stops | saved | _ends(own))
+    if getattr(found["base"].tokenizer, "chat_template", None) is None:  # asked by the first adapter's template
+        learnt = next((reader for name, reader in found.items() if name != "base"), found["base"])
+        rows = len(found["base"].tokenizer)
+        known = {i for i in learnt.stops if i < rows}
+        found["base"] = Reader(found["base"].tokenizer, context, known | {*found["base"].stops})
+    return found
 
 
-def stop_tokens(loading: Loading) -> set[int]:
-    """Every token that ends a reply by the model's own configuration."""
+def _ends(tokenizer: Any) -> set[int]:
+    """The token by which the tokenizer's template ends a reply; none if it has no template, or ends it with text."""
+    text = getattr(tokenizer, "chat_template", None)
+    try:
+        found = render.end_token(render.Renderer(tokenizer, Rendering(Wish(), text))) if text else None
+    except PonensError:  # refused where a training would learn it
+        return set()
+    return {int(tokenizer.convert_tokens_to_ids(found))} if found else set()
+
+
+def stop_tokens(place: str | Path, revision: str | None = None) -> set[int]:
+    """Every token that ends a reply by a folder's own configuration."""
     from transformers import AutoConfig, GenerationConfig
 
     found: set[int] = set()
-    try:
-        settings = [GenerationConfig.from_pretrained(loading.model, revision=loading.revision)]
-    except OSError:
-        settings = []
-    settings.append(AutoConfig.from_pretrained(loading.model, revision=loading.revision))
-    for one in settings:
-        ids = getattr(one, "eos_token_id", None)
+    for kind in (GenerationConfig, AutoConfig):
+        try:
+            ids = getattr(kind.from_pretrained(str(place), revision=revision), "eos_token_id", None)
+        except (OSError, ValueError):  # an adapter's folder has no config.json
+            continue
         found |= set(ids) if isinstance(ids, list) else {ids} if isinstance(ids, int) else set()
     return found
 
@@ -80,58 +107,73 @@ def whole(adapter: Path) -> bool:
     return not (adapter / "adapter_config.json").exists() and (adapter / "config.json").exists()
 
 
-def must_merge(adapter: Path) -> bool:
-    """Whether vLLM cannot apply it on the fly: a model of its own, DoRA, modules trained whole, tokens of its own."""
+def must_merge(adapter: Path) -> list[str]:
+    """Why vLLM cannot apply it on the fly, in words; none if it can."""
     if whole(adapter):
-        return True
-    config = orjson.loads((adapter / "adapter_config.json").read_bytes())
-    return any(config.get(name) for name in ("use_dora", "modules_to_save", "trainable_token_indices"))
+        return ["all weights trained"]
+    config = orjson.loads((adapter / CONFIG).read_bytes())
+    return on_the_fly(config, shapes_of(adapter / WEIGHTS))
 
 
-def load(loading: Loading, adapter: Path | None, device: str = "cpu", rows: int = 0) -> Any:
-    """The base model, with the adapter's weights added to its own if there is one. PonensError if they do nothing.
+def unties(loading: Loading, adapter: Path) -> bool:
+    """Whether the adapter gives a head and embeddings that are one tensor in its base each numbers of their own."""
+    if whole(adapter):
+        return not _tied(adapter)
+    ends = [name for name in shapes_of(adapter / WEIGHTS) if not _LAYER.search(name) and "token_adapter" not in name]
+    return bool(ends)
 
-    Its embeddings have room for the adapter's own tokens, and at least `rows` rows.
+
+def is_tied(loading: Loading) -> bool:
+    """Whether the base's head and embeddings are one tensor."""
+    return _tied(loading.model, loading.revision)
+
+
+def _tied(place: str | Path, revision: str | None = None) -> bool:
+    from transformers import AutoConfig
+
+    return bool(getattr(AutoConfig.from_pretrained(str(place), revision=revision), "tie_word_embeddings", False))
+
+
+def load(loading: Loading, adapter: Path | None, device: str = "cpu", rows: int = 0, *, apart: bool = False) -> Any:
+    """The base model, with the adapter's weights added to its own if there is one (`tasks.engines.merging`).
+
+    Its embeddings have room for the adapter's own tokens, and at least `rows` rows; with `apart` its head has a tensor
+    of its own. PonensError if the adapter does nothing, or merged something else than PEFT does with it.
     """
     from transformers import AutoModelForCausalLM
 
-    if adapter and whole(adapter):
-        model = AutoModelForCausalLM.from_pretrained(adapter, dtype=dtype(loading)).to(device)
-        vocabulary.grow(model, rows)
-        return model.eval()
-    model = AutoModelForCausalLM.from_pretrained(loading.model, revision=loading.revision, dtype=dtype(loading)).to(
-        device
-    )
-    vocabulary.grow(model, max(rows, vocabulary.rows_needed(adapter) if adapter else 0))
-    if adapter:
-        from peft import PeftModel
+    from tasks.engines import merging
 
-        wrapped = PeftModel.from_pretrained(model, str(adapter))
-        check_alive(wrapped, adapter)
-        model = wrapped.merge_and_unload()
+    own = adapter is not None and whole(adapter)
+    place, revision = (adapter, None) if own else (loading.model, loading.revision)
+    model = AutoModelForCausalLM.from_pretrained(place, revision=revision, dtype=dtype(loading)).to(device)
+    vocabulary.grow(model, max(rows, vocabulary.rows_needed(adapter) if adapter and not own else 0))
+    if adapter and not own:
+        model = merging.merged(model, adapter)
+    if apart:
+        merging.part(model)
     return model.eval()
 
 
-def save_merged(loading: Loading, adapter: Path | None, folder: Path, rows: int = 0) -> Path:
-    """A folder of base weights with the adapter's added, so many rows; kept if it is there. The caller removes it.
+def save_merged(loading: Loading, adapter: Path | None, folder: Path, rows: int = 0, *, apart: bool = False) -> Path:
+    """The folder of base weights with the adapter's added, so many rows; the caller removes `folder`.
 
-    A model of its own with rows enough is that folder already.
+    With `apart` the head is saved beside the embeddings, whatever the model. A model of its own that is so already is
+    not copied. What the weights say to a few texts lies in `folder` (`tasks.engines.checking`).
     """
-    if adapter and whole(adapter) and rows <= _rows(adapter):
-        return adapter
+    from tasks.engines import checking
+
+    kept = adapter if adapter and whole(adapter) and rows <= _rows(adapter) and not (apart and _tied(adapter)) else None
     if not folder.exists():
         aside = folder.with_suffix(".part")
         shutil.rmtree(aside, ignore_errors=True)
-        load(loading, adapter, rows=rows).save_pretrained(aside)
+        aside.mkdir(parents=True)
+        model = load(loading, adapter, rows=rows, apart=apart)
+        if kept is None:
+            model.save_pretrained(aside)
+        checking.note(model, tokenizer(loading), aside)
         aside.rename(folder)
-    return folder
-
-
-def check_alive(model: Any, adapter: Path) -> None:
-    """PonensError if every B matrix is zero: such an adapter changes nothing, and would score as the base."""
-    matrices = [value for name, value in model.named_parameters() if "lora_B" in name]
-    if matrices and not any(bool(value.any()) for value in matrices):
-        raise PonensError(f"adapter {adapter.name} changes nothing", seen="all its B matrices are zero")
+    return kept or folder
 
 
 def rank(adapter: Path) -> int:

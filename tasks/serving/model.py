@@ -14,12 +14,14 @@ from typing import Any
 
 import orjson
 
-from storage import adapters
+from prompts import ending
+from storage import adapters, chat_template
 from storage.adapters import Adapter
 from storage.peft_folder import look
 from storage.records import PonensError
 from tasks.engines import weights
 from tasks.serving.refusal import Refusal, why
+from tasks.training import checks
 
 _SAMPLING = ("temperature", "top_p", "top_k", "min_p", "repetition_penalty")
 _SMALL = _SAMPLING[:2]  # what the small engine draws by
@@ -77,11 +79,14 @@ def base(folder: Path, name: str, identity: str, longest: int | None = None, *, 
     config, settings = _json(folder / "config.json"), _json(folder / "generation_config.json")
     known = _SMALL if small else _SAMPLING
     drawn = {key: settings[key] for key in known if settings.get("do_sample") and settings.get(key) is not None}
-    eos = _eos(folder)
-    stops = {*_ids(settings.get("eos_token_id")), *_ids(config.get("eos_token_id"))} - {eos}
-    model = Model(name, defaults=drawn, stops=tuple(sorted(stops)), marks=_marks(folder))
+    eos, text = _eos(folder), chat_template.text(folder)
+    stops = {*_stops(folder), *_ids(config.get("eos_token_id"))} - {eos}
+    # engines look for a template where tokenizers keep theirs
+    plain = (folder / "chat_template.jinja").is_file() or "chat_template" in _json(folder / "tokenizer_config.json")
+    told = None if plain else text
+    model = Model(name, told, defaults=drawn, stops=tuple(sorted(stops)), marks=_marks(folder))
     context = longest or config.get("max_position_embeddings")
-    return Base(name, folder, identity, _template(folder), eos, context, model)
+    return Base(name, folder, identity, text, eos, context, model)
 
 
 def adapter(version: Adapter, base: Base, most_rank: int, *, merges: bool) -> Model:
@@ -96,8 +101,8 @@ def adapter(version: Adapter, base: Base, most_rank: int, *, merges: bool) -> Mo
             rank = look(version.folder).rank
             if not merges and rank > most_rank:
                 raise _unusable(version, f"rank {rank} is above {most_rank}, for which the server was started; restart")
-        if not merges and weights.must_merge(version.folder):
-            reason = "vLLM cannot apply it on the fly (DoRA, modules or tokens of its own, or all weights); "
+        if not merges and (apart := weights.must_merge(version.folder)):
+            reason = f"vLLM cannot apply it on the fly ({', '.join(apart)}); "
             raise _unusable(version, reason + "export it with --merge and serve that as a base")
     except (PonensError, OSError, ValueError) as error:
         raise _unusable(version, why(error) if isinstance(error, PonensError) else type(error).__name__) from None
@@ -108,11 +113,11 @@ def adapter(version: Adapter, base: Base, most_rank: int, *, merges: bool) -> Mo
 
 def _model(version: Adapter, about: Mapping[str, Any], base: Base) -> Model:
     told, inference = about.get("rendering") or {}, about.get("inference") or {}
-    text = _template(version.folder)
+    text = chat_template.text(version.folder)
     if told and text is not None and told["template_sha256"] != hashlib.sha256(text.encode()).hexdigest():
         raise _unusable(version, "its folder holds another template than it was trained with")
     own = _eos(version.folder)
-    stops = {*base.model.stops, *([own] if own not in (None, base.eos) else [])}
+    stops = {*base.model.stops, *_stops(version.folder), *([] if own is None else [own])} - {base.eos}
     return Model(
         str(version),
         template=text if text != base.text else None,
@@ -140,12 +145,17 @@ def _json(file: Path) -> dict[str, Any]:
     return found if isinstance(found, dict) else {}
 
 
-def _template(folder: Path) -> str | None:
+def _stops(folder: Path) -> set[int]:
+    """Where replies end by what lies in a folder: its generation settings, and the token of its chat template."""
+    found = _ids(_json(folder / "generation_config.json").get("eos_token_id"))
+    told, text = checks.tokens(folder), chat_template.text(folder)
+    if text is None:
+        return found
     try:
-        return (folder / "chat_template.jinja").read_text("utf-8")
-    except OSError:
-        found = _json(folder / "tokenizer_config.json").get("chat_template")
-        return found if isinstance(found, str) else None
+        end = ending.end_token(ending.after_reply(ending.writer(text, told.special)), told.added)
+    except Exception:  # a template raises what it likes
+        end = None
+    return found | ({told.added[end]} if end else set())
 
 
 def _special(folder: Path) -> list[dict[str, Any]]:

@@ -25,10 +25,10 @@ class Answering(mlflow.pyfunc.PythonModel):  # type: ignore[misc]
     """Base and adapter, loaded at once when MLflow loads the model."""
 
     def load_context(self, context: Any) -> None:
-        """Load tokenizer, base and adapter; the adapter is merged into the base in memory."""
+        """Load tokenizer, base and adapter, which lies beside the base: merged, it may be another model."""
         import torch
         from peft import PeftModel
-        from transformers import AutoModelForCausalLM, AutoTokenizer
+        from transformers import AutoModelForCausalLM, AutoTokenizer, GenerationConfig
 
         self.config = context.model_config
         folder = context.artifacts["adapter"]
@@ -39,7 +39,10 @@ class Answering(mlflow.pyfunc.PythonModel):  # type: ignore[misc]
         ).to(device)
         if len(self.tokenizer) > base.get_input_embeddings().num_embeddings:
             base.resize_token_embeddings(len(self.tokenizer))
-        self.model = PeftModel.from_pretrained(base, folder).merge_and_unload().eval()
+        self.stops = {self.tokenizer.eos_token_id, *_listed(base.generation_config.eos_token_id)}
+        if (Path(folder) / "generation_config.json").is_file():
+            self.stops |= {*_listed(GenerationConfig.from_pretrained(folder).eos_token_id)}
+        self.model = PeftModel.from_pretrained(base, folder).eval()
 
     def predict(self, context, model_input, params: dict[str, Any] | None = None) -> list[str]:  # type: ignore[no-untyped-def]
         """One reply for each question or conversation."""  # MLflow would take hints for its own schema
@@ -90,11 +93,16 @@ class Answering(mlflow.pyfunc.PythonModel):  # type: ignore[misc]
                 **({"do_sample": False} | drawn),
                 max_new_tokens=int(params.get("max_new_tokens", 512)),
                 pad_token_id=self.tokenizer.pad_token_id,
+                eos_token_id=sorted(stop for stop in self.stops if stop is not None),
             )
         return [
             str(text)
             for text in self.tokenizer.batch_decode(out[:, inputs["input_ids"].shape[1] :], skip_special_tokens=True)
         ]
+
+
+def _listed(ids: Any) -> list[int]:
+    return ids if isinstance(ids, list) else [ids]
 
 
 def _inputs(given: Any) -> list[Any]:

@@ -16,15 +16,14 @@ from transformers import AutoTokenizer
 from storage.artifacts import write_json
 from storage.peft_folder import WEIGHTS
 from storage.records import PonensError
+from tasks.engines import merging
 from tasks.training import tokens
 from tasks.training.masks import Row
 from tasks.training.render import Renderer
 
 _HERE = {"is_local", "local_files_only", "name_or_path"}  # what a tokenizer notes of where it was loaded from
-# largest difference between the logits of the trained and of the saved or merged adapter, as a share of the
-# largest logit: sums taken in another order differ, and bfloat16 has eight bits of precision
-_TOLERANCE = {torch.float32: 1e-4, torch.bfloat16: 5e-2}
-# the same between an adapter on a base in 4 bits and that adapter merged into the whole base: NF4 keeps 16 levels
+# largest difference, as a share of the largest logit, between an adapter on a base in 4 bits and that adapter merged
+# into the whole base: NF4 keeps 16 levels
 _QUANTISED = 0.5
 
 
@@ -78,12 +77,12 @@ def save_and_check(
         raise PonensError("the adapter changes no logit: it would score as the base does", seen="change 0.0")
     largest = float(trained.abs().max())
     # 4-bit layers compute in bfloat16, whatever numbers stand around them
-    share = _TOLERANCE.get(torch.bfloat16 if quantised else loaded.dtype, 2e-2)
+    share = merging.rounding(torch.bfloat16 if quantised else loaded.dtype)
     found["reload_error"] = _compare("reload", trained, reloaded, share * largest)
     if quantised:
         loaded = PeftModel.from_pretrained(base(False), str(folder))
         batch, trained, share = batch.to("cpu"), trained.to("cpu"), _QUANTISED
-    found["merge_error"] = _compare("merge", trained, _logits(loaded.merge_and_unload(), batch), share * largest)
+    found["merge_error"] = _compare("merge", trained, _logits(merging.put_together(loaded), batch), share * largest)
     _at(model, device)
     return found
 

@@ -25,6 +25,7 @@ PRESETS: dict[str, dict[str, Any]] = {
 METHODS: dict[str, dict[str, Any]] = {"full": {"learning_rate": 2e-5}}
 SHARDED = ("fsdp2", "zero3")
 ADAPTER_ONLY = ("use_rslora", "use_dora", "modules_to_save")
+HEADS = ("lm_head", "embed_out", "output_layer")
 
 
 class Settings(Protocol):
@@ -38,6 +39,8 @@ class Settings(Protocol):
     def use_dora(self) -> bool: ...
     @property
     def modules_to_save(self) -> list[str]: ...
+    @property
+    def target_modules(self) -> str | list[str]: ...
     @property
     def processes(self) -> int: ...
     @property
@@ -67,6 +70,8 @@ def conflict(spec: Settings) -> str | None:
     wrong = [name for name in ADAPTER_ONLY if getattr(spec, name)]
     if spec.method == "full" and wrong:
         return f'{", ".join(wrong)} with method = "full": these are for adapters'
+    if isinstance(spec.target_modules, list) and (head := next(filter(_is_head, spec.target_modules), None)):
+        return f"target_modules with {head!r}: TRL trains no low ranks of the head; modules_to_save trains it whole"
     if spec.method == "qlora" and spec.strategy in SHARDED:
         return (
             f'strategy = "{spec.strategy}" cannot share out a base in 4 bits: take "ddp" or "zero2", or method = "lora"'
@@ -80,3 +85,7 @@ def conflict(spec: Settings) -> str | None:
     if (spec.keep_best or spec.patience) and not spec.eval_steps:
         return "keep_best and patience need eval_steps: how often to look at the validation loss"
     return None
+
+
+def _is_head(module: str) -> bool:
+    return module.rpartition(".")[2] in HEADS

@@ -13,8 +13,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from prompts import ending
 from prompts.rendering import Rendering, Wish, knows_thinking, shipped
+from storage import chat_template
 from storage.records import PonensError
+from tasks import models
+from tasks.training import checks
 
 Message = Mapping[str, Any]
 
@@ -50,7 +54,7 @@ class Renderer:
                 f"the chat template {self.rendering.wish.template!r} refuses {whose}",
                 seen=f"{error.message} (roles {', '.join(m['role'] for m in messages)})",
                 expected="roles in an order that the template knows",
-                hint="set [train] template to another one, or mend the rows",
+                hint=_advice(messages),
             ) from None
         return text
 
@@ -68,19 +72,34 @@ class Renderer:
         return [Tokens(ids, offsets) for ids, offsets in zip(found["input_ids"], found["offset_mapping"], strict=True)]
 
 
+def _advice(messages: Sequence[Message]) -> str:
+    """What can be done about messages that a template refuses; many know no system turn."""
+    if any(m["role"] == "system" for m in messages):
+        return 'this template may know no system turn: take it out of the rows, or set [train] template = "chatml"'
+    return 'mend the rows: turns of user and assistant by turns, the user\'s first; or set [train] template = "chatml"'
+
+
 def load(place: str, revision: str | None) -> Any:
-    """A tokenizer from a folder or the hub's name, never code from there. Needs transformers, no weights."""
+    """A tokenizer from a folder or the hub's name, never code from there. Needs transformers, no weights.
+
+    Its chat_template is the default one, in whichever of the hub's forms the folder has it, or None.
+    """
     from transformers import AutoTokenizer
 
     where: dict[str, Any] = {"local_files_only": True} if Path(place).is_dir() else {"revision": revision}
-    return AutoTokenizer.from_pretrained(place, trust_remote_code=False, **where)
+    tokenizer = AutoTokenizer.from_pretrained(place, trust_remote_code=False, **where)
+    given = tokenizer.chat_template
+    folder = Path(place) if Path(place).is_dir() else models.place(place, revision)
+    text = chat_template.text(folder) if folder else chat_template.by_name(given).get(chat_template.DEFAULT)
+    tokenizer.chat_template = text or (given if isinstance(given, dict) else None)
+    return tokenizer
 
 
 def fit(tokenizer: Any, wish: Wish) -> Renderer:
     """Give a base model's tokenizer the template that is wished for, with the tokens it lacks and the end of a reply.
 
-    PonensError for a model without a template of its own, and for a template that has no place for the
-    system prompt or knows no thinking mode where one is asked for.
+    PonensError for a model without a template of its own, for one with neither pad nor eos, and for a template that
+    has no place for the system prompt or knows no thinking mode where one is asked for.
     """
     added: tuple[str, ...] = ()
     if wish.template != "own":
@@ -93,6 +112,8 @@ def fit(tokenizer: Any, wish: Wish) -> Renderer:
         if template.stop:
             tokenizer.eos_token = template.stop
     if tokenizer.pad_token is None:
+        if tokenizer.eos_token is None:
+            raise checks.no_end()
         tokenizer.pad_token = tokenizer.eos_token
     renderer = Renderer(tokenizer, Rendering(wish, own_template(tokenizer), added))
     _check_wish(renderer)
@@ -100,31 +121,43 @@ def fit(tokenizer: Any, wish: Wish) -> Renderer:
 
 
 def own_template(tokenizer: Any) -> str:
-    """The text of the tokenizer's chat template. PonensError if it has none, or several by name."""
+    """The text of the tokenizer's chat template. PonensError if it has none, or several by name and no default."""
     template = getattr(tokenizer, "chat_template", None)
     if not isinstance(template, str):
-        raise PonensError(
-            "the base model's tokenizer has no chat template",
-            seen=type(template).__name__,
-            expected="a template in chat_template.jinja or tokenizer_config.json",
-            hint='set [train] template = "chatml", or use an instruct model',
-        )
+        raise checks.no_template(sorted(template) if isinstance(template, dict) else [])
     return template
+
+
+def end_token(renderer: Renderer) -> str | None:
+    """The token that ends a reply by the template. PonensError if it ends one with nothing, or with no single token."""
+    tokenizer, name = renderer.tokenizer, renderer.rendering.wish.template
+    after = ending.after_reply(renderer.text)
+    eos = tokenizer.eos_token
+    if not after.strip():
+        raise checks.ends_with_nothing(name, eos)
+    known = [str(token) for token in tokenizer.get_added_vocab()]
+    found = ending.end_token(after, [*known, *([eos] if eos else [])])
+    if found is None:
+        raise checks.ends_otherwise(name, after, [eos] if eos else [])
+    return found
 
 
 def _check_wish(renderer: Renderer) -> None:
     wish, name = renderer.rendering.wish, renderer.rendering.wish.template
     if wish.thinking is not None and not knows_thinking(renderer.rendering.text):
-        raise PonensError(
-            f"the chat template {name!r} has no thinking mode",
-            seen=f"[train] thinking = {str(wish.thinking).lower()}",
-            expected="a template that reads enable_thinking",
-            hint="leave [train] thinking out",
-        )
-    if wish.system and wish.system.strip() not in renderer.prompt([{"role": "user", "content": "?"}]):
+        raise checks.no_thinking(name, wish.thinking)
+    if wish.system and wish.system.strip() not in _introduced(renderer):
         raise PonensError(
             f"the chat template {name!r} leaves the system prompt out",
             seen=f"[train] system = {wish.system[:60]!r}",
             expected="a template with a place for it",
             hint="leave [train] system out, or set [train] template to another one",
         )
+
+
+def _introduced(renderer: Renderer) -> str:
+    """A question with the recipe's system prompt before it; "" if the template refuses a system turn."""
+    try:
+        return renderer.prompt([{"role": "user", "content": "?"}])
+    except PonensError:
+        return ""

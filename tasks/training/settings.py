@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import math
 import os
 from collections.abc import Sequence
@@ -144,10 +145,12 @@ def _optimizer(spec: dict[str, Any]) -> str:
     if chosen == "auto":
         paged = spec["method"] == "qlora" and torch.cuda.is_available()
         chosen = "paged_adamw_8bit" if paged else "adamw_torch_fused"
-    if "8bit" in chosen and not torch.cuda.is_available():
+    if "8bit" in chosen and importlib.util.find_spec("bitsandbytes") is None:
         raise PonensError(
-            f"this machine has no GPU for optimizer {chosen!r}", expected="auto or adamw_torch", hint="leave it out"
+            f"optimizer {chosen!r} needs bitsandbytes", expected="auto, adamw_torch, or bitsandbytes installed"
         )
+    if chosen.startswith("paged") and not torch.cuda.is_available():
+        lifeline.say({"say": f"optimizer {chosen}: nothing is paged without a GPU"})
     if spec["method"] == "qlora":
         lifeline.say(
             {"say": f"optimizer {chosen}" + ("" if "8bit" in chosen else ": nothing here pages or takes 8 bits")}

@@ -6,10 +6,12 @@ order (tasks.train) -> rows -> tokens -> trainer -> canary -> PEFT folder or mod
 from __future__ import annotations
 
 import time
+from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+import orjson
 import torch
 from datasets import Dataset
 from safetensors import SafetensorError
@@ -20,6 +22,7 @@ from storage.artifacts import write_json
 from storage.examples import read
 from storage.records import PonensError
 from tasks import lifeline
+from tasks.engines import weights
 from tasks.training import (
     canary,
     checkpoints,
@@ -54,11 +57,19 @@ def train(order: dict[str, Any]) -> None:
     plain = [vocabulary.without(rendering.added, text) for text in probes]
     canary.check_tokenizer(tokenizer, order["base_folder"], plain, "that the base model's folder holds")
     teaching = Teaching(spec["loss"], spec["learn_thinking"])
-    encoded = tokens.encode(rows, renderer, spec["max_length"], teaching)
+    stops = _stops(place, spec, renderer)
+    encode = partial(tokens.encode, leave_out=spec["long_prompts"] == "leave_out")
+    encoded = encode(rows, renderer, spec["max_length"], teaching)
+    tokens.check_ends(encoded, stops, tokenizer)
+    if not encoded.ids:
+        raise PonensError("no row is left to train on", seen=f"{encoded.left_out} with prompts of max_length and more")
     tokens.check_share(encoded.truncated, len(encoded.ids), spec["max_truncated_share"], spec["max_length"])
     held_out, none = read(Path(order["valid"])), tokens.Encoded([], [], 0, 0)
-    valid = tokens.encode(held_out, renderer, spec["max_length"], teaching) if held_out else none
-    lifeline.say({"say": f"{len(rows)} rows, {encoded.trained} tokens to learn, {encoded.truncated} rows cut"})
+    valid = encode(held_out, renderer, spec["max_length"], teaching) if held_out else none
+    if encoded.left_out or valid.left_out:
+        told = f"{encoded.left_out} rows, and {valid.left_out} to validate on, are left out"
+        lifeline.say({"warn": f"{told}: their prompts alone fill max_length {spec['max_length']}"})
+    lifeline.say({"say": f"{len(encoded.ids)} rows, {encoded.trained} tokens to learn, {encoded.truncated} rows cut"})
 
     model = _load(order)  # only now: whatever is wrong with the rows is known
     parameters = model.num_parameters()  # before the adapter's are added
@@ -80,7 +91,8 @@ def train(order: dict[str, Any]) -> None:
     facts = {
         "steps": state.global_step,
         "epochs": round(state.epoch, 4),
-        "rows": len(rows),
+        "rows": len(encoded.ids),
+        "left_out": encoded.left_out,
         "valid_rows": len(valid.ids),
         "truncated": encoded.truncated,
         "trained_tokens": trained,
@@ -100,9 +112,31 @@ def train(order: dict[str, Any]) -> None:
         "machine": estimate.machine(),
     }
     libraries = {name: version(name) for name in ("torch", "transformers", "trl", "peft", "accelerate")}
+    stopping = [tokenizer.decode([i]) for i in sorted(stops)]
     about = order["about"] | {"rendering": rendering.dict()}
+    about["inference"] = (about.get("inference") or {}) | {"stops": stopping}
+    _note_stops(folder, place, stops)
     told = {**about, "facts": facts, "history": history.rows(state), "libraries": libraries}
     write_json(folder / "adapter.json", told)
+
+
+def _stops(place: str, spec: dict[str, Any], renderer: render.Renderer) -> set[int]:
+    """Where a reply ends: the base model's stops, the tokenizer's eos, and the token by which the template ends it."""
+    tokenizer, end = renderer.tokenizer, render.end_token(renderer)
+    stops = weights.stop_tokens(place, None if Path(place).is_dir() else spec["revision"]) | {tokenizer.eos_token_id}
+    found = {stop for stop in stops if stop is not None}
+    id = tokenizer.convert_tokens_to_ids(end)
+    if id not in found:
+        lifeline.say({"say": f"replies end with {end!r}, which joins the model's stops: {tokenizer.eos_token!r}"})
+    return {*found, id}
+
+
+def _note_stops(folder: Path, place: str, stops: set[int]) -> None:
+    """Save where replies end beside the weights, as every engine reads it; the base's other settings stay."""
+    name = "generation_config.json"
+    known = next((f for f in (folder / name, Path(place) / name) if f.is_file()), None)
+    told = orjson.loads(known.read_bytes()) if known else {}
+    write_json(folder / name, told | {"eos_token_id": sorted(stops)})
 
 
 def _load(order: dict[str, Any], *, quantised: bool = True) -> Any:

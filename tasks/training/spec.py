@@ -66,6 +66,10 @@ class TrainSpec(BaseModel):
     max_grad_norm: float = Field(1.0, ge=0, description="Gradients are clipped to this norm; 0 is no clipping.")
     max_length: int = Field(2048, ge=8, description="Tokens of prompt and completion; a longer row is cut.")
     max_truncated_share: float = Field(0.05, ge=0, le=1, description="Fail if a larger share of rows is cut.")
+    long_prompts: Literal["refuse", "leave_out"] = Field(
+        "refuse",
+        description="Rows whose prompt alone fills max_length: fail, or train on the others and tell how many.",
+    )
     dtype: Literal["auto", "float32", "bfloat16"] = Field(
         "auto", description="Numbers of the base model; auto is bfloat16 on a GPU that has it, else float32."
     )

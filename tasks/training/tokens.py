@@ -5,8 +5,9 @@ Whatever would train silently on the wrong thing is an error that names the row.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, field
+from functools import cache
 from typing import Any
 
 from storage.records import PonensError
@@ -16,40 +17,78 @@ from tasks.training.render import Renderer
 
 @dataclass(frozen=True, slots=True)
 class Encoded:
-    """Token ids and labels, sample by sample; how many samples were cut, and the tokens that one pass trains."""
+    """Token ids and labels, sample by sample; how many samples were cut, left out, and the tokens that a pass trains.
+
+    `ends` are the tokens, space left out, that samples teach last where they were not cut: by id, with a sample's name.
+    """
 
     ids: list[list[int]]
     labels: list[list[int]]
     truncated: int
     trained: int
+    left_out: int = 0
+    ends: dict[int, str] = field(default_factory=dict)
 
 
-def encode(rows: Sequence[Row], renderer: Renderer, max_length: int, teaching: Teaching) -> Encoded:
+def encode(
+    rows: Sequence[Row], renderer: Renderer, max_length: int, teaching: Teaching, *, leave_out: bool = False
+) -> Encoded:
     """Render, tokenize, mask and cut all rows.
 
-    PonensError if a row would teach nothing, or not what it says; see `masks.samples`.
+    PonensError if a row would teach nothing, or not what it says; see `masks.samples`. With `leave_out`, samples whose
+    prompt alone fills `max_length` are left out and counted.
     """
-    ids, labels, truncated, trained = [], [], 0, 0
+    ids, labels, truncated, trained, left_out = [], [], 0, 0, 0
+    ends: dict[int, str] = {}
+
+    @cache
+    def blank(id: int) -> bool:
+        return not renderer.tokenizer.decode([id]).strip()
+
     for sample in samples(rows, renderer, teaching):
+        if leave_out and _first(sample.labels) >= max_length and _first(sample.labels) < len(sample.labels):
+            left_out += 1
+            continue
         trained += learnt_within(sample, max_length)
         truncated += len(sample.ids) > max_length
+        if len(sample.ids) <= max_length:
+            last = next((i for i in reversed(sample.labels) if i != IGNORED and not blank(i)), sample.labels[-1])
+            ends.setdefault(last, sample.name)
         ids.append(sample.ids[:max_length])
         labels.append(sample.labels[:max_length])
-    return Encoded(ids, labels, truncated, trained)
+    return Encoded(ids, labels, truncated, trained, left_out, ends)
+
+
+def check_ends(encoded: Encoded, stops: Collection[int], tokenizer: Any) -> None:
+    """PonensError if the last token that a sample teaches, space left out, is none that a reply ends at."""
+    for last, name in encoded.ends.items():
+        if last not in stops:
+            wanted = " or ".join(repr(tokenizer.decode([i])) for i in sorted(stops))
+            raise PonensError(
+                f"{name} ends with a token that nothing stops at: every reply would run on to the limit",
+                seen=f"{tokenizer.decode([max(last, 0)])!r} is the last to be learnt",
+                expected=f"{wanted}, at which evaluation and serving stop",
+                hint='set [train] template = "chatml", or end the turn in the base model\'s chat_template.jinja',
+            )
+
+
+def _first(labels: Sequence[int]) -> int:
+    """The place of the first token to learn."""
+    return next((n for n, label in enumerate(labels) if label != IGNORED), len(labels))
 
 
 def learnt_within(sample: Sample, max_length: int) -> int:
     """The number of tokens to learn among the first `max_length`. PonensError if there is none."""
     learnt = sum(label != IGNORED for label in sample.labels[:max_length])
     if not learnt:
-        first = next((n for n, label in enumerate(sample.labels) if label != IGNORED), None)
-        where = "none is to be learnt" if first is None else f"the first to learn is number {first + 1}"
+        first = _first(sample.labels)
+        where = "none is to be learnt" if first == len(sample.labels) else f"the first to learn is number {first + 1}"
         raise nothing_to_learn(
             sample.name,
             f"{len(sample.ids)} tokens, {where}; max_length {max_length}",
             "drop the row, or set [train] learn_thinking = true"
-            if first is None
-            else "set [train] max_length higher, or drop the row from the snapshot",
+            if first == len(sample.labels)
+            else 'set [train] max_length higher, or long_prompts = "leave_out" to train on the other rows',
         )
     return learnt
 

@@ -1,6 +1,12 @@
+from contextlib import nullcontext
+from pathlib import Path
+
 import pytest
 
-from storage.records import PonensError
+from storage.artifacts import write_json
+from storage.records import PonensError, UsageError
+from tasks import models
+from tasks.engines import checking
 from tasks.engines.base import Completion, Loading, Reader, Request, choose, fork
 
 
@@ -63,6 +69,45 @@ def test_a_reply_ends_at_any_stop_token_and_its_text_is_without_it() -> None:
 def test_auto_is_an_engine_that_is_installed() -> None:
     assert choose("auto") in ("vllm", "transformers")
     assert "transformers" == choose("transformers")
+
+
+def test_adapters_of_a_mixture_of_experts_are_not_asked_of_vllm_without_a_gpu(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("storage.devices.visible", lambda: [])
+    assert "transformers" == choose("auto", experts=True)
+    with pytest.raises(UsageError, match="vLLM without a GPU cannot be given an adapter of a mixture of experts"):
+        choose("vllm", experts=True)
+
+    monkeypatch.setattr("storage.devices.visible", lambda: ["a GPU"])
+    assert "vllm" == choose("vllm", experts=True)
+
+
+@pytest.mark.parametrize(
+    ("config", "experts"),
+    [
+        ({"num_experts": 4}, True), ({"num_local_experts": 8}, True), ({"n_routed_experts": 64}, True),
+        ({"num_experts": 0}, False), ({"num_experts": None}, False), ({}, False), ({"text_config": {"num_experts": 2}}, True),
+    ],
+)  # fmt: skip
+def test_a_mixture_of_experts_is_known_by_its_configuration(tmp_path: Path, config: object, experts: bool) -> None:
+    write_json(tmp_path / "config.json", config)
+    (tmp_path / "model.safetensors").touch()
+
+    assert experts == models.has_experts(str(tmp_path))
+
+
+@pytest.mark.parametrize(
+    ("dtype", "error", "wrong"),
+    [("float32", 0.009, False), ("float32", 0.011, True), ("bfloat16", 0.2, False), ("bfloat16", 0.3, True)],
+)
+def test_weights_that_answer_otherwise_than_those_given_are_noticed(dtype: str, error: float, wrong: bool) -> None:
+    right, said = [{1: -0.5, 2: -1.5}, {3: -0.1}], [{1: -0.5 - error, 2: -1.5 + error, 9: -4.0}, {3: -0.1 - error}]
+    with pytest.raises(PonensError, match="does not hold the weights of a/1") if wrong else nullcontext():
+        checking.compare(right, said, "a/1", dtype)
+
+
+def test_a_token_that_is_no_longer_likely_counts_as_far_off() -> None:
+    with pytest.raises(PonensError, match=r"differ by 3\.33"):
+        checking.compare([{1: -0.5, 2: -1.5}, {3: -0.1}], [{1: -0.5, 2: -1.5}, {4: -0.1}], "a/1", "bfloat16")
 
 
 def test_a_model_of_a_hub_is_not_taken_for_a_small_one() -> None:
