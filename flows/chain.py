@@ -25,6 +25,7 @@ def chain(recipe: Recipe, do: Do, home: Path) -> None:
         measure(recipe, do, home)
         return
     parsed = _parsed(recipe, do, home)
+    train.check(recipe.train)  # before a teacher is paid
     rationales = do(reason.step(recipe.reason, parsed)) if recipe.kind == "choice" else None
     about = {"recipe": recipe.name, "base_model": recipe.train.base_model}
     snapshot = do(assemble.step(recipe.assemble, parsed, rationales, recipe.kind, **about))

@@ -29,8 +29,8 @@ from storage.home import Home
 from storage.records import Receipt, UsageError, digest
 from tasks import child, models
 from tasks.step import Progress, Result, Step, Tick, Workshop, of
+from tasks.training import checks, launch, render, tokens, tracking
 from tasks.training import estimate as sizes
-from tasks.training import launch, render, tokens, tracking
 from tasks.training.masks import Teaching
 from tasks.training.spec import TrainSpec
 
@@ -72,6 +72,21 @@ def step(spec: TrainSpec, name: str, snapshot: Receipt, recipe: str = "") -> Ste
         shelf=f"adapters/{name}",
         numbered=True,
     )
+
+
+def check(spec: TrainSpec) -> None:
+    """UsageError for what is known to be wrong with a training over its base model, which is looked at and not loaded.
+
+    Everything that is (`tasks.training.checks.problems`) in one error, the first as its own.
+    """
+    if found := checks.problems(spec):
+        first, further = found[0], [str(one.thing) for one in found[1:]]
+        raise UsageError(
+            str(first.thing),
+            seen=first.seen,
+            expected=first.expected,
+            hint="; ".join([*([first.hint] if first.hint else []), *(f"then: {one}" for one in further)]),
+        )
 
 
 def join(spec: TrainSpec, home: Home, key: str, node: int, patience: Callable[[], None]) -> bool:

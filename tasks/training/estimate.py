@@ -11,6 +11,7 @@ from __future__ import annotations
 import math
 import os
 import platform
+import re
 import shutil
 import struct
 import subprocess
@@ -28,6 +29,7 @@ from tasks.training import packing
 _NF4 = (4 + 8 / 64 + 32 / (64 * 256)) / 8
 # TRL's head scores this many tokens against this much of the vocabulary at a time
 _TILE = (4096, 32768)
+_GATE = re.compile(r"\.experts\.\d+\.(gate_proj|w1)\.")
 _SMALL_LOGITS = 256 << 20  # up to here a CPU holds them all (tasks.training.loop)
 
 
@@ -133,13 +135,18 @@ def memory(shape: Shape, spec: Mapping[str, Any], largest: Pass, *, checkpointin
 
 
 def adapter(shape: Shape, spec: Mapping[str, Any]) -> int:
-    """Parameters that an adapter trains: rank (in + out) a layer (arXiv 2106.09685, 4.1), its whole modules beside."""
+    """Parameters that an adapter trains: rank (in + out) a layer (arXiv 2106.09685, 4.1), its whole modules beside.
+
+    An expert's gate and up projection lie in one matrix once they are loaded: PEFT gives the two together twice the
+    rank, rank 2 (in + 2 out).
+    """
     chosen = {
         name: dims
         for name, dims in shape.linear.items()
         if spec["target_modules"] == "all-linear" or _named(name, spec["target_modules"])
     }
     low: int = sum(spec["rank"] * sum(dims) for dims in chosen.values())
+    low += sum(2 * spec["rank"] * dims[0] for name, dims in chosen.items() if _GATE.search(name))
     lengths = sum(dims[0] for dims in chosen.values()) if spec["use_dora"] else 0
     whole = sum(math.prod(dims) for name, dims in shape.weights.items() if _named(name, spec["modules_to_save"]))
     return low + lengths + whole

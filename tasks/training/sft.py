@@ -67,8 +67,8 @@ def train(order: dict[str, Any]) -> None:
     held_out, none = read(Path(order["valid"])), tokens.Encoded([], [], 0, 0)
     valid = encode(held_out, renderer, spec["max_length"], teaching) if held_out else none
     if encoded.left_out or valid.left_out:
-        told = f"{encoded.left_out} rows, and {valid.left_out} to validate on, are left out"
-        lifeline.say({"warn": f"{told}: their prompts alone fill max_length {spec['max_length']}"})
+        many = f"{encoded.left_out} rows, and {valid.left_out} to validate on, are left out"
+        lifeline.say({"warn": f"{many}: their prompts alone fill max_length {spec['max_length']}"})
     lifeline.say({"say": f"{len(encoded.ids)} rows, {encoded.trained} tokens to learn, {encoded.truncated} rows cut"})
 
     model = _load(order)  # only now: whatever is wrong with the rows is known

@@ -57,6 +57,26 @@ def test_a_model_is_known_by_its_headers(seven: estimate.Shape) -> None:
     assert estimate.adapter(seven, values(rank=16)) == 40_370_176, "what PEFT counts for all linear layers"
 
 
+def test_experts_that_are_loaded_as_one_matrix_are_counted_as_peft_does() -> None:
+    attention = {f"self_attn.{part}_proj": [32, 32] for part in "qkvo"}
+    experts = {
+        f"mlp.experts.{e}.{part}_proj": [32, 16] if part == "down" else [16, 32]
+        for e in range(4)
+        for part in ("gate", "up", "down")
+    }
+    names = {**attention, **experts, "mlp.gate": [4, 32], "input_layernorm": [32]}
+    config = {
+        "hidden_size": 32,
+        "num_attention_heads": 2,
+        "intermediate_size": 64,
+        "num_hidden_layers": 2,
+        "vocab_size": 9,
+    }
+    shape = estimate.shape(config, [(f"model.layers.{n}.{k}.weight", d) for n in range(2) for k, d in names.items()])
+
+    assert 7968 == estimate.adapter(shape, values(rank=4)), "the numbers in a file of PEFT 0.21 over Qwen3-MoE"
+
+
 def test_all_weights_take_sixteen_bytes_a_parameter(seven: estimate.Shape) -> None:
     told = memory(seven, values(method="full"), Pass(1, 1, cuda=False), checkpointing=True)
 

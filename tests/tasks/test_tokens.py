@@ -16,7 +16,7 @@ class Letters:
     def __init__(self, merged: str = "", start: str = "A:") -> None:
         self.merged, self.start = merged, start
         self.chat_template = "a template"
-        self.pad_token = "p"
+        self.pad_token = self.eos_token = "p"
 
     def apply_chat_template(self, messages: list[Any], tokenize: bool, add_generation_prompt: bool = False) -> str:
         names = {"user": "Q:", "assistant": "A:"}
@@ -90,6 +90,41 @@ def test_a_token_that_reaches_beyond_the_answer_is_an_error_that_names_the_row()
     assert encode([two], Letters(), 100).trained == len("yo\n" + "so\n")
     with pytest.raises(PonensError, match=r"row r1: a token reaches beyond(.|\n)*'\\nQ'"):
         encode([two], Letters(merged="\nQ"), 100)
+
+
+def test_rows_whose_prompt_alone_is_too_long_are_refused_or_left_out_and_counted() -> None:
+    rows = [row("hi", "yo"), row("a" * 30, "yo", "r2"), row("b" * 30, "yo", "r3")]
+    with pytest.raises(PonensError, match=r'row r2 has no token to learn(.|\n)*long_prompts = "leave_out"'):
+        encode(rows, Letters(), 20)
+
+    renderer = render.fit(Letters(), Wish())
+    encoded = tokens.encode(rows, renderer, 20, Teaching(), leave_out=True)
+    assert (1, 2, 0) == (len(encoded.ids), encoded.left_out, encoded.truncated)
+    assert len(rows) == len(encoded.ids) + encoded.left_out
+    cut = tokens.encode([row("a" * 13, "yo")], renderer, 20, Teaching(), leave_out=True)
+    assert (1, 0, 1) == (len(cut.ids), cut.left_out, cut.truncated), "a row that is cut within its answer stays"
+
+
+def test_a_row_that_ends_with_what_nothing_stops_at_is_an_error() -> None:
+    encoded = encode([row("hi", "yo$"), row("hi", "so$", "r2")], Letters(), 100)
+
+    tokens.check_ends(encoded, [ord("$")], Letters())
+    with pytest.raises(PonensError, match=r"row r1 ends with a token that nothing stops at(.|\n)*'\$'(.|\n)*'#'"):
+        tokens.check_ends(encoded, [ord("#")], Letters())
+
+
+def test_a_tokenizer_with_neither_pad_nor_eos_is_an_error() -> None:
+    tokenizer = Letters()
+    tokenizer.pad_token = tokenizer.eos_token = None  # type: ignore[assignment]
+    with pytest.raises(PonensError, match="neither a pad nor an eos token"):
+        render.fit(tokenizer, Wish())
+
+
+def test_templates_by_name_alone_are_named() -> None:
+    tokenizer = Letters()
+    tokenizer.chat_template = {"tool_use": "t", "rag": "r"}  # type: ignore[assignment]
+    with pytest.raises(PonensError, match=r"by name alone(.|\n)*rag, tool_use"):
+        render.fit(tokenizer, Wish())
 
 
 def test_a_template_that_renders_the_prompt_otherwise_is_an_error() -> None:

@@ -95,6 +95,7 @@ def test_it_leaves_a_numbered_adapter_that_says_what_it_is_made_of(
         "adapter_config.json",
         "adapter_model.safetensors",
         "chat_template.jinja",
+        "generation_config.json",
         "manifest.json",
         "tokenizer.json",
         "tokenizer_config.json",
