@@ -32,7 +32,7 @@ def unlike(folder: Path, template: str | None = None) -> Path:
         told = json.loads((folder / name).read_text())
         write_json(folder / name, told | {"eos_token_id": ENDOFTEXT})
     told = json.loads((folder / "tokenizer_config.json").read_text())
-    write_json(folder / "tokenizer_config.json", told | {"eos_token": "<|endoftext|>"})
+    (folder / "tokenizer_config.json").write_text(json.dumps(told | {"eos_token": "<|endoftext|>"}))
     if template is not None:
         (folder / "chat_template.jinja").write_text(template)
     return folder

@@ -205,3 +205,25 @@ def test_a_head_apart_is_saved_whatever_the_model(bases: dict[str, Path], tmp_pa
 
     assert (400, 32) == shapes_of(place / "model.safetensors")["lm_head.weight"]
     assert float((unmerged(base, folder) - logits(weights.load(Loading(str(place)), None))).abs().max()) < 1e-3
+
+
+@pytest.mark.vllm
+def test_vllm_s_subjects_leave_nothing_behind_for_those_after_them(tmp_path: Path) -> None:
+    from tasks.engines.base import Request, open_engine, surroundings
+    from tests.tiny import tiny_base
+
+    base = tiny_base(tmp_path / "base")
+    kinds: dict[str, dict[str, Any]] = {"head/1": KINDS["a head of its own"], "low/1": KINDS["head"], "plain/1": {}}
+    folders = {name: adapter(base, tmp_path / name, **settings) for name, settings in kinds.items()}
+    loading = Loading(str(base), folders, scratch=tmp_path, max_model_len=64)
+    surroundings(loading)
+    said: dict[str, list[str]] = {}
+    for name in ("transformers", "vllm"):
+        engine = open_engine(name, loading)
+        for subject in ("base", *folders, "base"):
+            asked = Request("k", subject, "Mia is left of Tom. Who", 8)
+            said.setdefault(name, []).extend(reply.text for reply in engine.generate([asked]))
+        engine.close()
+
+    assert said["transformers"] == said["vllm"]
+    assert 4 == len({*said["vllm"]})
