@@ -23,7 +23,7 @@ from storage.records import seed_of
 
 GREEDY = -1
 RIGHT = "right"  # the outcome that stands for the key
-_UNREADABLE = ("invalid", "refused", "timeout", "memory", "error")
+_UNREADABLE = ("invalid", "refused", "timeout", "memory", "truncated", "error")
 
 
 @dataclass(frozen=True, slots=True)

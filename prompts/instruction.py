@@ -5,12 +5,13 @@ A change of wording or of reading raises VERSION, which is part of every key tha
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 
-from prompts.turns import Conversation, asked, spoken
+from prompts.turns import Answer, Conversation, asked, own, spoken
 from storage.records import Message
 
-VERSION = "instruction/1"
+VERSION = "instruction/2"
 TEMPLATE: Mapping[str, str] = {}
 _TRIPLES = "triples"
 _ASK: Mapping[str, Mapping[str, str]] = {
@@ -39,6 +40,13 @@ _TAIL = {
 _BETWEEN = {"en": " from {source} to {target}", "zh": "（{source} → {target}）"}
 
 
+# "Sure! Here is the dialogue:", "User: hi": what follows is the answer and no invented turn
+_ANNOUNCES = re.compile(
+    r"[:：]\s*\Z|^\W*(?:sure|certainly|of\s+course|okay|ok|here|好的?|当然|以下)\b|^\W*[\w ]{1,20}[:：]\s",
+    re.IGNORECASE,
+)
+
+
 def ask(conversation: Conversation) -> list[Message]:
     """Messages that ask for the answer; it is not in them."""
     words = _ASK.get(conversation.task)
@@ -47,9 +55,16 @@ def ask(conversation: Conversation) -> list[Message]:
     return asked(conversation, words and {name: _filled(text, name, conversation) for name, text in words.items()})
 
 
-def read(reply: str) -> str | None:
-    """The reply without what was thought before it; None if nothing is left."""
-    return spoken(reply) or None
+def read(reply: str) -> Answer:
+    """The reply without what was thought before it and what is invented after it; no text if nothing is left."""
+    text = own(spoken(reply), _given, problems=False)
+    return Answer(text or None, whole=bool(text))
+
+
+def _given(text: str) -> int | None:
+    """Where an invented turn may begin: behind the first line, unless that announces more or is itself a turn."""
+    head = text.partition("\n")[0]
+    return None if _ANNOUNCES.search(head) else len(head)
 
 
 def _bare_triple(conversation: Conversation) -> bool:

@@ -28,12 +28,17 @@ _PROBLEM = (
     r"(?:\s*[一二三四五六七八九十\d]{1,3})?|问"
 )
 _FRAME = r"[ \t]*+[#>*_=\-【\[<「]*+[ \t]*+"
+_SPEAKS = rf"(?:{_ROLE}|{_ANSWERER})"
 _TURN = re.compile(
-    rf"^{_FRAME}(?:{_ROLE}|{_ANSWERER}|{_PROBLEM})[ \t]*+[*_】\]>」]*+[ \t]*+[:：](?!//)"
-    rf"|^[ \t]*+【(?:{_ROLE}|{_ANSWERER}|{_PROBLEM})】"
-    rf"|^[ \t]*+(?:#{{1,6}}|\*\*|【|=+|-+)[ \t]*+(?:{_ROLE}|{_ANSWERER}|{_PROBLEM})[ \t]*+(?:\*\*|】|=+|-+)?[ \t]*$"
+    rf"^{_FRAME}{_SPEAKS}[ \t]*+[*_】\]>」]*+[ \t]*+[:：](?!//)|^[ \t]*+【{_SPEAKS}】"
+    rf"|^[ \t]*+(?:(?:#{{1,6}}|\*\*|=+|-+)[ \t]*+)?{_SPEAKS}[ \t]*+(?:\*\*|=+|-+)?[ \t]*$"
+    r"|^[ \t]*+(?:q|question|问题?)[ \t]*+[:：][^\n]*\n(?:[^\n]*\n){0,2}?[ \t]*+(?:a|answer|答案?)[ \t]*+[:：]",
+    re.IGNORECASE | re.MULTILINE,
+)
+_NEXT = re.compile(
+    rf"^{_FRAME}(?:{_PROBLEM})[ \t]*+[*_】\]>」]*+[ \t]*+[:：](?!//)|^[ \t]*+【(?:{_PROBLEM})】"
+    rf"|^[ \t]*+(?:#{{1,6}}|\*\*|【|=+|-+)[ \t]*+(?:{_PROBLEM})[ \t]*+(?:\*\*|】|=+|-+)?[ \t]*$"
     r"|^[ \t]*+(?:question|problem|puzzle|exercise|example|q)[ \t]*+\#?\d{1,3}(?:[.)]?[ \t]*$|[.)][ \t]+\S)"
-    rf"|^[ \t]*+(?:{_ROLE}|{_ANSWERER})[ \t]*$"
     r"|^[ \t]*+(?:第[一二三四五六七八九十\d]{1,3}题|下一题|例题?[一二三四五六七八九十\d]{1,3})[ \t。.、]*$",
     re.IGNORECASE | re.MULTILINE,
 )
@@ -46,18 +51,22 @@ _OPTIONS = re.compile(
 _HEADER = re.compile(r"\s*(?:assistant|model)\b[ \t:]*\n?", re.IGNORECASE)
 
 
-def own(reply: str, since: int | None) -> int:
-    """Where in `reply` an invented turn or problem begins, else its end; without `since` only tokens end it."""
+def own(reply: str, since: int | None, *, problems: bool = True) -> int:
+    """Where in `reply` an invented turn or problem begins, else its end; without `since` only tokens end it.
+
+    Without `problems` only turns count: in an essay "Example:" is a heading.
+    """
     hit = TOKENS.search(reply, begun(reply))
     end = hit.start() if hit else len(reply)
-    return end if since is None else next((mark for mark in marks(reply) if since <= mark < end), end)
+    return end if since is None else next((mark for mark in marks(reply, problems) if since <= mark < end), end)
 
 
-def marks(reply: str) -> Iterator[int]:
-    """Where a turn or a problem begins in plain words, in their order; the reply's own first words are none."""
+def marks(reply: str, problems: bool = True) -> Iterator[int]:
+    """Where turns or problems begin in plain words, in their order; the reply's own first words are none."""
     first = len(reply) - len(reply.lstrip())
-    turns, lists = ((hit.start() for hit in pattern.finditer(reply)) for pattern in (_TURN, _OPTIONS))
-    return (place for place in merge(turns, lists) if place > first)
+    patterns = (_TURN, _NEXT, _OPTIONS) if problems else (_TURN,)
+    found = ((hit.start() for hit in pattern.finditer(reply)) for pattern in patterns)
+    return (place for place in merge(*found) if place > first)
 
 
 def begun(reply: str) -> int:

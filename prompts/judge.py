@@ -12,6 +12,7 @@ import re
 from collections.abc import Sequence
 from typing import Literal
 
+from prompts.invented import own
 from storage.records import Message, digest, folded, language_of
 
 VERSION = "judge/1"
@@ -62,6 +63,8 @@ def compare(conversation: Sequence[Message], expected: str, first: str, second: 
 def read(reply: str) -> Choice | None:
     """What the judge settles on, by the last line that states a verdict; None where none does."""
     text = folded(_THINK.sub("", reply))
+    first = _VERDICT.search(text)
+    text = text[: own(text, first.end() if first else None)]
     found = [match["word"].casefold() for match in _VERDICT.finditer(text)]
     return _CHOICES[found[-1]] if found else None
 

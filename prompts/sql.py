@@ -5,19 +5,18 @@ A change of wording or of reading raises VERSION, which is part of every key tha
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 
-from prompts.turns import Conversation, asked, template, unwrapped
+from prompts.queries import begins, query
+from prompts.turns import Answer, Conversation, asked, own, spoken, template
 from storage.records import Message
 
-VERSION = "sql/1"
+VERSION = "sql/2"
 _ASK = {
     "en": "Answer with one SQL query over these tables and nothing else.",
     "zh": "只回答一条针对这些表的 SQL 查询，不要写别的内容。",
 }
 TEMPLATE: Mapping[str, str] = template(_ASK)
-_QUERY = re.compile(r"^\s*(?:select|with)\b.*?(?=;|\n\s*\n|\Z)", re.IGNORECASE | re.MULTILINE | re.DOTALL)
 
 
 def ask(conversation: Conversation) -> list[Message]:
@@ -25,11 +24,13 @@ def ask(conversation: Conversation) -> list[Message]:
     return asked(conversation, _ASK)
 
 
-def read(reply: str) -> str | None:
-    """The query that the reply gives: from a line that begins one to its semicolon or a blank line.
+def read(reply: str) -> Answer:
+    """The last query of the reply that reads (`prompts.queries`), and how many there are where there are several.
 
-    A reply without such a line is taken as it is, for it may be what a database refuses; None if it is empty.
+    A reply without a query is taken as it is, for it may be what a database refuses.
     """
-    text = unwrapped(reply)
-    found = _QUERY.search(text)
-    return (found[0] if found else text).strip() or None
+    text = spoken(reply)
+    mine = own(text, begins)
+    found = query(mine)
+    note = f"the last of {found.queries} queries in the reply" if found.queries > 1 else ""
+    return Answer(found.text, found.whole or len(mine) < len(text), note)

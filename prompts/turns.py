@@ -6,13 +6,27 @@ A conversation's user says what the source says and nothing else; what to do wit
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
-from typing import Any, Protocol
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, NamedTuple, Protocol
 
+from prompts.invented import begun
+from prompts.invented import own as ends
 from storage.records import Message, language_of
 
 _THINK = re.compile(r"\A.*</think>|<think>.*\Z", re.DOTALL | re.IGNORECASE)
 _FENCE = re.compile(r"```[^\n`]*\n(?P<inside>.*?)(?:```|\Z)", re.DOTALL)
+
+
+class Answer(NamedTuple):
+    """What was read from a reply: the answer, None if there is none.
+
+    `whole` is whether its end is there for sure, where the reply was cut at its length limit; `note` what else was in
+    the reply that a person should know, "" for nothing.
+    """
+
+    text: str | None
+    whole: bool = True
+    note: str = ""
 
 
 class Conversation(Protocol):
@@ -44,12 +58,16 @@ def template(words: Mapping[str, str]) -> dict[str, str]:
 
 
 def spoken(reply: str) -> str:
-    """A reply without what was thought before it."""
-    return _THINK.sub("", reply).strip()
+    """A reply without what was thought before it and without the marks of a template around it."""
+    text = _THINK.sub("", reply)
+    return text[begun(text) :].strip()
 
 
-def unwrapped(reply: str) -> str:
-    """What is spoken; of fenced blocks the inside of the last one."""
-    text = spoken(reply)
-    blocks = [hit["inside"] for hit in _FENCE.finditer(text)]
-    return (blocks[-1] if blocks else text).strip()
+def own(text: str, given: Callable[[str], int | None], *, problems: bool = True) -> str:
+    """What is spoken up to a turn, or a problem, that is invented after the answer; `given` finds where that stands."""
+    return text[: ends(text, given(text), problems=problems)].strip()
+
+
+def blocks(text: str) -> list[str]:
+    """The insides of fenced blocks; the last one may be open."""
+    return [hit["inside"].strip() for hit in _FENCE.finditer(text)]

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Protocol
 
 from prompts import assignment, instruction, sql, statement
-from prompts.turns import Conversation
+from prompts.turns import Answer, Conversation
 from storage.dialogues import Kind
 from storage.records import Message
 
@@ -27,8 +27,8 @@ class Prompt(Wording, Protocol):
     def ask(self, conversation: Conversation) -> list[Message]:
         """Messages that ask for the last answer of a conversation; it is not in them."""
 
-    def read(self, reply: str) -> str | None:
-        """The answer that a reply gives; None if there is none."""
+    def read(self, reply: str) -> Answer:
+        """The answer that a reply gives, without what is thought before it and invented after it."""
 
 
 # the code that scores replies to dialogues, with the processes that it starts

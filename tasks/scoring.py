@@ -233,7 +233,7 @@ def _question(gold: Dialogue, replies: Sequence[Reply], scorer: Scorer, read: gu
         labels, raised = guarded.labels([assessed[r.text].answer for r in votes], gold, scorer)
         by_vote = dict(zip(votes, labels, strict=True))
         for reply in own:
-            score = assessed[reply.text].score
+            score = assessed[reply.text].ended(reply.finish)
             if raised and reply in by_vote:
                 score = replace(score, reason=f"{score.reason}; votes counted by their words: {raised}")
             text, label = reply.text, by_vote.get(reply)

@@ -16,7 +16,17 @@ from typing import Any, Literal, Protocol
 from storage.records import Message
 
 Outcome = Literal[
-    "right", "wrong", "tie", "invalid", "timeout", "memory", "refused", "error", "gold-invalid", "undecided"
+    "right",
+    "wrong",
+    "tie",
+    "invalid",
+    "timeout",
+    "memory",
+    "refused",
+    "truncated",
+    "error",
+    "gold-invalid",
+    "undecided",
 ]
 DialectName = Literal["sqlite", "duckdb"]  # whose SQL a recipe's queries are, and what runs them
 Metric = Literal["execution", "ex", "test-suite"]  # what makes a query right: see `evals.scorers.sql`
@@ -33,6 +43,7 @@ class Score:
     invalid               it cannot be read or bound
     timeout, memory       running it passed a limit
     refused               it asks for more than a scorer lets it do; it was not run
+    truncated             it stopped at its length limit before the answer was whole
     error                 it raised something while it was read or scored: a fault of ours, told and never hidden
     gold-invalid          the gold itself cannot be used
     undecided             nothing could be compared that would tell right from wrong

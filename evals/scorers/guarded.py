@@ -8,20 +8,43 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterable, Sequence
-from typing import NamedTuple
+from dataclasses import replace
+from typing import NamedTuple, Protocol
 
 from evals.scorers.base import Gold, Score, Scorer, first_alike
 from storage.records import failure
 
 log = logging.getLogger("ponens")
-Read = Callable[[str], str | None]
+
+
+class Answer(Protocol):
+    """What was read from a reply, as `prompts.turns.Answer` says."""
+
+    @property
+    def text(self) -> str | None: ...
+
+    @property
+    def whole(self) -> bool: ...
+
+    @property
+    def note(self) -> str: ...
+
+
+Read = Callable[[str], Answer]
 
 
 class Assessed(NamedTuple):
-    """What was read from a reply, "" where nothing was, and its score."""
+    """What was read from a reply, "" where nothing was, its score, and whether it was whole (`Answer.whole`)."""
 
     answer: str
     score: Score
+    whole: bool
+
+    def ended(self, finish: str) -> Score:
+        """The score of a reply that ended as `finish` says: one that the limit cut in its answer is truncated."""
+        if finish != "length" or self.whole or self.score.outcome == "error":
+            return self.score
+        return Score("truncated", 0.0, "it stops at its length limit before its answer is whole")
 
 
 def scored(texts: Iterable[str], gold: Gold, scorer: Scorer, read: Read) -> dict[str, Assessed]:
@@ -29,15 +52,19 @@ def scored(texts: Iterable[str], gold: Gold, scorer: Scorer, read: Read) -> dict
     scores: dict[str, Score] = {}
     found: dict[str, Assessed] = {}
     for text in texts:
-        answer = ""
+        answer, whole = "", True
         try:
-            answer = read(text) or ""
+            said = read(text)
+            answer, whole = said.text or "", said.whole
             if answer not in scores:
                 scores[answer] = scorer.score(answer, gold)
-            found[text] = Assessed(answer, scores[answer])
+            score = scores[answer]
+            if said.note:
+                score = replace(score, reason=f"{score.reason}; {said.note}")
         except Exception as error:
             log.debug("a reply could not be scored", exc_info=True)
-            found[text] = Assessed(answer, Score("error", 0.0, failure(error)))
+            score = Score("error", 0.0, failure(error))
+        found[text] = Assessed(answer, score, whole)
     return found
 
 

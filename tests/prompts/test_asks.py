@@ -89,7 +89,7 @@ def test_a_bare_text_is_asked_of_with_words_of_its_task(task, asked, about, word
     ],
 )
 def test_a_query_is_read(reply, query):
-    assert sql.read(reply) == query
+    assert sql.read(reply).text == query
 
 
 @pytest.mark.parametrize(
@@ -103,12 +103,12 @@ def test_a_query_is_read(reply, query):
     ],
 )
 def test_a_statement_is_read(reply, formal):
-    assert statement.read(reply) == formal
+    assert statement.read(reply).text == formal
 
 
 def test_an_answer_is_read_without_its_thoughts() -> None:
-    assert instruction.read("<think>hm</think> ```x``` yes ") == "```x``` yes"
-    assert instruction.read("<think>hm") is None
+    assert instruction.read("<think>hm</think> ```x``` yes ").text == "```x``` yes"
+    assert instruction.read("<think>hm").text is None
 
 
 @pytest.mark.parametrize(
@@ -124,4 +124,61 @@ def test_an_answer_is_read_without_its_thoughts() -> None:
     ],
 )
 def test_the_last_numbered_list_says_who_is_which(reply, lines):
-    assert assignment.read(reply) == lines
+    assert assignment.read(reply).text == lines
+
+
+NOTES = [
+    ("(1) Ann is a knight\n(2) Bo is a knave\n\nNote:\n1. Clue 3 is not needed.\n2. Nor is clue 4.", "(1) Ann is a knight\n(2) Bo is a knave"),
+    ("(1) Ann is a knight\n(2) Bo is a knave\n\nCheck:\n1. If Ann were a knave, clue 1 would fail.", "(1) Ann is a knight\n(2) Bo is a knave"),
+    ("(1) Ann is a knight\n(2) Bo is a knave\n\nUser: next one\nAssistant:\n(1) Cy is a knave", "(1) Ann is a knight\n(2) Bo is a knave"),
+    ("(1) Ann is a knight<|im_end|>\n<|im_start|>user\n(1) Ann is a knave", "(1) Ann is a knight"),
+    ("(1) Ann is a knight\n\n### Problem 2\n(1) Ann is a knave", "(1) Ann is a knight"),
+    ("So Ann: knight\nBo: knave\n\nThat is all.", "So Ann: knight\nBo: knave"),
+    ("（1）小月是武士\n（2）小川是无赖\n\n说明：\n1. 若小月是无赖，则矛盾。", "（1）小月是武士\n（2）小川是无赖"),
+    ("（1）小月是武士\n\n题目二：\n（1）小月是无赖", "（1）小月是武士"),
+    ("Wait, I erred.\n(1) Ann is a knight\nNo:\n(1) Ann is a knave", "(1) Ann is a knave"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("reply", "lines"), NOTES)
+def test_a_note_or_an_invented_puzzle_behind_the_roles_does_not_replace_them(reply, lines):
+    assert assignment.read(reply).text == lines
+
+
+@pytest.mark.parametrize(
+    ("reply", "formal"),
+    [
+        ("theorem a : 1 = 1 :=\n\nUser: another\ntheorem b : 2 = 2 :=", "theorem a : 1 = 1 :="),
+        ("```lean\ntheorem a : 1 = 1 :=\n```\n\n## Problem 2\n```lean\ntheorem b : 2 = 2 :=\n```", "theorem a : 1 = 1 :="),
+        ("```lean\ntheorem a : 1 = 1 :=\n```\nOutput:\n```\nno goals\n```", "theorem a : 1 = 1 :="),
+        ("theorem a : 1 = 1 :=<|eot_id|>theorem b : 2 = 2 :=", "theorem a : 1 = 1 :="),
+    ],
+)  # fmt: skip
+def test_a_statement_is_read_from_before_what_is_invented(reply, formal):
+    assert statement.read(reply).text == formal
+
+
+def test_a_statement_without_its_end_is_not_whole() -> None:
+    assert statement.read("theorem a : 1 = 1 := by").whole
+    assert not statement.read("theorem a : 1 =").whole
+
+
+@pytest.mark.parametrize(
+    ("reply", "answer"),
+    [
+        ("42\n\nUser: And 6 times 8?\nAssistant: 48", "42"),
+        ("42<|im_end|>\n<|im_start|>user\n6*8?", "42"),
+        ("42\n\n### Instruction:\nAdd them.", "42"),
+        ("42\n\nQuestion: 6*8?\nAnswer: 48", "42"),
+        ("Bonjour.\nHuman: Thanks", "Bonjour."),
+        ("你好。\n用户：谢谢\n助手：不客气", "你好。"),
+        ("你好。\n\n问：六乘八？\n答：四十八", "你好。"),
+        ("Here is a dialogue:\nUser: hi\nAssistant: hello", "Here is a dialogue:\nUser: hi\nAssistant: hello"),
+        ("User: hi\nAssistant: hello", "User: hi\nAssistant: hello"),
+        ("Rain falls.\n\nExample: in spring it does.", "Rain falls.\n\nExample: in spring it does."),
+        ("He said: no.\nQuestion: why?", "He said: no.\nQuestion: why?"),
+        ("<|im_start|>assistant\n42<|im_end|>", "42"),
+    ],
+)
+def test_an_answer_ends_before_a_turn_that_is_invented(reply, answer):
+    assert instruction.read(reply).text == answer

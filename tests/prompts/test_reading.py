@@ -5,7 +5,6 @@ was made to mislead, `open` why it is misread today.
 """
 
 import json
-import signal
 from pathlib import Path
 
 import pytest
@@ -155,20 +154,6 @@ HOSTILE = [
     "answer ", "the correct ", "\n", " ", "*", "answer:\n", "答案", "选", "选不", "答案：", "\\boxed{", "I choose ", "A ", "A or ", "it is ",
     "<think>", "</think>", "(", "answer is not ", "User:\n", "B\nUser: ", "Answer: B\nQuestion: ", "if the answer is B ", "Note: ", "Answer: B (", "Who?\nA) x\nB) y\n", "答案不是", "Answer: A\u0301", "option A ", "correct option ", "B\n", "ansans", "即", "ﬁ", "so ",
 ]  # fmt: skip
-
-
-@pytest.fixture
-def bounded():
-    """Fails the test after 30 s of the process's own CPU time: a wait for a busy machine costs none."""
-
-    def spent(signum, frame):
-        pytest.fail("30 s of CPU time are spent")
-
-    before = signal.signal(signal.SIGVTALRM, spent)
-    signal.setitimer(signal.ITIMER_VIRTUAL, 30)
-    yield
-    signal.setitimer(signal.ITIMER_VIRTUAL, 0)
-    signal.signal(signal.SIGVTALRM, before)
 
 
 @pytest.mark.usefixtures("bounded")

@@ -107,7 +107,7 @@ def scripted(questions: list[Question], home: Home) -> list[bool]:
 def told(dialogues: Dialogues) -> list[bool]:
     """A few puzzles answered by their own solutions, through the reading and the scorer as they are."""
     some = islice(dialogues, ASKED)
-    return [AssignmentScorer().score(str(assignment.read(d.messages[-1].content)), d).right for d in some]
+    return [AssignmentScorer().score(str(assignment.read(d.messages[-1].content).text), d).right for d in some]
 
 
 @with_data

@@ -18,6 +18,7 @@ from evals.scorers.instruction import InstructionScorer
 from evals.scorers.sql import SqlScorer
 from evals.scorers.statement import StatementScorer
 from prompts import instruction
+from prompts.turns import Answer
 from storage.dialogues import Dialogue, Kind
 from storage.home import Home
 from storage.records import Message, PonensError
@@ -79,7 +80,7 @@ def test_sql_is_voted_on_by_result_and_scored_by_execution(tmp_path: Path) -> No
     assert (0.0, 1.0, 3) == (facts["base"]["accuracy"], facts["adapter"]["accuracy"], facts["votes"])
     assert 0.0 == facts["adapter"]["greedy_accuracy"]
     assert ("better", 8, 0) == tuple(facts["paired"][n] for n in ("verdict", "fixed", "broken"))
-    assert ("sql", "sql/1", 8) == (facts["scorer"], facts["prompt"], facts["counted"])
+    assert ("sql", "sql/2", 8) == (facts["scorer"], facts["prompt"], facts["counted"])
     assert 2 * 8 * 4 == table.height
     assert 16 == table["wins"].sum()
     assert {1} == set(table.filter(pl.col("wins") & (pl.col("subject") == "x/1"))["index"])
@@ -207,8 +208,8 @@ def test_one_reply_that_breaks_its_scorer_costs_itself_alone(
 
 
 def test_a_reply_that_breaks_its_reader_is_an_error_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def broken(reply: str) -> str:
-        return reply if reply != "boom" else str(1 // 0)
+    def broken(reply: str) -> Answer:
+        return Answer(reply if reply != "boom" else str(1 // 0))
 
     monkeypatch.setattr(instruction, "read", broken)
     asked = [dialogue(n, "42", task="instruction") for n in range(2)]
