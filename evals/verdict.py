@@ -19,11 +19,12 @@ for several evaluations.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
-from evals.pairs import Pair, pairs
+from evals.notebook import Picture, picture, table
+from evals.pairs import pairs
 from evals.stats import (
     ALPHA,
     clustered_bootstrap,
@@ -35,7 +36,7 @@ from evals.stats import (
     smallest_detectable_mean,
     wilson,
 )
-from storage.records import seed_of
+from storage.records import UsageError, seed_of
 
 Word = Literal["better", "worse", "cannot tell"]
 Row = Mapping[str, Any]
@@ -112,6 +113,59 @@ class Verdict:
             "paired": self.paired(),
         }
 
+    def plot(self) -> Picture:
+        """The difference with its interval, as a notebook draws it."""
+        return picture([("", "base", "adapter", self)])
+
+    def _repr_html_(self) -> str:
+        judged = [("", "base", "adapter", self)]
+        return table(judged) + picture(judged)
+
+
+def frames(
+    base: Any,
+    adapter: Any,
+    *,
+    id: str = "id",
+    gold: str = "gold",
+    answer: str = "answer",
+    score: str | None = None,
+    group: str | None = None,
+) -> Verdict:
+    """Judge two frames, of polars or pandas, or two lists of dictionaries, by the columns that are named.
+
+    With `score` no key is needed. Without `group` each question counts by itself, which is too sure where several share
+    a passage. UsageError where the frames are not of the same questions.
+    """
+    columns = {"id": id, "group": group, **({"score": score} if score else {"gold": gold, "answer": answer})}
+    return verdict(_named(base, columns), _named(adapter, columns))
+
+
+def _named(frame: Any, columns: Mapping[str, str | None]) -> Iterator[Row]:
+    rows = (
+        frame.to_dicts()
+        if hasattr(frame, "to_dicts")
+        else frame.to_dict("records")
+        if hasattr(frame, "to_dict")
+        else frame
+    )
+    for number, row in enumerate(rows, 1):
+        if not isinstance(row, Mapping) or any(name and name not in row for name in columns.values()):
+            raise UsageError(
+                f"row {number} of a frame",
+                seen=f"{list(row)}"[:200],
+                expected=f"the columns {', '.join(filter(None, columns.values()))}",
+                hint='name yours, such as answer="reply"',
+            )
+        yield {name: _value(row[column]) if column else None for name, column in columns.items()}
+
+
+def _value(value: Any) -> Any:
+    """A cell as Python has it: pandas writes nothing as NaN, and numbers are numpy's."""
+    value = value.item() if hasattr(value, "item") else value
+    nothing = (isinstance(value, float) and math.isnan(value)) or type(value).__name__ in ("NAType", "NaTType")
+    return None if nothing else value
+
 
 def verdict(
     base_rows: Iterable[Row], adapter_rows: Iterable[Row], names: tuple[str, str] = ("base", "adapter")
@@ -127,17 +181,26 @@ def verdict(
     for one in asked:
         by_problem.setdefault(one.group, []).append(one.adapter - one.base)
     seed = seed_of("verdict", *(one.id for one in asked))
-    ci95 = paired_bootstrap(by_problem, seed)
     binary = all({one.base, one.adapter} <= {0.0, 1.0} for one in asked)
     test: Test = "exact McNemar" if binary else "sign-flip"
     p = mcnemar_exact(len(fixed), len(broken)) if binary else sign_flip(by_problem, seed)
+    totals = [math.fsum(side) for side in ([one.base for one in asked], [one.adapter for one in asked])]
+    if binary:
+        ci95 = paired_bootstrap(by_problem, seed)
+        base95, adapter95 = (wilson(total, len(asked)) for total in totals)
+    else:
+        scores: dict[str, list[tuple[float, ...]]] = {}
+        for one in asked:
+            scores.setdefault(one.group, []).append((one.adapter - one.base, one.base, one.adapter))
+        ci95, base95, adapter95 = clustered_bootstrap(scores, seed)
+    unreadable = sum(one.base_unreadable for one in asked), sum(one.adapter_unreadable for one in asked)
     found = Verdict(
         word="cannot tell",
         reason="",
         questions=len(asked),
         problems=len(by_problem),
-        base=_side([one.base for one in asked], [one.base_unreadable for one in asked], asked, binary),
-        adapter=_side([one.adapter for one in asked], [one.adapter_unreadable for one in asked], asked, binary),
+        base=Side(totals[0] / len(asked), base95, unreadable[0] / len(asked)),
+        adapter=Side(totals[1] / len(asked), adapter95, unreadable[1] / len(asked)),
         difference=math.fsum(one.adapter - one.base for one in asked) / len(asked),
         ci95=ci95,
         p=p,
@@ -216,15 +279,3 @@ def _word(v: Verdict) -> tuple[Word, str]:
         "better" if v.difference > 0 else "worse",
         f"{flips} ({shown}, {test}); the difference lies between {between.replace(' to ', ' and ')}.",
     )
-
-
-def _side(scores: Sequence[float], unreadable: Sequence[bool], asked: Sequence[Pair], binary: bool) -> Side:
-    n, total = len(scores), math.fsum(scores)
-    if binary:
-        ci95 = wilson(total, n)
-    else:
-        by_problem: dict[str, list[list[float]]] = {}
-        for one, score in zip(asked, scores, strict=True):
-            by_problem.setdefault(one.group, []).append([score])
-        ci95 = clustered_bootstrap(by_problem, seed_of("side", n))[0]
-    return Side(total / n, ci95, sum(unreadable) / n)

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from storage.evaluations.files import Opened
 from storage.evaluations.items import Choice, Item, Reply, Task, number, text
@@ -74,10 +74,18 @@ _NAMES: dict[str, Sequence[str]] = {
         "reward",
         "rating",
     ),
-    "group": ("group", "group_id", "cluster", "passage_id", "problem_id", "article_id", "db_id"),
     "prompt": ("prompt", "question", "input", "query", "instruction"),
 }
-_OPTIONS = ("options", "choices")
+
+
+class _Columns(NamedTuple):
+    """The names of a table's columns; None for one that it has not."""
+
+    id: str | None
+    gold: str | None
+    answer: str | None
+    score: str | None
+    prompt: str | None
 
 
 def is_it(file: Opened) -> bool:
@@ -93,7 +101,8 @@ def _rows(file: Opened) -> Iterator[tuple[int, Any]]:
 
 def read(file: Opened, choice: Choice) -> Task:
     """The task of one table. UsageError where no column has what a verdict needs."""
-    rows = []
+    by_id: dict[str, Item] = {}
+    of: _Columns | None = None
     for line, row in _rows(file):
         if not isinstance(row, Mapping):
             raise UsageError(
@@ -101,31 +110,28 @@ def read(file: Opened, choice: Choice) -> Task:
                 seen=str(row)[:80],
                 expected='an object, such as {"id", "group", "gold", "answer"}',
             )
-        rows.append((line, row))
-    columns = _columns(rows[0][1], choice, str(file.path))
-    by_id: dict[str, Item] = {}
-    for line, row in rows:
-        where = f"{file.path}, line {line}"
-        item = _item(len(by_id), row, columns, where, keyed=choice.keys is None)
+        of = of or _columns(row, choice, str(file.path))
+        item = _item(len(by_id), row, of, file, line, keyed=choice.keys is None)
         name = item.id or f"line {line}"
         if name in by_id:
-            if not choice.repeated:
-                raise UsageError(
-                    where,
-                    seen=f"id {item.id!r} a second time",
-                    expected="each id once",
-                    hint="if they are repeats, say what counts: --repeats majority, mean or first",
-                )
-            first = by_id[name]
-            item = replace(first, replies=[*first.replies, *item.replies], texts=[*first.texts, *item.texts])
+            item = _repeated(by_id[name], item, choice, f"{file.path}, line {line}")
         by_id[name] = item
-    told = ", ".join(f"{what} = {column}" for what, column in columns.items() if what != "prompt")
-    notes = (
-        []
-        if {*columns} - {"prompt"} == {"id", "group", "gold", "answer"} == {*columns.values()} - {columns.get("prompt")}
-        else [f"columns: {told}"]
-    )
+    told = {} if of is None else {what: name for what, name in of._asdict().items() if name and what != "prompt"}
+    own = all(what == name for what, name in told.items())
+    notes = [] if own else [f"columns: {', '.join(f'{what} = {name}' for what, name in told.items())}"]
     return Task("", list(by_id.values()), notes=notes)
+
+
+def _repeated(first: Item, again: Item, choice: Choice, where: str) -> Item:
+    """An item with a reply more. UsageError where nobody said that rows of one id are replies."""
+    if not choice.repeated:
+        raise UsageError(
+            where,
+            seen=f"id {again.id!r} a second time",
+            expected="each id once",
+            hint="if they are repeats, say what counts: --repeats majority, mean or first",
+        )
+    return replace(first, replies=[*first.replies, *again.replies], texts=[*first.texts, *again.texts])
 
 
 def keys(file: Opened, choice: Choice) -> dict[str, Mapping[str, Any]]:
@@ -149,7 +155,7 @@ def keys(file: Opened, choice: Choice) -> dict[str, Mapping[str, Any]]:
     return found
 
 
-def _columns(row: Mapping[str, Any], choice: Choice, where: str) -> dict[str, str]:
+def _columns(row: Mapping[str, Any], choice: Choice, where: str) -> _Columns:
     found: dict[str, str] = {}
     for what in _NAMES:
         name = _named(row, getattr(choice, what, None), what, where)
@@ -157,74 +163,78 @@ def _columns(row: Mapping[str, Any], choice: Choice, where: str) -> dict[str, st
             found[what] = name
     if "gold" not in found and found.get("answer") != "answer" and "answer" in row and choice.answer is None:
         found["gold"] = "answer"
-    if (
-        choice.score is None
-        and "score" in found
-        and {"gold", "answer"} <= found.keys()
-        and (choice.gold or choice.answer)
-    ):
-        del found["score"]
-    if "score" not in found and not ({"gold", "answer"} <= found.keys() or ("answer" in found and choice.keys)):
+    keyed = {"gold", "answer"} <= found.keys()
+    if choice.score is None and keyed and (choice.gold or choice.answer):
+        found.pop("score", None)
+    if "score" not in found and not (keyed or ("answer" in found and choice.keys)):
         raise UsageError(
             f"{where} has no score, and no key with an answer",
             seen=", ".join(map(str, row)) or "no columns",
             expected="a score, or a key and an answer",
             hint="name the columns: --id, --gold and --answer, or --score",
         )
-    return found
+    return _Columns(**{what: found.get(what) for what in _Columns._fields})
 
 
 def _named(row: Mapping[str, Any], said: str | None, what: str, where: str = "the file of keys") -> str | None:
     if said is None:
         return next((name for name in _NAMES[what] if name in row), None)
-    if said not in row and what != "group":
+    if said not in row:
         raise UsageError(
             f"{where} has no column {said!r}", seen=", ".join(map(str, row)), expected=f"the column of --{what}"
         )
-    return said if said in row else None
+    return said
 
 
-def _item(index: int, row: Mapping[str, Any], columns: Mapping[str, str], where: str, *, keyed: bool) -> Item:
-    if missing := [column for column in columns.values() if column not in row and column != columns.get("score")]:
-        optional = {columns.get("prompt"), columns.get("group")}
-        if absent := [column for column in missing if column not in optional]:
-            raise UsageError(
-                where,
-                seen=f"no {', '.join(absent)}",
-                expected="the columns of the first row",
-                hint="an answer that could not be read is null",
-            )
-    id = row.get(columns["id"]) if "id" in columns else ""
-    if id is None or isinstance(id, (bool, list, Mapping)) or ("id" in columns and id == ""):
-        raise UsageError(where, seen=f"{columns['id']} {id!r:.60}", expected="a text or a number")
-    options: Sequence[Any] = next((row[name] for name in _OPTIONS if isinstance(row.get(name), list)), [])
-    answer, score = row.get(columns.get("answer", "")), None
-    if "score" in columns and (given := row.get(columns["score"])) not in (None, ""):
-        score = number(given)
-        if score is None:
-            raise UsageError(where, seen=f"{columns['score']} {given!r:.60}", expected="a finite number, or nothing")
-    gold = row.get(columns["gold"]) if "gold" in columns else None
-    if keyed and "score" not in columns and gold in (None, "", []):
+def _item(index: int, row: Mapping[str, Any], of: _Columns, file: Opened, line: int, *, keyed: bool) -> Item:
+    id = row.get(of.id) if of.id else None
+    gold = row.get(of.gold) if of.gold else None
+    answer = row.get(of.answer) if of.answer else None
+    score = row.get(of.score) if of.score else None
+    if (of.answer and answer is None and of.answer not in row) or (of.gold and gold is None and of.gold not in row):
         raise UsageError(
-            where,
-            seen=f"{columns['gold']} {gold!r}",
+            f"{file.path}, line {line}",
+            seen=f"no {', '.join(name for name in (of.gold, of.answer) if name and name not in row)}",
+            expected="the columns of the first row",
+            hint="an answer that could not be read is null",
+        )
+    if type(id) is not str and of.id:
+        id = _id(id, of.id, f"{file.path}, line {line}")
+    elif of.id and not id:
+        raise UsageError(f"{file.path}, line {line}", seen=f"{of.id} is empty", expected="a text or a number")
+    mark = None
+    if score not in (None, "") and (mark := number(score)) is None:
+        raise UsageError(
+            f"{file.path}, line {line}", seen=f"{of.score} {score!r:.60}", expected="a finite number, or nothing"
+        )
+    if keyed and not of.score and gold in (None, "", []):
+        raise UsageError(
+            f"{file.path}, line {line}",
+            seen=f"{of.gold} {gold!r}",
             expected="the key of the question",
             hint="leave out questions without a key",
         )
     said = "" if answer is None else answer
-    reply = Reply(
-        score, said if "answer" in columns else None, "" if "score" not in columns or score is not None else "no score"
-    )
+    reply = Reply(mark, said if of.answer else None, "no score" if of.score and mark is None else "")
+    options = row.get("options") or row.get("choices")
     return Item(
         index,
-        id=str(int(id) if isinstance(id, float) and id.is_integer() else id).strip(),
-        prompt=text(row.get(columns.get("prompt", ""))),
+        id=id.strip() if id else "",
+        prompt=text(row.get(of.prompt)) if of.prompt else "",
         key=gold,
-        options=[one for one in options if isinstance(one, str)],
+        options=[one for one in options if isinstance(one, str)] if isinstance(options, list) else (),
         fields=row,
-        replies=[reply],
-        texts=[said] if isinstance(said, str) else [],
+        replies=(reply,),
+        texts=(said,) if isinstance(said, str) else (),
     )
+
+
+def _id(value: Any, column: str, where: str) -> str:
+    if isinstance(value, float) and value.is_integer():  # as pandas writes whole numbers beside a missing one
+        return str(int(value))
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
+        raise UsageError(where, seen=f"{column} {value!r:.60}", expected="a text or a number")
+    return str(value)
 
 
 def task_of(path: Path) -> str:

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from evals.notebook import Picture, picture, table
 from evals.verdict import Verdict
 from storage.evaluations.items import Item
 
@@ -57,6 +58,17 @@ class Comparison:
     tasks: list[Compared]
     overall: list[Compared]
     warnings: list[str]
+
+    def plot(self) -> Picture:
+        """Every difference with its interval, as a notebook draws it."""
+        return picture(self._judged())
+
+    def _repr_html_(self) -> str:
+        return table(self._judged()) + picture(self._judged())
+
+    def _judged(self) -> list[tuple[str, str, str, Verdict]]:
+        together = [one for one in self.overall if one not in self.tasks]
+        return [(one.name, one.first, one.other, one.judged) for one in (*together, *self.tasks)]
 
     def dict(self) -> dict[str, Any]:
         """The JSON of `ponens verdict --json`, with the first other's verdict over all at its head."""

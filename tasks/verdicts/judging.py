@@ -122,7 +122,11 @@ def right(item: Item, reply: Reply) -> float | None:
 
 
 def _form(value: Any) -> Any:
-    return folded(plain(value), cased=False)
+    """A key or an answer as it is compared; one of an unknown kind as its text."""
+    try:
+        return folded(plain(value), cased=False)
+    except TypeError:
+        return str(value)
 
 
 def _elected(item: Item, replies: Sequence[Reply]) -> Mapping[str, Any]:
