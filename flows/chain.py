@@ -12,7 +12,7 @@ from pathlib import Path
 from flows.bases import local
 from flows.recipe import Recipe, resolved
 from storage.records import Receipt, UsageError
-from tasks import assemble, candidates, evaluate, parse, puzzles, reason, report, train
+from tasks import assemble, candidates, evaluate, parse, puzzles, reason, references, report, train
 from tasks.step import Step
 
 Do = Callable[[Step], Receipt]
@@ -100,11 +100,18 @@ def _gate_set(recipe: Recipe, do: Do, home: Path) -> Receipt:
         return _parsed(recipe, do, home)
     spec = parse.ParseSpec(path=recipe.gate, valid=0.0, test=1.0)
     fetched = home / "fetched"
-    return do(parse.step(spec, parse.source(spec, fetched=fetched), fetched, recipe.kind))
+    return _tried(do(parse.step(spec, parse.source(spec, fetched=fetched), fetched, recipe.kind, recipe.evaluating)))
 
 
 def _parsed(recipe: Recipe, do: Do, home: Path) -> Receipt:
-    return do(parse.step(recipe.parsing, _source(recipe, do, home), home / "fetched", recipe.kind))
+    source = _source(recipe, do, home)
+    return _tried(do(parse.step(recipe.parsing, source, home / "fetched", recipe.kind, recipe.evaluating)))
+
+
+def _tried(parsed: Receipt) -> Receipt:
+    """What was parsed. UsageError where none of its references could be compared with."""
+    references.require(parsed.facts.get("references"))
+    return parsed
 
 
 def _source(recipe: Recipe, do: Do, home: Path) -> parse.Source:

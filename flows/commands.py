@@ -76,18 +76,22 @@ def plan(path: Path, changes: Sequence[str], refresh: Sequence[str], *, json: bo
     """Print a line a step, cached or will_run and why, and what would go wrong; False if something surely would."""
     from flows.plan import look
     from flows.plan import plan as forecast
+    from tasks import references
 
     _known_steps(refresh)
     chosen, home = _load(path, changes), _home(path)
     forecasts = forecast(chosen, home, refresh)
     wrong = [seen for seen in look(chosen, home, forecasts, _secret()) if seen.error]
+    warnings = [one for f in forecasts if f.receipt for one in references.warnings(f.receipt.facts.get("references"))]
     if json:
         steps = [{"name": f.name, "status": f.status, "why": f.why} for f in forecasts]
-        show.emit({"steps": steps, "wrong": [seen.finding().dict() for seen in wrong]})
+        show.emit({"steps": steps, "wrong": [seen.finding().dict() for seen in wrong], "warnings": warnings})
     else:
         for f in forecasts:
             mark = "[cyan]·[/] cached  " if f.status == "cached" else "[yellow]▸[/] will run"
             stdout.print(f"{mark} {f.name:<9} {escape(f.why)}", soft_wrap=True)
+        for warning in warnings:
+            stdout.print(f"  [yellow]![/] {escape(show.sentence(warning))}", soft_wrap=True)
         show.findings([seen.finding() for seen in wrong])
     return not any(seen.sure for seen in wrong)
 

@@ -50,11 +50,16 @@ class Dialogues:
             raise PonensError(f"{self._file} is gone", hint="run the recipe again: it is made anew")
 
     def __iter__(self) -> Iterator[Dialogue]:
-        with pq.ParquetFile(self._file) as file:
-            for batch in file.iter_batches(1000, columns=list(_FIELDS)):
-                for row in batch.to_pylist():
-                    if self._split in (None, row["split"]):
-                        yield _dialogue(row)
+        return read(self._file.parent, self._split)
+
+
+def read(folder: Path, split: Split | None = None) -> Iterator[Dialogue]:
+    """The dialogues of a folder, in their order, a few in memory at a time; `split` leaves out those of others."""
+    with pq.ParquetFile(folder / DIALOGUES) as file:
+        for batch in file.iter_batches(1000, columns=list(_FIELDS)):
+            for row in batch.to_pylist():
+                if split in (None, row["split"]):
+                    yield _dialogue(row)
 
 
 def write(

@@ -24,7 +24,9 @@ from storage.evaluation_sets import EvaluationSets
 from storage.mapping import Columns
 from storage.oddities import Oddities
 from storage.records import Question, Receipt, Rejected, Split, UsageError, digest
+from tasks import references
 from tasks.step import Result, Step, Workshop, of
+from tasks.text_to_sql import SQLITE, SqlSpec
 
 R = TypeVar("R", Question, Dialogue)
 _FEW = 1_000  # rejects that are looked at for the reason why nothing could be read
@@ -104,20 +106,21 @@ def generated(receipt: Receipt, home: Path) -> Source:
     return Source((home / receipt.artifact,), of(receipt))
 
 
-def step(spec: ParseSpec, source: Source, fetched: Path = Path(), kind: Kind = "choice") -> Step:
+def step(spec: ParseSpec, source: Source, fetched: Path = Path(), kind: Kind = "choice", sql: SqlSpec = SQLITE) -> Step:
     """The step that reads `source` for a kind of work. The files' content is in the key, their place is not.
 
-    Evaluation sets at a URL are fetched below `fetched`.
+    Evaluation sets at a URL are fetched below `fetched`. Test references of text-to-SQL are tried as `sql` says.
     """
     sets = [sources.local(path, fetched).expanduser() for path in spec.against]
     against = {"against": sources.fingerprint(sources.hashed(sources.files(sets)))} if sets else {}
     records = {"questions": questions.QUESTIONS} if kind == "choice" else {"dialogues": dialogue_files.DIALOGUES}
     return Step(
         name="parse",
-        code=(__name__, "storage.cleaning"),
-        settings={"kind": kind, **spec.model_dump(exclude={"path", "origin", "against"})},
-        inputs={"source": source.digest, **against},
-        work=lambda shop: _work(shop, spec, source, sets, kind),
+        code=(__name__, "storage.cleaning", *(references.CODE if kind == "sql" else ())),
+        settings={"kind": kind, **spec.model_dump(exclude={"path", "origin", "against"})}
+        | ({"dialect": sql.dialect} if kind == "sql" else {}),
+        inputs={"source": source.digest, **against, **(sql.fingerprint() if kind == "sql" else {})},
+        work=lambda shop: _work(shop, spec, source, sets, kind, sql),
         shelf=next(iter(records)),
         tables={**records, "rejects": parsed.REJECTS, "drops": parsed.DROPS},
     )
@@ -136,9 +139,16 @@ def inspect(
     """
     paths = [sources.local(path, fetched)] if isinstance(path, str) else [path] if isinstance(path, Path) else path
     tally = _Tally(sources.files(paths), format, columns or {}, first)
-    rejects = [item for item in tally.items() if isinstance(item, Rejected)]
+    rejects, queries = [], list[Dialogue]()
+    for item in tally.items():
+        if isinstance(item, Rejected):
+            rejects.append(item)
+        elif len(queries) < references.FEW and purpose(item) == "sql":
+            queries.append(item)
+    tried = references.of_source(paths, queries)
     told = [{"file": r.file, "line": r.line, "field": r.field, "reason": r.reason} for r in rejects]
-    return {**tally.facts(), "rejects": told, "warnings": [*_elsewhere(paths), *tally.warnings()]}
+    warnings = [*_elsewhere(paths), *tally.warnings(), *references.warnings(tried)]
+    return {**tally.facts(), "rejects": told, **({"references": tried} if tried else {}), "warnings": warnings}
 
 
 def _elsewhere(paths: Sequence[Path]) -> list[dict[str, Any]]:
@@ -210,7 +220,7 @@ def _answered(record: Record) -> bool:
     return record.answer is not None if isinstance(record, Question) else isinstance(record, Dialogue | Preference)
 
 
-def _work(shop: Workshop, spec: ParseSpec, source: Source, against: Sequence[Path], kind: Kind) -> Result:
+def _work(shop: Workshop, spec: ParseSpec, source: Source, against: Sequence[Path], kind: Kind, sql: SqlSpec) -> Result:
     tally = _Tally(sources.files(source.paths), spec.format, spec.columns, spec.first)
     items = _fitting(tally.items(), kind)
     if spec.strict:
@@ -226,9 +236,16 @@ def _work(shop: Workshop, spec: ParseSpec, source: Source, against: Sequence[Pat
         identity, facts = dialogue_files.write(shop.folder, _only(Dialogue, items), side, rules, held.records())
     if tally.rejects and not tally.facts()["questions"]:
         raise readers.nothing_read(", ".join(map(str, source.paths)), tally.rejects)
-    read = [{"name": file.name, "sha256": file.sha256, "bytes": file.bytes} for file in source.files]
-    warnings = [*_elsewhere(source.paths), *tally.warnings(), *held.warnings()]
-    return Result({**tally.facts(), **facts, "sources": read, "warnings": warnings}, identity)
+    facts["sources"] = [{"name": file.name, "sha256": file.sha256, "bytes": file.bytes} for file in source.files]
+    if kind == "sql":
+        facts["references"] = references.tried(sql, dialogue_files.read(shop.folder, "test"))
+    odd = [
+        *_elsewhere(source.paths),
+        *tally.warnings(),
+        *held.warnings(),
+        *references.warnings(facts.get("references")),
+    ]
+    return Result({**tally.facts(), **facts, "warnings": odd}, identity)
 
 
 def _fitting(items: Iterator[Record | Rejected], kind: Kind) -> Iterator[Record | Rejected]:

@@ -79,11 +79,24 @@ class SqlSpec(BaseModel):
         ]
 
     def facts(self, dialogues: Iterable[Dialogue]) -> dict[str, Any]:
-        """What an evaluation says of how its SQL was scored, and of how many questions on which real databases."""
+        """What an evaluation says of how its SQL was scored.
+
+        `real` counts questions by the real database that they were asked on as well, `text` those that nothing could be
+        run for.
+        """
+        from evals.scorers.execution.schema import readable
+
         engine = f"SQLite {sqlite3.sqlite_version}" if self.dialect == "sqlite" else "DuckDB"
-        asked = Counter(str(d.about.get("db_id", "")) for d in dialogues)
-        real = {name: count for name, count in sorted(asked.items()) if self.roots and self._files(name)}
-        return {"sql": {"dialect": self.dialect, "engine": engine, "metric": self.metric, "real": real}}
+        real: Counter[str] = Counter()
+        text = 0
+        for dialogue in dialogues:
+            name = str(dialogue.about.get("db_id", ""))
+            if self.roots and self.dialect == "sqlite" and self._files(name):
+                real[name] += 1
+            elif not readable(str(dialogue.about.get("schema", ""))):
+                text += 1
+        said = {"dialect": self.dialect, "engine": engine, "metric": self.metric, "databases": self.databases}
+        return {"sql": {**said, "real": dict(sorted(real.items())), "text": text}}
 
     def _files(self, name: str) -> Sequence[File]:
         from evals.scorers.execution.databases import File
@@ -96,3 +109,6 @@ def _real() -> Limits:
     from tasks.sandbox.runner import Limits
 
     return Limits(seconds=30, memory=1 << 30, rows=100_000, bytes=128 << 20)
+
+
+SQLITE = SqlSpec()

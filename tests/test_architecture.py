@@ -51,6 +51,7 @@ SHARED_VERBS = {
     "tasks.scoring",
     "tasks.serving",
     "tasks.sampling",
+    "tasks.references",
     "tasks.text_to_sql",
     "tasks.training",
     "tasks.verdicts",

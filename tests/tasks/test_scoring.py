@@ -139,6 +139,19 @@ def test_only_the_test_split_is_asked_in_an_order_of_its_own() -> None:
 
 
 @pytest.mark.process
+def test_queries_that_nothing_can_run_are_compared_as_text_up_to_a_verdict(tmp_path: Path) -> None:
+    gold = "SELECT School/Club Team FROM 1-10015132-11 WHERE No. = '{n}'"
+    schema = {"schema": "table: 1-10015132-11\ncolumns: Player, No., School/Club Team"}
+    asked = [dialogue(n, gold.format(n=n), task="sql", about=schema) for n in range(12)]
+    said = {"base": ("SELECT Player FROM t",), "x/1": (gold.format(n=3).lower(),)}
+    facts, table, _ = contest(tmp_path, "sql", asked, said, votes=1)
+
+    assert (0.0, 1 / 12) == (facts["base"]["accuracy"], facts["adapter"]["accuracy"])
+    assert (12, {}, 12) == (facts["counted"], facts["left_out"], facts["sql"]["text"])
+    assert {"wrong": 23, "right": 1} == dict(table["outcome"].value_counts().iter_rows())
+
+
+@pytest.mark.process
 def test_a_judge_s_choice_is_the_score_of_both_sides(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     plant(monkeypatch)
     asked = {str(n): dialogue(n, "Rayleigh.") for n in range(3)}

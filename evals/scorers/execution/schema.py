@@ -105,6 +105,14 @@ def schema_of(text: str) -> Schema:
     return schema
 
 
+def readable(text: str) -> bool:
+    """Whether the text is a schema."""
+    try:
+        return bool(schema_of(text).tables)
+    except Unreadable:
+        return False
+
+
 def _made_by_sqlite(text: str) -> Schema | None:
     """The schema as SQLite understands it; None where it does not."""
     with closing(sqlite3.connect(":memory:")) as connection:
