@@ -9,6 +9,7 @@ from typing import Any, TypedDict
 
 from evals.facts import OriginFacts, StepFacts, ThrownFacts
 from evals.page import cell, duration, environment, interval, percent
+from evals.scored_page import ran
 
 _SHARES = {
     "readable_accuracy": "right, of those that some answer won",
@@ -66,6 +67,7 @@ def page(facts: AloneFacts) -> str:
         .render(
             facts=facts,
             base=facts["evaluation"]["base"],
+            ran=ran(facts["evaluation"]),
             rows=figures(facts["evaluation"]),
             questions=sorted(facts["questions"], key=lambda q: (q["right"] is not False, q["right"] is True, q["id"])),
         )
@@ -84,6 +86,7 @@ def markdown(facts: AloneFacts) -> str:
         "| | base |",
         "|---|---:|",
         *(f"| {cell(name)} | {value} |" for name, value in figures(evaluation)),
+        *(["", cell(said)] if (said := ran(evaluation)) else []),
         "",
         "| step | time | digest |",
         "|---|---:|---|",

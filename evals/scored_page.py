@@ -110,6 +110,7 @@ def page(facts: ScoredFacts) -> str:
             subjects=shown,
             adapters=shown[1:],
             questions=sorted(facts["questions"], key=lambda q: (order[str(q["change"])], q["id"])),
+            ran=ran(facts["evaluation"]),
             toy_text=TOY,
             toy_setting=TOY_SETTING,
             flips=plots.flips(shown[1:]),
@@ -136,11 +137,27 @@ def markdown(facts: ScoredFacts) -> str:
         "|---|" + "---:|" * len(shown),
         *(line(cell(name), found) for name, found in figures(evaluation)),
         "",
+        *([cell(said), ""] if (said := ran(evaluation)) else []),
         *comparisons(shown[1:]),
         "",
         *stages(facts["steps"], facts["thrown_away"]),
     ]
     return "\n".join([*lines, "", "Get it again:", "", f"    {facts['command']}", ""])
+
+
+def ran(evaluation: dict[str, Any]) -> str:
+    """Where queries were run, in a sentence or two; "" for work of another kind."""
+    sql = evaluation.get("sql")
+    if not sql:
+        return ""
+    said = f"Queries were run by {sql['engine']} on {sql['databases']} generated databases a question"
+    if real := sum(sql["real"].values()):
+        names = ", ".join(list(sql["real"])[:5]) + (", …" if len(sql["real"]) > 5 else "")
+        said += f", {real} questions on the real one as well ({len(sql['real'])}: {names})"
+    if sql["text"]:
+        said += f"; {sql['text']} have no schema to run on and were compared as text"
+    where = "taken on the real databases" if sql["real"] else "taken on the generated databases, not on the published"
+    return f"{said}. Right is decided by {sql['metric']}; ex and test-suite stand beside, {where}."
 
 
 def figures(evaluation: dict[str, Any]) -> list[tuple[str, list[str]]]:

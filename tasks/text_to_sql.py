@@ -25,6 +25,13 @@ if TYPE_CHECKING:
     from tasks.sandbox.runner import Limits
 
 
+_RIGHT: dict[Metric, str] = {
+    "execution": "gives what the reference gives",
+    "ex": "gives the rows that the reference gives, by BIRD's EX",
+    "test-suite": "gives what the reference gives, by Spider's test suite",
+}
+
+
 class SqlSpec(BaseModel):
     """What of [evaluate] is for text-to-SQL."""
 
@@ -96,7 +103,7 @@ class SqlSpec(BaseModel):
             elif not readable(str(dialogue.about.get("schema", ""))):
                 text += 1
         said = {"dialect": self.dialect, "engine": engine, "metric": self.metric, "databases": self.databases}
-        return {"sql": {**said, "real": dict(sorted(real.items())), "text": text}}
+        return {"sql": {**said, "real": dict(sorted(real.items())), "text": text}, "right": _RIGHT[self.metric]}
 
     def _files(self, name: str) -> Sequence[File]:
         from evals.scorers.execution.databases import File

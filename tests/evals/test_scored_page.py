@@ -138,3 +138,24 @@ def test_several_adapters_have_a_column_and_a_corrected_word_each() -> None:
 
 def test_without_a_training_there_is_still_a_page() -> None:
     assert "Better." in page({**facts(), "training": None})
+
+
+def test_a_page_of_sql_says_where_queries_ran_and_what_decides() -> None:
+    sql = {
+        "dialect": "sqlite",
+        "engine": "SQLite 3.40.1",
+        "metric": "ex",
+        "databases": 6,
+        "real": {"pets": 4},
+        "text": 2,
+    }
+    said = (
+        "Queries were run by SQLite 3.40.1 on 6 generated databases a question, 4 questions on the real one as well"
+        " (1: pets); 2 have no schema to run on and were compared as text. Right is decided by ex; ex and test-suite"
+        " stand beside, taken on the real databases."
+    )
+
+    assert said in page(facts(sql=sql))
+    assert said in markdown(facts(sql=sql))
+    assert "generated databases, not on the published" in page(facts(sql=sql | {"real": {}}))
+    assert "Queries were run" not in page(facts())
