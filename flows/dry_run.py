@@ -229,7 +229,7 @@ def _tested(dry: Dry) -> Iterator[Outlook]:
     """Test questions, and references that a scorer can compare with."""
     if dry.parsed is None:
         return
-    recipe, spec = dry.recipe, dry.recipe.evaluate
+    recipe, spec = dry.recipe, dry.recipe.evaluating
     if recipe.kind == "choice":
         from storage.questions import Stored
         from tasks.sampling.elections import chosen as questions
