@@ -143,7 +143,7 @@ def inspect(
     for item in tally.items():
         if isinstance(item, Rejected):
             rejects.append(item)
-        elif len(queries) < references.FEW and purpose(item) == "sql":
+        elif isinstance(item, Dialogue) and item.task == "sql" and len(queries) < references.FEW:
             queries.append(item)
     tried = references.of_source(paths, queries)
     told = [{"file": r.file, "line": r.line, "field": r.field, "reason": r.reason} for r in rejects]
