@@ -49,6 +49,8 @@ def counts(found: Mapping[str, Any]) -> str:
     cut = f"{found['truncated']:,} cut at {found['max_length']:,} tokens"
     if found["too_many_truncated"]:
         cut += ", more than [train] max_truncated_share allows"
+    if found["left_out"]:
+        cut += f", {found['left_out']:,} left out: their prompts alone are so long"
     return (
         f"{found['rows']:,} rows, {found['samples']:,} samples, {found['tokens']:,} tokens, "
         f"{found['trained']:,} to learn; {cut}{': ' * bool(found['cut'])}{'; '.join(found['cut'])}\n"

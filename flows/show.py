@@ -96,7 +96,7 @@ def training(found: Mapping[str, Any]) -> None:
     stdout.print(
         f"steps:  {found['steps']:,} of {found['rows_a_step']} rows, passes a device: {found['passes_a_step']}\n"
         f"tokens: {found['tokens']:,} in {found['rows']:,} rows, {found['trained_tokens']:,} learnt in all, "
-        f"{found['truncated']:,} rows cut",
+        f"{found['truncated']:,} rows cut{_left_out(found)}",
         soft_wrap=True,
     )
     time = f"{found['seconds']:,.0f} s, by {found['measured_by']}" if found["seconds"] else "unknown: nothing like it"
@@ -186,3 +186,8 @@ def findings(found: Sequence[Finding]) -> None:
         stdout.print(f"{mark} {one.name:<17} {escape(one.found)}", soft_wrap=True)
         if one.mend:
             stdout.print(f"  {'':<17} [dim]next: {escape(one.mend)}[/]", soft_wrap=True)
+
+
+def _left_out(found: Mapping[str, Any]) -> str:
+    many = found.get("left_out")
+    return f", {many:,} left out: their prompts alone fill max_length" if many else ""

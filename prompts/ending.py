@@ -1,6 +1,6 @@
 """Where a reply ends: what a chat template writes after an assistant's last words, and the token among it that ends it.
 
-    end_token("<|im_end|> ", ["<|endoftext|>", "<|im_end|>"])    "<|im_end|>"
+    joining("<|im_end|> ", ["<|endoftext|>", "<|im_end|>"], ["<|endoftext|>"])    "<|im_end|>"
 
 A model stops at the tokens that its configuration names. A template that ends turns with another one teaches that
 one: it has to join them, or every reply runs on to the limit.
@@ -17,15 +17,29 @@ _CHAT = ({"role": "user", "content": "Who?"}, {"role": "assistant", "content": _
 Write = Callable[[list[dict[str, str]]], str]
 
 
-def after_reply(write: Write) -> str:
-    """What `write`, which renders messages, puts after the words of a last reply; "" if nothing."""
-    return write([dict(message) for message in _CHAT]).rpartition(_WORDS)[2]
+def after_reply(write: Write) -> str | None:
+    """What `write`, which renders messages, puts after the words of a last reply, "" if nothing.
+
+    None if it leaves the words out, as templates do that know contents in parts alone.
+    """
+    _, found, after = write([dict(message) for message in _CHAT]).rpartition(_WORDS)
+    return after if found else None
 
 
-def end_token(after: str, tokens: Iterable[str]) -> str | None:
-    """The token by which such a text begins, space left out; None if it begins with none of them."""
-    begins = [token for token in tokens if token.strip() and after.lstrip().startswith(token.strip())]
-    return max(begins, key=len, default=None)
+def end_tokens(after: str, tokens: Iterable[str]) -> list[str]:
+    """The tokens by which such a text begins, space left out, one after the other; none if it begins with text."""
+    known = sorted({token.strip() for token in tokens} - {""}, key=len, reverse=True)
+    found, rest = [], after.lstrip()
+    while begin := next((token for token in known if rest.startswith(token)), None):
+        found.append(begin)
+        rest = rest[len(begin) :].lstrip()
+    return found
+
+
+def joining(after: str, tokens: Iterable[str], stops: Iterable[str]) -> str | None:
+    """The token that has to join these stops for a reply to end where such a text begins; None if one is there."""
+    found = end_tokens(after, tokens)
+    return None if not found or {*found} & {*stops} else found[0]
 
 
 def writer(template: str, variables: Mapping[str, Any]) -> Write:

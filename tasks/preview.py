@@ -43,11 +43,14 @@ class Spec(Protocol):
     @property
     def max_truncated_share(self) -> float: ...
 
+    @property
+    def long_prompts(self) -> str: ...
+
 
 def preview(spec: Spec, snapshot: Path, count: int) -> dict[str, Any]:
     """The samples of the first `count` rows token by token, and what all rows come to.
 
-    {"rendering", "loss", "max_length", "rows", "samples", "tokens", "trained", "truncated", "cut": [names],
+    {"rendering", "loss", "max_length", "rows", "samples", "left_out", "tokens", "trained", "truncated", "cut": [names],
     "shown": [{"name", "tokens": [{"id", "text", "trained", "cut"}]}]}; `tokens` and `trained` count what is left
     after the cut. PonensError where training would refuse the rows.
     """
@@ -58,9 +61,12 @@ def preview(spec: Spec, snapshot: Path, count: int) -> dict[str, Any]:
     renderer = render.fit(render.load(place, spec.revision), spec.wish)
     teaching = Teaching(spec.loss, spec.learn_thinking)
     shown = [_shown(s, renderer, spec.max_length) for s in samples(rows[:count], renderer, teaching)]
-    total = {"samples": 0, "tokens": 0, "trained": 0, "truncated": 0}
+    total = {"samples": 0, "left_out": 0, "tokens": 0, "trained": 0, "truncated": 0}
     cut: list[str] = []
     for sample in samples(rows, renderer, teaching):
+        if spec.long_prompts == "leave_out" and tokens.prompt_fills(sample, spec.max_length):
+            total["left_out"] += 1
+            continue
         long = len(sample.ids) > spec.max_length
         total["samples"] += 1
         total["tokens"] += min(len(sample.ids), spec.max_length)

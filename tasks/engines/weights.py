@@ -37,7 +37,9 @@ def readers(loading: Loading, context: int) -> dict[str, Reader]:
     for name in ("base", *loading.adapters):
         own = tokenizer(loading, name)
         saved = stop_tokens(loading.adapters[name]) if name in loading.adapters else set()
-        found[name] = Reader(own, context, stops | saved | _ends(own))
+        known = stops | saved | ({own.eos_token_id} - {None})
+        ends = _ends(own)
+        found[name] = Reader(own, context, known if known.intersection(ends) else known | {*ends[:1]})
     if getattr(found["base"].tokenizer, "chat_template", None) is None:  # asked by the first adapter's template
         learnt = next((reader for name, reader in found.items() if name != "base"), found["base"])
         rows = len(found["base"].tokenizer)
@@ -46,14 +48,14 @@ def readers(loading: Loading, context: int) -> dict[str, Reader]:
     return found
 
 
-def _ends(tokenizer: Any) -> set[int]:
-    """The token by which the tokenizer's template ends a reply; none if it has no template, or ends it with text."""
+def _ends(tokenizer: Any) -> list[int]:
+    """The tokens by which the tokenizer's template ends a reply; none if it has no template, or ends it with text."""
     text = getattr(tokenizer, "chat_template", None)
     try:
-        found = render.end_token(render.Renderer(tokenizer, Rendering(Wish(), text))) if text else None
+        found = render.end_tokens(render.Renderer(tokenizer, Rendering(Wish(), text))) if text else []
     except PonensError:  # refused where a training would learn it
-        return set()
-    return {int(tokenizer.convert_tokens_to_ids(found))} if found else set()
+        return []
+    return [int(i) for i in tokenizer.convert_tokens_to_ids(found)]
 
 
 def stop_tokens(place: str | Path, revision: str | None = None) -> set[int]:

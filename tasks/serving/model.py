@@ -7,7 +7,7 @@ adapter(version, base)            the adapter's, where they differ from the base
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -80,7 +80,8 @@ def base(folder: Path, name: str, identity: str, longest: int | None = None, *, 
     known = _SMALL if small else _SAMPLING
     drawn = {key: settings[key] for key in known if settings.get("do_sample") and settings.get(key) is not None}
     eos, text = _eos(folder), chat_template.text(folder)
-    stops = {*_stops(folder), *_ids(config.get("eos_token_id"))} - {eos}
+    named = _ids(config.get("eos_token_id"))
+    stops = {*_stops(folder, named), *named} - {eos}
     # engines look for a template where tokenizers keep theirs
     plain = (folder / "chat_template.jinja").is_file() or "chat_template" in _json(folder / "tokenizer_config.json")
     told = None if plain else text
@@ -117,7 +118,9 @@ def _model(version: Adapter, about: Mapping[str, Any], base: Base) -> Model:
     if told and text is not None and told["template_sha256"] != hashlib.sha256(text.encode()).hexdigest():
         raise _unusable(version, "its folder holds another template than it was trained with")
     own = _eos(version.folder)
-    stops = {*base.model.stops, *_stops(version.folder), *([] if own is None else [own])} - {base.eos}
+    stops = {*base.model.stops, *_stops(version.folder, {*base.model.stops}), *([] if own is None else [own])} - {
+        base.eos
+    }
     return Model(
         str(version),
         template=text if text != base.text else None,
@@ -145,17 +148,23 @@ def _json(file: Path) -> dict[str, Any]:
     return found if isinstance(found, dict) else {}
 
 
-def _stops(folder: Path) -> set[int]:
-    """Where replies end by what lies in a folder: its generation settings, and the token of its chat template."""
+def _stops(folder: Path, base: Collection[int] = ()) -> set[int]:
+    """Where replies end by what lies in a folder: its generation settings, and the token of its chat template.
+
+    That token is left out if the template goes on with one that is a stop already, of the folder or of the `base`.
+    """
     found = _ids(_json(folder / "generation_config.json").get("eos_token_id"))
     told, text = checks.tokens(folder), chat_template.text(folder)
     if text is None:
         return found
+    own = told.added.get(told.special.get("eos_token", ""))
+    known = [name for name, id in told.added.items() if id in {*found, *base, own}]
     try:
-        end = ending.end_token(ending.after_reply(ending.writer(text, told.special)), told.added)
+        after = ending.after_reply(ending.writer(text, told.special))
     except Exception:  # a template raises what it likes
-        end = None
-    return found | ({told.added[end]} if end else set())
+        after = None
+    joins = ending.joining(after or "", told.added, known)
+    return found | ({told.added[joins]} if joins else set())
 
 
 def _special(folder: Path) -> list[dict[str, Any]]:

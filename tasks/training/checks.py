@@ -138,9 +138,11 @@ def _end(spec: TrainSpec, text: str, told: Told) -> Iterator[PonensError]:
     except Exception:  # a template raises what it likes; the tokenizer's own rendering decides
         return
     eos = told.special.get("eos_token")
+    if after is None:
+        return
     if not after.strip():
         yield ends_with_nothing(spec.template, eos)
-    elif ending.end_token(after, [*told.added, *([eos] if eos else [])]) is None:
+    elif not ending.end_tokens(after, [*told.added, *([eos] if eos else [])]):
         yield ends_otherwise(spec.template, after, [eos] if eos else [])
 
 

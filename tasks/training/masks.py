@@ -20,6 +20,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from prompts.rendering import knows_thinking
 from storage.records import PonensError
 from tasks.training.render import Renderer, Tokens
 
@@ -142,7 +143,7 @@ def _learnt(
 ) -> Iterator[int]:
     """Positions in `whole` of the turn's tokens, all of them checked."""
     start, end = len(turn.head), len(turn.upto)
-    _check_text(plan, turn)
+    _check_text(plan, turn, renderer)
     if whole.ids[: len(head)] != head:
         raise _grown(plan, turn, head, whole.ids, renderer)
     said = plan.whole[start:end]
@@ -162,7 +163,9 @@ def _learnt(
             yield at
 
 
-def _check_text(plan: _Plan, turn: _Turn) -> None:
+def _check_text(plan: _Plan, turn: _Turn, renderer: Renderer) -> None:
+    other = 'set [train] template to another one, such as "chatml"'
+    mode = "set [train] thinking as the rows are, or another template" if _thinks(renderer) else other
     hint = 'set [train] loss = "split": each answer is then learnt as it will be asked for'
     if not plan.whole.startswith(turn.upto):
         raise PonensError(
@@ -176,7 +179,7 @@ def _check_text(plan: _Plan, turn: _Turn) -> None:
             f"{plan.name}: the prompt's text is no prefix of prompt and completion",
             seen=f"{_fork(turn.head, turn.upto)} is asked, {_fork(turn.upto, turn.head)} is learnt",
             expected="a template that renders the prompt alike in both",
-            hint="set [train] thinking as the rows are, or another template" if turn.last else hint,
+            hint=mode if turn.last else hint,
         )
     said = turn.upto[len(turn.head) :]
     if lost := next((piece for piece in map(str.strip, _TAG.split(turn.words)) if piece not in said), None):
@@ -186,6 +189,10 @@ def _check_text(plan: _Plan, turn: _Turn) -> None:
             expected="a template that writes the answer whole",
             hint="set [train] template to another one: this one drops the thinking of every answer",
         )
+
+
+def _thinks(renderer: Renderer) -> bool:
+    return knows_thinking(renderer.rendering.text)
 
 
 def _grown(plan: _Plan, turn: _Turn, head: list[int], whole: list[int], renderer: Renderer) -> PonensError:

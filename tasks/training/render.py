@@ -128,16 +128,16 @@ def own_template(tokenizer: Any) -> str:
     return template
 
 
-def end_token(renderer: Renderer) -> str | None:
-    """The token that ends a reply by the template. PonensError if it ends one with nothing, or with no single token."""
+def end_tokens(renderer: Renderer) -> list[str]:
+    """The tokens that end a reply by the template. PonensError if it ends one with nothing, or with text."""
     tokenizer, name = renderer.tokenizer, renderer.rendering.wish.template
-    after = ending.after_reply(renderer.text)
+    after = ending.after_reply(renderer.text) or ""
     eos = tokenizer.eos_token
     if not after.strip():
         raise checks.ends_with_nothing(name, eos)
     known = [str(token) for token in tokenizer.get_added_vocab()]
-    found = ending.end_token(after, [*known, *([eos] if eos else [])])
-    if found is None:
+    found = ending.end_tokens(after, [*known, *([eos] if eos else [])])
+    if not found:
         raise checks.ends_otherwise(name, after, [eos] if eos else [])
     return found
 

@@ -122,13 +122,14 @@ def train(order: dict[str, Any]) -> None:
 
 def _stops(place: str, spec: dict[str, Any], renderer: render.Renderer) -> set[int]:
     """Where a reply ends: the base model's stops, the tokenizer's eos, and the token by which the template ends it."""
-    tokenizer, end = renderer.tokenizer, render.end_token(renderer)
+    tokenizer, ends = renderer.tokenizer, render.end_tokens(renderer)
     stops = weights.stop_tokens(place, None if Path(place).is_dir() else spec["revision"]) | {tokenizer.eos_token_id}
     found = {stop for stop in stops if stop is not None}
-    id = tokenizer.convert_tokens_to_ids(end)
-    if id not in found:
-        lifeline.say({"say": f"replies end with {end!r}, which joins the model's stops: {tokenizer.eos_token!r}"})
-    return {*found, id}
+    ids = tokenizer.convert_tokens_to_ids(ends)
+    if not found.intersection(ids):
+        lifeline.say({"say": f"replies end with {ends[0]!r}, which joins the model's stops: {tokenizer.eos_token!r}"})
+        found.add(ids[0])
+    return found
 
 
 def _note_stops(folder: Path, place: str, stops: set[int]) -> None:

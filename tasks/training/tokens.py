@@ -46,7 +46,7 @@ def encode(
         return not renderer.tokenizer.decode([id]).strip()
 
     for sample in samples(rows, renderer, teaching):
-        if leave_out and _first(sample.labels) >= max_length and _first(sample.labels) < len(sample.labels):
+        if leave_out and prompt_fills(sample, max_length):
             left_out += 1
             continue
         trained += learnt_within(sample, max_length)
@@ -70,6 +70,11 @@ def check_ends(encoded: Encoded, stops: Collection[int], tokenizer: Any) -> None
                 expected=f"{wanted}, at which evaluation and serving stop",
                 hint='set [train] template = "chatml", or end the turn in the base model\'s chat_template.jinja',
             )
+
+
+def prompt_fills(sample: Sample, max_length: int) -> bool:
+    """Whether there is something to learn and all of it lies beyond the cut."""
+    return max_length <= _first(sample.labels) < len(sample.labels)
 
 
 def _first(labels: Sequence[int]) -> int:

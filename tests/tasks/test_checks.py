@@ -143,10 +143,18 @@ def test_a_template_is_read_in_every_form_of_the_hub(tmp_path: Path, form: str) 
     assert (CHATML if form in ("chat_template.json", "processor") else None) == found.model.template
 
 
-def test_the_longest_token_that_a_reply_ends_with_is_its_end() -> None:
+def test_the_tokens_that_a_reply_ends_with_are_read_one_after_the_other() -> None:
     tokens = ["<|im_end|>", "<|im", "<|endoftext|>", " "]
 
-    assert "<|im_end|>" == ending.end_token("<|im_end|>\n", tokens)
-    assert "<|im_end|>" == ending.end_token("\n <|im_end|><|endoftext|>", tokens)
-    assert ending.end_token("\nUser:", tokens) is None
-    assert ending.end_token("", tokens) is None
+    assert ["<|im_end|>"] == ending.end_tokens("<|im_end|>\n", tokens)
+    assert ["<|im_end|>", "<|endoftext|>"] == ending.end_tokens("\n <|im_end|>\n<|endoftext|>", tokens)
+    assert [] == ending.end_tokens("\nUser:<|im_end|>", tokens)
+    assert "<|im_end|>" == ending.joining("<|im_end|>\n", tokens, ["<|endoftext|>"])
+    assert ending.joining("<|im_end|><|endoftext|>", tokens, ["<|endoftext|>"]) is None
+    assert ending.joining("", tokens, []) is None
+
+
+def test_a_template_that_knows_contents_in_parts_alone_says_nothing_of_its_end() -> None:
+    parts = "{% for m in messages %}{% for c in m['content'] %}{{ c['text'] }}{% endfor %}<end>{% endfor %}"
+
+    assert ending.after_reply(ending.writer(parts, {})) is None

@@ -123,7 +123,7 @@ def test_every_forced_reply_is_a_letter_of_its_question(
 
     assert 2 * len(QUESTIONS) == len(forced)
     assert all(row["answer"] in letters[row["question"]] for row in forced.iter_rows(named=True))
-    assert facts["warnings"] == []
+    assert all("could be read" in warning for warning in facts["warnings"]), "a random base says nothing, and no more"
 
 
 class Heard(Reader):
