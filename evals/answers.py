@@ -11,8 +11,9 @@ from __future__ import annotations
 
 import math
 import re
-import unicodedata
 from collections.abc import Iterable
+
+from storage import records
 
 _LETTER = re.compile(r"[(\[{]?\s*([A-Za-z])\s*[)\]}]?\s*[.,:;]?")
 _WHOLE = re.compile(r"([+-]?\d+)\.0+")
@@ -63,7 +64,7 @@ def _number(value: float) -> str | None:
 
 
 def _text(value: str) -> str | None:
-    text = (value if value.isascii() else unicodedata.normalize("NFKC", value)).strip()
+    text = records.folded(value).strip()
     if len(text) <= 8 and (letter := _LETTER.fullmatch(text)):
         return letter[1].upper()
     if whole := _WHOLE.fullmatch(text):

@@ -14,14 +14,13 @@ guessed: the file's other keys decide (`Convention`), else it is rejected or ask
 from __future__ import annotations
 
 import re
-import unicodedata
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
 from storage.formats.base import Convention, Fault, kind, said
 from storage.formats.labels import marked
 from storage.formats.options import Options
-from storage.records import LETTERS, normal
+from storage.records import LETTERS, folded, normal
 
 _AROUND = " \t\r\n()[]{}（）【】<>《》\"'`*.．。:：、,，;；)"
 _LETTER = re.compile(
@@ -96,7 +95,7 @@ def readings(value: Any, options: Options, field: str) -> Readings:
         number = int(value) if value == int(value) else None
     else:
         plain = said(value, field).strip()
-        core = unicodedata.normalize("NFKC", plain).strip(_AROUND)
+        core = folded(plain).strip(_AROUND)
         number = int(float(core)) if _NUMBER.fullmatch(core) else None
     letter = label = _label(plain if number is None else str(number), options)
     if label is None and number is None:
@@ -133,7 +132,7 @@ def _single(value: Any, options: Options, field: str) -> Any:
         if isinstance(value, int | float):
             return value
         raise Fault(field, f"expected a letter, a number or an option's text, found {kind(value)}")
-    core = unicodedata.normalize("NFKC", value).strip(_AROUND)
+    core = folded(value).strip(_AROUND)
     if _SEVERAL.fullmatch(core) and not _texts(value, options) and _label(value.strip(), options) is None:
         letters = re.findall(r"(?<![A-Za-z])[A-Za-z](?![A-Za-z])", core) or list(core)
         named = [letter.upper() for letter in letters]
@@ -167,8 +166,8 @@ def _of_two(place: int | None, dress: str, text: int | None, value: Any, field: 
 
 
 def _label(value: str, options: Options) -> int | None:
-    folded = [label.casefold() for label in options.labels]
-    return folded.index(value.casefold()) if value.casefold() in folded else None
+    small = [label.casefold() for label in options.labels]
+    return small.index(value.casefold()) if value.casefold() in small else None
 
 
 def _letter(core: str, options: Options, field: str) -> int | None:
@@ -209,5 +208,5 @@ def _texts(value: str, options: Options) -> list[int]:
 def is_number(value: Any) -> bool:
     """Whether a key is a number, or a text that is nothing else."""
     if isinstance(value, str):
-        return bool(_NUMBER.fullmatch(unicodedata.normalize("NFKC", value).strip(_AROUND)))
+        return bool(_NUMBER.fullmatch(folded(value).strip(_AROUND)))
     return isinstance(value, int | float) and not isinstance(value, bool)

@@ -8,12 +8,11 @@ among other options is a dog. What is left of a label's options may be anything 
 from __future__ import annotations
 
 import re
-import unicodedata
 from collections.abc import Sequence
 from typing import NamedTuple
 
 from storage.formats.base import Fault
-from storage.records import LETTERS
+from storage.records import LETTERS, folded
 
 _LETTER = "[A-Za-zＡ-Ｚａ-ｚ]"
 _MARKED = re.compile(
@@ -134,7 +133,7 @@ def _label(hit: re.Match[str] | None) -> str:
     if hit is None:
         return ""
     held = hit.groupdict()
-    return unicodedata.normalize("NFKC", held.get("inside") or held.get("bare") or held.get("digit") or "").upper()
+    return folded(held.get("inside") or held.get("bare") or held.get("digit") or "").upper()
 
 
 def _is_list(hits: Sequence[re.Match[str] | None], texts: Sequence[str]) -> bool:

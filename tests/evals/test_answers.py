@@ -33,7 +33,18 @@ def test_an_answer_is_its_key_however_either_is_written(gold, answer):
 
 @pytest.mark.parametrize(
     ("gold", "answer"),
-    [("B", "C"), ("B", "no B"), (1, "2"), ("07", "7"), (["A", "C"], ["A"]), ("A", "AB"), (1, True), ("0", "")],
+    [
+        ("B", "C"),
+        ("B", "no B"),
+        (1, "2"),
+        ("07", "7"),
+        (["A", "C"], ["A"]),
+        ("A", "AB"),
+        (1, True),
+        ("0", ""),
+        ("10²", "102"),
+        ("2³", "23"),
+    ],
 )
 def test_what_differs_is_wrong(gold, answer):
     assert 0.0 == right(gold, answer)
