@@ -1,13 +1,16 @@
 """Text-to-SQL is judged as SQLite judges it: what it computes, what it refuses, and what it leaves to chance."""
 
+import random
 from collections.abc import Iterator
 from pathlib import Path
 
 import orjson
 import pytest
 
+from benchmarks.fuzz_sql import replies
 from evals.scorers.base import Score
 from evals.scorers.sql import SqlScorer
+from prompts import sql
 from storage.dialogues import Dialogue
 from storage.records import Message
 from tasks.sandbox.runner import Sandbox
@@ -185,3 +188,17 @@ def test_what_other_databases_demand_of_a_gold_of_spider_is_never_wrong(last: st
 
     assert found
     assert [] == [(s.outcome, s.reason, reply) for s, reply in found if s.outcome not in ("right", "undecided")]
+
+
+@pytest.mark.skipif(not SPIDER.exists(), reason="Spider's rows are not beside the repository")
+def test_no_reply_of_any_kind_raises(sandbox: Sandbox) -> None:
+    """`benchmarks/fuzz_sql.py` asks twenty thousand."""
+    golds = [orjson.loads(line) for line in SPIDER.read_bytes().splitlines()]
+    for gold, reply in replies(golds, random.Random(7), 60):
+        record = Dialogue(
+            (Message("user", "?"), Message("assistant", gold["answer"])), "sql", {"schema": gold["context"]}
+        )
+        scorer = SqlScorer(sandbox, databases=1)
+
+        assert scorer.score(sql.read(reply).text or "", record).reason
+        assert 2 == len(scorer.labels([reply, gold["answer"]], record))
