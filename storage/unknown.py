@@ -70,9 +70,9 @@ def _glimpse(name: str, first: Row | Rejected) -> str:
         return f"{name}:{first.line} {first.reason}"
     value = first.value
     within = inside(value) if first.whole else value
-    if isinstance(within, str) and first.whole:
+    if isinstance(within, str) and "lists" in within:
         return f"{name}, {within}"
-    value = within[0] if first.whole else value
+    value = within[0] if first.whole and isinstance(within, list) and within else value
     held = f"columns {', '.join(map(str, value))}" if isinstance(value, dict) else kind(value)
     return f"{name} with {held[:200]}"
 

@@ -24,9 +24,9 @@ from storage.records import Question, UsageError, digest
 
 PASSAGES = (
     *("passage", "context", "article", "text", "story", "puzzle", "paragraph", "narrative", "support", "background"),
-    *("flores_passage", "hint", "document", "material"),
+    *("flores_passage", "hint", "document", "material", "dialogue", "problem"),
 )
-QUESTIONS = ("question", "question_stem", "stem", "query", "question_text", "prompt", "questions", "ask")
+QUESTIONS = ("question", "question_stem", "stem", "query", "question_text", "prompt", "questions", "ask", "problem")
 OPTIONS = (
     *("options", "choices", "option", "choice", "candidates", "candidate_answers", "answer_choices", "option_list"),
     *("answer_options", "answer_option_list", "choice_list", "alternatives", "endings", "mc1_targets"),
@@ -41,18 +41,19 @@ KEYS = (
         "correct_choice",
         "correct_answer",
     ),
-    *("correct_answer_num", "correct_answer_key", "right_answer", "correct", "answer", "answers", "answer_choice"),
+    *("correct_answer_num", "correct_answer_key", "correct_answer_id", "correct_answer_index", "correct_index"),
+    *("correct_option_index", "right_answer", "correct", "answer", "answers", "answer_choice", "answer_id", "label"),
     *(
-        "label",
+        "labels",
         "gold",
         "gold_label",
         "gold_index",
+        "gold_answer",
         "target",
         "ground_truth",
         "cop",
         "key",
         "answer_value",
-        "gold_answer",
     ),
 )
 IDS = ("id", "qid", "question_id", "example_id", "id_string", "uid")
@@ -94,7 +95,8 @@ class ChoiceSet:
             return False
         if self.inside:
             text = _first(row, names, self.question)
-            return isinstance(text, str) and lettered(text) is not None
+            letters = all(keys.is_letter(value) for _, value in self._keys(row, names))
+            return isinstance(text, str) and letters and lettered(text) is not None
         return bool(self.fixed or self.right or self._held(row, names) is not None)
 
     def _held(self, row: Cells, names: Mapping[str, str]) -> str | tuple[str, ...] | None:
@@ -103,7 +105,16 @@ class ChoiceSet:
             column = names.get(normed(name))
             if column is not None and isinstance(row[column], list | dict | str) and row[column]:
                 return column
-        return next((run for run in shapes.families(tuple(row)) if row.get(run[1]) is not None), None)
+        found = next((run for run in shapes.families(tuple(row)) if row.get(run[1]) is not None), None)
+        return found or (names["answers"] if self._are_options(row, names) else None)
+
+    def _are_options(self, row: Cells, names: Mapping[str, str]) -> bool:
+        """Whether `answers` are the options, among which another column names one."""
+        value = row[names["answers"]] if "answers" in names and not self.needs else None
+        if not isinstance(value, list) or len(value) < 2:
+            return False
+        others = [names[normed(name)] for name in self.key if name != "answers" and normed(name) in names]
+        return any(not keys.blank(row[column]) for column in others)
 
     def read(self, row: Cells, at: At, problem: str | None = None) -> Question:
         """The question of a row, or of an item below a passage. Fault if it is none, UsageError to ask.
@@ -114,6 +125,7 @@ class ChoiceSet:
         names = _names(tuple(row))
         passage = self._passage(row, names) if problem is None else problem
         question, options = self._asked(row, names)
+        passage = "" if passage == question else passage
         notes = options.notes
         try:
             place = self._place(row, names, options, at.convention)
@@ -180,6 +192,8 @@ class ChoiceSet:
         for name in (*self.right, *self.wrong):
             column = names.get(normed(name))
             value = row[column] if column is not None else None
+            if isinstance(value, str) and name in self.wrong and len(self.wrong) == 1:
+                value = [text.strip() for text in value.split(";") if text.strip()]
             if isinstance(value, list):
                 texts += [said(text, str(column)) for text in value]
             elif value is not None and str(value).strip():
@@ -192,6 +206,8 @@ class ChoiceSet:
     def _keys(self, row: Cells, names: Mapping[str, str]) -> list[tuple[str, Any]]:
         """The keys that are there, numbers last: what they count from is less sure than a letter or a text."""
         columns = [names[normed(name)] for name in self.key if normed(name) in names]
+        if len(columns) > 1 and "answers" in names and self._held(row, names) == names["answers"]:
+            columns.remove(names["answers"])
         held = [(column, row[column]) for column in columns if not keys.blank(row[column])]
         return sorted(held, key=lambda item: keys.is_number(item[1])) if len(held) > 1 else held
 

@@ -155,6 +155,47 @@ SETS: tuple[ChoiceSet, ...] = (
         key=(),
         passage=(),
     ),
+    ChoiceSet(
+        "truthfulqa-answers",
+        "TruthfulQA (answers)",
+        needs=("question", "best_answer", "incorrect_answers"),
+        passage=(),
+        right=("best_answer",),
+        wrong=("incorrect_answers",),
+        key=(),
+    ),
+    ChoiceSet(
+        "copa", "COPA, XCOPA", needs=("premise", "choice1", "choice2"), passage=("premise",), key=("label",), first=0
+    ),
+    ChoiceSet(
+        "head-qa", "HEAD-QA", needs=("qtext", "ra", "answers"), question=("qtext",), options=("answers",), key=("ra",)
+    ),
+    ChoiceSet(
+        "story-cloze",
+        "StoryCloze",
+        needs=("InputSentence4", "RandomFifthSentenceQuiz1"),
+        passage=("InputSentence1", "InputSentence2", "InputSentence3"),
+        question=("InputSentence4",),
+        key=("AnswerRightEnding",),
+        first=1,
+    ),
+    ChoiceSet(
+        "gaokao",
+        "GAOKAO-Bench, objective",
+        needs=("question", "answer", "analysis"),
+        passage=(),
+        key=("answer",),
+        inside=True,
+    ),
+    ChoiceSet(
+        "coig-exam",
+        "COIG, exams",
+        needs=("textbox_question", "textbox_answer"),
+        passage=("textbox_q_context",),
+        question=("textbox_question",),
+        key=("textbox_answer",),
+        inside=True,
+    ),
     ChoiceSet("choice", "whatever has a question, options and a key by their usual names"),
 )
 FORMATS: tuple[Format, ...] = tuple(format_of(chosen, SETS[:n]) for n, chosen in enumerate(SETS))

@@ -210,3 +210,11 @@ def is_number(value: Any) -> bool:
     if isinstance(value, str):
         return bool(_NUMBER.fullmatch(folded(value).strip(_AROUND)))
     return isinstance(value, int | float) and not isinstance(value, bool)
+
+
+def is_letter(value: Any) -> bool:
+    """Whether a key is a letter, or a list of letters, in whatever dress."""
+    if isinstance(value, list):
+        return all(is_letter(one) for one in value)
+    core = unicodedata.normalize("NFKC", value).strip(_AROUND) if isinstance(value, str) else ""
+    return bool(_LETTER.fullmatch(core) or (_SEVERAL.fullmatch(core) and core.isupper()))

@@ -31,7 +31,7 @@ _LIST_OF_LABELS = ("label", "labels", "key", "keys")
 _FAMILY = re.compile(r"(?P<stem>[a-z]*?)(?P<place>[a-j]|\d{1,2})")
 _STEMS = (
     *("", "op", "opt", "option", "options", "optiontext", "choice", "choices", "choicetext", "mcanswer", "ending"),
-    *("sol", "holding", "hyp", "candidate", "alternative", "ans", "answer"),
+    *("sol", "holding", "hyp", "randomfifthsentencequiz", "candidate", "alternative", "ans", "answer"),
 )
 _MOST = len(LETTERS)
 
@@ -60,6 +60,8 @@ def shaped(value: Any, field: str) -> Options:
     if not isinstance(value, list):
         raise Fault(field, f"expected a list, found {kind(value)}")
     counted(value, field)
+    if all(isinstance(item, list) and len(item) == 1 for item in value):
+        value = [item[0] for item in value]
     if all(isinstance(item, dict) for item in value):
         return _of_objects(value, field)
     if all(isinstance(item, list) and len(item) == 2 for item in value):
@@ -135,9 +137,9 @@ def _of_text(value: str, field: str) -> Options:
     if text[:1] == "[" and (items := _literal(text)) is not None:
         return shaped(items, field)
     lines = labelled([line for line in text.splitlines() if line.strip()])
-    if lines.labels:
+    if len(lines.labels or ()) > 1:
         counted(lines.texts, field)
-        return Options(lines.texts, lines.labels)
+        return Options(lines.texts, lines.labels or ())
     if (both := lettered(text)) and not both[0].strip():
         counted(both[1], field)
         return Options(both[1], tuple(LETTERS[: len(both[1])]))
