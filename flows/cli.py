@@ -105,10 +105,13 @@ def parse(
     first: Annotated[
         int | None, typer.Option(min=0, max=1, help="What keys that are numbers count from, where no key says it.")
     ] = None,
+    suggest: Annotated[bool, typer.Option("--suggest", help="Print a mapping for an unknown file.")] = False,
     strict: Strict = False,
     json: Json = False,
 ) -> None:
     """Read a file of any format; say what is in it and what is wrong with it."""
+    if suggest:
+        return commands.suggest(path, first, json=json)
     commands.parse(path, format, column, first, strict=strict, json=json)
 
 

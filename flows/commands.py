@@ -114,6 +114,14 @@ def parse(
         raise UsageError(f"{found['rejected']} rows of {path} are rejected", expected="none, with --strict")
 
 
+def suggest(path: str, first: int | None, *, json: bool) -> None:
+    """Say by which mapping a file would be read, and show its first records."""
+    from tasks.suggest import suggest as guess
+
+    found = guess(path, first, Home.beside().root / "fetched")
+    show.emit(found) if json else show.suggestion(found)
+
+
 def export(given: str, form: str, out: Path | None, recipe: Path | None, columns: Sequence[str], *, json: bool) -> None:
     """Write a snapshot or a source for other tools."""
     from tasks.export import export as write

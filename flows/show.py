@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import sys
 from collections.abc import Mapping, Sequence
+from shlex import quote
 from typing import TYPE_CHECKING, Any
 
 import orjson
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 
 stdout = Console(highlight=False)
 stderr = Console(stderr=True, highlight=False)
+_SHOWN = ("problem", "question", "options", "answer", "chosen", "text")  # of a record
 REJECTS = 20  # reasons of them, on a screen
 LINES = 3  # of a reason, named on a screen
 _VALUE = re.compile(r"\d+|'[^']*'")
@@ -73,6 +75,29 @@ def _alike(rejects: Sequence[Mapping[str, Any]]) -> str:
     lines = list(dict.fromkeys(reject["line"] for reject in rejects))
     named = ", ".join(map(str, lines[:LINES])) + (", …" if len(lines) > LINES else "")
     return f"{first['file']} {why} ({len(rejects):,} rows: {named})"
+
+
+def _toml(column: str | Sequence[str]) -> str:
+    return orjson.dumps(column).decode()  # a text or a list of texts is the same in TOML
+
+
+def suggestion(found: Mapping[str, Any]) -> None:
+    """Print the mapping that would read a source, for a recipe and for the command line, and its first records."""
+    columns = found["columns"]
+    if columns:
+        table = ", ".join(f"{name} = {_toml(column)}" for name, column in columns.items())
+        ways = ((name, column if isinstance(column, str) else ",".join(column)) for name, column in columns.items())
+        flags = (f"--column {quote('='.join(way))}" for way in ways)
+        stdout.print(escape(f"[parse]\ncolumns = {{{table}}}\n\n{' '.join(flags)}\n"), soft_wrap=True)
+    stdout.print(f"read as {found['format']}{'' if columns else ', without a mapping'}:", soft_wrap=True)
+    for record in found["records"]:
+        if record["rejected"]:
+            stdout.print(f"  [red]✗[/] {escape(record['field'])}: {escape(record['reason'])}", soft_wrap=True)
+            continue
+        turns = {m["role"]: m["content"] for m in (*record.get("messages", ()), *(record.get("prompt") or ()))}
+        told = {name: cell for name, cell in record.items() if name in _SHOWN and cell}
+        facts({f"  {name}": cell for name, cell in {**turns, **told}.items()})
+        stdout.print()
 
 
 def facts(found: Mapping[str, Any]) -> None:

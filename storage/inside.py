@@ -18,7 +18,7 @@ _FEW = 2
 
 
 def inside(value: dict[str, Any]) -> list[dict[str, Any]] | str:
-    """The rows in an object, or why they cannot be told."""
+    """The rows in an object, [] if there are none, or why they cannot be told."""
     lists = list(_lists(value, (), {}))
     if len(lists) == 1:
         [(_, rows, around)] = lists
@@ -29,7 +29,7 @@ def inside(value: dict[str, Any]) -> list[dict[str, Any]] | str:
         ways = ", ".join(f"{'.'.join(way)}[]" for way, _, _ in lists)
         one = ".".join(lists[0][0])
         return f"one object with several lists of rows: {ways}; map columns into one of them, such as {one}[].NAME"
-    return "one object that is no row, and no list of rows in it"
+    return []
 
 
 def _lists(value: dict[str, Any], way: tuple[str, ...], around: dict[str, Any]) -> Iterator[tuple[Any, Any, Any]]:

@@ -60,12 +60,15 @@ def _opened(
         yield from found
         return
     within = inside(item.value)
-    if isinstance(within, str):
-        yield from found if columns else [Rejected(name, item.line, "file", within)]
+    if isinstance(within, str) and not columns:
+        yield Rejected(name, item.line, "file", within)
+        return
+    if isinstance(within, str) or not within:
+        yield from found
         return
     for number, row in enumerate(within, start=1):
         yield from _opened(Row(number, row), name, columns, fits, depth - 1 if _holds_rows(row) else 0)
 
 
 def _holds_rows(row: dict[str, Any]) -> bool:
-    return not isinstance(inside(row), str)
+    return not isinstance(found := inside(row), str) and bool(found)

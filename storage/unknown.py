@@ -70,7 +70,7 @@ def _glimpse(name: str, first: Row | Rejected) -> str:
         return f"{name}:{first.line} {first.reason}"
     value = first.value
     within = inside(value) if first.whole else value
-    if isinstance(within, str) and "lists" in within:
+    if isinstance(within, str) and first.whole:
         return f"{name}, {within}"
     value = within[0] if first.whole and isinstance(within, list) and within else value
     held = f"columns {', '.join(map(str, value))}" if isinstance(value, dict) else kind(value)

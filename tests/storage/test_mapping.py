@@ -111,7 +111,7 @@ def test_a_file_of_one_object_is_a_row_or_the_rows_in_it(tmp_path, value, expect
     [
         ({"a": [{"question": "1?", "answer": "x"}], "b": [{"question": "2?", "answer": "y"}]},
          r"several lists of rows: a\[\], b\[\]; map columns into one of them, such as a\[\]\.NAME"),
-        ({"a": 1, "b": 2}, "one object that is no row, and no list of rows in it"),
+        ({"a": 1, "b": 2}, "a.json with columns a, b"),
     ],
 )  # fmt: skip
 def test_an_object_whose_rows_cannot_be_told_says_so(tmp_path, rows, words):
