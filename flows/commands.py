@@ -116,10 +116,9 @@ def parse(
 
 def suggest(path: str, first: int | None, *, json: bool) -> None:
     """Say by which mapping a file would be read, and show its first records."""
-    from tasks.suggest import suggest as guess
+    from tasks import suggest as guess
 
-    found = guess(path, first, Home.beside().root / "fetched")
-    show.emit(found) if json else show.suggestion(found)
+    (show.emit if json else show.suggestion)(guess.suggest(path, first, Home.beside().root / "fetched"))
 
 
 def export(given: str, form: str, out: Path | None, recipe: Path | None, columns: Sequence[str], *, json: bool) -> None:
