@@ -216,5 +216,5 @@ def is_letter(value: Any) -> bool:
     """Whether a key is a letter, or a list of letters, in whatever dress."""
     if isinstance(value, list):
         return all(is_letter(one) for one in value)
-    core = unicodedata.normalize("NFKC", value).strip(_AROUND) if isinstance(value, str) else ""
+    core = folded(value).strip(_AROUND) if isinstance(value, str) else ""
     return bool(_LETTER.fullmatch(core) or (_SEVERAL.fullmatch(core) and core.isupper()))
