@@ -258,9 +258,7 @@ def _flow(
 @contextlib.contextmanager
 def in_prefect() -> Iterator[None]:
     """Prefect's surroundings for a flow that runs in this process."""
-    own_server = not os.environ.get("PREFECT_API_URL")
-    if own_server:
-        os.environ.pop("PREFECT_API_URL", None)  # set but empty breaks Prefect's event worker
+    own_server = server.own()
     # the screen tells the story; Prefect's own lines go to its server and, of them, only the gravest here
     os.environ.setdefault("PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL", "CRITICAL")
     from prefect.settings import PREFECT_FLOWS_HEARTBEAT_FREQUENCY, temporary_settings

@@ -21,13 +21,14 @@ from storage.home import Home
 from storage.lineage import Entry, history
 from storage.records import PonensError, UsageError
 from storage.snapshots import DROPS, EXAMPLES
+from storage.sqlfiles import quoted, word_for_word
 
 TABLES = {"examples": EXAMPLES, "train": "train.parquet", "valid": "valid.parquet", "drops": DROPS}
 _LISTED = 8  # candidates that an error names
 # Rows with one id are the same example. Of the others, those of one question are paired in the order of their copies.
 _DIFF = """
 create temp table differences as
-with a as (from read_parquet($a)), b as (from read_parquet($b)),
+with a as (from read_parquet($a, hive_partitioning = false)), b as (from read_parquet($b, hive_partitioning = false)),
 gone as (
   select *, row_number() over (partition by question order by shuffle, id) as place from a anti join b using (id)
 ),
@@ -121,7 +122,7 @@ def diff(a: Snapshot, b: Snapshot, limit: int | None = None) -> dict[str, Any]:
     moved the same text in another split.
     """
     with duckdb.connect() as con:
-        files = {"a": str(a.path / EXAMPLES), "b": str(b.path / EXAMPLES)}
+        files = {name: word_for_word(one.path / EXAMPLES) for name, one in (("a", a), ("b", b))}
         try:
             con.execute(_DIFF, files).fetchall()
             counts = dict(con.execute("select what, count(*) from differences group by 1").fetchall())
@@ -148,8 +149,8 @@ def query(snapshot: Snapshot, sql: str) -> list[dict[str, Any]]:
             if kinds != ["StatementType.SELECT"]:
                 raise UsageError("one SELECT can be asked", seen=re.sub(r"\s+", " ", sql)[:80] or "nothing")
             for table, file in files.items():
-                path = file.replace("'", "''")
-                con.execute(f"create view {table} as from read_parquet('{path}')").fetchall()
+                path = quoted(word_for_word(file))
+                con.execute(f"create view {table} as from read_parquet('{path}', hive_partitioning = false)").fetchall()
             con.execute("set allowed_paths = $files", {"files": list(files.values())}).fetchall()
             con.execute("set enable_external_access = false; set lock_configuration = true").fetchall()
             con.execute(sql)

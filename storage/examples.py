@@ -10,4 +10,5 @@ import polars as pl
 
 def read(split: Path) -> list[dict[str, Any]]:
     """The rows of train.parquet or valid.parquet: id, prompt, completion; none if the file is not there."""
-    return pl.read_parquet(split, columns=["id", "prompt", "completion"]).to_dicts() if split.exists() else []
+    wanted = ["id", "prompt", "completion"]
+    return pl.read_parquet(split, columns=wanted, glob=False).to_dicts() if split.exists() else []

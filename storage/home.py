@@ -25,8 +25,21 @@ import os
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
+from unicodedata import category
 
 from storage.holders import Waits, holding, silent
+from storage.records import UsageError
+
+
+def _sound(root: Path) -> Path:
+    if odd := [letter for letter in str(root) if letter in "?\\" or category(letter) in ("Cc", "Cs")]:
+        raise UsageError(
+            "the home cannot lie there",
+            seen=f"{str(root)!r} has {odd[0]!r} in it",
+            expected="a path without ?, \\ and signs that cannot be printed, for its databases",
+            hint="set PONENS_HOME to another folder",
+        )
+    return root
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,10 +50,13 @@ class Home:
 
     @staticmethod
     def beside(recipe: Path | None = None) -> Home:
-        """`PONENS_HOME` if set, else `.ponens/` beside the recipe (or in the working directory); always absolute."""
+        """`PONENS_HOME` if set, else `.ponens/` beside the recipe (or in the working directory); always absolute.
+
+        UsageError for a path that DuckDB and SQLite would read as another.
+        """
         if chosen := os.environ.get("PONENS_HOME"):
-            return Home(Path(chosen).resolve())
-        return Home((recipe.parent if recipe else Path.cwd()).resolve() / ".ponens")
+            return Home(_sound(Path(chosen).resolve()))
+        return Home(_sound((recipe.parent if recipe else Path.cwd()).resolve() / ".ponens"))
 
     @property
     def warehouse(self) -> Path:

@@ -25,6 +25,7 @@ from storage.cleaning.clean import Rules, clean, sign
 from storage.cleaning.compare import Comparison, R
 from storage.dialogues import Record
 from storage.records import Rejected, Split
+from storage.sqlfiles import quoted, word_for_word
 
 DROPS = "drops.parquet"
 REJECTS = "rejects.parquet"
@@ -32,20 +33,26 @@ MEMORY = "600MB"  # what DuckDB may take before it spills to the folder of the p
 COMMON: dict[str, Any] = dict.fromkeys(("id", "group", "split"), pl.String)
 _BESIDE: dict[str, Any] = {"position": pl.Int64, "same": pl.String, "asks": pl.String}  # in the parts alone
 _REJECT: dict[str, Any] = {"file": pl.String, "line": pl.Int64, "field": pl.String, "reason": pl.String}
-_REJECTS = "copy (from read_parquet('{parts}/rejects-*.parquet')) to '{out}' (format parquet, compression zstd)"
+_REJECTS = """
+copy (from read_parquet('{parts}/rejects-*.parquet', hive_partitioning = false))
+to '{out}' (format parquet, compression zstd)
+"""
 _DROPS = "copy drops to '{out}' (format parquet, compression zstd)"
 # what a reader of the artifact can see, whatever wrote its bytes
 _CONTENT = """
 select sha256(coalesce(string_agg(line, chr(10) order by line), '')) from (
-  select to_json([{identity}])::varchar as line from read_parquet($records)
-  union all select to_json([file, line::varchar, field, reason])::varchar from read_parquet($rejects)
-  union all select to_json([question, reason, file, line::varchar, other])::varchar from read_parquet($drops)
+  select to_json([{identity}])::varchar as line from read_parquet($records, hive_partitioning = false)
+  union all select to_json([file, line::varchar, field, reason])::varchar
+  from read_parquet($rejects, hive_partitioning = false)
+  union all select to_json([question, reason, file, line::varchar, other])::varchar
+  from read_parquet($drops, hive_partitioning = false)
 )
 """
 _STATISTICS = """
 select language, count(*), count(distinct "group"), quantile_disc(characters, 0.5), quantile_disc(characters, 0.95),
   max(characters)
-from (select language, "group", {length} as characters from read_parquet($records)) group by language order by language
+from (select language, "group", {length} as characters from read_parquet($records, hive_partitioning = false))
+group by language order by language
 """
 
 
@@ -96,11 +103,12 @@ def write(
         frame.write_parquet(parts / f"records-{number:06}.parquet", compression="lz4")
         pl.DataFrame(bad, _REJECT).write_parquet(parts / f"rejects-{number:06}.parquet")
     with duckdb.connect(config={"memory_limit": MEMORY, "temp_directory": str(parts / "spilled")}) as con:
-        files = f"read_parquet('{_quoted(parts)}/records-*.parquet')"
+        found_in = quoted(word_for_word(parts))
+        files = f"read_parquet('{found_in}/records-*.parquet', hive_partitioning = false)"
         con.execute(f"create view rows as select *, {table.view} from {files}").fetchall()
         clean(con, parts, table.comparison, rules, against)
-        con.execute(_REJECTS.format(parts=_quoted(parts), out=_quoted(folder / REJECTS))).fetchall()
-        con.execute(_DROPS.format(out=_quoted(folder / DROPS))).fetchall()
+        con.execute(_REJECTS.format(parts=found_in, out=quoted(folder / REJECTS))).fetchall()
+        con.execute(_DROPS.format(out=quoted(folder / DROPS))).fetchall()
         _stay(table, parts, con.sql("from kept").pl(), folder / table.file)
         told = _told(table, con, folder)
     shutil.rmtree(parts)  # last: until then DuckDB may spill into it
@@ -144,14 +152,14 @@ def _stay(table: Table[R], parts: Path, kept: pl.DataFrame, out: Path) -> None:
     schema = pl.DataFrame(schema=dict(table.columns)).to_arrow().schema
     with pq.ParquetWriter(out, schema, compression="zstd") as file:
         for part in sorted(parts.glob("records-*.parquet")):
-            rows = pl.read_parquet(part, columns=[name for name in names if name != "split"] + ["position"])
+            rows = pl.read_parquet(part, glob=False, columns=[name for name in names if name != "split"] + ["position"])
             mine = kept.filter(pl.col("position").is_between(rows["position"].min(), rows["position"].max()))
             file.write_table(rows.join(mine, on="position", maintain_order="left").select(names).to_arrow())
 
 
 def _told(table: Table[R], con: duckdb.DuckDBPyConnection, folder: Path) -> tuple[str, dict[str, Any]]:
-    records = str(folder / table.file)
-    files = {"records": records, "rejects": str(folder / REJECTS), "drops": str(folder / DROPS)}
+    records = word_for_word(folder / table.file)
+    files = {"records": records, "rejects": word_for_word(folder / REJECTS), "drops": word_for_word(folder / DROPS)}
     [[identity]] = con.execute(_CONTENT.format(identity=table.identity), files).fetchall()
     splits = dict(con.execute("select split, count(*) from read_parquet(?) group by 1", [records]).fetchall())
     dropped = con.execute("select reason, count(*) from drops group by all order by all").fetchall()
@@ -162,7 +170,3 @@ def _told(table: Table[R], con: duckdb.DuckDBPyConnection, folder: Path) -> tupl
         "dropped": dict(dropped),
         "lengths": {language: dict(zip(names, row, strict=True)) for language, *row in lengths},
     }
-
-
-def _quoted(path: Path) -> str:
-    return str(path).replace("'", "''")

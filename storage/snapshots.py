@@ -27,7 +27,7 @@ import polars as pl
 
 from storage import description, results
 from storage.records import PonensError, Question
-from storage.sqlfiles import SqlFiles
+from storage.sqlfiles import SqlFiles, quoted, word_for_word
 
 EXAMPLES, DROPS = "examples.parquet", "drops.parquet"
 _MESSAGE = {"role": pl.String, "content": pl.String}
@@ -51,7 +51,7 @@ from questions where answer is not null and id in (select question from rational
 _DIALOGUES = """
 create view questions as
 select id, "group", split, language, task, source_id, file, line, null::varchar as answer, file_row_number
-from read_parquet('{file}', file_row_number = true)
+from read_parquet('{file}', file_row_number = true, hive_partitioning = false)
 """
 _NO_RATIONALES = "create view rationales as select null as question, null as reason, false as kept where false"
 _TO_COPY = """
@@ -166,11 +166,11 @@ class Build:
         shutil.rmtree(parts, ignore_errors=True)  # of a try that was killed
         parts.mkdir()
         self.parts = parts
-        self._con.execute(f"set temp_directory = '{_quoted(parts)}/spilled'; set memory_limit = '{MEMORY}'").fetchall()
+        self._con.execute(f"set temp_directory = '{quoted(parts)}/spilled'; set memory_limit = '{MEMORY}'").fetchall()
         self._con.execute(f"set variable own = {own}").fetchall()
         SQL.run(self._con, "1_places")
         self._copy(SQL.text("2_told_dialogues" if self._dialogues else "2_told"), parts / "told.parquet")
-        self._view("told", parts / "told.parquet", "file_row_number = true")
+        self._view("told", "told.parquet", "file_row_number = true")
         schema: dict[str, Any] = {
             "question": pl.String,
             "prompt": _MARKED if self._dialogues else _CHAT,
@@ -180,7 +180,7 @@ class Build:
         for number, batch in enumerate(chain([[]], rendered)):
             self._con.register("batch", pl.DataFrame(batch, schema))
             self._copy(SQL.text("3_judged"), parts / f"judged-{number:06}.parquet")
-        self._view("judged", parts / "judged-*.parquet")
+        self._view("judged", "judged-*.parquet")
         return parts
 
     def _whole_groups(self) -> None:
@@ -192,12 +192,16 @@ class Build:
                 hint="run again with `--refresh parse`",
             )
 
-    def _view(self, name: str, files: Path, options: str = "file_row_number = false") -> None:
-        self._con.execute(f"create view {name} as from read_parquet('{_quoted(files)}', {options})").fetchall()
+    def _view(self, name: str, files: str, options: str = "file_row_number = false") -> None:
+        """A view over the files of this build's folder by this name or pattern."""
+        assert self.parts is not None
+        place = f"{quoted(word_for_word(self.parts))}/{files}"
+        options = f"{options}, hive_partitioning = false"
+        self._con.execute(f"create view {name} as from read_parquet('{place}', {options})").fetchall()
 
     def _copy(self, select: str, file: Path) -> None:
         self._con.execute(
-            f"copy ({select}) to '{_quoted(file)}' (format parquet, compression zstd, row_group_size {_GROUP})"
+            f"copy ({select}) to '{quoted(file)}' (format parquet, compression zstd, row_group_size {_GROUP})"
         ).fetchall()
 
     def _rows(self, sql: str, values: dict[str, Any]) -> list[dict[str, Any]]:
@@ -216,7 +220,8 @@ def _question(row: dict[str, Any]) -> Question:
 def build(questions: Path, rationales: Path) -> Iterator[Build]:
     """A build over two parquet files, in memory. PonensError if one of them is gone or damaged."""
     views = {
-        file: f"create view {name} as from read_parquet('{_quoted(file)}', file_row_number = true)"
+        file: f"create view {name} as from read_parquet('{quoted(word_for_word(file))}', file_row_number = true, "
+        "hive_partitioning = false)"
         for name, file in (("questions", questions), ("rationales", rationales))
     }
     with _over(views, dialogues=False) as made:
@@ -226,7 +231,7 @@ def build(questions: Path, rationales: Path) -> Iterator[Build]:
 @contextmanager
 def of_dialogues(dialogues: Path) -> Iterator[Build]:
     """A build over a parquet file of dialogues. PonensError if it is gone or damaged."""
-    with _over({dialogues: _DIALOGUES.format(file=_quoted(dialogues))}, dialogues=True) as made:
+    with _over({dialogues: _DIALOGUES.format(file=quoted(word_for_word(dialogues)))}, dialogues=True) as made:
         yield made
 
 
@@ -244,7 +249,3 @@ def _over(views: Mapping[Path, str], *, dialogues: bool) -> Iterator[Build]:
         yield build
         if build.parts:
             shutil.rmtree(build.parts)
-
-
-def _quoted(path: Path) -> str:
-    return str(path).replace("'", "''")

@@ -7,12 +7,28 @@ SQL.text("2_told")                       a query, to be part of another
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from pathlib import Path
 
 import duckdb
 
 from storage.records import digest
+
+
+def quoted(path: Path | str) -> str:
+    """A path as it stands within quotes in SQL."""
+    return str(path).replace("'", "''")
+
+
+def word_for_word(path: Path | str) -> str:
+    """A path as DuckDB's functions that read files are to be given it, as a value or, `quoted`, within SQL.
+
+    They take it for a pattern: the folder "a[1]" is not found, and "a?" is its neighbour "ab" as well. What reads a
+    whole folder adds its own pattern behind. They also make a column of every folder named like "team=x", unless
+    `hive_partitioning` is off.
+    """
+    return re.sub(r"[*?\[]", r"[\g<0>]", str(path))
 
 
 @dataclass(frozen=True, slots=True)

@@ -30,4 +30,4 @@ def write(folder: Path, suspects: Iterable[Mapping[str, Any]]) -> None:
 def load(folder: Path, most: int | None = None) -> list[dict[str, Any]]:
     """The strongest `most` rows of the folder, all of them by default; none where the file is not there."""
     file = folder / SUSPECTS
-    return pl.read_parquet(file, n_rows=most).to_dicts() if file.exists() else []
+    return pl.read_parquet(file, n_rows=most, glob=False).to_dicts() if file.exists() else []

@@ -29,6 +29,7 @@ import orjson
 from storage import results
 from storage.home import Home
 from storage.records import PonensError, Receipt, UsageError
+from storage.sqlfiles import word_for_word
 from storage.turns import turn
 
 MIGRATIONS = Path(__file__).with_name("migrations")
@@ -240,8 +241,9 @@ def _fill(con: duckdb.DuckDBPyConnection, table: str, file: Path, artifact: str)
     try:
         con.execute(f'delete from "{table}" where artifact = ?', [artifact]).fetchall()
         con.execute(
-            f'insert into "{table}" by name select ?::varchar as artifact, * from read_parquet(?)',
-            [artifact, str(file)],
+            f'insert into "{table}" by name '
+            "select ?::varchar as artifact, * from read_parquet(?, hive_partitioning = false)",
+            [artifact, word_for_word(file)],
         ).fetchall()
     except duckdb.Error as error:
         raise PonensError(
@@ -265,13 +267,14 @@ def _artifact_row(receipt: Receipt) -> dict[str, Any]:
 
 def _ledger(con: duckdb.DuckDBPyConnection, home: Home) -> None:
     """A table `ledger` of this connection: a view would need the files after they are out of reach."""
-    files = [str(path) for path in sorted(home.ledger.glob("*.jsonl")) if path.stat().st_size]
+    files = [word_for_word(path) for path in sorted(home.ledger.glob("*.jsonl")) if path.stat().st_size]
     if not files:
         con.execute(f"create temp table ledger ({', '.join(f'{name} {kind}' for name, kind in _LEDGER.items())})")
         return
     con.execute(
         "create temp table ledger as select * from read_json($files, columns = $columns, "
-        "format = 'newline_delimited', ignore_errors = true) where key is not null",  # a torn line is all nulls
+        "format = 'newline_delimited', hive_partitioning = false, ignore_errors = true) "
+        "where key is not null",  # a torn line is all nulls
         {"files": files, "columns": _LEDGER},
     ).fetchall()
 

@@ -32,7 +32,7 @@ def gather(home: Home, texts: int, recipe: str, receipts: Mapping[str, Receipt])
     parse, evaluate = receipts["parse"], receipts["evaluate"]
     questions = list((_scored if "kind" in evaluate.facts else _voted)(home, parse, evaluate))
     source, base = str(content["parse"]["path"] or "generated puzzles"), scored_report.base_model(content)
-    tables = (pl.read_parquet(home.root / parse.artifact / file) for file in (REJECTS, DROPS))
+    tables = (pl.read_parquet(home.root / parse.artifact / file, glob=False) for file in (REJECTS, DROPS))
     lost = Counter(reason for table in tables for reason in table["reason"])
     return {
         "name": content["name"],
@@ -51,9 +51,9 @@ def gather(home: Home, texts: int, recipe: str, receipts: Mapping[str, Receipt])
 
 def _voted(home: Home, parse: Receipt, evaluate: Receipt) -> Iterator[AloneQuestion]:
     folder = home.root / evaluate.artifact
-    ballots = {b["question"]: b for b in pl.read_parquet(folder / BALLOTS).iter_rows(named=True)}
+    ballots = {b["question"]: b for b in pl.read_parquet(folder / BALLOTS, glob=False).iter_rows(named=True)}
     said: dict[str, list[AloneReply]] = defaultdict(list)
-    for sample in pl.read_parquet(folder / SAMPLES).sort("index").iter_rows(named=True):
+    for sample in pl.read_parquet(folder / SAMPLES, glob=False).sort("index").iter_rows(named=True):
         if sample["index"] >= GREEDY:  # a forced letter is no text to read
             winner = ballots[sample["question"]]["winner"]
             wins = sample["index"] >= 0 and winner is not None and sample["answer"] == winner
@@ -73,7 +73,7 @@ def _voted(home: Home, parse: Receipt, evaluate: Receipt) -> Iterator[AloneQuest
 
 def _scored(home: Home, parse: Receipt, evaluate: Receipt) -> Iterator[AloneQuestion]:
     rows: dict[str, list[Row]] = defaultdict(list)
-    for row in pl.read_parquet(home.root / evaluate.artifact / SCORES).sort("index").iter_rows(named=True):
+    for row in pl.read_parquet(home.root / evaluate.artifact / SCORES, glob=False).sort("index").iter_rows(named=True):
         rows[row["question"]].append(row)
     for dialogue in Dialogues(home, parse, "test"):
         if own := rows.get(dialogue.id):

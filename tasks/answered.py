@@ -107,7 +107,7 @@ def answered(run: Run) -> list[Subject]:
 
 def _letters(run: Run, parsed: Receipt, evaluated: Receipt) -> Iterator[tuple[str, Answer]]:
     folder = run.home.root / evaluated.artifact
-    ballots, samples = (pl.read_parquet(folder / name) for name in (BALLOTS, SAMPLES))
+    ballots, samples = (pl.read_parquet(folder / name, glob=False) for name in (BALLOTS, SAMPLES))
     wanted = set(ballots["question"])
     questions = {q.id: q for q in Stored(run.home, parsed) if q.id in wanted}
     replies: dict[tuple[str, str], list[Row]] = defaultdict(list)
@@ -136,7 +136,7 @@ def _letters(run: Run, parsed: Receipt, evaluated: Receipt) -> Iterator[tuple[st
 
 
 def _scores(run: Run, parsed: Receipt, evaluated: Receipt) -> Iterator[tuple[str, Answer]]:
-    scores = pl.read_parquet(run.home.root / evaluated.artifact / SCORES)
+    scores = pl.read_parquet(run.home.root / evaluated.artifact / SCORES, glob=False)
     silent = set(scores.filter(pl.col("wins") & pl.col("outcome").is_in(_SILENT))["question"])
     dialogues = {d.id: d for d in Dialogues(run.home, parsed, "test")}
     prompt = PROMPTS[evaluated.facts["kind"]]

@@ -108,7 +108,7 @@ def _drops(parsed: Path, counts: Counts) -> list[tuple[str, str, int]]:
 
 
 def _reasons(file: Path) -> Counter[str]:
-    return Counter(pl.read_parquet(file, columns=["reason"])["reason"].to_list() if file.exists() else [])
+    return Counter(pl.read_parquet(file, columns=["reason"], glob=False)["reason"].to_list() if file.exists() else [])
 
 
 def _tokens(build: Build, base_model: str) -> card_facts.TokenFacts | None:

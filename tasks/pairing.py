@@ -76,6 +76,6 @@ def _table(home: Home, evaluation: Receipt, file: str, base: bool) -> pl.DataFra
     path: Path = home.root / evaluation.artifact / file
     subject = "base" if base else evaluation.facts["adapter_name"]
     try:
-        return pl.read_parquet(path).filter(pl.col("subject") == subject)
+        return pl.read_parquet(path, glob=False).filter(pl.col("subject") == subject)
     except OSError as error:
         raise PonensError("an evaluation is gone", seen=f"{path}: {error}", hint="run the same command again") from None

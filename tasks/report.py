@@ -121,7 +121,7 @@ def gather(home: Home, spec: ReportSpec, recipe: str, receipts: Mapping[str, Rec
 
 
 def _thrown_away(root: Path, receipts: Mapping[str, Receipt]) -> list[ThrownFacts]:
-    rejects = pl.read_parquet(root / receipts["parse"].artifact / REJECTS)
+    rejects = pl.read_parquet(root / receipts["parse"].artifact / REJECTS, glob=False)
     counted: dict[str, Mapping[str, int]] = {"parse": Counter(rejects["reason"].to_list())}
     if "train" in receipts:
         counted["reason"] = receipts["reason"].facts["rejected"]
@@ -158,10 +158,10 @@ def _questions(home: Home, spec: ReportSpec, parse: Receipt, evaluate: Receipt) 
     questions = {q.id: q for q in Stored(home, parse)}
     adapter, others = evaluate.facts["adapter_name"], evaluate.facts["others"]
     ballots: dict[str, dict[str, Row]] = defaultdict(dict)
-    for ballot in pl.read_parquet(home.root / evaluate.artifact / BALLOTS).iter_rows(named=True):
+    for ballot in pl.read_parquet(home.root / evaluate.artifact / BALLOTS, glob=False).iter_rows(named=True):
         ballots[ballot["question"]][ballot["subject"]] = ballot
     samples: dict[tuple[str, str], dict[int, Row]] = defaultdict(dict)
-    for sample in pl.read_parquet(home.root / evaluate.artifact / SAMPLES).iter_rows(named=True):
+    for sample in pl.read_parquet(home.root / evaluate.artifact / SAMPLES, glob=False).iter_rows(named=True):
         samples[sample["question"], sample["subject"]][sample["index"]] = sample
     told = []
     for id in sorted(ballots):

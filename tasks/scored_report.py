@@ -168,7 +168,7 @@ def lineage(source: str, base: str, named: Mapping[str, str], receipts: Mapping[
 
 
 def _thrown_away(home: Home, receipts: Mapping[str, Receipt]) -> list[ThrownFacts]:
-    rejects = pl.read_parquet(home.root / receipts["parse"].artifact / REJECTS)
+    rejects = pl.read_parquet(home.root / receipts["parse"].artifact / REJECTS, glob=False)
     counted: dict[str, Mapping[str, int]] = {
         "parse": Counter(rejects["reason"].to_list()) + Counter(receipts["parse"].facts["dropped"])
     }
@@ -180,7 +180,7 @@ def _thrown_away(home: Home, receipts: Mapping[str, Receipt]) -> list[ThrownFact
 
 def _questions(home: Home, texts: int, parse: Receipt, evaluate: Receipt) -> tuple[list[ScoredQuestion], int]:
     rows: dict[str, dict[str, list[Row]]] = defaultdict(lambda: defaultdict(list))
-    for row in pl.read_parquet(home.root / evaluate.artifact / SCORES).iter_rows(named=True):
+    for row in pl.read_parquet(home.root / evaluate.artifact / SCORES, glob=False).iter_rows(named=True):
         rows[row["question"]][row["subject"]].append(row)
     fixed, broken = (set(evaluate.facts["paired"][name]) for name in ("fixed_ids", "broken_ids"))
     told = [

@@ -22,19 +22,22 @@ from storage.cleaning.signs import Said, bands
 from storage.cleaning.steps import SQL
 from storage.dialogues import Record
 from storage.records import normal_problem
+from storage.sqlfiles import quoted, word_for_word
 
 _NAMES = {"group": pl.String, "position": pl.Int64}
 _FOUND = {"later": pl.Int64, "earlier": pl.Int64, "similarity": pl.Float64}
 _SIGNED = """
 create or replace temp table signed as
-select rank, bands, slots from read_parquet('{parts}/signs-*.parquet') join standing using (position)
+select rank, bands, slots
+from read_parquet('{parts}/signs-*.parquet', hive_partitioning = false) join standing using (position)
 where position not in (select position from fell)
 """
 _PASSAGES = """
 create or replace temp table signed as
 select rank, bands, slots
 from (
-  from read_parquet('{parts}/passages-*.parquet') qualify row_number() over (partition by "group" order by position) = 1
+  from read_parquet('{parts}/passages-*.parquet', hive_partitioning = false)
+  qualify row_number() over (partition by "group" order by position) = 1
 )
 join (
   select "group", min(rank) as rank from standing where position not in (select position from fell) group by "group"
@@ -93,7 +96,7 @@ def clean(
         SQL.run(con, "2_against", overlap=rules.overlap, common=overlap.COMMON)
     SQL.run(con, "3_exact")
     if rules.near < 1:
-        place = str(parts).replace("'", "''")
+        place = quoted(word_for_word(parts))
         # passages first: whoever repeats a row of one that leaves is no copy
         con.execute(_PASSAGES.format(parts=place)).fetchall()
         across = near.across(con, comparison, rules.near)
