@@ -24,6 +24,7 @@ from flows import (
     datasets,
     deploy,
     dev,
+    encoding,
     explain,
     housekeeping,
     models,
@@ -270,6 +271,8 @@ def main(arguments: list[str] | None = None) -> None:
 
 def _exit_code(arguments: list[str] | None) -> int:
     try:
+        if arguments is None:
+            encoding.settle()
         app(arguments)
     except PonensError as error:
         if state["debug"]:

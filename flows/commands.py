@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, cast, get_args
 
 from rich.markup import escape
 
-from flows import server, show
+from flows import server, show, surroundings
 from flows.show import stdout
 from storage.home import Home
 from storage.records import PonensError, UsageError
@@ -158,7 +158,7 @@ def reason(path: Path, changes: Sequence[str], refresh: Sequence[str], *, estima
     if json:
         show.emit(facts)
     elif estimate:
-        show.facts(facts)
+        show.asking(facts)
     else:
         show.rationales(facts)
 
@@ -242,6 +242,7 @@ def _secret() -> Secret:
 def _flow(
     chosen: recipes.Recipe, home: Home, refresh: Sequence[str], until: str | None, changes: Sequence[str]
 ) -> dict[str, Any]:
+    _writable(home)
     with in_prefect():
         from flows.finetune import finetune_logic
         from flows.names import given
@@ -278,6 +279,19 @@ def _load(path: Path, changes: Sequence[str]) -> recipes.Recipe:
 
 def _home(recipe: Path) -> Home:
     return Home.beside(recipe)
+
+
+def _writable(home: Home) -> None:
+    """UsageError, before a server is started, unless the home can be written to."""
+    try:
+        home.root.mkdir(parents=True, exist_ok=True)
+        well = surroundings.writable(home.root)
+    except OSError:
+        well = False
+    if not well:
+        raise UsageError(
+            "the home cannot be written", seen=home.root, hint="set PONENS_HOME to a folder that you may write to"
+        )
 
 
 def _known_steps(names: Iterable[str]) -> None:

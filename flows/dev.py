@@ -24,7 +24,7 @@ import typer
 from flows.show import stderr
 from storage.home import Home
 from storage.records import PonensError
-from tasks import lifeline
+from tasks import lifeline, proxies
 
 HOST = "127.0.0.1"
 _ROOT = Path(__file__).resolve().parents[1]
@@ -145,13 +145,12 @@ def _deploy(environment: Mapping[str, str], home: Home) -> None:
 
 def _await(url: str, running: Sequence[Service]) -> None:
     import urllib.error
-    import urllib.request
 
     end = time.monotonic() + _START_S
     while time.monotonic() < end:
         for service in running:
             service.check()
-        with contextlib.suppress(urllib.error.URLError, OSError), urllib.request.urlopen(url, timeout=5):
+        with contextlib.suppress(urllib.error.URLError, OSError), proxies.opener(url).open(url, timeout=5):
             return
         time.sleep(_LOOK_S)
     raise PonensError(f"nothing answers at {url}", seen=f"{_START_S:.0f} s of waiting")

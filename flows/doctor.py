@@ -8,19 +8,22 @@ import shutil
 import subprocess
 import sys
 import urllib.error
-import urllib.request
 from collections.abc import Iterator
 
+from flows import server, surroundings
 from storage import checkup, remote
 from storage.checkup import Finding
 from storage.home import Home
+from storage.records import PonensError
+from tasks import proxies
 
 GIB = 2**30
 
 
 def examine(home: Home, *, deep: bool = False) -> list[Finding]:
     """All checks, in the order of a run's needs. Values of keys are never looked at, only their presence."""
-    machine = [_python(), _home(home), _engine(), _training(), _gpu(), *_keys(), _prefect(), *_tracking()]
+    machine = [_python(), _home(home), _engine(), _training(), _gpu(), *_keys()]
+    machine += [*surroundings.examine(os.environ), _prefect(), *_tracking()]
     return machine + checkup.examine(home, deep=deep)
 
 
@@ -37,7 +40,7 @@ def _python() -> Finding:
 def _home(home: Home) -> Finding:
     place = next(p for p in (home.root, *home.root.parents) if p.exists())
     free = shutil.disk_usage(place).free / GIB
-    ok = os.access(place, os.W_OK) and free > 1
+    ok = surroundings.writable(home.root) and free > 1
     mend = "make room (`ponens gc`), or set PONENS_HOME to a folder with room that you may write to"
     return Finding("home", ok, f"{home.root}, {free:.0f} GiB free", "" if ok else mend)
 
@@ -101,19 +104,17 @@ def _prefect() -> Finding:
         said = f"{version}, no PREFECT_API_URL: each run starts a server of its own (some 12 s)"
         return Finding("prefect", True, said, "`prefect server start`, and set PREFECT_API_URL as it says")
     try:
-        with urllib.request.urlopen(f"{url.rstrip('/')}/health", timeout=5):
-            return Finding("prefect", True, f"{version}, {url} answers")
-    except (urllib.error.URLError, OSError, ValueError) as error:
-        return Finding(
-            "prefect", False, f"{url}: {error}", "start it with `prefect server start`, or unset PREFECT_API_URL"
-        )
+        server.require(url)
+        return Finding("prefect", True, f"{version}, {remote.public(url)} answers")
+    except PonensError as error:
+        return Finding("prefect", False, f"{error.thing}: {error.seen}", error.hint)
 
 
 def _tracking() -> Iterator[Finding]:
     url = os.environ.get("MLFLOW_TRACKING_URI", "")
     if url.startswith(("http://", "https://")):
         try:
-            with urllib.request.urlopen(f"{url.rstrip('/')}/health", timeout=5):
+            with proxies.opener(url).open(f"{url.rstrip('/')}/health", timeout=5):
                 yield Finding("tracking", True, f"{remote.public(url)} answers")
         except (urllib.error.URLError, OSError, ValueError) as error:
             mend = "start that server, or unset MLFLOW_TRACKING_URI: runs are then kept in the home"

@@ -12,7 +12,8 @@ from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any
 
 from flows.show import stderr
-from storage.records import PonensError
+from flows.surroundings import prefect_home, writable
+from storage.records import PonensError, UsageError
 from storage.remote import public
 from tasks import lifeline, proxies
 from tasks.child import surroundings
@@ -90,5 +91,11 @@ def own() -> bool:
     if url := os.environ.get("PREFECT_API_URL"):
         require(url)
         return False
+    if not writable(place := prefect_home(os.environ)):
+        raise UsageError(
+            "Prefect's folder cannot be written, and a run's own server keeps its database there",
+            seen=place,
+            hint="set PREFECT_HOME to a folder that can be written, or PREFECT_API_URL to a server that runs",
+        )
     os.environ.pop("PREFECT_API_URL", None)  # set but empty breaks Prefect's event worker
     return True

@@ -128,6 +128,27 @@ def training(found: Mapping[str, Any]) -> None:
     stdout.print(f"time:   {time}{'' if found['seconds'] else ' was trained on this machine'}", soft_wrap=True)
 
 
+def asking(found: Mapping[str, Any]) -> None:
+    """Print what asking a teacher would take: what is sure to be asked, and the most that may be."""
+    table = Table(title=f"{found['teacher']}, {found['model']}: {found['questions']:,} questions")
+    for column in ("", "requests", "tokens in", "tokens out", "cost"):
+        table.add_column(column, justify="right" if column else "left")
+    for name, part in (("sure", found), ("at most", found["at_most"])):
+        cost = "unknown" if part["cost"] is None else f"{part['cost']:,.4f}"
+        tokens = part["tokens"]
+        table.add_row(name, f"{part['asked']:,}", f"{tokens['in']:,}", f"{tokens['out']:,}", cost)
+    stdout.print(table)
+    stdout.print(f"ledger: {found['from_ledger']:,} of {found['requests']:,} requests are answered", soft_wrap=True)
+    replies = found["learned_from"]
+    told = f"learnt from {replies:,} replies" if replies else "guessed from the length of the texts"
+    stdout.print(f"tokens: {told}; thinking counts as tokens out", soft_wrap=True)
+    if found["cost"] is None:
+        price = escape(f'[reason.prices."{found["model"]}"]')
+        stdout.print(f"cost:   unknown without {price} in = …, out = … a million tokens", soft_wrap=True)
+    else:
+        stdout.print("cost:   in the currency of the price that the recipe gives", soft_wrap=True)
+
+
 def rationales(found: Mapping[str, Any]) -> None:
     """Print what asking brought: kept and refused, cost, keys in doubt, the page's path."""
     refused = ", ".join(f"{count:,} {reason}" for reason, count in found["rejected"].items()) or "none"

@@ -239,14 +239,15 @@ def _chain(error: BaseException) -> Iterator[BaseException]:
 
 
 def _retry_after(headers: Mapping[str, str]) -> float | None:
-    """Seconds to wait, from either of the header's two forms."""
-    value = next((text for name, text in headers.items() if name.lower() == "retry-after"), None)
-    if value is None:
+    """Seconds to wait, from either of the header's two forms; a date is held against the server's own clock."""
+    told = {name.lower(): text for name, text in headers.items()}
+    if (value := told.get("retry-after")) is None:
         return None
     try:
         return max(0.0, float(value))
     except ValueError:
         try:
-            return max(0.0, parsedate_to_datetime(value).timestamp() - time())
+            now = parsedate_to_datetime(told["date"]).timestamp() if "date" in told else time()
+            return max(0.0, parsedate_to_datetime(value).timestamp() - now)
         except ValueError:
             return None

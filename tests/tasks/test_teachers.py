@@ -141,6 +141,12 @@ def test_retry_after_may_be_a_date() -> None:
     assert past.retry_after == 0
 
 
+def test_a_date_is_held_against_the_server_s_clock_and_not_against_ours() -> None:
+    headers = {"Date": "Wed, 01 Jan 2200 00:00:00 GMT", "Retry-After": "Wed, 01 Jan 2200 00:00:07 GMT"}
+
+    assert 7.0 == fault(TeacherError("wait", status=429, headers=headers)).retry_after
+
+
 def test_an_error_of_ours_is_not_taken_for_the_teachers() -> None:
     with pytest.raises(RuntimeError):
         fault(RuntimeError("a bug"))
