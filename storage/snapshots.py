@@ -116,9 +116,9 @@ class Build:
         if copies:
             (folder / EXAMPLES).rename(parts / "examples-asked.parquet")
             self._copies(copies, parts)
-            self._view("all_examples", parts / "examples-*.parquet")
+            self._view("all_examples", parts, "examples-*.parquet")
             self._copy("from all_examples order by id", folder / EXAMPLES)
-        self._view("examples", folder / EXAMPLES)
+        self._view("examples", folder, EXAMPLES)
         self._whole_groups()
         columns = 'id, question, "group", split, prompt, completion'
         for split in ("train", "valid"):  # in the order of what was just sorted
@@ -144,7 +144,7 @@ class Build:
         return description.texts(self._con, most)
 
     def _copies(self, copies: Copies, parts: Path) -> None:
-        self._view("asked", parts / "examples-asked.parquet")
+        self._view("asked", parts, "examples-asked.parquet")
         self._con.execute("create temp table taken as select id from asked").fetchall()
         after = ""
         while rows := self._rows(_TO_COPY, {"after": after, "batch": _BATCH}):
@@ -170,7 +170,7 @@ class Build:
         self._con.execute(f"set variable own = {own}").fetchall()
         SQL.run(self._con, "1_places")
         self._copy(SQL.text("2_told_dialogues" if self._dialogues else "2_told"), parts / "told.parquet")
-        self._view("told", "told.parquet", "file_row_number = true")
+        self._view("told", parts, "told.parquet", "file_row_number = true")
         schema: dict[str, Any] = {
             "question": pl.String,
             "prompt": _MARKED if self._dialogues else _CHAT,
@@ -180,7 +180,7 @@ class Build:
         for number, batch in enumerate(chain([[]], rendered)):
             self._con.register("batch", pl.DataFrame(batch, schema))
             self._copy(SQL.text("3_judged"), parts / f"judged-{number:06}.parquet")
-        self._view("judged", "judged-*.parquet")
+        self._view("judged", parts, "judged-*.parquet")
         return parts
 
     def _whole_groups(self) -> None:
@@ -192,10 +192,9 @@ class Build:
                 hint="run again with `--refresh parse`",
             )
 
-    def _view(self, name: str, files: str, options: str = "file_row_number = false") -> None:
-        """A view over the files of this build's folder by this name or pattern."""
-        assert self.parts is not None
-        place = f"{quoted(word_for_word(self.parts))}/{files}"
+    def _view(self, name: str, folder: Path, files: str, options: str = "file_row_number = false") -> None:
+        """A view over the files of a folder by this name or pattern."""
+        place = f"{quoted(word_for_word(folder))}/{files}"
         options = f"{options}, hive_partitioning = false"
         self._con.execute(f"create view {name} as from read_parquet('{place}', {options})").fetchall()
 
