@@ -101,8 +101,12 @@ def test_a_key_that_the_server_repeats_in_its_error_is_shown_nowhere(prefect: di
 
 
 def test_ctrl_c_ends_the_command_in_good_order(tmp_path: Path) -> None:
-    """With a server of its own, in the middle of asking, to the whole group as a terminal does it."""
-    env = environment(PREFECT_HOME=str(tmp_path / "prefect"))
+    """With a server of its own, in the middle of asking, to the whole group as a terminal does it.
+
+    And behind proxies that nobody could use, past which this machine is reached.
+    """
+    proxies = {"HTTP_PROXY": "http://127.0.0.1:9", "ALL_PROXY": "socks5://127.0.0.1:9", "NO_PROXY": "[::1],fe80::/10"}
+    env = environment(PREFECT_HOME=str(tmp_path / "prefect"), **proxies)
     with TeacherServer(delay=0.3) as server:
         process = start(env, tmp_path, server, OPENAI_API_KEY=KEY)
         while sum(server.completed.values()) < 6 and process.poll() is None:
@@ -114,6 +118,7 @@ def test_ctrl_c_ends_the_command_in_good_order(tmp_path: Path) -> None:
     answered = [row for row in rows(Home(tmp_path / "home").ledger) if row["outcome"] == "answered"]
     assert process.returncode == 130, said
     assert said.strip().splitlines()[-1] == "interrupted; the same command goes on from here"
+    assert said.splitlines()[0] == "starting Prefect's server …"
     assert "Traceback" not in said
     assert len(answered) == done
     assert holding(tmp_path) == []
