@@ -242,7 +242,7 @@ def _secret() -> Secret:
 def _flow(
     chosen: recipes.Recipe, home: Home, refresh: Sequence[str], until: str | None, changes: Sequence[str]
 ) -> dict[str, Any]:
-    _writable(home)
+    surroundings.require(home.root)
     with in_prefect():
         from flows.finetune import finetune_logic
         from flows.names import given
@@ -279,19 +279,6 @@ def _load(path: Path, changes: Sequence[str]) -> recipes.Recipe:
 
 def _home(recipe: Path) -> Home:
     return Home.beside(recipe)
-
-
-def _writable(home: Home) -> None:
-    """UsageError, before a server is started, unless the home can be written to."""
-    try:
-        home.root.mkdir(parents=True, exist_ok=True)
-        well = surroundings.writable(home.root)
-    except OSError:
-        well = False
-    if not well:
-        raise UsageError(
-            "the home cannot be written", seen=home.root, hint="set PONENS_HOME to a folder that you may write to"
-        )
 
 
 def _known_steps(names: Iterable[str]) -> None:

@@ -11,6 +11,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from storage.checkup import Finding
+from storage.records import UsageError
 from storage.remote import public
 from tasks import proxies
 
@@ -72,3 +73,14 @@ def writable(folder: Path) -> bool:
     """Whether a folder, or where it would be made, can be written to."""
     place = next(p for p in (folder, *folder.parents) if p.exists())
     return place.is_dir() and os.access(place, os.W_OK | os.X_OK)
+
+
+def require(home: Path) -> None:
+    """UsageError, before a server is started, unless a home can be written to."""
+    try:
+        home.mkdir(parents=True, exist_ok=True)
+        well = writable(home)
+    except OSError:
+        well = False
+    if not well:
+        raise UsageError("the home cannot be written", seen=home, hint="set PONENS_HOME to a folder that can be")

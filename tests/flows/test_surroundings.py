@@ -8,8 +8,7 @@ from typing import Any
 
 import pytest
 
-from flows import commands, server, show, surroundings
-from storage.home import Home
+from flows import server, show, surroundings
 from storage.records import PonensError, UsageError
 from tests.fakes_answers import Answer, AnswerServer
 from tests.flows.conftest import ROOT
@@ -61,7 +60,7 @@ def test_a_folder_that_cannot_be_written_is_named(monkeypatch: pytest.MonkeyPatc
     assert surroundings.writable(tmp_path / "not" / "there")
     assert not surroundings.writable(tmp_path / "file" / "home")
     with pytest.raises(UsageError, match="the home cannot be written"):
-        commands._writable(Home(tmp_path / "file" / "home"))
+        surroundings.require(tmp_path / "file" / "home")
 
 
 @pytest.mark.process
