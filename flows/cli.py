@@ -10,7 +10,7 @@ import signal
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 from rich.console import Console
@@ -280,7 +280,8 @@ def _exit_code(arguments: list[str] | None) -> int:
         stderr.print(f"[red]error:[/] {escape(str(error))}", soft_wrap=True)
         return error.exit_code
     except SystemExit as done:
-        if (code := _code(done.code)) == INTERRUPTED:  # what typer makes of Ctrl-C
+        code = done.code if isinstance(done.code, int) else int(done.code is not None)
+        if code == INTERRUPTED:  # what typer makes of Ctrl-C
             stderr.print("interrupted; the same command goes on from here")
         return code
     except Exception as error:
@@ -292,10 +293,6 @@ def _exit_code(arguments: list[str] | None) -> int:
         )
         return 1
     return 0
-
-
-def _code(code: Any) -> int:
-    return code if isinstance(code, int) else 0 if code is None else 1
 
 
 if __name__ == "__main__":
