@@ -196,7 +196,11 @@ SETS: tuple[ChoiceSet, ...] = (
         key=("textbox_answer",),
         inside=True,
     ),
-    ChoiceSet("choice", "whatever has a question, options and a key by their usual names"),
+    ChoiceSet(
+        "choice",
+        "ARC, CommonsenseQA, OpenBookQA, MMLU-Pro, C-Eval, CMMLU, AGIEval, AQuA-RAT, MathQA, RACE, MedQA, CMExam, CMB, "
+        "ZebraLogic, MuSR, SuperGPQA, KMMLU, QuAIL, DREAM, TAL-SCQ, EvalScope, EXAMS, and sheets of one's own",
+    ),
 )
 FORMATS: tuple[Format, ...] = tuple(format_of(chosen, SETS[:n]) for n, chosen in enumerate(SETS))
 

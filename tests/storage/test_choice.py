@@ -1,14 +1,21 @@
 """Multiple choice in every schema that is declared: options and key as the set means them, letter by letter."""
 
+import json
 from pathlib import Path
 from typing import Any
 
 import orjson
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from storage import readers, source
-from storage.records import Question, Rejected, UsageError
-from tests.choices import ASKED, BY_LETTER, CASES, LISTED, Q
+from storage.formats.choice import ChoiceSet
+from storage.formats.choice_sets import SETS
+from storage.records import LETTERS, Question, Rejected, UsageError
+from tests.choices import ASKED, BY_LETTER, CASES, LABELS, LISTED, Q
 
 
 def read(folder: Path, *rows: Any, first: int | None = None, keyed: bool = True) -> list[Any]:
@@ -174,3 +181,75 @@ def test_questions_without_a_passage_are_kept_together_by_their_own_text(tmp_pat
     )
 
     assert first.group == again.group != other.group
+
+
+def row_of_the_page(chosen: ChoiceSet) -> str:
+    marks = ", ".join(f"`{name}`" for name in chosen.needs) or "a question, options and a key by their usual names"
+    base = "" if chosen.first is None else str(chosen.first)
+    together = "passage, else question" if chosen.passage else "question"
+    return f"| `{chosen.name}` | {chosen.sets} | {marks} | {base} | {together} |"
+
+
+def test_the_page_of_formats_has_every_declared_set():
+    page = (Path(__file__).resolve().parents[2] / "docs" / "formats.md").read_text("utf-8").split("\n")
+
+    assert [row_of_the_page(chosen) for chosen in SETS] == [line for line in page if line in map(row_of_the_page, SETS)]
+
+
+@pytest.mark.parametrize(
+    ("name", "row", "features", "key"),
+    [
+        ("cais/mmlu", {**Q, "subject": "physics", "choices": LISTED, "answer": 1}, {"answer": LABELS}, "B"),
+        ("allenai/ai2_arc", {"id": "x", **Q, "choices": {"text": LISTED, "label": LABELS}, "answerKey": "B"}, {}, "B"),
+        ("openlifescienceai/medmcqa", {**Q, "opa": "ice", "opb": "iron", "opc": "sand", "opd": "salt", "cop": 1},
+         {"cop": ["a", "b", "c", "d"]}, "B"),
+        ("ybisk/piqa", {"goal": Q["question"], "sol1": "ice", "sol2": "iron", "label": 1}, {"label": ["0", "1"]}, "B"),
+    ],
+)  # fmt: skip
+def test_a_hub_s_table_is_read_by_the_same_declarations(tmp_path, name, row, features, key):
+    classes = {column: {"names": names, "_type": "ClassLabel"} for column, names in features.items()}
+    made = pa.Table.from_pylist([row]).replace_schema_metadata(
+        {"huggingface": json.dumps({"info": {"features": classes}})}
+    )
+    pq.write_table(made, tmp_path / "test-00000-of-00001.parquet")
+    (found,) = readers.read(source.files([tmp_path]))
+
+    assert (Q["question"], key) == told(found)[1::2]
+    assert "iron" == found.options["ABCD".index(key)]
+
+
+DRESSES = [
+    lambda letter, text, n: letter,
+    lambda letter, text, n: letter.lower(),
+    lambda letter, text, n: f" ({letter}) ",
+    lambda letter, text, n: f"{letter}.",
+    lambda letter, text, n: f"Answer: {letter}",
+    lambda letter, text, n: chr(ord(letter) + 0xFEE0),
+    lambda letter, text, n: [letter],
+    lambda letter, text, n: text,
+    lambda letter, text, n: f"{letter}. {text}",
+]
+SHAPES = [
+    lambda texts: {"options": texts},
+    lambda texts: {"choices": {"text": texts, "label": list(LETTERS[: len(texts)])}},
+    lambda texts: {"options": dict(zip(LETTERS, texts, strict=False))},
+    lambda texts: {"options": [{"label": LETTERS[n], "text": text} for n, text in enumerate(texts)]},
+    lambda texts: {"options": [f"({LETTERS[n]}) {text}" for n, text in enumerate(texts)]},
+    lambda texts: {"options": "\n".join(f"{LETTERS[n]}. {text}" for n, text in enumerate(texts))},
+    lambda texts: dict(zip(LETTERS, texts, strict=False)),
+    lambda texts: {f"option_{LETTERS[n].lower()}": text for n, text in enumerate(texts)},
+]
+
+
+@settings(deadline=None, max_examples=200, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    texts=st.lists(st.text("abcxyz 中文", min_size=2, max_size=9).map(str.strip).filter(lambda t: len(t) > 1),
+                   min_size=2, max_size=7, unique=True),
+    shape=st.sampled_from(SHAPES), dress=st.sampled_from(DRESSES), data=st.data(),
+)  # fmt: skip
+def test_whatever_the_shape_and_the_dress_the_key_is_the_same_option(tmp_path, texts, shape, dress, data):
+    place = data.draw(st.integers(0, len(texts) - 1))
+    row = {**Q, **shape(texts), "answer": dress(LETTERS[place], texts[place], place)}
+    (found,) = read(tmp_path, row)
+
+    assert ("", "Which melts?", tuple(texts), LETTERS[place]) == told(found)
