@@ -90,7 +90,13 @@ def inspect_log(votes: Sequence[str], epochs: int = 3, **log: Any) -> Row:
         "metadata": {"group": doc(n)["group"]}, "output": {"completion": reply(cast[epoch])},
         "scores": {"choice": {"value": "C" if cast[epoch] == KEYS[n] else "I", "answer": cast[epoch].strip("-")}},
     } for epoch in range(epochs) for n, cast in enumerate(votes)]  # fmt: skip
-    return {"version": 2, "status": "success", "eval": {"task": "jars", "model": "m"}, "samples": samples, **log}
+    reduced = [
+        {"sample_id": n + 1, "value": "CI"[[vote == KEYS[n] for vote in cast].count(True) * 2 < epochs]}
+        for n, cast in enumerate(votes)
+    ]
+    reductions = [{"scorer": "choice", "reducer": "mode", "samples": reduced}]
+    head = {"version": 2, "status": "success", "eval": {"task": "jars", "model": "m"}}
+    return {**head, "samples": samples, "reductions": reductions, **log}
 
 
 def inspect_json(folder: Path, votes: Sequence[str], order: random.Random) -> Path:
@@ -103,7 +109,7 @@ def inspect_json(folder: Path, votes: Sequence[str], order: random.Random) -> Pa
 
 def inspect_eval(folder: Path, votes: Sequence[str], order: random.Random) -> Path:
     log = inspect_log(votes)
-    samples = log.pop("samples")
+    samples, reductions = log.pop("samples"), log.pop("reductions")
     order.shuffle(samples)
     folder.mkdir(parents=True)
     zips = _zipfile()
@@ -111,6 +117,7 @@ def inspect_eval(folder: Path, votes: Sequence[str], order: random.Random) -> Pa
         packed.writestr("_journal/start.json", json.dumps({"version": 2, "eval": log["eval"]}))
         for sample in samples:
             packed.writestr(f"samples/{sample['id']}_epoch_{sample['epoch']}.json", json.dumps(sample))
+        packed.writestr("reductions.json", json.dumps(reductions))
         packed.writestr("header.json", json.dumps(log))
     return folder / "jars.eval"
 

@@ -3,6 +3,7 @@
 import io
 import json
 import os
+import random
 import re
 import shutil
 import subprocess
@@ -15,6 +16,7 @@ from flows.cli import _exit_code
 from storage import adapters, champions, registry, warehouse
 from storage.home import Home
 from tasks.puzzles import PuzzlesSpec, write
+from tests import result_files
 from tests.adapters import judged, made, peft
 from tests.documents import PAGES, ROOT, SHELL, Line, check, lines, mentioned, options_exist, simple
 from tests.evaluations import ASKED, ran
@@ -40,6 +42,7 @@ def prepared(tmp_path_factory: pytest.TempPathFactory) -> Path:
     chats = [{"instruction": f"Say {n}.", "input": "", "output": f"{n}!"} for n in range(8)]
     (folder / "alpaca.json").write_text(json.dumps(chats))
     (folder / "tickets.csv").write_text("customer,reply\nIt is broken.,We mend it.\nWhere is it?,On its way.\n")
+    _results(folder / "evals")
     home = Home(folder / ".ponens")
     peft(folder / "their-lora", rank=16)
     snapshot(home, example("q", "a"), recipe="logic")
@@ -53,6 +56,18 @@ def prepared(tmp_path_factory: pytest.TempPathFactory) -> Path:
     ran(home, "20261121-080000-aaaa", [None] * 20 + KEYS[20:])
     ran(home, "20261122-080000-bbbb", KEYS)
     return folder
+
+
+def _results(folder: Path) -> None:
+    """What other tools wrote of two models: docs/verdict.md compares them."""
+    for side, votes in (("base", result_files.A), ("tuned", result_files.B)):
+        order = random.Random(1)
+        result_files.lm_eval(folder / "lm-eval" / side, votes, order)
+        result_files.inspect_eval(folder / "inspect" / side, votes, order)
+        result_files.batch(folder / "batch", votes, order).rename(folder / "batch" / f"{side}.jsonl")
+        (folder / "sheet").mkdir(exist_ok=True)
+        result_files.spreadsheet(folder / side, votes, order).rename(folder / "sheet" / f"{side}.csv")
+    result_files.keys(folder / "batch")
 
 
 @pytest.mark.parametrize("name", NAMES)

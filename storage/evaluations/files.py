@@ -21,7 +21,6 @@ from typing import Any, BinaryIO, cast
 import orjson
 
 from storage.records import Rejected, UsageError
-from storage.rows import rows as container_rows
 
 _BOM = b"\xef\xbb\xbf"
 _TABLES = {".csv", ".tsv", ".parquet", ".arrow"}
@@ -76,6 +75,8 @@ class Opened:
                         yield number, parsed(line, f"{self.path}, line {number}")
 
     def _table(self) -> Iterator[tuple[int, Any]]:
+        from storage.rows import rows as container_rows  # pyarrow: most results are JSON, and wait for nothing
+
         for row in container_rows(self.path.name, self.path):
             if isinstance(row, Rejected):
                 raise UsageError(

@@ -8,13 +8,16 @@ subject("logic@latest:base")        one subject of a run; also RUN:logic/2
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from storage import runs
 from storage.evaluations.items import Choice, Evaluation, Item, Reply, Task
 from storage.evaluations.load import load
 from storage.home import Home
 from storage.records import UsageError
-from tasks.answered import Subject, answered
+
+if TYPE_CHECKING:
+    from tasks.answered import Subject
 
 
 def subject(reference: str, choice: Choice, home: Home) -> Evaluation:
@@ -51,6 +54,8 @@ def _newest(home: Home, reference: str) -> Evaluation:
 
 
 def _run(run: runs.Run, name: str, reference: str) -> Evaluation:
+    from tasks.answered import answered  # polars and DuckDB: files of other tools need neither
+
     there = answered(run)
     if name and name not in [one.name for one in there]:
         raise UsageError(

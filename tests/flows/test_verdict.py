@@ -1,7 +1,10 @@
 """`ponens verdict`, as a user meets it."""
 
 import json
+import os
 import random
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -121,3 +124,32 @@ def test_a_wrong_path_or_subject_is_a_usage_error(results: Path, capsys: pytest.
     assert "gone.jsonl is not there" in capsys.readouterr().err
     assert 2 == ponens("verdict", "a")
     assert 2 == ponens("verdict", "a", "b", "--html", "a/nothing\0.html")
+
+
+@pytest.mark.process
+def test_a_verdict_on_json_waits_for_no_library_but_numpy(results: Path) -> None:
+    script = (
+        "import sys\nfrom flows.cli import main\n"
+        "try: main(['verdict', 'a', 'b', '--json'])\n"
+        "except SystemExit: pass\n"
+        "print(*sorted({name.split('.')[0] for name in sys.modules} & set(sys.argv[1:])), file=sys.stderr)"
+    )
+    heavy = [
+        "prefect",
+        "langchain",
+        "langchain_openai",
+        "openai",
+        "polars",
+        "duckdb",
+        "pyarrow",
+        "scipy",
+        "matplotlib",
+        "torch",
+    ]
+    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).resolve().parents[2])}
+    done = subprocess.run(
+        [sys.executable, "-c", script, *heavy], capture_output=True, text=True, env=environment, check=True
+    )
+
+    assert "better" in done.stdout
+    assert "" == done.stderr.splitlines()[-1]

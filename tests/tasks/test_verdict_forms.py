@@ -85,6 +85,15 @@ def test_a_form_gives_the_verdict_of_its_votes(writer, count, by, groups, spec, 
     assert (8 if groups != "none" else 16) == one.judged.problems
 
 
+def test_the_tool_s_own_reduction_counts_where_it_is_asked_for(tmp_path):
+    found = judged(tmp_path, files.inspect_eval, repeats="tool")
+    right = [
+        sum(cast.count(key) > 1 for cast, key in zip(votes, files.KEYS, strict=True)) for votes in (files.A, files.B)
+    ]
+
+    assert (*right, 0, 0) == figures(found)[:4]
+
+
 def test_the_mean_of_repeats_is_judged_by_scores(tmp_path):
     found = judged(tmp_path, files.evalscope, repeats="mean")
     v = found.tasks[0].judged

@@ -96,6 +96,17 @@ def test_a_log_of_the_first_version_has_one_score(tmp_path):
     assert 1.0 == base(verdict(path, path)).accuracy
 
 
+def test_an_answer_of_a_kind_that_nobody_knows_has_its_vote(tmp_path):
+    epochs = [
+        {"id": 1, "epoch": n, "input": "ask", "target": "A", "scores": {"x": {"value": "C", "answer": {"cell": 2}}}}
+        for n in (1, 2)
+    ]
+    path = tmp_path / "log.json"
+    path.write_text(json.dumps({"status": "success", "eval": {"task": "t", "model": "m"}, "samples": epochs}))
+
+    assert 1.0 == base(verdict(path, path)).accuracy
+
+
 def test_a_metric_of_which_less_is_better_turns_its_sign(tmp_path):
     for side, values in (("a", [2.0] * 8), ("b", [1.0] * 8)):
         stamp = "2026-11-30T10-08-03.1"
