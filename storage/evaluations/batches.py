@@ -21,13 +21,13 @@ TOOL = "batch"
 def is_it(file: Opened) -> bool:
     """Whether the file is of this tool."""
     first = file.first
-    return isinstance(first, Mapping) and "custom_id" in first and ("response" in first or "result" in first)
+    return isinstance(first, dict) and "custom_id" in first and ("response" in first or "result" in first)
 
 
 def is_request(file: Opened) -> bool:
     """Whether it is what was sent: requests, no replies."""
     first = file.first
-    return isinstance(first, Mapping) and {"custom_id", "body"} <= first.keys()
+    return isinstance(first, dict) and {"custom_id", "body"} <= first.keys()
 
 
 def read(files: list[Opened], choice: Choice) -> Task:
@@ -37,7 +37,7 @@ def read(files: list[Opened], choice: Choice) -> Task:
     for file in files:
         for line, row in file.rows():
             where = f"{file.path}, line {line}"
-            if not isinstance(row, Mapping) or not isinstance(row.get("custom_id"), (str, int)):
+            if not isinstance(row, dict) or not isinstance(row.get("custom_id"), (str, int)):
                 raise UsageError(where, seen=str(row)[:80], expected="a row with custom_id and response")
             id, texts = str(row["custom_id"]), _texts(row)
             if not texts:
@@ -62,23 +62,22 @@ def read(files: list[Opened], choice: Choice) -> Task:
 def _texts(row: Mapping[str, Any]) -> list[str]:
     """The replies of a request; none if it failed."""
     response, result = row.get("response"), row.get("result")
-    if isinstance(result, Mapping):
+    if isinstance(result, dict):
         return [text(result.get("message"))] if result.get("type") == "succeeded" else []
-    if not isinstance(response, Mapping) or row.get("error") or response.get("status_code", 200) != 200:
+    if not isinstance(response, dict) or row.get("error") or response.get("status_code", 200) != 200:
         return []
     body = response.get("body")
-    if not isinstance(body, Mapping):
+    if not isinstance(body, dict):
         return []
     if isinstance(body.get("choices"), list):
-        choices = [one for one in body["choices"] if isinstance(one, Mapping)]
+        choices = [one for one in body["choices"] if isinstance(one, dict)]
         choices.sort(key=lambda one: one["index"] if isinstance(one.get("index"), int) else 0)
         return [
-            text(one["message"]) if isinstance(one.get("message"), Mapping) else text(one.get("text"))
-            for one in choices
+            text(one["message"]) if isinstance(one.get("message"), dict) else text(one.get("text")) for one in choices
         ]
     output = body.get("output")
     spoken = (
-        [one for one in output if isinstance(one, Mapping) and one.get("type") == "message"]
+        [one for one in output if isinstance(one, dict) and one.get("type") == "message"]
         if isinstance(output, list)
         else []
     )
@@ -87,11 +86,11 @@ def _texts(row: Mapping[str, Any]) -> list[str]:
 
 def _why(row: Mapping[str, Any]) -> str:
     for part in (row.get("error"), row.get("response"), row.get("result")):
-        if isinstance(part, Mapping):
+        if isinstance(part, dict):
             body = part.get("body")
-            inner = body if isinstance(body, Mapping) else part
+            inner = body if isinstance(body, dict) else part
             error = inner.get("error")
-            inner = error if isinstance(error, Mapping) else inner
+            inner = error if isinstance(error, dict) else inner
             said = next((inner[name] for name in ("code", "type", "message", "status_code") if inner.get(name)), None)
             if said:
                 return str(said)[:80]

@@ -20,15 +20,15 @@ TOOL = "evalscope"
 def is_it(file: Opened) -> bool:
     """Whether the file is of this tool."""
     first = file.first
-    if not isinstance(first, Mapping):
+    if not isinstance(first, dict):
         return False
-    return "sample_score" in first or isinstance(_review(first), Mapping)
+    return "sample_score" in first or isinstance(_review(first), dict)
 
 
 def is_prediction(file: Opened) -> bool:
     """Whether it is a file of predictions: replies without keys and scores."""
     first = file.first
-    if not isinstance(first, Mapping) or is_it(file):
+    if not isinstance(first, dict) or is_it(file):
         return False
     return "model_output" in first or {"answer_id", "choices"} <= first.keys()
 
@@ -36,7 +36,7 @@ def is_prediction(file: Opened) -> bool:
 def is_report(file: Opened) -> bool:
     """Whether it is a report: figures of a whole dataset."""
     first = file.document
-    return isinstance(first, Mapping) and {"dataset_name", "metrics"} <= first.keys()
+    return isinstance(first, dict) and {"dataset_name", "metrics"} <= first.keys()
 
 
 def read(file: Opened, choice: Choice) -> Task:
@@ -80,7 +80,7 @@ def model_of(path: Path) -> str:
 def _row(path: Path) -> Any:
     def checked(numbered: tuple[int, Any]) -> tuple[int, Mapping[str, Any]]:
         line, row = numbered
-        if isinstance(row, Mapping) and (isinstance(row.get("sample_score"), Mapping) or _review(row) is not None):
+        if isinstance(row, dict) and (isinstance(row.get("sample_score"), dict) or _review(row) is not None):
             return line, row
         raise UsageError(f"{path}, line {line}", seen=str(row)[:80], expected="a review with sample_score")
 
@@ -90,8 +90,8 @@ def _row(path: Path) -> Any:
 def _review(row: Mapping[str, Any]) -> Mapping[str, Any] | None:
     choices = row.get("choices")
     first = choices[0] if isinstance(choices, list) and choices else None
-    review = first.get("review") if isinstance(first, Mapping) else None
-    return review if isinstance(review, Mapping) else None
+    review = first.get("review") if isinstance(first, dict) else None
+    return review if isinstance(review, dict) else None
 
 
 def _old(row: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -106,7 +106,7 @@ def _old(row: Mapping[str, Any]) -> Mapping[str, Any]:
         "sample_score": {
             "group_id": row.get("index", row.get("answer_id")),
             "score": {
-                "value": result if isinstance(result, Mapping) else {"score": result},
+                "value": result if isinstance(result, dict) else {"score": result},
                 "extracted_prediction": review.get("pred"),
                 "prediction": text(message),
             },
@@ -118,24 +118,24 @@ def _old(row: Mapping[str, Any]) -> Mapping[str, Any]:
 def _question(raw: Any) -> str:
     """What was asked, as the source row of an older release has it."""
     names = ("input", "question", "query", "prompt", "messages")
-    return next((text(raw[name]) for name in names if raw.get(name)), "") if isinstance(raw, Mapping) else text(raw)
+    return next((text(raw[name]) for name in names if raw.get(name)), "") if isinstance(raw, dict) else text(raw)
 
 
 def _score(row: Mapping[str, Any]) -> Mapping[str, Any]:
     score = row["sample_score"].get("score")
-    return score if isinstance(score, Mapping) else {}
+    return score if isinstance(score, dict) else {}
 
 
 def _values(row: Mapping[str, Any]) -> Mapping[str, Any]:
     value = _score(row).get("value")
-    values = value if isinstance(value, Mapping) else {} if value is None else {"score": value}
+    values = value if isinstance(value, dict) else {} if value is None else {"score": value}
     return {str(name): one for name, one in values.items() if number(one) is not None}
 
 
 def _item(index: int, rows: list[Mapping[str, Any]], metric: str) -> Item:
     first = rows[0]
     metadata = first["sample_score"].get("sample_metadata")
-    fields = metadata if isinstance(metadata, Mapping) else {}
+    fields = metadata if isinstance(metadata, dict) else {}
     own = next((fields[name] for name in ("id", "question_id", "uid") if isinstance(fields.get(name), (str, int))), "")
     target = first.get("target")
     return Item(
@@ -160,4 +160,4 @@ def _reply(row: Mapping[str, Any], metric: str) -> Reply:
 def _asked(messages: Any) -> str:
     if not isinstance(messages, list):
         return ""
-    return text([one for one in messages if isinstance(one, Mapping) and one.get("role") == "user"][-1:])
+    return text([one for one in messages if isinstance(one, dict) and one.get("role") == "user"][-1:])

@@ -24,7 +24,7 @@ def is_it(file: Opened) -> bool:
     if file.is_zip:
         return any(name in _HEADERS or name.startswith(("samples/", "_journal/")) for name in names(file.path))
     first = file.document
-    return isinstance(first, Mapping) and "eval" in first and ("samples" in first or "status" in first)
+    return isinstance(first, dict) and "eval" in first and ("samples" in first or "status" in first)
 
 
 def read(file: Opened, choice: Choice) -> Task:
@@ -80,7 +80,7 @@ def _zipped(file: Opened) -> tuple[Mapping[str, Any], list[Any]]:
 
 
 def _object(value: Any) -> Mapping[str, Any]:
-    return value if isinstance(value, Mapping) else {}
+    return value if isinstance(value, dict) else {}
 
 
 def _eval(log: Any) -> Mapping[str, Any]:
@@ -93,7 +93,7 @@ def _name(log: Mapping[str, Any]) -> str:
 
 
 def _sample(value: Any, where: str) -> Mapping[str, Any]:
-    if isinstance(value, Mapping) and isinstance(value.get("id"), (str, int)):
+    if isinstance(value, dict) and isinstance(value.get("id"), (str, int)):
         return value
     raise UsageError(where, seen=f"{str(value)[:80]}", expected="a sample with an id")
 
@@ -104,7 +104,7 @@ def _metrics(samples: Iterable[Mapping[str, Any]]) -> list[str]:
     for sample in samples:
         for name, score in _scores(sample).items():
             value = _object(score).get("value")
-            if isinstance(value, Mapping):
+            if isinstance(value, dict):
                 found |= {f"{name}/{part}": None for part, one in value.items() if _number(one) is not None}
             elif _number(value) is not None:
                 found[name] = None
@@ -114,7 +114,7 @@ def _metrics(samples: Iterable[Mapping[str, Any]]) -> list[str]:
 def _scores(sample: Mapping[str, Any]) -> Mapping[str, Any]:
     """The scores by scorer; a log of before they had names has one."""
     old = sample.get("score")
-    return _object(sample.get("scores")) or ({"score": old} if isinstance(old, Mapping) else {})
+    return _object(sample.get("scores")) or ({"score": old} if isinstance(old, dict) else {})
 
 
 def _number(value: Any) -> float | None:
@@ -123,7 +123,7 @@ def _number(value: Any) -> float | None:
 
 def _value(score: Any, metric: str) -> Any:
     value = _object(score).get("value")
-    return value.get(metric.partition("/")[2]) if isinstance(value, Mapping) else value
+    return value.get(metric.partition("/")[2]) if isinstance(value, dict) else value
 
 
 def _reply(sample: Mapping[str, Any], metric: str) -> Reply:

@@ -17,9 +17,7 @@ TOOL = "lighteval"
 def is_it(file: Opened) -> bool:
     """Whether the file is of this tool."""
     first = file.first if file.is_table else None
-    return isinstance(first, Mapping) and (
-        {"doc", "metric"} <= first.keys() or {"metrics", "full_prompt"} <= first.keys()
-    )
+    return isinstance(first, dict) and ({"doc", "metric"} <= first.keys() or {"metrics", "full_prompt"} <= first.keys())
 
 
 def task_of(path: Path) -> str:
@@ -46,7 +44,7 @@ def read(file: Opened, choice: Choice) -> Task:
 
 
 def _row(value: Any, where: str) -> Mapping[str, Any]:
-    if isinstance(value, Mapping):
+    if isinstance(value, dict):
         return value
     raise UsageError(where, seen=str(value)[:80], expected="a row of details")
 
@@ -63,7 +61,7 @@ def _literal(value: Any) -> Any:
 
 def _object(value: Any) -> Mapping[str, Any]:
     found = _literal(value)
-    return found if isinstance(found, Mapping) else {}
+    return found if isinstance(found, dict) else {}
 
 
 def _metric(row: Mapping[str, Any]) -> Mapping[str, Any]:

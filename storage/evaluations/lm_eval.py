@@ -28,7 +28,7 @@ _INVALID = "[invalid]"
 def is_it(file: Opened) -> bool:
     """Whether the file is of this tool."""
     first = file.first
-    return isinstance(first, Mapping) and {"doc_id", "filtered_resps"} <= first.keys()
+    return isinstance(first, dict) and {"doc_id", "filtered_resps"} <= first.keys()
 
 
 def task_of(path: Path) -> str:
@@ -74,12 +74,12 @@ def read(file: Opened, choice: Choice) -> Task:
 def model_of(path: Path) -> str:
     """The model that the results beside a file name, else its folder."""
     config = _results(path).get("config")
-    named = _results(path).get("model_name") or (config.get("model_args") if isinstance(config, Mapping) else None)
+    named = _results(path).get("model_name") or (config.get("model_args") if isinstance(config, dict) else None)
     return named if isinstance(named, str) else path.parent.name
 
 
 def _row(value: Any, where: str) -> Mapping[str, Any]:
-    if isinstance(value, Mapping) and isinstance(value.get("doc_id"), int) and "filtered_resps" in value:
+    if isinstance(value, dict) and isinstance(value.get("doc_id"), int) and "filtered_resps" in value:
         return value
     raise UsageError(where, seen=f"{str(value)[:80]}", expected="a sample with doc_id, doc, target and filtered_resps")
 
@@ -87,7 +87,7 @@ def _row(value: Any, where: str) -> Mapping[str, Any]:
 def _filters(there: set[str], beside: Mapping[str, Any], name: str) -> list[str]:
     """The filters as the task's configuration orders them, whatever that of the lines; else by name."""
     listed = _of(beside, "configs", name, "filter_list")
-    order = [one.get("name") for one in listed if isinstance(one, Mapping)] if isinstance(listed, list) else []
+    order = [one.get("name") for one in listed if isinstance(one, dict)] if isinstance(listed, list) else []
     return sorted(there, key=lambda one: (order.index(one) if one in order else len(order), one))
 
 
@@ -118,9 +118,9 @@ def _item(row: Mapping[str, Any], metric: str, sign: float, where: str) -> Item:
         prompt=prompts[0] if prompts else "",
         key=row.get("target"),
         options=[option for option in doc["choices"] if isinstance(option, str)]
-        if isinstance(doc, Mapping) and isinstance(doc.get("choices"), list)
+        if isinstance(doc, dict) and isinstance(doc.get("choices"), list)
         else (),
-        fields=doc if isinstance(doc, Mapping) else {},
+        fields=doc if isinstance(doc, dict) else {},
         replies=[Reply(None if score is None else sign * score, answer)],
         texts=texts,
     )
@@ -150,11 +150,11 @@ def _replies(resps: Any) -> Iterator[Any]:
 
 def _arguments(given: Any) -> Iterator[str]:
     """The prompts of a question's requests: named as of 0.4.2, else lists."""
-    requests = given.values() if isinstance(given, Mapping) else given if isinstance(given, list) else []
+    requests = given.values() if isinstance(given, dict) else given if isinstance(given, list) else []
     for request in requests:
         first = (
             request.get("arg_0")
-            if isinstance(request, Mapping)
+            if isinstance(request, dict)
             else request[0]
             if isinstance(request, list) and request
             else None
@@ -170,7 +170,7 @@ def _prompt(given: Any) -> str:
         except (PonensError, UnicodeEncodeError):
             return str(given)
     if isinstance(given, list):
-        asked = [turn for turn in given if isinstance(turn, Mapping) and turn.get("role") == "user"]
+        asked = [turn for turn in given if isinstance(turn, dict) and turn.get("role") == "user"]
         return text(asked[-1:] or given)
     return text(given)
 
@@ -187,13 +187,13 @@ def _results(samples: Path) -> Mapping[str, Any]:
         found = Opened(beside).document
     except PonensError:
         return {}
-    return found if isinstance(found, Mapping) else {}
+    return found if isinstance(found, dict) else {}
 
 
 def _of(results: Mapping[str, Any], *names: str) -> Any:
     found: Any = results
     for name in names:
-        found = found.get(name) if isinstance(found, Mapping) else None
+        found = found.get(name) if isinstance(found, dict) else None
     return found
 
 

@@ -28,22 +28,20 @@ def is_it(file: Opened) -> bool:
 
 def is_result(file: Opened) -> bool:
     """Whether it is a file of results with details of each question."""
-    return isinstance(file.document, Mapping) and bool(_details(file.document))
+    return isinstance(file.document, dict) and bool(_details(file.document))
 
 
 def is_prediction(file: Opened) -> bool:
     """Whether it is a file of predictions."""
     first = file.document
-    entry = first.get("0") if isinstance(first, Mapping) else None
-    return isinstance(entry, Mapping) and "prediction" in entry
+    entry = first.get("0") if isinstance(first, dict) else None
+    return isinstance(entry, dict) and "prediction" in entry
 
 
 def is_summary(file: Opened) -> bool:
     """Whether it holds figures alone: results without details."""
     first = file.document
-    return (
-        isinstance(first, Mapping) and bool(first) and all(isinstance(value, (int, float)) for value in first.values())
-    )
+    return isinstance(first, dict) and bool(first) and all(isinstance(value, (int, float)) for value in first.values())
 
 
 def task_of(path: Path) -> str:
@@ -73,7 +71,7 @@ def read(file: Opened, choice: Choice) -> Task:
 def _numbered(document: Mapping[str, Any]) -> list[tuple[int, Mapping[str, Any]]]:
     found = []
     for name, entry in document.items():
-        if not (name.isascii() and name.isdigit()) or not isinstance(entry, Mapping):
+        if not (name.isascii() and name.isdigit()) or not isinstance(entry, dict):
             raise UsageError(f"OpenCompass, entry {name[:40]!r}", seen=str(entry)[:60], expected="entries by number")
         found.append((int(name), entry))
     return sorted(found, key=lambda pair: pair[0])
@@ -81,14 +79,12 @@ def _numbered(document: Mapping[str, Any]) -> list[tuple[int, Mapping[str, Any]]
 
 def _details(document: Mapping[str, Any]) -> list[tuple[int, Mapping[str, Any]]]:
     details = document.get("details")
-    if isinstance(details, Mapping):
+    if isinstance(details, dict):
         details = [details[str(n)] for n in range(len(details)) if str(n) in details]
     if not isinstance(details, list):
         return []
-    flat = [
-        one["detail"] if isinstance(one, Mapping) and isinstance(one.get("detail"), Mapping) else one for one in details
-    ]
-    return [(n, one) for n, one in enumerate(flat) if isinstance(one, Mapping) and _first(one, _SAID) is not None]
+    flat = [one["detail"] if isinstance(one, dict) and isinstance(one.get("detail"), dict) else one for one in details]
+    return [(n, one) for n, one in enumerate(flat) if isinstance(one, dict) and _first(one, _SAID) is not None]
 
 
 def _first(entry: Mapping[str, Any], names: Sequence[str]) -> Any:
@@ -115,7 +111,7 @@ def _item(index: int, entry: Mapping[str, Any], left_out: Any, where: str) -> It
 def _prompt(entry: Mapping[str, Any]) -> str:
     asked = entry.get("origin_prompt", entry.get("prompt"))
     if isinstance(asked, list):
-        return text([turn for turn in asked if isinstance(turn, Mapping) and turn.get("role") == "HUMAN"][-1:] or asked)
+        return text([turn for turn in asked if isinstance(turn, dict) and turn.get("role") == "HUMAN"][-1:] or asked)
     return text(asked)
 
 

@@ -18,13 +18,13 @@ _SWIFT = {"response", "labels", "logprobs", "messages", "images", "audios", "vid
 def is_llama_factory(file: Opened) -> bool:
     """Whether the file is of LLaMA-Factory."""
     first = file.first
-    return isinstance(first, Mapping) and {"prompt", "predict", "label"} <= first.keys()
+    return isinstance(first, dict) and {"prompt", "predict", "label"} <= first.keys()
 
 
 def is_swift(file: Opened) -> bool:
     """Whether the file is of ms-swift."""
     first = file.first
-    return isinstance(first, Mapping) and {"response", "messages"} <= first.keys()
+    return isinstance(first, dict) and {"response", "messages"} <= first.keys()
 
 
 def read_llama_factory(file: Opened, choice: Choice) -> Task:
@@ -42,7 +42,7 @@ def read_swift(file: Opened, choice: Choice) -> Task:
     for line, row in file.rows():
         one = _row(row, f"{file.path}, line {line}", "response", "messages")
         turns = one["messages"] if isinstance(one["messages"], list) else []
-        asked = [turn for turn in turns if isinstance(turn, Mapping) and turn.get("role") == "user"]
+        asked = [turn for turn in turns if isinstance(turn, dict) and turn.get("role") == "user"]
         own = next((one[name] for name in ("id", "question_id") if isinstance(one.get(name), (str, int))), "")
         items.append(
             Item(
@@ -58,6 +58,6 @@ def read_swift(file: Opened, choice: Choice) -> Task:
 
 
 def _row(value: Any, where: str, *wanted: str) -> Mapping[str, Any]:
-    if isinstance(value, Mapping) and all(name in value for name in wanted):
+    if isinstance(value, dict) and all(name in value for name in wanted):
         return value
     raise UsageError(where, seen=str(value)[:80], expected=f"a row with {', '.join(wanted)}")

@@ -90,7 +90,7 @@ class _Columns(NamedTuple):
 
 def is_it(file: Opened) -> bool:
     """Whether the file is of this tool."""
-    return isinstance(file.first, Mapping)
+    return isinstance(file.first, dict)
 
 
 def _rows(file: Opened) -> Iterator[tuple[int, Any]]:
@@ -104,7 +104,7 @@ def read(file: Opened, choice: Choice) -> Task:
     by_id: dict[str, Item] = {}
     of: _Columns | None = None
     for line, row in _rows(file):
-        if not isinstance(row, Mapping):
+        if not isinstance(row, dict):
             raise UsageError(
                 f"{file.path}, line {line}",
                 seen=str(row)[:80],
@@ -138,7 +138,7 @@ def keys(file: Opened, choice: Choice) -> dict[str, Mapping[str, Any]]:
     """A file of keys: the row of each id, its key under "gold"."""
     found: dict[str, Mapping[str, Any]] = {}
     for line, row in file.rows():
-        if not isinstance(row, Mapping):
+        if not isinstance(row, dict):
             raise UsageError(f"{file.path}, line {line}", seen=str(row)[:80], expected='a row such as {"id", "answer"}')
         id = _named(row, choice.id, "id")
         gold = _named(row, choice.gold, "gold") or next((name for name in ("answer", "choice") if name in row), None)
