@@ -66,7 +66,7 @@ def compare(right: Sequence[Likely], said: Sequence[Likely], subject: str, dtype
     if not mean <= allowed:
         raise PonensError(
             f"vLLM does not hold the weights of {subject} that it was given: its replies would be noise",
-            seen=f"log-probabilities differ by {mean:.3g} in the mean from transformers'",
+            seen=f"log-probabilities differ by {mean:.3g} in the mean from what these weights say",
             expected=f"at most {allowed:g}",
             hint='set [evaluate] engine = "transformers"',
         )

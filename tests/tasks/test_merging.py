@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 import pytest
 
@@ -216,14 +218,15 @@ def test_vllm_s_subjects_leave_nothing_behind_for_those_after_them(tmp_path: Pat
     kinds: dict[str, dict[str, Any]] = {"head/1": KINDS["a head of its own"], "low/1": KINDS["head"], "plain/1": {}}
     folders = {name: adapter(base, tmp_path / name, **settings) for name, settings in kinds.items()}
     loading = Loading(str(base), folders, scratch=tmp_path, max_model_len=64)
-    surroundings(loading)
     said: dict[str, list[str]] = {}
-    for name in ("transformers", "vllm"):
-        engine = open_engine(name, loading)
-        for subject in ("base", *folders, "base"):
-            asked = Request("k", subject, "Mia is left of Tom. Who", 8)
-            said.setdefault(name, []).extend(reply.text for reply in engine.generate([asked]))
-        engine.close()
+    with patch.dict(os.environ):  # what the engines are told by it is not for the tests after this one
+        surroundings(loading)
+        for name in ("transformers", "vllm"):
+            engine = open_engine(name, loading)
+            for subject in ("base", *folders, "base"):
+                asked = Request("k", subject, "Mia is left of Tom. Who", 8)
+                said.setdefault(name, []).extend(reply.text for reply in engine.generate([asked]))
+            engine.close()
 
     assert said["transformers"] == said["vllm"]
     assert 4 == len({*said["vllm"]})
