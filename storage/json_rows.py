@@ -28,14 +28,17 @@ _STARTS = re.compile(rb"^[ \t]*\{", re.MULTILINE)
 _decoder = json.JSONDecoder()
 
 
-def lines(opened: Open) -> Items:
-    """A row a line, or the objects of a file in which they take several lines each."""
+def lines(opened: Open, *, single: bool = False) -> Items:
+    """A row a line, or the objects of a file in which they take several lines each.
+
+    `single` is whether one line alone may be all of an object, as in a `.json` file.
+    """
     head = list(islice(full_lines(opened), _LOOK))
     first = next((_decoded(*line) for line in head), None)
     if isinstance(first, Broken) and len(head) > 1 and not _a_row_a_line(head):
         yield from _objects(opened)
     elif isinstance(first, Row) and len(head) == 1:
-        yield Row(first.line, first.value, whole=isinstance(first.value, dict))
+        yield Row(first.line, first.value, whole=single and isinstance(first.value, dict))
     else:
         yield from _by_line(opened)
 

@@ -88,7 +88,7 @@ def _looked_into(opened: Open) -> Items:
         first = file.read(_HEAD).removeprefix(BOM).lstrip(BLANK)[:1]
     if first == b"[":
         return json_rows.array(opened)
-    return json_rows.lines(opened) if first == b"{" else text_rows.paragraphs(opened)
+    return json_rows.lines(opened, single=True) if first == b"{" else text_rows.paragraphs(opened)
 
 
 def _suffix(path: PurePath) -> str:

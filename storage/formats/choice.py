@@ -91,19 +91,18 @@ class ChoiceSet:
         names = _names(tuple(row))
         if not all(normed(name) in names for name in self.needs) or (not self.needs and not _NOT.isdisjoint(row)):
             return False
-        if _first(row, names, self.question) is None:
+        if _first(row, self.question) is None:
             return False
         if self.inside:
-            text = _first(row, names, self.question)
+            text = _first(row, self.question)
             letters = all(keys.is_letter(value) for _, value in self._keys(row, names))
             return isinstance(text, str) and letters and lettered(text) is not None
         return bool(self.fixed or self.right or self._held(row, names) is not None)
 
     def _held(self, row: Cells, names: Mapping[str, str]) -> str | tuple[str, ...] | None:
         """The column of the options, or the columns."""
-        for name in self.options:
-            column = names.get(normed(name))
-            if column is not None and isinstance(row[column], list | dict | str) and row[column]:
+        for column in _there(self.options, tuple(row)):
+            if isinstance(row[column], list | dict | str) and row[column]:
                 return column
         found = next((run for run in shapes.families(tuple(row)) if row.get(run[1]) is not None), None)
         return found or (names["answers"] if self._are_options(row, names) else None)
@@ -113,17 +112,17 @@ class ChoiceSet:
         value = row[names["answers"]] if "answers" in names and not self.needs else None
         if not isinstance(value, list) or len(value) < 2:
             return False
-        others = [names[normed(name)] for name in self.key if name != "answers" and normed(name) in names]
+        others = (column for column in _there(self.key, tuple(row)) if column != names["answers"])
         return any(not keys.blank(row[column]) for column in others)
 
-    def read(self, row: Cells, at: At, problem: str | None = None) -> Question:
-        """The question of a row, or of an item below a passage. Fault if it is none, UsageError to ask.
+    def read(self, row: Cells, at: At, problem: str | None = None, id: str | None = None) -> Question:
+        """The question of a row, or of an item below a problem with an `id`. Fault if it is none, UsageError to ask.
 
         A key that cannot be read is none if `at.keyed` is False.
         """
         row = _opened(row)
         names = _names(tuple(row))
-        passage = self._passage(row, names) if problem is None else problem
+        passage = self._passage(row) if problem is None else problem
         question, options = self._asked(row, names)
         passage = "" if passage == question else passage
         notes = options.notes
@@ -140,7 +139,7 @@ class ChoiceSet:
             question,
             options.texts,
             None if place is None else chr(ord("A") + place),
-            source_id=named(row, *IDS),
+            source_id=named(row, *IDS) if id is None else id,
             file=at.file,
             line=at.line,
             notes=notes,
@@ -156,20 +155,19 @@ class ChoiceSet:
             return Convention()
         return next((keys.observed(value, options, column) for column, value in self._keys(row, names)), Convention())
 
-    def _passage(self, row: Cells, names: Mapping[str, str]) -> str:
+    def _passage(self, row: Cells) -> str:
         parts = []
-        for name in self.passage:
-            column = names.get(normed(name))
-            value = row[column] if column is not None else None
+        for column in _there(self.passage, tuple(row)):
+            value = row[column]
             value = value.get("contexts") if isinstance(value, dict) else value
             if isinstance(value, list) and all(isinstance(part, str) for part in value):
                 value = "\n".join(value)
             if isinstance(value, str) and value.strip():
-                parts.append(said(value, str(column)))
+                parts.append(said(value, column))
         return "\n\n".join(parts)
 
     def _asked(self, row: Cells, names: Mapping[str, str]) -> tuple[str, Options]:
-        column = next((names[normed(name)] for name in self.question if normed(name) in names), self.question[0])
+        column = next(iter(_there(self.question, tuple(row))), self.question[0])
         question = said(row.get(column), column)
         if self.inside:
             both = lettered(question)
@@ -182,9 +180,7 @@ class ChoiceSet:
             return question, self._apart(row, names)
         held = self._held(row, names)
         if held is None:
-            raise Fault(
-                next((names[normed(n)] for n in self.options if normed(n) in names), "options"), "missing field"
-            )
+            raise Fault(next(iter(_there(self.options, tuple(row))), "options"), "missing field")
         return question, shapes.columned(row, held) if isinstance(held, tuple) else shapes.shaped(row[held], held)
 
     def _apart(self, row: Cells, names: Mapping[str, str]) -> Options:
@@ -205,7 +201,7 @@ class ChoiceSet:
 
     def _keys(self, row: Cells, names: Mapping[str, str]) -> list[tuple[str, Any]]:
         """The keys that are there, numbers last: what they count from is less sure than a letter or a text."""
-        columns = [names[normed(name)] for name in self.key if normed(name) in names]
+        columns = list(_there(self.key, tuple(row)))
         if len(columns) > 1 and "answers" in names and self._held(row, names) == names["answers"]:
             columns.remove(names["answers"])
         held = [(column, row[column]) for column in columns if not keys.blank(row[column])]
@@ -281,12 +277,16 @@ def _opened(row: Cells) -> Cells:
     return opened
 
 
-def _first(row: Cells, names: Mapping[str, str], wanted: tuple[str, ...]) -> Any:
+def _first(row: Cells, wanted: tuple[str, ...]) -> Any:
     """The value of the first of the wanted names that holds something."""
-    for name in wanted:
-        if (column := names.get(normed(name))) is not None and row[column] is not None:
-            return row[column]
-    return None
+    return next((row[column] for column in _there(wanted, tuple(row)) if row[column] is not None), None)
+
+
+@lru_cache(maxsize=4096)
+def _there(wanted: tuple[str, ...], columns: tuple[str, ...]) -> tuple[str, ...]:
+    """The columns that have the wanted names, in the order of the names."""
+    names = _names(columns)
+    return tuple(names[normed(name)] for name in wanted if normed(name) in names)
 
 
 @lru_cache(maxsize=256)

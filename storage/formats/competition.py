@@ -15,7 +15,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import replace
 
 from storage.formats.base import At, Cells, Convention, Fault, Format, kind, listed, named, said, text
 from storage.formats.choice import ChoiceSet
@@ -66,7 +65,7 @@ def _question(item: object, problem: str, name: str, at: At) -> Question:
     if not isinstance(item, dict):
         raise Fault("", f"not an object but {kind(item)}")
     said(PREFIX.sub("", text(item, "question")), "question")
-    return replace(ITEM.read(item, at, problem), source_id=name)
+    return ITEM.read(item, at, problem, name)
 
 
 ITEM = ChoiceSet("question", "one of several questions", question=("question",), letters=True)

@@ -69,6 +69,10 @@ def resolved(
     `letters` is whether a letter can be nothing else, even where another option's text is that letter.
     Several if it names more than one, Unsure if it can be read in two ways, Fault if it names none.
     """
+    known = LETTERS[: len(options.texts)]
+    plain = not options.scrambled and options.labels in ((), tuple(known))
+    if plain and isinstance(value, str) and len(value) == 1 and value in known and value not in options.texts:
+        return known.index(value)  # as most keys are: nothing else could be meant
     value = _single(value, options, field)
     found = readings(value, options, field)
     if found.letter is not None:
@@ -82,7 +86,7 @@ def resolved(
     if found.texts:
         raise Fault(field, f"answer {str(value)[:40]!r} is the text of {found.texts} options")
     rest = "" if _is_letter(str(value)) else " and no option's text"
-    raise Fault(field, f"answer {str(value)[:40]!r} is none of the letters {LETTERS[: len(options.texts)]}{rest}")
+    raise Fault(field, f"answer {str(value)[:40]!r} is none of the letters {known}{rest}")
 
 
 def readings(value: Any, options: Options, field: str) -> Readings:
@@ -90,6 +94,7 @@ def readings(value: Any, options: Options, field: str) -> Readings:
     if isinstance(value, bool):
         places = [n for n, text in enumerate(options.texts) if normal(text) in _TRUTHS[value]]
         return Readings(text=places[0]) if len(places) == 1 else Readings()
+    core = ""
     if isinstance(value, int | float):
         plain = str(int(value)) if value == int(value) else str(value)
         number = int(value) if value == int(value) else None
@@ -98,7 +103,7 @@ def readings(value: Any, options: Options, field: str) -> Readings:
         core = folded(plain).strip(_AROUND)
         number = int(float(core)) if _NUMBER.fullmatch(core) else None
     letter = label = _label(plain if number is None else str(number), options)
-    if label is None and number is None:
+    if label is None and isinstance(value, str) and number is None:
         letter = _letter(core, options, field)
     places = _texts(plain, options)
     text = places[0] if len(places) == 1 and (label is None or _is_letter(plain)) else None

@@ -25,6 +25,7 @@ _SENTENCE = re.compile(r"\s*[AI]\s+[a-z0-9]")  # a letter and a blank that are w
 _LOST = re.compile(r"\s*(?P<bare>[A-Za-z])?(?:\s*[.．、，,]\s*|(?=[\u3400-\u9fff]))")
 _WEAK = "、:：,，"  # they stand in lists of letters as well
 _LISTS = re.compile(r"[A-Z](?:\s*(?:[、,，:：/]|and|or|和|与|及)?\s*[A-Z])*")
+_BEGINS = re.compile(rf"\s*(?:[(（\[【]|{_LETTER}[^A-Za-z]|\d{{1,2}}\s*[)）、:：.．])")
 _NAMED = re.compile(r"(?<![A-Za-z])[A-H]\s*[:：]")  # "A: a knight, B: a knave"
 _STARTS = re.compile(
     r"(?:^|(?<=[\s,;，；。？?．]))"
@@ -48,7 +49,7 @@ class Labelled(NamedTuple):
 
 def labelled(options: Sequence[str]) -> Labelled:
     """Options without labels that all of them carry in order, or all but fewer than half (note `stray-label`)."""
-    if not any(_MARKED.match(option) or _BLANK.match(option) for option in options[:2]):
+    if not any(_BEGINS.match(option) for option in options[:2]):
         return Labelled(tuple(options))  # most rows: one of the first two must carry one
     letters = tuple(LETTERS[: len(options)])
     for pattern in (_MARKED, _BLANK):

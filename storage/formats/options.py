@@ -95,6 +95,7 @@ def counted(value: Sequence[Any] | Mapping[str, Any], field: str) -> None:
         raise Fault(field, f"{len(value)} options, expected at most {_MOST}")
 
 
+@lru_cache(maxsize=4096)
 def normed(name: str) -> str:
     """A column's name without case and what is neither letter nor digit: "Answer Key" and answerKey are one."""
     return "".join(filter(str.isalnum, name)).lower()
