@@ -14,7 +14,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from storage import adapters, aliases, runs, warehouse
+from storage import adapters, aliases, runs
 from storage.artifacts import read_manifest, whole
 from storage.garbage import held
 from storage.home import Home
@@ -47,6 +47,8 @@ def examine(home: Home, *, deep: bool = False) -> list[Finding]:
 
 
 def _warehouse(home: Home) -> Finding:
+    from storage import warehouse  # DuckDB: the command line reads this file before any command
+
     if not home.warehouse.exists():
         return Finding("warehouse", True, "none yet", "a run of a recipe makes it")
     try:
