@@ -20,8 +20,8 @@ _LISTS = ("questions", "qas", "qa_pairs", "samples", "mcqs")
 
 
 def sniff(row: Cells) -> bool:
-    """A passage and a list of questions with options."""
-    return _passage(row) is not None and (_parallel(row) or _items(row) is not None)
+    """A passage and a list of questions with options; one that is called a problem is `competition`'s."""
+    return "problem" not in row and _passage(row) is not None and (_parallel(row) or _items(row) is not None)
 
 
 def records(row: Cells, at: At) -> Iterator[Question | Rejected]:
