@@ -157,7 +157,7 @@ def ran(evaluation: dict[str, Any]) -> str:
     if sql["text"]:
         said += f"; {sql['text']} have no schema to run on and were compared as text"
     where = "taken on the real databases" if sql["real"] else "taken on the generated databases, not on the published"
-    return f"{said}. Right is decided by {sql['metric']}; ex and test-suite stand beside, {where}."
+    return f"{said}. Right is decided by {sql['metric']}; the published metrics stand beside, {where}."
 
 
 def figures(evaluation: dict[str, Any]) -> list[tuple[str, list[str]]]:

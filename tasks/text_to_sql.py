@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 _RIGHT: dict[Metric, str] = {
     "execution": "gives what the reference gives",
     "ex": "gives the rows that the reference gives, by BIRD's EX",
+    "exact-set-match": "has the reference's parts, by Spider's exact set match",
     "test-suite": "gives what the reference gives, by Spider's test suite",
 }
 

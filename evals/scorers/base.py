@@ -29,7 +29,8 @@ Outcome = Literal[
     "undecided",
 ]
 DialectName = Literal["sqlite", "duckdb"]  # whose SQL a recipe's queries are, and what runs them
-Metric = Literal["execution", "ex", "test-suite"]  # what makes a query right: see `evals.scorers.sql`
+# what makes a query right: see `evals.scorers.sql`
+Metric = Literal["execution", "ex", "test-suite", "exact-set-match"]
 _NO_JUDGEMENT = frozenset({"gold-invalid", "undecided"})
 _FENCE = re.compile(r"```[^\n`]*\n(?P<inside>.*?)```", re.DOTALL)
 

@@ -30,6 +30,7 @@ from evals.scorers.base import DialectName, Gold, Metric, Score, first_alike, re
 from evals.scorers.execution import metrics
 from evals.scorers.execution.asked import Asked
 from evals.scorers.execution.clues import Clues, clues
+from evals.scorers.execution.components import exact_set_match
 from evals.scorers.execution.databases import Data, File, generate
 from evals.scorers.execution.dialects import DIALECTS, Query
 from evals.scorers.execution.guard import Invalid, Refused
@@ -39,7 +40,7 @@ from evals.scorers.execution.schema import Schema, Unreadable, schema_of
 from evals.scorers.execution.text import normal_query
 from storage.records import seed_of
 
-_NO_METRIC = {"ex": 0.0, "test-suite": 0.0}
+_NO_METRIC = {"ex": 0.0, "test-suite": 0.0, "exact-set-match": 0.0}
 _UNREAD = (Invalid, Refused, RecursionError)
 
 
@@ -79,9 +80,11 @@ class SqlScorer:
         except (Invalid, RecursionError) as error:
             return Score("invalid", 0.0, str(error), _NO_METRIC)
         typed = known.as_text(self._clues([asked], known).texts)
-        return self._compare(
-            Asked.of(asked, typed, DIALECTS[self.dialect]), query, self._runs(typed, [asked, query], expected, files)
-        )
+        parts = exact_set_match(asked, query, known)
+        matched = {} if parts is None else {"exact-set-match": float(parts)}
+        each = self._runs(typed, [asked, query], expected, files)
+        score = self._compare(Asked.of(asked, typed, DIALECTS[self.dialect]), query, each)
+        return self._headline(replace(score, measures={**matched, **score.measures}))
 
     def labels(self, replies: Sequence[str], gold: Gold) -> list[int | None]:
         """Queries are one answer when they are one query, or give the same on all databases and more than nothing."""
@@ -172,19 +175,19 @@ class SqlScorer:
             if failed := runs.failure(gold.query.text):
                 return Score("gold-invalid", 0.0, f"gold: {failed.failure}: {failed.reason}")
             if (failed := runs.failure(query.text)) and failed.failure:
-                score = Score(failed.failure, 0.0, failed.reason, _measures(gold.query, query, cut, each[0]))
-                return self._headline(score)
+                return Score(failed.failure, 0.0, failed.reason, _measures(gold.query, query, cut, each[0]))
             asked = [(gold.expected(runs, i), runs(query.text, i).rows) for i in range(runs.count)]
             pairs += [(expected, rows) for expected, rows in asked if expected is not None]
         count = sum(runs.count for runs in each)
         score = _judge(pairs, count, alike=_normal(gold.query) == _normal(query))
-        measures = {**_measures(gold.query, query, cut, each[0]), **score.measures}
-        return self._headline(replace(score, measures=measures))
+        return replace(score, measures={**_measures(gold.query, query, cut, each[0]), **score.measures})
 
     def _headline(self, score: Score) -> Score:
         """The score by the metric that decides."""
-        if self.metric == "execution":
+        if self.metric == "execution" or score.outcome == "gold-invalid":
             return score
+        if self.metric not in score.measures:
+            return replace(score, outcome="undecided", value=0.0, reason=f"{self.metric} is not defined for the gold")
         if score.measures[self.metric]:
             return replace(score, outcome="right", value=1.0, reason=f"right by {self.metric}")
         outcome = "wrong" if score.outcome in ("right", "undecided") else score.outcome

@@ -151,7 +151,7 @@ def test_a_page_of_sql_says_where_queries_ran_and_what_decides() -> None:
     }
     said = (
         "Queries were run by SQLite 3.40.1 on 6 generated databases a question, 4 questions on the real one as well"
-        " (1: pets); 2 have no schema to run on and were compared as text. Right is decided by ex; ex and test-suite"
+        " (1: pets); 2 have no schema to run on and were compared as text. Right is decided by ex; the published metrics"
         " stand beside, taken on the real databases."
     )
 

@@ -7,8 +7,11 @@ from pathlib import Path
 import pytest
 
 from evals.scorers.base import Metric, Score
+from evals.scorers.execution.components import exact_set_match
 from evals.scorers.execution.databases import File
+from evals.scorers.execution.dialects import DIALECTS
 from evals.scorers.execution.metrics import without_distinct
+from evals.scorers.execution.schema import schema_of
 from evals.scorers.execution.text import normal_query
 from evals.scorers.sql import SqlScorer
 from storage.dialogues import Dialogue
@@ -171,3 +174,34 @@ def test_what_stands_in_quotes_is_compared_as_it_is() -> None:
     assert normal_query("SELECT a FROM t WHERE b != 'O''Neil'") == normal_query('select A from T where B<>"O\'Neil" ;')
     assert normal_query("SELECT a FROM t WHERE b = 'X'") != normal_query("SELECT a FROM t WHERE b = 'x'")
     assert normal_query("SELECT a FROM t WHERE b = 'x  y'") != normal_query("SELECT a FROM t WHERE b = 'x y'")
+
+
+# as taoyds/test-suite-sql-eval's evaluation.py gave it; None where that program cannot read the reference
+EXACT = [
+    (0, "SELECT name FROM owner WHERE age > 29", "SELECT name FROM owner WHERE age >= 30"),
+    (1, "SELECT DISTINCT town FROM owner", "SELECT town FROM owner"),
+    (1, "SELECT name, age FROM owner", "SELECT age, name FROM owner"),
+    (0, "SELECT name FROM owner ORDER BY age", "SELECT name FROM owner"),
+    (0, "SELECT avg(weight) FROM pet", "SELECT sum(weight) / count(weight) FROM pet"),
+    (1, "SELECT count(DISTINCT town) FROM owner", "SELECT count(town) FROM owner"),
+    (None, "SELECT 1", "SELECT 1.0"),
+    (1, "SELECT name FROM owner WHERE town = 'Oslo' AND age > 35", "SELECT name FROM owner WHERE age > 35 AND town = 'Rome'"),
+    (1, "SELECT town, count(*) FROM owner GROUP BY town HAVING count(*) > 1", "SELECT town, count(*) FROM owner GROUP BY town HAVING count(*) > 2"),
+    (0, "SELECT name FROM owner WHERE age = (SELECT max(age) FROM owner)", "SELECT name FROM owner WHERE age = (SELECT min(age) FROM owner)"),
+    (1, f"SELECT T2.owner_id {JOIN}", f"SELECT T1.owner_id {JOIN}"),
+    (0, "SELECT name FROM owner WHERE age > 20 OR town = 'Rome'", "SELECT name FROM owner WHERE age > 20 AND town = 'Rome'"),
+    (0, "SELECT name FROM owner UNION SELECT kind FROM pet", "SELECT kind FROM pet UNION SELECT name FROM owner"),
+    (1, "SELECT town FROM owner GROUP BY town ORDER BY count(*) DESC LIMIT 1", "SELECT town FROM owner GROUP BY town ORDER BY count(*) DESC LIMIT 3"),
+    (0, "SELECT name FROM owner WHERE age BETWEEN 20 AND 30", "SELECT name FROM owner WHERE age >= 20 AND age <= 30"),
+    (0, "SELECT name FROM owner WHERE age != 30", "SELECT name FROM owner WHERE age <> 30"),
+    (0, "SELECT name FROM owner WHERE age NOT IN (SELECT age FROM owner)", "SELECT name FROM owner WHERE NOT age IN (SELECT age FROM owner)"),
+    (0, "SELECT count(*) FROM owner", "SELECT count(*) AS n FROM owner"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("published", "gold", "reply"), EXACT)
+def test_exact_set_match_is_what_its_evaluator_says(published: int | None, gold: str, reply: str) -> None:
+    schema = schema_of(PETS)
+    asked, query = (DIALECTS["sqlite"].read(text, schema) for text in (gold, reply))
+
+    assert published == exact_set_match(asked, query, schema)
