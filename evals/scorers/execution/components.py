@@ -158,7 +158,7 @@ class _Reader:
         for join in joins:
             if join.side or join.kind not in ("", "INNER") or join.args.get("using"):
                 raise _Outside
-            if join.args.get("on"):
+            if join.args.get("on") and not isinstance(join.args["on"], exp.Boolean):  # TRUE stands for none
                 on += [*(["and"] if on else []), *self._conditions(join.args["on"], tables)]
         return _Parts(
             select=tuple(self._term(one, tables) for one in select.expressions),
