@@ -161,6 +161,12 @@ def test_a_reply_is_judged_as_sqlite_judges_it(outcome: str, gold: str, predicti
     assert outcome == found.outcome, found
 
 
+def test_one_alias_for_two_tables_is_a_fault_of_the_reply(sandbox: Sandbox) -> None:
+    reply = "SELECT T2.day FROM staff AS T2 JOIN shift AS T2 ON T2.id = T2.staff_id"
+
+    assert "invalid" == score(sandbox, "SELECT day FROM shift", reply).outcome
+
+
 def test_a_right_tie_break_of_groups_is_right(sandbox: Sandbox) -> None:
     gold = "SELECT c.name FROM club c JOIN game m ON c.club_id = m.club_id GROUP BY m.club_id ORDER BY count(*) ASC LIMIT 1"
 

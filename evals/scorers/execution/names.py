@@ -45,11 +45,11 @@ class Names:
         self._outer: set[int] = set()
         try:
             self.scopes: list[Scope] = traverse_scope(tree)
-        except SqlglotError as error:
+            for scope in self.scopes:
+                for column in scope.columns:
+                    self._resolve(column, scope)
+        except SqlglotError as error:  # also of one alias for two tables
             raise Invalid(str(error).splitlines()[0]) from None
-        for scope in self.scopes:
-            for column in scope.columns:
-                self._resolve(column, scope)
 
     def place(self, column: exp.Expr) -> Place | None:
         """The table and column that a column comes from, through subqueries too; None where that is not known."""
