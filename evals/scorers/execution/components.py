@@ -18,9 +18,23 @@ from evals.scorers.execution.dialects import Query
 from evals.scorers.execution.schema import Place, Schema
 
 Term = tuple[Any, ...]
-_AGGREGATES = {exp.Max: "max", exp.Min: "min", exp.Count: "count", exp.Sum: "sum", exp.Avg: "avg"}
-_SIGNS = {exp.Add: "+", exp.Sub: "-", exp.Mul: "*", exp.Div: "/"}
-_OPERATORS = {exp.EQ: "=", exp.NEQ: "!=", exp.GT: ">", exp.GTE: ">=", exp.LT: "<", exp.LTE: "<=", exp.Like: "like"}
+_AGGREGATES: dict[type[exp.Expr], str] = {
+    exp.Max: "max",
+    exp.Min: "min",
+    exp.Count: "count",
+    exp.Sum: "sum",
+    exp.Avg: "avg",
+}
+_SIGNS: dict[type[exp.Expr], str] = {exp.Add: "+", exp.Sub: "-", exp.Mul: "*", exp.Div: "/"}
+_OPERATORS: dict[type[exp.Expr], str] = {
+    exp.EQ: "=",
+    exp.NEQ: "!=",
+    exp.GT: ">",
+    exp.GTE: ">=",
+    exp.LT: "<",
+    exp.LTE: "<=",
+    exp.Like: "like",
+}
 _SETS = {exp.Union: "union", exp.Intersect: "intersect", exp.Except: "except"}
 _QUOTED = re.compile(r"'(?:[^']|'')*'|\"(?:[^\"]|\"\")*\"")
 _UNREAD = re.compile(r"<>|==|\bnot\s+(?!in\b|like\b|between\b)", re.IGNORECASE)
