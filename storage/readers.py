@@ -134,26 +134,26 @@ def read(
     """
     formats = formats or formats_of(files, columns=columns)
     for file, one, convention in zip(files, formats, conventions(files, formats, columns or {}, first), strict=True):
-        name, path = file
+        name, folder = file[0], file[1].parent
         for item in sourced(name, one.gathered(described_rows(file)), columns or {}, one.sniff):
             if isinstance(item, Rejected):
                 yield item
             else:
-                yield from _records(item, one, At(name, item.line, path.parent, convention, keyed), columns or {})
+                yield from _records(item, one, At(name, item.line, folder, convention, keyed), columns or {})
 
 
-def _records(item: Sourced, format: Format, at: At, columns: Columns) -> Iterator[Record | Rejected]:
-    records = list[Record | Rejected]()
+def _records(item: Sourced, format: Format, at: At, columns: Columns) -> list[Record | Rejected]:
+    records: list[Record | Rejected] = []
     try:
         row = Watched(item.cells)
-        _without_images(row)
-        for record in format.records(row, at):
-            records.append(record)
-        if not columns and row.keys() - row.read:
+        if not _IMAGES.isdisjoint(row):
+            _without_images(row)
+        records.extend(format.records(row, at))  # keeps those before a fault
+        if not columns and not row.read.issuperset(row):
             records = _noted(records, unread(row, [one for one in records if not isinstance(one, Rejected)]))
     except Fault as fault:
         records.append(at.reject(Fault(own_name(columns, fault.field), fault.reason)))
-    yield from records
+    return records
 
 
 def _noted(records: list[Record | Rejected], names: list[str]) -> list[Record | Rejected]:
@@ -167,7 +167,7 @@ def _noted(records: list[Record | Rejected], names: list[str]) -> list[Record | 
 
 def _without_images(row: Cells) -> None:
     """Fault for a row with images, or with other things that are no text."""
-    if not _IMAGES.isdisjoint(row) and (field := next((name for name in row if name in _IMAGES and row[name]), None)):
+    if field := next((name for name in row if name in _IMAGES and row[name]), None):
         raise Fault(field, f"a row with {field}, and this release is text only")
 
 

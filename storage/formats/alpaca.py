@@ -36,7 +36,7 @@ def records(row: Cells, at: At) -> Iterator[Dialogue]:
     asked = text(row, "instruction", empty=bool(input.strip()))
     answer = Message("assistant", reply(row, odd).text)
     before = history(row)
-    words = "\n\n".join(part for part in (asked, input) if part.strip())
+    words = "\n\n".join(part for part in (asked, input) if part.strip()) if input else asked
     asks = transcribed(words) if is_transcript(words) else [Message("user", words)]
     messages, notes = settled(opened(row, [*before, *asks, answer], odd), "history")
     parts = (asked, input, answer.content)

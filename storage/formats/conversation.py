@@ -22,6 +22,8 @@ from storage.records import Message
 def settled(turns: Iterable[Message], field: str) -> tuple[tuple[Message, ...], tuple[str, ...]]:
     """Messages of a dialogue by the rule above, and notes on what was mended. Fault names `field`."""
     given = list(turns)
+    if _in_order(given):
+        return tuple(given), ()
     found = [turn for turn in given if turn.content.strip()]
     notes = ["blank-turn"] if len(found) < len(given) else []
     first = next((n for n, turn in enumerate(found) if turn.role == "user"), None)
@@ -43,6 +45,18 @@ def settled(turns: Iterable[Message], field: str) -> tuple[tuple[Message, ...], 
     if any(message.role == "system" for message in messages[1:]):
         raise Fault(field, "a system turn that does not open the dialogue")
     return messages, tuple(notes)
+
+
+def _in_order(turns: list[Message]) -> bool:
+    """Whether there is nothing to mend: after a system turn, if any, a user and an assistant in turn, none blank."""
+    start = 1 if turns and turns[0].role == "system" else 0
+    count = len(turns) - start
+    if count < 2 or count % 2:
+        return False
+    for n in range(start, len(turns)):
+        if turns[n].role != ("user", "assistant")[(n - start) % 2]:
+            return False
+    return all(turn.content and not turn.content.isspace() for turn in turns)
 
 
 def _one(role: str, run: list[Message]) -> list[Message]:

@@ -19,6 +19,7 @@ from storage.records import Message
 SYSTEM = ("system", "system_prompt", "system_message", "sys")
 _LABEL = re.compile(r"\ASYSTEM:\s*")  # how Glaive's begin
 TOOLS = ("tools", "functions")
+_BESIDE = frozenset((*SYSTEM, *TOOLS))
 _TEXT = """# Tools
 
 You may call one or more functions to assist with the user query.
@@ -52,13 +53,17 @@ def opened(row: Cells, turns: list[Message], notes: set[str]) -> list[Message]:
 
 def system_of(row: Cells) -> str:
     """The system prompt that a row names beside its turns; "" without one."""
-    name = next((name for name in SYSTEM if row.get(name) is not None), None)
+    if _BESIDE.isdisjoint(row):
+        return ""
+    name = next((name for name in SYSTEM if name in row and row[name] is not None), None)
     return _LABEL.sub("", said(row[name], name, empty=True)) if name else ""
 
 
 def history(row: Cells) -> list[Message]:
     """The turns that came before, of `history`: pairs of a user's and an assistant's words, or turns of any form."""
-    value = unpacked(row.get("history"))
+    if "history" not in row:
+        return []
+    value = unpacked(row["history"])
     if not value:
         return []
     if are_turns(value):
@@ -76,7 +81,9 @@ def _exchange(pair: object, where: str) -> list[Message]:
 
 
 def _tools(row: Cells) -> str:
-    name = next((name for name in TOOLS if row.get(name) is not None), None)
+    if _BESIDE.isdisjoint(row):
+        return ""
+    name = next((name for name in TOOLS if name in row and row[name] is not None), None)
     if name is None:
         return ""
     tools = unpacked(row[name])

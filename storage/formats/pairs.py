@@ -20,7 +20,7 @@ from storage.formats import choice_sets, columns, prose, signs
 from storage.formats.base import At, Cells, Fault, Format, kind, named, said, text
 from storage.formats.conversation import settled
 from storage.formats.opening import history, opened
-from storage.formats.reply import column, holds, reply
+from storage.formats.reply import column, holds, present, reply
 from storage.formats.transcript import is_transcript, transcribed
 from storage.formats.turns import are_turns, turns
 from storage.records import Message, Role
@@ -39,31 +39,33 @@ def _turns(row: Cells, field: str, role: Role, notes: set[str]) -> list[Message]
     """The turns of a cell: a text, a transcript of a user's turn, messages, or messages as JSON in a text."""
     if field not in row:
         raise Fault(field, "missing field")
-    if isinstance(row[field], list) or are_turns(row[field]):
-        return turns(row[field], field, notes)
-    if role == "user" and is_transcript(row[field]):
-        return transcribed(text(row, field))
-    return [Message(role, text(row, field))]
+    value = row[field]
+    if isinstance(value, list) or are_turns(value):
+        return turns(value, field, notes)
+    if role == "user" and is_transcript(value):
+        return transcribed(said(value, field))
+    return [Message(role, said(value, field))]
 
 
 def _asked(row: Cells, at: At) -> Iterator[Dialogue]:
     notes = signs.notes(row)
-    context = "\n\n".join(part for part in (prose.passage(row[name], name) for name in _contexts(row)) if part.strip())
+    contexts = [prose.passage(row[name], name) for name in _contexts(row)]
+    context = "\n\n".join(part for part in contexts if part.strip())
     question = column(row, columns.QUESTION)
-    asked = _turns(row, question, "user", notes) if question and row.get(question) is not None else []
-    above = [_instruction(row), context]
-    if asked and asked[0].role == "user":
-        above.append(asked.pop(0).content)
-    words = "\n\n".join(part for part in above if part.strip())
+    asked = _turns(row, question, "user", notes) if question and row[question] is not None else []
+    above = [part for part in (_instruction(row), context) if part.strip()]
+    if above and asked and asked[0].role == "user":
+        asked[0] = Message("user", "\n\n".join([*above, asked[0].content]))
+    elif above:
+        asked = [Message("user", "\n\n".join(above)), *asked]
     answer = reply(row, notes)
-    given = [*history(row), Message("user", words), *asked, Message("assistant", answer.text)]
+    given = [*history(row), *asked, Message("assistant", answer.text)]
     yield _dialogue(given, row, at, "instruction", notes, answer.about, context)
 
 
 def _contexts(row: Cells) -> list[str]:
-    """The columns of passages, in order; a puzzle that is asked by itself is its own question."""
-    lowered = {name.lower(): name for name in row if isinstance(name, str)}
-    return [lowered[name] for name in columns.CONTEXT if name in lowered and row[lowered[name]] is not None]
+    """The columns of passages, in order."""
+    return [name for name in present(tuple(row), columns.CONTEXT) if row[name] is not None]
 
 
 def _instruction(row: Cells) -> str:

@@ -8,8 +8,8 @@ r"""The reply that a row teaches: its answer, its worked way, its thoughts, by t
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 from storage.formats import columns, prose
@@ -26,16 +26,22 @@ class Reply:
     about: dict[str, Any]
 
 
-def column(row: Cells, names: Sequence[str]) -> str | None:
+def column(row: Cells, names: tuple[str, ...]) -> str | None:
     """The first of `names`, in any case, that holds something in `row`; else the first that is there; else None."""
-    here = {name: name for name in names if name in row}
-    if not here:
-        here = {name.lower(): name for name in row if isinstance(name, str)}
-    there = [here[name] for name in names if name in here]
-    return next((name for name in there if not _blank(row.get(name))), there[0] if there else None)
+    there = present(tuple(row), names)
+    if len(there) < 2:
+        return there[0] if there else None
+    return next((name for name in there if not _blank(row[name])), there[0])
 
 
-def holds(row: Cells, names: Sequence[str]) -> bool:
+@lru_cache(maxsize=1 << 12)
+def present(columns: tuple[str, ...], names: tuple[str, ...]) -> tuple[str, ...]:
+    """The columns that are called as one of `names` is, in any case, in the order of `names`."""
+    lowered = {column.lower(): column for column in reversed(columns)}
+    return tuple(name if name in columns else lowered[name] for name in names if name in lowered)
+
+
+def holds(row: Cells, names: tuple[str, ...]) -> bool:
     """Whether one of `names`, in any case, is a column of `row` that is not null."""
     name = column(row, names)
     return name is not None and row.get(name) is not None
@@ -43,7 +49,9 @@ def holds(row: Cells, names: Sequence[str]) -> bool:
 
 def reply(row: Cells, notes: set[str]) -> Reply:
     """The reply of a row. Fault if it has none."""
-    names = [column(row, names) for names in (columns.REPLY, columns.SOLUTION, columns.ANSWER)]
+    if (alone := _alone(tuple(row))) is not None and isinstance(row[alone], str):
+        return Reply(said(row[alone], alone), alone, {})
+    names = [column(row, columns.REPLY), column(row, columns.SOLUTION), column(row, columns.ANSWER)]
     if "prompt" in row and not any(names) and "text" in row:
         names[0] = "text"  # a text that was written for a prompt: Cosmopedia
     given, worked, short = (None if name is None or _blank(row.get(name)) else name for name in names)
@@ -65,6 +73,14 @@ def reply(row: Cells, notes: set[str]) -> Reply:
         about = {"answers": all_of_it}
         notes.add("first-of-answers")
     return _reasoned(row, Reply(text, name, about), notes)
+
+
+@lru_cache(maxsize=1 << 12)
+def _alone(names: tuple[str, ...]) -> str | None:
+    """The only column that has to do with a reply, where a row has just one and it says the reply itself."""
+    ours = (columns.REPLY, columns.SOLUTION, columns.ANSWER, columns.RATIONALE, columns.THOUGHTS)
+    there = [name for kind in ours for name in present(names, kind)]
+    return there[0] if len(there) == 1 and "tools" not in names and present(names, sum(ours[:3], ())) else None
 
 
 def _learnt(row: Cells, given: str | None, worked: str | None, short: str | None) -> tuple[str, str]:

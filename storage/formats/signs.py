@@ -12,6 +12,7 @@ from __future__ import annotations
 from storage.formats.base import Cells, Fault
 
 JUDGEMENTS = ("kto_tag", "label", "is_correct", "correct", "is_good", "desirable")
+_JUDGED = frozenset(JUDGEMENTS)
 # what stands beside a prompt or a dialogue where two answers are compared
 _PAIRS = (
     ("chosen", "rejected"),
@@ -29,7 +30,9 @@ def compares(row: Cells) -> bool:
 
 def notes(row: Cells) -> set[str]:
     """What there is to tell of a row whose answer may be learnt from. Fault for one that is judged bad."""
-    judged = [(name, verdict) for name in JUDGEMENTS if (verdict := _verdict(row.get(name))) is not None]
+    if _JUDGED.isdisjoint(row):
+        return set()
+    judged = [(name, verdict) for name in JUDGEMENTS if name in row and (verdict := _verdict(row[name])) is not None]
     for name, good in judged:
         if not good:
             raise Fault(name, "a bad answer of an unpaired preference (KTO): no example to learn from")

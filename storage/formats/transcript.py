@@ -20,12 +20,13 @@ _MARKS: dict[str, Role] = {
 }
 _MARK = re.compile(rf"(?:\A|\n)[ \t]*(?P<by>{'|'.join(_MARKS)})[ \t]*[:：][ \t]*", re.IGNORECASE)
 _OPENS = re.compile(rf"\s*(?:{'|'.join(_MARKS)})[ \t]*[:：]", re.IGNORECASE)
+_FIRST = {mark[0] for mark in _MARKS}
 _END = "<|endoftext|>"
 
 
 def is_transcript(value: object) -> bool:
     """Whether a text begins with the mark of a turn and holds turns of both sides."""
-    if not isinstance(value, str) or not _OPENS.match(value):
+    if not isinstance(value, str) or value.lstrip()[:1].lower() not in _FIRST or not _OPENS.match(value):
         return False
     return {"user", "assistant"} <= {_MARKS[hit["by"].lower()] for hit in _MARK.finditer(value)}
 

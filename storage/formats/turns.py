@@ -12,7 +12,6 @@ A list may also stand as JSON in a text.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from itertools import chain
 from typing import Any
 
 import orjson
@@ -41,7 +40,6 @@ _PAIRS = (
 )
 _SIGNS = ("train", "weight", "loss", "training", "trainable")  # true or false, 1 or 0
 _SCALES = ("loss_weight", "loss_scale")  # any number; 0: not learnt from
-_PLAIN = (frozenset(("role", "content")), frozenset(("from", "value")))
 _READ = frozenset(("role", "from", "content", "value", *REASONING, *_SIGNS, *_SCALES, "tool_calls", "function_call"))
 _METADATA = frozenset(("id", "name", "tool_call_id", "timestamp", "date", "model", "lang", "language", "tokens"))
 _MAX_TURNS_LOOKED_AT = 100
@@ -58,7 +56,25 @@ def turns(value: object, field: str, notes: set[str]) -> list[Message]:
     if items and all(isinstance(item, str) for item in items):
         roles: tuple[Role, Role] = ("user", "assistant")
         return [Message(roles[n % 2], said(item, f"{field}[{n}]", empty=True)) for n, item in enumerate(items)]
-    return list(chain.from_iterable(_turn(item, f"{field}[{n}]", notes) for n, item in enumerate(items)))
+    said_by: list[Message] = []
+    for n, item in enumerate(items):
+        where = f"{field}[{n}]"
+        if (plain := _plain(item, where)) is not None:
+            said_by.append(plain)
+        else:
+            said_by += _turn(item, where, notes)
+    return said_by
+
+
+def _plain(item: object, where: str) -> Message | None:
+    """The message of a turn that is a role and a text and nothing else, as most are; None for any other."""
+    if not isinstance(item, dict) or len(item) != 2:
+        return None
+    by, words = ("role", "content") if "role" in item else ("from", "value")
+    name, text = item.get(by), item.get(words)
+    if not isinstance(name, str) or not isinstance(text, str) or name in _CALLS or name not in ROLES:
+        return None
+    return Message(ROLES[name], said(text, f"{where}.{words}", empty=True))
 
 
 def unpacked(value: object) -> object:
@@ -125,8 +141,6 @@ def _turn(item: object, where: str, notes: set[str]) -> list[Message]:
         raise Fault(f"{where}.{by}", f"role {str(name)[:40]!r} is none of {', '.join(ROLES)}")
     if name.lower() in _CALLS:
         return [Message(role, _block(content(item.get(words), f"{where}.{words}").strip()), learnt(item, where, notes))]
-    if item.keys() in _PLAIN:
-        return [Message(role, content(item[words], f"{where}.{words}"))]
     if unknown := [key for key in item if key not in _READ and key not in _METADATA and speaks(item[key])]:
         notes.update(f"unread {where.partition('[')[0]}[].{key}" for key in unknown)
     return [Message(role, _words(item, words, role, where, notes), learnt(item, where, notes))]
