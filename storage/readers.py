@@ -13,6 +13,7 @@ import itertools
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from functools import cache
 from pathlib import Path
 
 from storage.conventions import conventions
@@ -74,6 +75,8 @@ FORMATS: dict[str, Format] = {
         plain.FORMAT,  # last: a text may stand in rows of others
     )
 }
+# rows of these stand in one file: each is tried where the file's own format does not know a row
+_TOGETHER = ("preference", "messages", "sharegpt", "alpaca", "prompt-completion", "question-answer")
 _LOOK = 20  # rows that are looked at before a file is given up
 _IMAGES = frozenset(
     ("image", "images", "image_path", "image_url", "image_id", "pixel_values", "video", "videos", "audio", "audios")
@@ -152,8 +155,17 @@ def _records(item: Sourced, format: Format, at: At, columns: Columns) -> list[Re
         if not columns and not row.read.issuperset(row):
             records = _noted(records, unread(row, [one for one in records if not isinstance(one, Rejected)]))
     except Fault as fault:
+        if not records and (other := _other(format, item.cells)) is not None:
+            return _records(item, other, at, columns)
         records.append(at.reject(Fault(own_name(columns, fault.field), fault.reason)))
     return records
+
+
+def _other(format: Format, row: Cells) -> Format | None:
+    """The format that knows a row which the file's own does not; None if that one knows it, or none does."""
+    if not format.others or format.sniff(row):
+        return None
+    return next((other for other in format.others if other.sniff(row)), None)
 
 
 def _noted(records: list[Record | Rejected], names: list[str]) -> list[Record | Rejected]:
@@ -175,6 +187,13 @@ def _is_known(row: Cells) -> bool:
     return any(format.sniff(row) for format in FORMATS.values())
 
 
+@cache
+def _looked_at(name: str) -> Format:
+    """The format, with those whose rows may stand among its own."""
+    others = tuple(FORMATS[other] for other in _TOGETHER if other != name) if name in _TOGETHER else ()
+    return replace(FORMATS[name], others=others) if others else FORMATS[name]
+
+
 def _sniffed(file: tuple[str, Path], columns: Columns) -> Format | None:
     """The format of the first row that one knows. UsageError if all that is there are images."""
     images = ""
@@ -188,7 +207,7 @@ def _sniffed(file: tuple[str, Path], columns: Columns) -> Format | None:
             continue
         for format in FORMATS.values():
             if format.sniff(item.cells):
-                return format
+                return _looked_at(format.name)
     if images:
         raise UsageError(
             f"{file[0]} holds images",

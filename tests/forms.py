@@ -316,7 +316,7 @@ REASONING = [
             }
         ],
         ["u: 1+1? | a: <think>x</think>2"],
-        ("unread answer", "unread solution")[1:],
+        ("unread solution",),
     ),
 ]
 TOOLS = [
@@ -1027,4 +1027,57 @@ FILES = {
     ),
     "wrapped text": ("a.txt", "A line\nand its end.\n\nA second.\n", ["= A line\nand its end.", "= A second."]),
 }
+GROUPS = {
+    "Dialogues": DIALOGUES,
+    "Signs of quality": SIGNS,
+    "Reasoning": REASONING,
+    "Tools": TOOLS,
+    "Preferences": PREFERENCES,
+    "Questions and answers": ASKED,
+    "SQL": SQL,
+    "True, false, entailed": TRUTH,
+    "Several in a row": NESTED,
+    "Forms of one set": THEIRS,
+}
 FORMS = [*DIALOGUES, *SIGNS, *REASONING, *TOOLS, *PREFERENCES, *ASKED, *SQL, *TRUTH, *NESTED, *THEIRS]
+
+
+def page() -> str:
+    """The tables of docs/forms.md: each form's columns and what its rows become."""
+    parts = []
+    for title, forms in GROUPS.items():
+        rows = [f"| {form.name} | {_columns(form.rows[0])} | {_outcome(form)} |" for form in forms]
+        parts += [f"## {title}", "", "| Form | Columns | Becomes |", "|---|---|---|", *rows, ""]
+    return "\n".join(parts).rstrip() + "\n"
+
+
+def _columns(row: Any) -> str:
+    names = row if isinstance(row, dict) else ["a list of turns"]
+    return ", ".join(f"`{name}`" for name in names if isinstance(row, dict)) or "a list of turns"
+
+
+def _outcome(form: Form) -> str:
+    """What records are, in a word each, and why rows are none."""
+    kinds = {"=": "text", "!": ""}
+    words = []
+    for line in form.becomes:
+        rejected = line.startswith("!")
+        word = f"rejected, {line[2:]}" if rejected else kinds.get(line[0]) or _word(line)
+        words.append(word.replace("|", "/"))
+    notes = [note for note in form.notes if note.startswith("unread ")]
+    told = f"; told: {', '.join(notes)}" if notes else ""
+    return "; ".join(dict.fromkeys(words)) + told
+
+
+def _word(line: str) -> str:
+    if " >> " in line:
+        return "preference"
+    if " ? " in line and line.endswith(tuple(f"] {letter}" for letter in "ABC")):
+        return "question"
+    turns = line.count(" | ") + 1
+    learnt = line.count("| a: ")
+    return "dialogue" if turns > 2 + line.startswith("s:") or learnt > 1 else "question and answer"
+
+
+if __name__ == "__main__":
+    print(page(), end="")

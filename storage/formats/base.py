@@ -79,6 +79,7 @@ class Format:
     `observed` is what a row says of how its file's keys are to be read, for formats with such keys;
     `first` is 0 or 1 where their numbers are known to count from it.
     `gathered` makes rows of the rows of a file, where a record stands in several of them.
+    `others` are formats that rows of a file may be of as well, where its rows were looked at.
     `number` is the number that a question's own text begins with, if it does.
     """
 
@@ -89,6 +90,7 @@ class Format:
     observed: Callable[[Cells], Convention] | None = None
     first: int | None = None
     gathered: Callable[[Iterator[Any]], Iterator[Any]] = lambda rows: rows
+    others: tuple[Format, ...] = ()
     number: Callable[[Question], int | None] = lambda question: None
 
 

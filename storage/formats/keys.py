@@ -96,8 +96,9 @@ def readings(value: Any, options: Options, field: str) -> Readings:
         return Readings(text=places[0]) if len(places) == 1 else Readings()
     core = ""
     if isinstance(value, int | float):
-        plain = str(int(value)) if value == int(value) else str(value)
-        number = int(value) if value == int(value) else None
+        whole = isinstance(value, int) or value.is_integer()
+        core = plain = str(int(value)) if whole else str(value)
+        number = int(value) if whole else None
     else:
         plain = said(value, field).strip()
         core = folded(plain).strip(_AROUND)

@@ -33,6 +33,8 @@ def records(row: Cells, at: At) -> Iterator[Dialogue | Text]:
     """The dialogue of a row."""
     if "messages" not in row:
         raise Fault("messages", "missing field")
+    if signs.compares(row):
+        raise Fault("rejected", "two answers compared, among rows of one")
     if (words := _alone(unpacked(row["messages"]))) is not None:
         yield Text(said(words, "messages[0].content"), source_id=named(row, "id"), file=at.file, line=at.line)
         return

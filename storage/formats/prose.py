@@ -10,6 +10,7 @@ true                                                  True
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 from storage.formats.base import Fault, kind, said
@@ -23,7 +24,7 @@ def answer(value: object, field: str) -> str:
     """The words of one answer: a text, a number without an idle ".0", True or False. Fault for anything else."""
     if isinstance(value, bool | int):
         return str(value)
-    if isinstance(value, float):
+    if isinstance(value, float) and math.isfinite(value):
         return str(int(value)) if value.is_integer() else repr(value)
     return said(value, field)
 

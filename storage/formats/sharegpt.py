@@ -52,6 +52,8 @@ def records(row: Cells, at: At) -> Iterator[Dialogue | Rejected]:
     field = column(row) or COLUMNS[0]
     if field not in row:
         raise Fault(field, "missing field")
+    if signs.compares(row):
+        raise Fault("rejected", "two answers compared, among rows of one")
     items, id, notes = unpacked(row[field]), named(row, "id"), signs.notes(row)
     if not isinstance(items, list) or not items or not all(isinstance(inner, list) for inner in items):
         yield _dialogue(row, items, field, id, notes, at)

@@ -20,12 +20,15 @@ _PAIRS = (
     ("rejected_response",),
     ("rejected_messages",),
 )
+_WORSE = frozenset(names[-1] for names in _PAIRS)
 _TRUE, _FALSE = ("true", "1", "yes"), ("false", "0", "no")
 
 
 def compares(row: Cells) -> bool:
     """Whether a row holds two answers, the better one named."""
-    return any(all(row.get(name) is not None for name in names) for names in _PAIRS)
+    if _WORSE.isdisjoint(row):
+        return False
+    return any(all(name in row and row[name] is not None for name in names) for names in _PAIRS)
 
 
 def notes(row: Cells) -> set[str]:

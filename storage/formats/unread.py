@@ -14,6 +14,7 @@ from storage.formats.columns import METADATA
 from storage.formats.turns import speaks
 from storage.records import Question
 
+_NO_CHANCE = 20  # characters
 NOTE = "unread "  # how a record's note of an unread column begins
 
 
@@ -41,7 +42,7 @@ def unread(row: Watched, records: list[Record]) -> list[str]:
     left = [name for name in left if speaks(dict.__getitem__(row, name))]
     if not left:
         return []
-    words = "\n".join(text for record in records for text in words_of(record))
+    words = [text.strip() for record in records for text in words_of(record)]
     return sorted(name for name in left if not _is_in(dict.__getitem__(row, name), words))
 
 
@@ -57,9 +58,10 @@ def words_of(record: Record) -> tuple[str, ...]:
     return (record.text,)
 
 
-def _is_in(value: object, words: str) -> bool:
-    """Whether every text of a value stands in `words`."""
+def _is_in(value: object, words: list[str]) -> bool:
+    """Whether every text of a value is one of `words`, or a part of one that is no chance."""
     if isinstance(value, str):
-        return value.strip() in words
+        part = value.strip()
+        return not part or part in words or (len(part) >= _NO_CHANCE and any(part in text for text in words))
     inner = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
     return all(_is_in(item, words) for item in inner)

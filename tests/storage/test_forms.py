@@ -6,8 +6,9 @@ import orjson
 import pytest
 
 from storage import readers, source
+from storage.oddities import Oddities
 from storage.records import Rejected
-from tests.forms import FILES, FORMS, Form, told
+from tests.forms import FILES, FORMS, Form, gpt, page, said, told
 
 
 def read(form: Form, folder: Path) -> list[readers.Record | Rejected]:
@@ -37,3 +38,77 @@ def test_a_published_file_is_read_text_by_text(tmp_path, name):
     (tmp_path / file).write_text(content)
 
     assert right == [told(item) for item in readers.read(source.files([tmp_path / file]))]
+
+
+def test_the_page_of_forms_is_made_of_these_rows():
+    text = (Path(__file__).resolve().parents[2] / "docs" / "forms.md").read_text("utf-8")
+
+    assert text.endswith(page()), "write it anew: python -m tests.forms, below the page's first lines"
+
+
+def test_rows_with_images_are_rejected_one_by_one(tmp_path):
+    rows = [
+        {"messages": [{"role": "user", "content": "Hi"}, {"role": "assistant", "content": "Ho"}]},
+        {
+            "messages": [{"role": "user", "content": "<image>What?"}, {"role": "assistant", "content": "x"}],
+            "images": ["c.png"],
+        },
+        {"messages": [{"role": "user", "content": "Hi"}, {"role": "assistant", "content": "Ho"}], "images": []},
+    ]
+
+    assert [told(item) for item in read(Form("images", rows, []), tmp_path)] == [
+        "u: Hi | a: Ho",
+        "! images: a row with images, and this release is text only",
+        "u: Hi | a: Ho",
+    ]
+
+
+def test_one_warning_says_what_nobody_read(tmp_path):
+    row = {"id": 1, "question": "Q", "answer": "A long one.", "hint": "h", "url": "u", "source": "s"}
+    rows = [row, row | {"id": 2, "hint": ""}, {k: v for k, v in row.items() if k != "hint"} | {"id": 3, "note": ["n"]}]
+    oddities = Oddities()
+    for item in read(Form("unread", rows, []), tmp_path):
+        oddities.see(item)
+
+    assert [w["message"] for w in oddities.warnings() if w["kind"] == "unread"] == [
+        "unread: hint (1 of 3 rows), note (1 of 3 rows)"
+    ]
+
+
+def test_a_key_of_a_turn_that_nobody_reads_is_told(tmp_path):
+    turns = [
+        {"role": "user", "content": "Hi", "name": "Ann"},
+        {"role": "assistant", "content": "Ho", "rationale": "Hm."},
+    ]
+    (item,) = read(Form("turns", [{"messages": turns}], []), tmp_path)
+
+    assert not isinstance(item, Rejected)
+    assert item.notes == ("unread messages[].rationale",)
+
+
+def test_rows_of_several_forms_of_dialogue_may_stand_in_one_file(tmp_path):
+    rows = [
+        {"query": "Hi", "response": "Ho"},
+        {"messages": said("Hi", "Ho")},
+        {"messages": said("Rome?", "Italy."), "rejected_response": "No."},
+        {"conversations": gpt("Hi", "Ho")},
+        {"instruction": "Hi", "output": "Ho"},
+        {"query": "Hi"},
+    ]
+
+    assert [told(item) for item in read(Form("mixed", rows, []), tmp_path)] == [
+        "u: Hi | a: Ho",
+        "u: Hi | a: Ho",
+        "u: Rome? >> Italy. << No.",
+        "u: Hi | a: Ho",
+        "u: Hi | a: Ho",
+        "! answer: missing field",
+    ]
+
+
+def test_a_named_format_is_the_only_one(tmp_path):
+    file = tmp_path / "a.jsonl"
+    file.write_bytes(orjson.dumps({"messages": said("Hi", "Ho")}))
+    formats = readers.formats_of([("a.jsonl", file)], "alpaca")
+
+    assert [told(item) for item in readers.read([("a.jsonl", file)], formats)] == ["! instruction: missing field"]
