@@ -109,6 +109,17 @@ def knows_thinking(template: str) -> bool:
     return re.search(r"\benable_thinking\b", template) is not None
 
 
+def unmarked_thoughts(rows: Iterable[Mapping[str, Any]], template: str) -> int:
+    """How many rows of prompt and completion think between tags that the template does not know.
+
+    >>> unmarked_thoughts([{"prompt": [], "completion": [{"content": "<think>Hm.</think>2"}]}], "{{ messages }}")
+    1
+    """
+    if knows_thinking(template) or "</think>" in template:
+        return 0
+    return sum(any("</think>" in m["content"] for m in (*row["prompt"], *row["completion"])) for row in rows)
+
+
 def differences(here: Mapping[str, Any], there: Mapping[str, Any]) -> list[str]:
     """In which parts two identities differ, in words; none if they render alike.
 

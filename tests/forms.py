@@ -442,6 +442,22 @@ PREFERENCES = [
         ["u: The sky is >> blue. << black.", "u: Rome? >> Italy. << No."],
     ),
     Form(
+        "OpenAI preference",
+        [
+            {
+                "input": {"messages": said("Rome?"), "tools": []},
+                "preferred_output": [{"role": "assistant", "content": "Italy."}],
+                "non_preferred_output": [{"role": "assistant", "content": "No."}],
+            }
+        ],
+        ["u: Rome? >> Italy. << No."],
+    ),
+    Form(
+        "StackExchange, paired",
+        [{"qid": 1, "question": "Rome?", "response_j": "Italy.", "response_k": "No."}],
+        ["u: Rome? >> Italy. << No."],
+    ),
+    Form(
         "orca_dpo_pairs",
         [{"system": "Be kind.", "question": "Rome?", "chosen": "Italy.", "rejected": "No."}],
         ["s: Be kind. | u: Rome? >> Italy. << No."],
@@ -913,6 +929,39 @@ THEIRS = [
             }
         ],
         ["s: You may call {}. | u: Hi | a: <functioncall> {} | t: {} | a: Ho"],
+    ),
+    Form(
+        "Guanaco",
+        [{"text": "### Human: Hi### Assistant: Ho### Human: And?### Assistant: So."}],
+        ["u: Hi | a: Ho | u: And? | a: So."],
+    ),
+    Form(
+        "ChatML as text",
+        [{"text": "<|im_start|>user\nHi<|im_end|>\n<|im_start|>assistant\nHo<|im_end|>\n"}],
+        ["u: Hi | a: Ho"],
+    ),
+    Form(
+        "Gemini",
+        [{"contents": [{"role": "user", "parts": [{"text": "Hi"}]}, {"role": "model", "parts": [{"text": "Ho"}]}]}],
+        ["u: Hi | a: Ho"],
+    ),
+    Form(
+        "Bedrock",
+        [
+            {
+                "schemaVersion": "x",
+                "messages": [
+                    {"role": "user", "content": [{"text": "Hi"}]},
+                    {"role": "assistant", "content": [{"text": "Ho"}]},
+                ],
+            }
+        ],
+        ["u: Hi | a: Ho"],
+    ),
+    Form(
+        "Alpaca, hub",
+        [{"instruction": "Hi", "input": "", "output": "Ho", "text": "Below is. ### Instruction: Hi ### Response: Ho"}],
+        ["u: Hi | a: Ho"],
     ),
     Form(
         "MOSS-003",

@@ -29,6 +29,9 @@ _ANSWERS = (
     ("chosen_response", "rejected_response"),
     ("response_chosen", "response_rejected"),
     ("chosen", "reject"),
+    ("preferred_output", "non_preferred_output"),
+    ("response_j", "response_k"),
+    ("chosen_answer", "rejected_answer"),
 )
 _WORSE = ("rejected_response", "rejected_messages")  # beside messages whose last answer is the better one
 _RANKED = ("better_response_id", "response_0", "response_1")
@@ -91,6 +94,8 @@ def _prompt(row: Cells, notes: set[str]) -> list[Message]:
         asked = turns(row[field], field, notes)
         # a pair may stand beside the whole dialogue: its last answer is one of the two
         return asked[:-1] if asked and asked[-1].role == "assistant" else asked
+    if isinstance(given := row.get("input"), dict):  # OpenAI's
+        return opened(given, turns(given.get("messages"), "input.messages", notes), notes)
     value = row.get("prompt")
     if isinstance(unpacked(value), list):
         return turns(value, "prompt", notes)

@@ -17,11 +17,22 @@ from storage.formats import signs
 from storage.formats.base import At, Cells, Fault, Format, named
 from storage.formats.conversation import settled
 from storage.formats.opening import opened
-from storage.formats.transcript import is_transcript, transcribed
+from storage.formats.transcript import is_marked, is_transcript, transcribed
 from storage.formats.turns import are_turns, turns, unpacked
 from storage.records import Message, Rejected, Role
 
-COLUMNS = ("conversations", "conversation", "dialog", "dialogue", "dialogs", "turns", "data", "chat", "chat_history")
+COLUMNS = (
+    "conversations",
+    "conversation",
+    "dialog",
+    "dialogue",
+    "dialogs",
+    "turns",
+    "contents",
+    "data",
+    "chat",
+    "chat_history",
+)
 _SAID: dict[Role, str] = {"user": "human", "assistant": "gpt", "system": "system", "tool": "tool"}
 
 
@@ -34,7 +45,8 @@ def column(row: Cells) -> str | None:
     """The column that holds the turns of a dialogue, by the names that sets give it."""
     if "messages" in row:
         return None
-    return next((name for name in COLUMNS if name in row and _holds_turns(name, unpacked(row[name]))), None)
+    named = next((name for name in COLUMNS if name in row and _holds_turns(name, unpacked(row[name]))), None)
+    return "text" if named is None and is_marked(row.get("text")) else named
 
 
 def _holds_turns(name: str, value: object) -> bool:

@@ -1,6 +1,6 @@
 """Turns of a dialogue as the tools of the field write them, each described here once.
 
-    {"role": "assistant", "content": "…"}      also {"from": "gpt", "value": "…"}; content as a list of text parts
+    {"role": "assistant", "content": "…"}      also {"from": "gpt", "value": "…"}; content or `parts` as lists
     {"human": "…", "assistant": "…"}           a pair of turns: the names of `_PAIRS`, a `system` beside them
     ["…", "…", …]                              texts alone: a user's and an assistant's in turn
 
@@ -40,7 +40,10 @@ _PAIRS = (
 )
 _SIGNS = ("train", "weight", "loss", "training", "trainable")  # true or false, 1 or 0
 _SCALES = ("loss_weight", "loss_scale")  # any number; 0: not learnt from
-_READ = frozenset(("role", "from", "content", "value", *REASONING, *_SIGNS, *_SCALES, "tool_calls", "function_call"))
+_READ = frozenset(
+    ("role", "from", "content", "value", "parts", *REASONING, *_SIGNS, *_SCALES, "tool_calls", "function_call")
+)
+_SAYS = frozenset(("content", "parts", "tool_calls", "function_call"))
 _METADATA = frozenset(("id", "name", "tool_call_id", "timestamp", "date", "model", "lang", "language", "tokens"))
 _MAX_TURNS_LOOKED_AT = 100
 
@@ -122,7 +125,7 @@ def _block(words: str) -> str:
 
 
 def _said_by(item: Mapping[str, Any]) -> bool:
-    return ("role" in item and ("content" in item or "tool_calls" in item)) or ("from" in item and "value" in item)
+    return ("role" in item and not _SAYS.isdisjoint(item)) or ("from" in item and "value" in item)
 
 
 def _pair(item: Mapping[str, Any]) -> tuple[str, str] | None:
@@ -132,7 +135,7 @@ def _pair(item: Mapping[str, Any]) -> tuple[str, str] | None:
 def _turn(item: object, where: str, notes: set[str]) -> list[Message]:
     if not isinstance(item, dict):
         raise Fault(where, f"not an object but {kind(item)}")
-    by, words = ("from", "value") if "from" in item else ("role", "content")
+    by, words = ("from", "value") if "from" in item else ("role", "parts" if "parts" in item else "content")
     if by not in item and (names := _pair(item)):
         return _two(item, names, where, notes)
     name = item.get(by)
@@ -186,7 +189,7 @@ def content(value: object, where: str) -> str:
         return said(value, where, empty=True)
     parts = []
     for n, part in enumerate(value):
-        name = part.get("type") if isinstance(part, dict) else kind(part)
+        name = part.get("type", "text" if "text" in part else None) if isinstance(part, dict) else kind(part)
         if not isinstance(part, dict) or name not in ("text", "thinking"):
             raise Fault(f"{where}[{n}]", f"a part of type {str(name)[:40]!r}, and this release is text only")
         words = said(part.get(name), f"{where}[{n}].{name}", empty=True)

@@ -62,6 +62,8 @@ def _is_in(value: object, words: list[str]) -> bool:
     """Whether every text of a value is one of `words`, or a part of one that is no chance."""
     if isinstance(value, str):
         part = value.strip()
+        if len(words) > 1 and all(text in part for text in words):
+            return True  # all of the record again, as a prompt that is made of it
         return not part or part in words or (len(part) >= _NO_CHANCE and any(part in text for text in words))
     inner = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
     return all(_is_in(item, words) for item in inner)

@@ -17,7 +17,7 @@ from datasets import Dataset
 from safetensors import SafetensorError
 from trl.trainer.sft_trainer import DataCollatorForLanguageModeling
 
-from prompts.rendering import Wish
+from prompts.rendering import Wish, unmarked_thoughts
 from storage.artifacts import write_json
 from storage.examples import read
 from storage.records import PonensError
@@ -66,6 +66,8 @@ def train(order: dict[str, Any]) -> None:
     tokens.check_share(encoded.truncated, len(encoded.ids), spec["max_truncated_share"], spec["max_length"])
     held_out, none = read(Path(order["valid"])), tokens.Encoded([], [], 0, 0)
     valid = encode(held_out, renderer, spec["max_length"], teaching) if held_out else none
+    if thinking := unmarked_thoughts(rows, rendering.text):
+        lifeline.say({"warn": f"{thinking} rows hold <think> tags, unknown to the template: they are learnt as words"})
     if encoded.left_out or valid.left_out:
         many = f"{encoded.left_out} rows, and {valid.left_out} to validate on, are left out"
         lifeline.say({"warn": f"{many}: their prompts alone fill max_length {spec['max_length']}"})

@@ -108,7 +108,9 @@ def test_rows_of_several_forms_of_dialogue_may_stand_in_one_file(tmp_path):
 
 def test_a_named_format_is_the_only_one(tmp_path):
     file = tmp_path / "a.jsonl"
-    file.write_bytes(orjson.dumps({"messages": said("Hi", "Ho")}))
+    file.write_bytes(
+        orjson.dumps({"question": "Hi", "answer": "Ho"}) + b"\n" + orjson.dumps({"messages": said("Hi", "Ho")})
+    )
     formats = readers.formats_of([("a.jsonl", file)], "alpaca")
 
-    assert [told(item) for item in readers.read([("a.jsonl", file)], formats)] == ["! instruction: missing field"]
+    assert [told(item) for item in readers.read([("a.jsonl", file)], formats)] == ["! instruction: missing field"] * 2
