@@ -54,7 +54,9 @@ def dialogues(draw: st.DrawFn, *, plain: bool = False) -> Dialogue:
 @st.composite
 def questions(draw: st.DrawFn, text: st.SearchStrategy[str] = WORDS, count: tuple[int, int] = (2, 7)) -> Question:
     options = tuple(draw(st.lists(text, min_size=count[0], max_size=count[1])))
-    return Question(draw(text), draw(text), options, draw(st.sampled_from(LETTERS[: len(options)])))
+    problem = draw(text)
+    asked = draw(text.filter(lambda words: words != problem))  # what is asked twice is asked once
+    return Question(problem, asked, options, draw(st.sampled_from(LETTERS[: len(options)])))
 
 
 def labelled(question: Question, mark: str) -> list[str]:

@@ -116,7 +116,7 @@ def test_a_row_becomes_one_record_of_its_place(tmp_path, name):
 
     assert (record.file, record.line) == ("data.jsonl", 1)
     assert len(record.id) == len(record.group) == 16
-    assert record.language == "en"
+    assert record.language == ("zh" if name in ("gaokao", "coig-exam") else "en")
 
 
 @pytest.mark.parametrize("name", PAIRS)
@@ -237,7 +237,7 @@ def test_a_reject_names_field_and_reason(tmp_path, name, changes, field, reason)
 def test_a_spider_row_without_its_tables_says_so(tmp_path):
     (found,) = read(ROWS["spider"], "spider", tmp_path)
 
-    assert isinstance(found, Rejected) and found.reason == "no tables.json lies beside the file"
+    assert isinstance(found, Rejected) and found.reason.startswith("no tables.json lies beside the file")
 
 
 def test_spiders_schema_is_said_with_its_foreign_keys(tmp_path):
