@@ -22,6 +22,7 @@ from storage.records import LETTERS
 _PARAGRAPH = 1_000  # lines; a longer one is a list of lines
 _LOOK = 20
 _ENDS = tuple(".?!。？！…”’\"'）)」』;；")  # how a sentence ends
+_FEW = 2
 _DOCUMENT = 200  # columns of a line: nobody wraps so late
 _OTHERS = (";", "\t", "|")  # what stands between cells where a header has no comma
 
@@ -144,17 +145,18 @@ def _stray(cells: list[str]) -> bool:
 
 
 def _are_documents(opened: Open) -> bool:
-    """Whether the lines of a file without blank ones are documents: most end as sentences do."""
+    """Whether lines without blank ones between are documents: they end as sentences do, or nobody wraps so late."""
     texts = [line.decode(errors="replace").strip() for _, line in islice(raw_lines(opened), _PARAGRAPH)]
     while texts and not texts[-1]:
         texts.pop()
+    if len(texts) < _FEW or not all(texts):
+        return False
     whole = sum(text.endswith(_ENDS) for text in texts)
-    return len(texts) > 1 and all(texts) and whole >= 0.8 * len(texts)
+    return whole >= 0.8 * len(texts) or statistics.median(map(_width, texts)) >= _DOCUMENT
 
 
 def _paragraph(block: list[tuple[int, bytes]], *, split: bool = False) -> Items:
-    """One row of a block, or one of each of its lines: of a list of them, or of lines too long to be wrapped."""
-    split = split or (len(block) > 1 and statistics.median(_width(line) for _, line in block) >= _DOCUMENT)
+    """One row of a block, or one of each of its lines."""
     for part in [[line] for line in block] if split else [block] if block else []:
         number = part[0][0]
         text = text_of(number, b"\n".join(line for _, line in part))
@@ -164,10 +166,6 @@ def _paragraph(block: list[tuple[int, bytes]], *, split: bool = False) -> Items:
             yield Row(number, {"text": text.strip() if split else text})
 
 
-def _width(line: bytes) -> int:
+def _width(text: str) -> int:
     """Of a line on a screen, where a Han character is as wide as two letters."""
-    return (
-        len(line)
-        if line.isascii()
-        else sum(1 + ("\u2e80" <= char <= "\uffef") for char in line.decode(errors="replace"))
-    )
+    return len(text) if text.isascii() else sum(1 + ("\u2e80" <= char <= "\uffef") for char in text)

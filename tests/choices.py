@@ -154,10 +154,10 @@ CASES: list[Case] = [
     ("StoryCloze", "story-cloze", {"InputSentence1": "One.", "InputSentence2": "Two.", "InputSentence3": "Three.",
      "InputSentence4": "Four.", "RandomFifthSentenceQuiz1": "ice", "RandomFifthSentenceQuiz2": "iron",
      "AnswerRightEnding": "2"}, ("One.\n\nTwo.\n\nThree.", "Four.", ("ice", "iron"), "B")),
-    ("GAOKAO-Bench", "gaokao", {"year": "2010", "category": "x", "question": "1．（4分）哪个？( )\nA．冰\nB．铁\nC．沙",
-     "answer": ["B"], "analysis": "因为", "index": 0, "score": 4}, ("", "1．（4分）哪个？( )", ("冰", "铁", "沙"), "B")),
+    ("GAOKAO-Bench", "gaokao", {"year": "2010", "category": "x", "question": "1．Which melts?( )\nA．ice\nB．iron\nC．sand",
+     "answer": ["B"], "analysis": "因为", "index": 0, "score": 4}, ("", "1．Which melts?( )", ("ice", "iron", "sand"), "B")),
     ("COIG exam", "coig-exam", {"textbox_q_instruction": "i", "textbox_q_context": "", "textbox_question":
-     "哪个？\nA. 冰\nB. 铁", "textbox_answer": "B", "textbox_answer_analysis": "因为"}, ("", "哪个？", ("冰", "铁"), "B")),
+     "Which melts?\nA. ice\nB. iron", "textbox_answer": "B", "textbox_answer_analysis": "因为"}, ("", "Which melts?", ("ice", "iron"), "B")),
     ("TAL-SCQ", "choice", {"problem": Q["question"], "answer_option_list":
      [[{"aoVal": m, "content": o}] for m, o in BY_LETTER.items()], "answer_value": "B"}, ASKED),
     ("MathQA", "choice", {"Problem": "How many?", "Rationale": "r", "options": "a ) 38 , b ) 27.675 , c ) 30 , d ) 1",
