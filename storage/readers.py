@@ -34,6 +34,7 @@ from storage.formats import (
     plain,
     preference,
     proofnet,
+    rated,
     sharegpt,
     sql,
     tagging,
@@ -57,6 +58,7 @@ FORMATS: dict[str, Format] = {
         logiqa.FORMAT,
         folio.FORMAT,
         *choice_sets.FORMATS,
+        rated.FORMAT,
         preference.FORMAT,  # before dialogues: a pair may stand beside one
         messages.FORMAT,
         sharegpt.FORMAT,

@@ -173,6 +173,28 @@ CASES: list[Case] = [
     ("EXAMS", "choice", {"id": "1", "question": {"stem": Q["question"], "choices": {"text": LISTED, "label": LABELS}},
      "answerKey": "B"}, ASKED),
     ("problem and question", "choice", {"problem": "A stove.", **Q, "options": LISTED, "answer": "B"}, passage()),
+    # sets whose columns or conventions are their own
+    ("CaseHOLD, LexGLUE", "casehold-lexglue", {"context": Q["question"], "endings": LISTED, "label": 1}, ASKED),
+    ("e-CARE", "e-care", {"index": "train-0", "premise": "Ann fell.", "ask-for": "cause", "hypothesis1": "Ice.",
+        "hypothesis2": "Sun.", "conceptual_explanation": "e", "label": 1}, ("Ann fell.", "cause", ("Ice.", "Sun."), "B")),
+    ("LogiQA, lucasmccabe", "logiqa-hub", {"context": "A stove.", "query": Q["question"], "options": LISTED,
+        "correct_option": 1}, passage()),
+    ("MMLU, lukaemon", "mmlu-columns", {"input": Q["question"], **BY_LETTER, "target": "B"}, ASKED),
+    ("ARC, original table", "arc-csv", {"questionID": "M_1", "AnswerKey": "B", "isMultipleChoiceQuestion": "1",
+        "question": "Which melts? (A) ice (B) iron (C) sand (D) salt"}, ASKED),
+    ("ECQA", "choice", {"q_no": "1", "q_concept": "x", "q_text": Q["question"],
+        **{f"q_op{n}": option for n, option in enumerate(OPTIONS, 1)}, "q_ans": "iron", "taskB": "t"}, ASKED),
+    ("Xiezhi", "choice", {**Q, "options": "ice\niron\nsand\nsalt\n", "answer": "iron", "labels": ["x"]}, ASKED),
+    ("M3Exam", "choice", {"question_text": Q["question"], "background_description": ["A stove."], "answer_text": "2",
+        "options": [f"({n}) {option}" for n, option in enumerate(OPTIONS, 1)]}, passage()),
+    ("NumGLUE", "choice", {**Q, "options": "Option 1: ice Option 2: iron", "answer": "Option 2", "type": "Type_3"},
+        ("", Q["question"], ("ice", "iron"), "B")),
+    ("MedXpertQA, options twice", "choice", {"question": "Which melts?\nAnswer Choices: (A) ice (B) iron (C) sand (D) salt",
+        "options": BY_LETTER, "label": "B", "medical_task": "x"}, ASKED),
+    ("AGIEval, hub, options twice", "agieval", {"query": "Which melts? Answer Choices: (A)ice (B)iron (C)sand (D)salt\n"
+        "A: Among A through D, the answer is", "choices": ["(A)ice", "(B)iron", "(C)sand", "(D)salt"], "gold": [1]}, ASKED),
+    ("MMLU-Redux, mended", "choice", {**Q, "choices": LISTED, "answer": 0, "error_type": "wrong_groundtruth",
+        "correct_answer": "B"}, ASKED),
 ]  # fmt: skip
 ROWS: dict[str, Any] = {}
 for _, _format, _row, _ in CASES:

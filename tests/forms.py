@@ -1063,6 +1063,140 @@ THEIRS = [
         ["u: Write. | a: A text."],
     ),
 ]
+RATED = [
+    Form(
+        "Nectar",
+        [{"prompt": "\n\nHuman: Hi\n\nAssistant: ", "answers": [{"answer": word, "model": "m", "rank": rank}
+          for word, rank in (("No.", 2.0), ("Ho.", 1.0), ("Hm.", 1.5))], "turns": 1, "good_natured": True}],
+        ["u: Hi >> Ho. << No."],
+    ),
+    Form(
+        "UltraFeedback",
+        [{"source": "x", "instruction": "Hi", "models": ["m"], "completions": [{"response": word, "overall_score": score}
+          for word, score in scores]} for scores in ([("No.", 2.0), ("Ho.", 9.0)], [("No.", 2.0), ("Ho.", 2.0)])],
+        ["u: Hi >> Ho. << No.", "! completions: all answers are rated alike"],
+    ),
+    Form(
+        "Stack Exchange, preferences",
+        [{"qid": 1, "question": "Hi?", "answers": [{"text": "No.", "pm_score": 0}, {"text": "Ho.", "pm_score": 5}]}],
+        ["u: Hi? >> Ho. << No."],
+    ),
+    Form(
+        "HelpSteer2, preferences",
+        [{"prompt": "Hi", "response_1": "Ho.", "response_2": "No.", "preference_strength": n} for n in (-1, 2, 0)],
+        ["u: Hi >> Ho. << No.", "u: Hi >> No. << Ho.", "! preference_strength: '0': both answers are rated alike"],
+    ),
+    Form(
+        "SHP",
+        [{"post_id": "x", "history": "Hi?", "human_ref_A": "No.", "human_ref_B": "Ho.", "labels": n} for n in (0, 1)],
+        ["u: Hi? >> Ho. << No.", "u: Hi? >> No. << Ho."],
+    ),
+    Form(
+        "WebGPT",
+        [{"question": {"id": "1", "full_text": "Hi?"}, "answer_0": "No.", "answer_1": "Ho.", "score_0": -1, "score_1": 1}],
+        ["u: Hi? >> Ho. << No."],
+    ),
+    Form(
+        "Chatbot arena",
+        [{"winner": winner, "conversation_a": said("Hi", "No."), "conversation_b": said("Hi", "Ho.")}
+         for winner in ("model_b", "tie")],
+        ["u: Hi >> Ho. << No.", "! winner: 'tie': both answers are rated alike"],
+    ),
+    Form(
+        "a prompt beside answers that say it again",
+        [{"prompt": "Rome?", "question": "Rome?", "chosen": said("Rome?", "Italy."), "rejected": said("Rome?", "No.")}],
+        ["u: Rome? >> Italy. << No."],
+    ),
+    Form(
+        "UltraInteract, pairs",
+        [{"trajectory": gpt("Rome?"), "chosen": "Italy.", "rejected": "No.", "id": "1"}],
+        ["u: Rome? >> Italy. << No."],
+    ),
+]  # fmt: skip
+STRANGERS = [
+    Form(
+        "Nemotron, reasoning on and off",
+        [{"input": said("Hi"), "output": "Ho.", "reasoning": "off", "system_prompt": "Be brief."},
+         {"input": said("Hi"), "output": "<think>\nHm.\n</think>\nHo.", "reasoning": "on"}],
+        ["s: Be brief. | u: Hi | a: Ho.", "u: Hi | a: <think>\nHm.\n</think>\nHo."],
+    ),
+    Form(
+        "OpenThoughts, metadata",
+        [{"problem": "1+1?", "deepseek_reasoning": "Hm.", "deepseek_solution": "It is 2.", "ground_truth_solution": "2"}],
+        ["u: 1+1? | a: <think>\nHm.\n</think>\n\nIt is 2."],
+    ),
+    Form(
+        "DeepSeek-R1 distilled, Chinese",
+        [{"input": "一加一？", "reasoning_content": "想。", "content": "二。", "repo_name": "x", "score": 10}],
+        ["u: 一加一？ | a: <think>\n想。\n</think>\n\n二。"],
+    ),
+    Form(
+        "GeneralThought",
+        [{"question": "1+1?", "reference_answer": "2", "model_answer": "It is 2.", "model_reasoning": "Hm."}],
+        ["u: 1+1? | a: <think>\nHm.\n</think>\n\nIt is 2."],
+    ),
+    Form(
+        "NuminaMath 1.5",
+        [{"problem": "1+1?", "solution": "Add. 2", "answer": "2", "problem_is_valid": "Yes", "solution_is_valid": valid}
+         for valid in ("Yes", "Incomplete")],
+        ["u: 1+1? | a: Add. 2", "! solution_is_valid: 'Incomplete': no example to learn from"],
+    ),
+    Form(
+        "PKU-SafeRLHF, questions and answers",
+        [{"prompt": "Hi", "response": "No.", "is_safe": False}, {"prompt": "Hi", "response": "Ho.", "is_safe": True}],
+        ["! is_safe: a bad answer", "u: Hi | a: Ho."],
+    ),
+    Form(
+        "WikiQA, original",
+        [{"QuestionID": "Q1", "Question": "Where?", "DocumentTitle": "Rome", "SentenceID": "D1-0", "Sentence": words,
+          "Label": label} for words, label in (("It is old.", "0"), ("In Italy.", "1"))],
+        ["! Label: a bad answer", "u: Where? | a: In Italy."],
+    ),
+    Form(
+        "LLaMA-Factory v1",
+        [{"messages": [{"role": role, "content": [{"type": "text", "value": words}], "loss_weight": weight}
+          for role, words, weight in (("system", "Be kind.", 0.0), ("user", "Hi", 0.0), ("assistant", "Ho", 1.0))]}],
+        ["S: Be kind. | U: Hi | a: Ho"],
+    ),
+    Form(
+        "LLaMA-Factory v1, reasoning and calls",
+        [{"messages": [{"role": "user", "content": [{"type": "text", "value": "6*8?"}]},
+          {"role": "assistant", "content": [{"type": "reasoning", "value": "Hm."}, {"type": "tool_call", "value": "{}"}]},
+          {"role": "tool", "content": [{"type": "text", "value": "48"}]},
+          {"role": "assistant", "content": [{"type": "text", "value": "48."}]}]}],
+        ["u: 6*8? | a: <think>\nHm.\n</think>\n\n<tool_call>\n{}\n</tool_call> | t: 48 | a: 48."],
+    ),
+    Form(
+        "BenTsao, literature",
+        [{"instruction": " <user>: Hi <bot>: Ho <user>: And?", "input": "", "output": "So."},
+         {"instruction": " <user>: Hi", "input": "", "output": "Ho"}],
+        ["u: Hi | a: Ho | u: And? | a: So.", "u: Hi | a: Ho"],
+    ),
+    Form(
+        "Hermes, tools said twice",
+        [{"conversations": [{"from": "system", "value": "Call <tools>[]</tools>"}, *gpt("Hi", "Ho")], "tools": "[{}]"}],
+        ["s: Call <tools>[]</tools> | u: Hi | a: Ho"],
+    ),
+    Form("MGSM, hub", [{"question": "1+1?", "answer": None, "answer_number": 2}], ["u: 1+1? | a: 2"]),
+    Form(
+        "verl",
+        [{"data_source": "math", "prompt": said("1+1?"), "reward_model": {"ground_truth": "2", "style": "rule"}}],
+        ["u: 1+1? | a: 2"],
+    ),
+    Form("APPS", [{"question": "Add.", "solutions": '["print(2)", "print(1+1)"]'}], ["u: Add. | a: print(2)"]),
+    Form("MBPP", [{"text": "Add.", "code": "def add(): ...", "test_list": ["x"]}], ["u: Add. | a: def add(): ..."]),
+    Form(
+        "NumGLUE, a choice among others",
+        [{"question": "1+1?", "answer": "2"},
+         {"question": "Which?", "options": "Option 1: ice Option 2: iron", "answer": "Option 2"}],
+        ["u: 1+1? | a: 2", "! options: a multiple choice among other rows"],
+    ),
+    Form(
+        "OCNLI",
+        [{"sentence1": "甲。", "sentence2": "乙。", "label": label, "id": 0} for label in ("neutral", "-")],
+        ["u: 甲。\n\n乙。 | a: neutral", "! label: '-': those who judged did not agree"],
+    ),
+]  # fmt: skip
 FILES = {
     "CoNLL 2003": (
         "a.txt",
@@ -1082,13 +1216,28 @@ GROUPS = {
     "Reasoning": REASONING,
     "Tools": TOOLS,
     "Preferences": PREFERENCES,
+    "Rated answers": RATED,
     "Questions and answers": ASKED,
     "SQL": SQL,
     "True, false, entailed": TRUTH,
     "Several in a row": NESTED,
     "Forms of one set": THEIRS,
+    "More sets": STRANGERS,
 }
-FORMS = [*DIALOGUES, *SIGNS, *REASONING, *TOOLS, *PREFERENCES, *ASKED, *SQL, *TRUTH, *NESTED, *THEIRS]
+FORMS = [
+    *DIALOGUES,
+    *SIGNS,
+    *REASONING,
+    *TOOLS,
+    *PREFERENCES,
+    *ASKED,
+    *SQL,
+    *TRUTH,
+    *NESTED,
+    *THEIRS,
+    *RATED,
+    *STRANGERS,
+]
 
 
 def page() -> str:

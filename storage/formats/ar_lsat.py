@@ -11,8 +11,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from storage.formats.base import At, Cells, Convention, Fault, Format
-from storage.formats.choice import PASSAGES
+from storage.formats.base import At, Cells, Convention, Fault, Format, texts
+from storage.formats.choice_names import PASSAGES
 from storage.formats.competition import ITEM, observed, several
 from storage.records import Question, Rejected
 
@@ -37,7 +37,11 @@ def _observed(row: Cells) -> Convention:
 
 
 def _passage(row: Cells) -> str | None:
-    return next((name for name in PASSAGES if isinstance(row.get(name), str)), "passage" if "passage" in row else None)
+    for name in PASSAGES:
+        value = row.get(name)
+        if isinstance(value, str) or (isinstance(value, list) and value and all(isinstance(p, str) for p in value)):
+            return name
+    return "passage" if "passage" in row else None
 
 
 def _items(row: Cells) -> str | None:
@@ -51,6 +55,8 @@ def _items(row: Cells) -> str | None:
 def _parallel(row: Cells) -> bool:
     """Whether questions, options and answers are three lists."""
     asked, options = row.get("questions"), row.get("options")
+    if isinstance(asked, dict):
+        asked, options = asked.get("question"), asked.get("choice")
     return isinstance(asked, list) and isinstance(options, list) and all(isinstance(one, str) for one in asked)
 
 
@@ -58,6 +64,15 @@ def _one_by_one(row: Cells) -> dict[str, Any]:
     """The row with its questions as a list of objects. Fault where lists do not fit each other."""
     name = _passage(row) or "passage"
     kept = {column: row[column] for column in (name, "id") if column in row}
+    if isinstance(kept.get(name), list):
+        kept[name] = "\n".join(texts(row, name))
+    if isinstance(inner := row.get("questions"), dict):  # the hub's: an object of lists
+        row = {
+            **kept,
+            "questions": inner.get("question"),
+            "answers": inner.get("answer"),
+            "options": inner.get("choice"),
+        }
     if not _parallel(row):
         items = _items(row) or "questions"
         return {**kept, **({"questions": row[items]} if items in row else {})}

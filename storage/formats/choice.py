@@ -17,47 +17,15 @@ from typing import Any
 from storage.formats import keys
 from storage.formats import options as shapes
 from storage.formats.base import At, Cells, Convention, Fault, Format, named, said
+from storage.formats.choice_names import IDS, KEYS, OPTIONS, PASSAGES, QUESTIONS
 from storage.formats.labels import lettered
 from storage.formats.options import Options, normed
 from storage.formats.unread import Watched
 from storage.records import Question, UsageError, digest
 
-PASSAGES = (
-    *("passage", "context", "article", "text", "story", "puzzle", "paragraph", "narrative", "support", "background"),
-    *("flores_passage", "hint", "document", "material", "dialogue", "problem"),
-)
-QUESTIONS = ("question", "question_stem", "stem", "query", "question_text", "prompt", "questions", "ask", "problem")
-OPTIONS = (
-    *("options", "choices", "option", "choice", "candidates", "candidate_answers", "answer_choices", "option_list"),
-    *("answer_options", "answer_option_list", "choice_list", "alternatives", "endings", "mc1_targets"),
-)
-KEYS = (
-    *(
-        "answer_key",
-        "answer_letter",
-        "answer_idx",
-        "answer_index",
-        "correct_option",
-        "correct_choice",
-        "correct_answer",
-    ),
-    *("correct_answer_num", "correct_answer_key", "correct_answer_id", "correct_answer_index", "correct_index"),
-    *("correct_option_index", "right_answer", "correct", "answer", "answers", "answer_choice", "answer_id", "label"),
-    *(
-        "labels",
-        "gold",
-        "gold_label",
-        "gold_index",
-        "gold_answer",
-        "target",
-        "ground_truth",
-        "cop",
-        "key",
-        "answer_value",
-    ),
-)
-IDS = ("id", "qid", "question_id", "example_id", "id_string", "uid")
 _HEAD = re.compile(r"\s*(?:Answer )?(?:Options|Choices|选项)\s*[:：]?\s*$", re.IGNORECASE)
+_TAIL = re.compile(r"\n\s*(?:A|Answer|答案?)\s*[:：][^\n]*\Z")  # what asks once more below the options
+_SOUND = (None, "", "ok")
 _NOT = {"messages", "conversations", "chosen", "rejected", "questions_list"}  # what makes a row another format's
 
 
@@ -125,7 +93,10 @@ class ChoiceSet:
         passage = self._passage(row) if problem is None else problem
         question, options = self._asked(row, names)
         passage = "" if passage == question else passage
+        question = _alone(question, options)
         notes = options.notes
+        if "error_type" in row and row["error_type"] not in _SOUND and keys.blank(row.get("correct_answer")):
+            raise Fault("error_type", f"{str(row['error_type'])[:40]!r}: its set says that the question is faulty")
         try:
             place = self._place(row, names, options, at.convention)
         except Fault as fault:
@@ -264,6 +235,14 @@ def _asking(fault: Fault, at: At) -> Exception:
             hint="say what the first option is: --first 0 or --first 1, in a recipe --set parse.first=0 or 1",
         )
     return fault
+
+
+def _alone(question: str, options: Options) -> str:
+    """The question without its own options, where they stand at its end as well."""
+    if options.texts[-1] not in question:
+        return question
+    both = lettered(_TAIL.sub("", question))
+    return _HEAD.sub("", both[0]) or question if both and both[1] == options.texts else question
 
 
 def _opened(row: Cells) -> Cells:

@@ -6,7 +6,7 @@ the first that holds something counts; what then stays unread is told like any o
 
 from __future__ import annotations
 
-INSTRUCTION = ("instruction",)
+INSTRUCTION = ("instruction", "task_prefix", "textbox_q_instruction")
 # above the question, in this order
 CONTEXT = (
     "context",
@@ -36,6 +36,8 @@ QUESTION = (
     "textbox_question",
     "goal",
     "user",
+    "open-ended verifiable question",
+    "text",
 )
 # a reply as it was given
 REPLY = (
@@ -44,6 +46,8 @@ REPLY = (
     "completion",
     "attempt",
     "deepseek_attempt",
+    "deepseek_solution",
+    "model_answer",
     "targets",
     "target_text",
     "target",
@@ -51,7 +55,15 @@ REPLY = (
     "assistant",
 )
 # a worked way to the answer: the reply, where it says more than the answer
-SOLUTION = ("solution", "solutions", "generated_solution", "worked_solution", "long_answer", "textbox_answer_analysis")
+SOLUTION = (
+    "solution",
+    "solutions",
+    "generated_solution",
+    "canonical_solution",
+    "worked_solution",
+    "long_answer",
+    "textbox_answer_analysis",
+)
 # the answer in short: the reply where there is no other, else kept to score against
 ANSWER = (
     "answer",
@@ -64,6 +76,12 @@ ANSWER = (
     "golden",
     "final_decision",
     "textbox_answer",
+    "answer_number",
+    "reference_answer",
+    "ground-true answer",
+    "ground_truth",
+    "reward_model",
+    "code",
 )
 # a reply's thoughts, which stand before it between <think> tags
 THOUGHTS = (
@@ -73,9 +91,13 @@ THOUGHTS = (
     "thinking_trajectories",
     "deepseek_thinking_trajectory",
     "complex_cot",
+    "deepseek_reasoning",
+    "model_reasoning",
 )
 # words that lead to the answer and are part of the reply
 RATIONALE = ("rationale", "chain_of_thought")
+# replies that only another column makes one: (the reply, what must stand beside it)
+BESIDE = (("text", "prompt"), ("content", "reasoning_content"), ("sentence", "sentenceid"))  # Cosmopedia, …, WikiQA
 HISTORY = ("history",)
 DOCUMENT = ("document", "article", "dialogue", "text", "report", "source_text")
 SUMMARY = ("summary", "highlights", "abstract")
@@ -94,4 +116,4 @@ score scores score_chosen score_rejected rating ratings rank num_turns turn_coun
 text_token_length format audience openai_moderation redacted synthetic deleted detoxify emojis
 metadata meta info title document_title name dataset_id split_name annotator annotator_id worker_id
 """
-METADATA = frozenset(_METADATA.split())
+METADATA = frozenset((*_METADATA.split(), "", "unnamed: 0"))  # and a table's column of row numbers

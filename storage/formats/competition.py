@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from dataclasses import replace
 
 from storage.formats.base import At, Cells, Convention, Fault, Format, kind, listed, named, said, text
 from storage.formats.choice import ChoiceSet
@@ -65,16 +66,29 @@ def _question(item: object, problem: str, name: str, at: At) -> Question:
     if not isinstance(item, dict):
         raise Fault("", f"not an object but {kind(item)}")
     said(PREFIX.sub("", text(item, "question")), "question")
+    if item.keys() >= _SPATIAL:
+        return SPATIAL.read(_with_words(item), replace(at, convention=lambda: Convention(first=0)), problem, name)
     return ITEM.read(item, at, problem, name)
 
 
+def _with_words(item: Cells) -> Cells:
+    """SpartQA's question of yes and no, whose options no row has."""
+    return {**item, "candidate_answers": ["Yes", "No", "DK"]} if item["q_type"] == "YN" else item
+
+
+_SPATIAL = {"q_type", "candidate_answers", "question", "answer"}
+SPATIAL = ChoiceSet("question", "SpartQA", question=("question",), options=("candidate_answers",), key=("answer",))
 ITEM = ChoiceSet("question", "one of several questions", question=("question",), letters=True)
 
 
 def observed(row: Cells) -> Convention:
     """What the keys of a row's questions say of how they are to be read."""
     items = row.get("questions")
-    found = [ITEM.observed(item) for item in items if isinstance(item, dict)] if isinstance(items, list) else []
+    found = (
+        [ITEM.observed(item) for item in items if isinstance(item, dict) and not item.keys() >= _SPATIAL]
+        if isinstance(items, list)
+        else []
+    )
     return sum(found, Convention())
 
 

@@ -20,6 +20,7 @@ SYSTEM = ("system", "system_prompt", "system_message", "sys")
 _LABEL = re.compile(r"\ASYSTEM:\s*")  # how Glaive's begin
 TOOLS = ("tools", "functions")
 _BESIDE = frozenset((*SYSTEM, *TOOLS))
+_OPEN = "<tools>"
 _TEXT = """# Tools
 
 You may call one or more functions to assist with the user query.
@@ -43,8 +44,8 @@ def opened(row: Cells, turns: list[Message], notes: set[str]) -> list[Message]:
     system, tools = system_of(row), _tools(row)
     if system.strip() and not (turns and turns[0] == Message("system", system)):
         turns = [Message("system", system), *turns]
-    if not tools:
-        return turns
+    if not tools or (turns and turns[0].role == "system" and _OPEN in turns[0].content):
+        return turns  # Hermes says its tools in the system turn already
     notes.add("tools-in-system")
     if turns and turns[0].role == "system":
         return [Message("system", f"{turns[0].content}\n\n{tools}"), *turns[1:]]

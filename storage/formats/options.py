@@ -30,9 +30,23 @@ _LIST_OF_TEXTS = ("text", "texts", "choices", "options", "choice")
 _LIST_OF_LABELS = ("label", "labels", "key", "keys")
 _FAMILY = re.compile(r"(?P<stem>[a-z]*?)(?P<place>[a-j]|\d{1,2})")
 _STEMS = (
-    *("", "op", "opt", "option", "options", "optiontext", "choice", "choices", "choicetext", "mcanswer", "ending"),
-    *("sol", "holding", "hyp", "randomfifthsentencequiz", "candidate", "alternative", "ans", "answer"),
+    *(
+        "",
+        "op",
+        "opt",
+        "option",
+        "options",
+        "optiontext",
+        "choice",
+        "choices",
+        "choicetext",
+        "mcanswer",
+        "ending",
+        "qop",
+    ),
+    *("sol", "holding", "hyp", "hypothesis", "randomfifthsentencequiz", "candidate", "alternative", "ans", "answer"),
 )
+_NUMBERED = re.compile(r"(?:\A|\s+)(?:option|choice)\s*(\d{1,2})\s*[:：.)]\s*", re.IGNORECASE)
 _MOST = len(LETTERS)
 
 
@@ -141,9 +155,13 @@ def _of_text(value: str, field: str) -> Options:
     if len(lines.labels or ()) > 1:
         counted(lines.texts, field)
         return Options(lines.texts, lines.labels or ())
+    if len(parts := _NUMBERED.split(text)) > 3 and not parts[0].strip():  # "Option 1: ice Option 2: iron"
+        return _named([f"Option {n}" for n in parts[1::2]], [part.strip() for part in parts[2::2]], field)
     if (both := lettered(text)) and not both[0].strip():
         counted(both[1], field)
         return Options(both[1], tuple(LETTERS[: len(both[1])]))
+    if len(each := [line.strip() for line in text.splitlines() if line.strip()]) > 1 and not lettered(text):
+        return plain(each, field)
     raise Fault(field, f"no list of options, and none that begin with A, B, …: {text[:40]!r}")
 
 

@@ -16,11 +16,12 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from storage.dialogues import Dialogue, Task
-from storage.formats import choice_sets, columns, prose, signs
+from storage.formats import choice_sets, columns, prose, rated, signs
 from storage.formats.base import At, Cells, Fault, Format, kind, named, said, text
+from storage.formats.choice_names import OPTIONS
 from storage.formats.conversation import settled
 from storage.formats.opening import history, opened
-from storage.formats.reply import column, holds, present, reply
+from storage.formats.reply import column, holds, present, replies, reply
 from storage.formats.transcript import is_transcript, transcribed
 from storage.formats.turns import are_turns, turns
 from storage.records import Message, Role
@@ -48,6 +49,8 @@ def _turns(row: Cells, field: str, role: Role, notes: set[str]) -> list[Message]
 
 
 def _asked(row: Cells, at: At) -> Iterator[Dialogue]:
+    if present(tuple(row), OPTIONS) and choice_sets.known(row):
+        raise Fault(present(tuple(row), OPTIONS)[0], "a multiple choice among other rows: keep it in a file of its own")
     notes = signs.notes(row)
     contexts = [prose.passage(row[name], name) for name in _contexts(row)]
     context = "\n\n".join(part for part in contexts if part.strip())
@@ -133,7 +136,9 @@ def _has(*names: str) -> Callable[[Cells], bool]:
 
 
 def _taken(row: Cells) -> bool:
-    return bool(_TAKEN & row.keys()) or choice_sets.known(row)
+    return (
+        any(row[name] not in (None, "") for name in _TAKEN & row.keys()) or rated.sniff(row) or choice_sets.known(row)
+    )
 
 
 def _questions(row: Cells) -> bool:
@@ -143,10 +148,8 @@ def _questions(row: Cells) -> bool:
     if isinstance(context, str) and "create table" in context.lower():
         return False
     asks = holds(row, columns.QUESTION) or holds(row, columns.INSTRUCTION)
-    if "prompt" in row and isinstance(row.get("text"), str):  # Cosmopedia
-        return True
     alone = isinstance(row.get("puzzle"), str) and isinstance(row.get("solution"), dict)
-    return (asks or alone) and any(holds(row, names) for names in (columns.REPLY, columns.SOLUTION, columns.ANSWER))
+    return (asks or alone) and replies(row)
 
 
 def _translations(row: Cells) -> bool:

@@ -13,7 +13,7 @@ from storage.dialogues import Text
 from storage.formats import logiqa, sql, tagging
 from storage.formats.base import At, Cells, Format, named, text
 
-_OTHERS = {"label", "question", "options", "triples", "messages", "conversations", "instruction", "parent_id"}
+_OTHERS = {"label", "question", "options", "triples", "messages", "conversations", "instruction", "parent_id", "code"}
 
 
 def sniff(row: Cells) -> bool:

@@ -35,7 +35,7 @@ _ANSWERS = (
 )
 _WORSE = ("rejected_response", "rejected_messages")  # beside messages whose last answer is the better one
 _RANKED = ("better_response_id", "response_0", "response_1")
-_DIALOGUES = ("messages", "conversations", "conversation")
+_DIALOGUES = ("messages", "conversations", "conversation", "trajectory")
 _ASKS = ("prompt", "instruction", "input", "question", "query", "problem")
 
 
@@ -70,7 +70,7 @@ def _parts(row: Cells, notes: set[str]) -> tuple[list[Message], list[Message], l
     """Prompt, better and worse answer; either may begin with the prompt's own turns."""
     if names := next((names for names in _ANSWERS if set(names) <= row.keys()), None):
         better, worse = (_answer(row[name], name, notes) for name in names)
-        if "prompt" not in row and isinstance(row[names[0]], str) and not _asks(row):
+        if "prompt" not in row and isinstance(row[names[0]], str) and not (_asks(row) or _talks(row)):
             return _apart(row[names[0]], row[names[1]], better, worse)
         return _prompt(row, notes), better, worse
     if "better_response_id" in row:
@@ -90,7 +90,7 @@ def _parts(row: Cells, notes: set[str]) -> tuple[list[Message], list[Message], l
 
 
 def _prompt(row: Cells, notes: set[str]) -> list[Message]:
-    if field := next((name for name in _DIALOGUES if row.get(name) is not None), None):
+    if field := _talks(row):
         asked = turns(row[field], field, notes)
         # a pair may stand beside the whole dialogue: its last answer is one of the two
         return asked[:-1] if asked and asked[-1].role == "assistant" else asked
@@ -106,9 +106,14 @@ def _prompt(row: Cells, notes: set[str]) -> list[Message]:
     return [*before, Message("user", "\n\n".join(asks))] if asks else before
 
 
+def _talks(row: Cells) -> str | None:
+    """The column of the turns before the two answers."""
+    return next((name for name in _DIALOGUES if row.get(name) is not None), None)
+
+
 def _asks(row: Cells) -> list[str]:
     parts = [said(row[name], name, empty=True) for name in _ASKS if row.get(name) is not None]
-    return [part for part in parts if part.strip()]
+    return list(dict.fromkeys(part for part in parts if part.strip()))  # one prompt may stand under two names
 
 
 def _answer(value: object, field: str, notes: set[str]) -> list[Message]:
@@ -129,7 +134,9 @@ def _shared(
 ) -> tuple[list[Message], list[Message], list[Message]]:
     """The three, with the turns that both answers begin with as the prompt's end."""
     both = [one for one, _ in takewhile(lambda two: two[0] == two[1], zip(better[:-1], worse[:-1], strict=False))]
-    if prompt[len(prompt) - len(both) :] != both:
+    if both and prompt and all(message in both for message in prompt):  # said again by both
+        prompt = both
+    elif prompt[len(prompt) - len(both) :] != both:
         prompt = [*prompt, *both]
     return prompt, better[len(both) :], worse[len(both) :]
 

@@ -17,7 +17,7 @@ from storage.formats.base import Fault, kind, said
 
 _TITLES = ("title", "wikipedia_title", "heading")
 _BODIES = ("paragraph_text", "passage_text", "text", "paragraph", "passage", "sentences", "contexts", "content", "body")
-_ANSWERS = ("text", "spans", "value", "answer", "input_text")
+_ANSWERS = ("text", "spans", "value", "answer", "input_text", "ground_truth")
 
 
 def answer(value: object, field: str) -> str:

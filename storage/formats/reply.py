@@ -16,6 +16,8 @@ from storage.formats import columns, prose
 from storage.formats.base import Cells, Fault, said
 from storage.formats.turns import call, unpacked, with_reasoning
 
+_SETTINGS = frozenset(("on", "off", "yes", "no", "true", "false", "none", "minimal", "low", "medium", "high"))
+
 
 @dataclass(frozen=True, slots=True)
 class Reply:
@@ -47,13 +49,26 @@ def holds(row: Cells, names: tuple[str, ...]) -> bool:
     return name is not None and row.get(name) is not None
 
 
+def replies(row: Cells) -> bool:
+    """Whether a row has a reply of any kind."""
+    names = (columns.REPLY, columns.SOLUTION, columns.ANSWER)
+    return any(holds(row, one) for one in names) or _beside(tuple(row)) is not None
+
+
+@lru_cache(maxsize=1 << 12)
+def _beside(names: tuple[str, ...]) -> str | None:
+    """The column that is a reply because of another that stands beside it."""
+    found = (present(names, pair) for pair in columns.BESIDE)
+    return next((there[0] for there in found if len(there) == 2), None)
+
+
 def reply(row: Cells, notes: set[str]) -> Reply:
     """The reply of a row. Fault if it has none."""
     if (alone := _alone(tuple(row))) is not None and isinstance(row[alone], str):
         return Reply(said(row[alone], alone), alone, {})
     names = [column(row, columns.REPLY), column(row, columns.SOLUTION), column(row, columns.ANSWER)]
-    if "prompt" in row and not any(names) and "text" in row:
-        names[0] = "text"  # a text that was written for a prompt: Cosmopedia
+    if not any(names) or "reasoning_content" in row:
+        names[0] = names[0] or _beside(tuple(row))
     given, worked, short = (None if name is None or _blank(row.get(name)) else name for name in names)
     if given is None and worked is None and short is None:
         field = next((name for name in names if name is not None), None)
@@ -80,7 +95,9 @@ def _alone(names: tuple[str, ...]) -> str | None:
     """The only column that has to do with a reply, where a row has just one and it says the reply itself."""
     ours = (columns.REPLY, columns.SOLUTION, columns.ANSWER, columns.RATIONALE, columns.THOUGHTS)
     there = [name for kind in ours for name in present(names, kind)]
-    return there[0] if len(there) == 1 and "tools" not in names and present(names, sum(ours[:3], ())) else None
+    if len(there) != 1 or "tools" in names or there[0].lower() == "solutions":  # which may be JSON in a text
+        return None
+    return there[0] if present(names, sum(ours[:3], ())) else None
 
 
 def _learnt(row: Cells, given: str | None, worked: str | None, short: str | None) -> tuple[str, str]:
@@ -89,7 +106,7 @@ def _learnt(row: Cells, given: str | None, worked: str | None, short: str | None
         return _joined(row, given), given
     answer = _joined(row, short) if short else ""
     if worked:
-        way = prose.answers(_table(row[worked]), worked)[0]
+        way = _joined(row, worked)
         if len(way) >= len(answer):
             return way, worked
     return answer, short or worked or ""
@@ -97,8 +114,13 @@ def _learnt(row: Cells, given: str | None, worked: str | None, short: str | None
 
 def _joined(row: Cells, name: str) -> str:
     """The first of several answers; spans are one answer of several parts."""
-    several = prose.answers(_table(row[name]), name)
+    several = prose.answers(_table(_listed(row[name], name)), name)
     return ", ".join(several) if name == "answers_spans" else several[0]
+
+
+def _listed(value: object, name: str) -> object:
+    """Several solutions that stand as JSON in a text, as APPS has them; any other value as it is."""
+    return unpacked(value) if name.lower() == "solutions" else value
 
 
 def _table(value: object) -> object:
@@ -119,10 +141,15 @@ def _reasoned(row: Cells, answer: Reply, notes: set[str]) -> Reply:
         text = f"{_steps(row[name], name)}\n\n{text}"
         notes.add("joined-rationale")
     name = column(row, columns.THOUGHTS)
-    if name is not None and not _blank(row.get(name)) and "</think>" not in text:
+    if name is not None and not _blank(row.get(name)) and "</think>" not in text and not _is_setting(row[name]):
         text = with_reasoning(prose.answers(row[name], name)[0], text)
         notes.add("kept-reasoning")
     return Reply(text, answer.column, about)
+
+
+def _is_setting(value: object) -> bool:
+    """Whether a word says how much was thought, not what: "off", "high"."""
+    return isinstance(value, bool) or (isinstance(value, str) and value.strip().lower() in _SETTINGS)
 
 
 def _steps(value: object, field: str) -> str:

@@ -9,10 +9,12 @@ counted and told; one that is judged good is an example (note "unpaired-preferen
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 from storage.formats.base import Cells, Fault
 
-JUDGEMENTS = ("kto_tag", "label", "is_correct", "correct", "is_good", "desirable")
-_JUDGED = frozenset(JUDGEMENTS)
+JUDGEMENTS = ("kto_tag", "label", "is_correct", "correct", "is_good", "desirable", "is_safe")
+VALID = ("problem_is_valid", "solution_is_valid")  # NuminaMath's: any word but yes is a reason not to learn
 # what stands beside a prompt or a dialogue where two answers are compared
 _PAIRS = (
     ("chosen", "rejected"),
@@ -33,13 +35,25 @@ def compares(row: Cells) -> bool:
 
 def notes(row: Cells) -> set[str]:
     """What there is to tell of a row whose answer may be learnt from. Fault for one that is judged bad."""
-    if _JUDGED.isdisjoint(row):
-        return set()
-    judged = [(name, verdict) for name in JUDGEMENTS if name in row and (verdict := _verdict(row[name])) is not None]
+    names, checked = _judging(tuple(row))
+    for name in checked:
+        if row[name] is not None and not _verdict(row[name]):
+            raise Fault(name, f"{str(row[name])[:40]!r}: no example to learn from")
+    judged = [(name, verdict) for name in names if (verdict := _verdict(row[name])) is not None]
     for name, good in judged:
         if not good:
             raise Fault(name, "a bad answer of an unpaired preference (KTO): no example to learn from")
     return {"unpaired-preference"} if judged else set()
+
+
+@lru_cache(maxsize=1 << 12)
+def _judging(columns: tuple[str, ...]) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """The columns that judge an answer, and those that say whether it is valid, in any case."""
+    lowered = [(name, str(name).lower()) for name in columns]
+    return (
+        tuple(name for name, low in lowered if low in JUDGEMENTS),
+        tuple(name for name, low in lowered if low in VALID),
+    )
 
 
 def _verdict(value: object) -> bool | None:

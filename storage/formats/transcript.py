@@ -23,10 +23,11 @@ _ROLES: dict[str, Role] = {
 _WORDS = re.compile(
     r"(?:\A|\n)[ \t]*(?P<by>human|user|assistant|system|function response)[ \t]*[:：][ \t]*", re.IGNORECASE
 )
+_ANGLES = re.compile(r"\s*<(?P<by>human|user|assistant|bot)>[ ]*:\s*", re.IGNORECASE)
 # marks that no prose has: they may stand anywhere in a line
 _SIGNS = (
     re.compile(r"\s*###[ ]*(?P<by>human|user|assistant|system)[ ]*:\s*", re.IGNORECASE),
-    re.compile(r"\s*<(?P<by>human|user|assistant|bot)>[ ]*:\s*", re.IGNORECASE),
+    _ANGLES,
     re.compile(r"\s*<\|im_start\|>(?P<by>system|user|assistant)\n"),
 )
 _ENDS = re.compile(r"<\|endoftext\|>|<\|im_end\|>")
@@ -60,5 +61,6 @@ def _style(value: object, styles: tuple[re.Pattern[str], ...]) -> re.Pattern[str
     for style in styles:
         if style.match(opening):
             sides = {_ROLES[hit["by"].lower()] for hit in style.finditer(value)}
-            return style if {"user", "assistant"} <= sides else None
+            alone = style is _ANGLES and sides == {"user"}  # a question of its own in a file of dialogues
+            return style if alone or {"user", "assistant"} <= sides else None
     return None

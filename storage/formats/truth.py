@@ -24,6 +24,7 @@ from storage.records import LETTERS, Message, Question, Rejected
 
 _TRUE_FALSE, _OPEN, _YES_NO = ("True", "False"), ("True", "False", "Unknown"), ("yes", "no")
 _WORDS = ("entailment", "neutral", "contradiction")
+_CLAIMS = ("hypothesis", "conclusion", "sentence2")
 _SNLI = frozenset(("premise", "hypothesis", "label"))
 _NO_OTHERS = {"options", "choices", "messages", "conversations", "chosen", "completion", "output", "response"}
 _SPELLINGS = {"true": "True", "false": "False", "unknown": "Unknown", "uncertain": "Unknown", "yes": "yes", "no": "no"}
@@ -43,7 +44,7 @@ def records(row: Cells, at: At) -> Iterator[Question | Dialogue | Rejected]:
 
 
 def _reader(row: Cells) -> Any:
-    if _premise(row) is not None and ("hypothesis" in row or "conclusion" in row) and "label" in row:
+    if _premise(row) is not None and any(name in row for name in _CLAIMS) and "label" in row:
         return _entailment
     if isinstance(row.get("questions"), dict) and "theory" in row:
         return _theory
@@ -130,7 +131,7 @@ def _question(
 
 def _premise(row: Cells) -> str | None:
     """The columns of premises in one text; None where there are none."""
-    names = [name for name in ("premise", "major_premise", "minor_premise") if row.get(name)]
+    names = [name for name in ("premise", "major_premise", "minor_premise", "sentence1") if row.get(name)]
     parts = []
     for name in names:
         value = row[name]
@@ -141,7 +142,7 @@ def _premise(row: Cells) -> str | None:
 def _entailment(row: Cells, at: At) -> Iterator[Dialogue]:
     premise = _premise(row)
     above = text(row, "context") if premise is None else premise
-    claim = text(row, next(name for name in ("hypothesis", "conclusion", "question") if name in row))
+    claim = text(row, next(name for name in (*_CLAIMS, "question") if name in row))
     label = _word(row)
     yield Dialogue(
         (Message("user", f"{above}\n\n{claim}"), Message("assistant", label)),

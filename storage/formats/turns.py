@@ -11,7 +11,7 @@ A list may also stand as JSON in a text.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import orjson
@@ -124,6 +124,13 @@ def _block(words: str) -> str:
     return words if "<tool_call>" in words else f"<tool_call>\n{words}\n</tool_call>"
 
 
+_PARTS: dict[str, Callable[[str], str]] = {
+    "text": str,
+    **dict.fromkeys(("thinking", "reasoning"), lambda words: with_reasoning(words, "")),
+    "tool_call": _block,
+}
+
+
 def _said_by(item: Mapping[str, Any]) -> bool:
     return ("role" in item and not _SAYS.isdisjoint(item)) or ("from" in item and "value" in item)
 
@@ -184,16 +191,20 @@ def _after_reasoning(item: Cells, words: str, where: str, notes: set[str], *, al
 
 
 def content(value: object, where: str) -> str:
-    """The words of a turn: a text, or a list of parts, thoughts among them. Fault for a part that is no text."""
+    """The words of a turn: a text, or a list of parts, thoughts and calls among them. Fault for a part of another kind.
+
+    A part says its words by its own type's name, or as `text` or `value` (LLaMA-Factory's).
+    """
     if not isinstance(value, list):
         return said(value, where, empty=True)
     parts = []
     for n, part in enumerate(value):
         name = part.get("type", "text" if "text" in part else None) if isinstance(part, dict) else kind(part)
-        if not isinstance(part, dict) or name not in ("text", "thinking"):
+        if not isinstance(part, dict) or name not in _PARTS:
             raise Fault(f"{where}[{n}]", f"a part of type {str(name)[:40]!r}, and this release is text only")
-        words = said(part.get(name), f"{where}[{n}].{name}", empty=True)
-        parts.append(with_reasoning(words, "") if name == "thinking" and words.strip() else words)
+        field = next((field for field in (name, "text", "value") if part.get(field) is not None), name)
+        words = said(part.get(field), f"{where}[{n}].{field}", empty=True)
+        parts.append(_PARTS[name](words) if words.strip() else words)
     return "".join(parts)
 
 

@@ -65,6 +65,8 @@ FOUR = {**Q, "options": LISTED}
         ({**Q, "choices": {"text": LISTED, "label": ["A"]}, "answer": "A"}, "choices", "1 labels for 4 options"),
         ({**Q, "choices": {"text": ["x", "y"], "label": ["A", "a"]}, "answer": "A"}, "choices", "two options have the label 'A'"),
         ({**FOUR, "question": " ", "answer": "A"}, "question", "empty question"),
+        ({**Q, "choices": LISTED, "answer": 0, "error_type": "bad_question_clarity", "correct_answer": None}, "error_type",
+         "'bad_question_clarity': its set says that the question is faulty"),
     ],
 )  # fmt: skip
 def test_what_is_no_question_is_rejected_for_its_reason(tmp_path, row, field, reason):
@@ -173,6 +175,29 @@ def test_right_answers_that_stand_apart_get_no_place_of_their_own(tmp_path):
     assert ["x"] * 60 == [item.options["ABC".index(item.answer)] for item in found]
     assert all(10 < [item.answer for item in found].count(letter) < 30 for letter in "ABC")
     assert found == read(tmp_path, *rows)
+
+
+@pytest.mark.parametrize(
+    ("row", "expected"),
+    [
+        ({"documents": ["A stove.", "Hot."], "document_id": "1",
+          "questions": {"question": ["Which?", "Who?"], "choice": [["ice", "iron"], ["Ann", "Bob"]],
+                        "answer": ["iron", "Ann"]}},
+         [("A stove.\nHot.", "Which?", ("ice", "iron"), "B"), ("A stove.\nHot.", "Who?", ("Ann", "Bob"), "A")]),
+        ({"identifier": "x", "story": ["A is left.", "It is big."], "questions": [
+            {"q_id": 1, "q_type": "FR", "question": "Where?", "candidate_answers": ["left", "right"], "answer": [1]},
+            {"q_id": 2, "q_type": "FR", "question": "Where?", "candidate_answers": ["left", "right"], "answer": [0, 1]},
+            {"q_id": 3, "q_type": "FB", "question": "Which?", "candidate_answers": ["A", "B", "C"], "answer": ["B"]},
+            {"q_id": 4, "q_type": "YN", "question": "Is it?", "candidate_answers": [], "answer": ["No"]}]},
+         [("A is left.\nIt is big.", "Where?", ("left", "right"), "B"),
+          ("questions[1].answer", "several answers (0, 1), expected one"),
+          ("A is left.\nIt is big.", "Which?", ("A", "B", "C"), "B"),
+          ("A is left.\nIt is big.", "Is it?", ("Yes", "No", "DK"), "B")]),
+    ],
+    ids=["C3, hub", "SpartQA, original"],
+)  # fmt: skip
+def test_questions_below_a_passage_in_lists_and_objects(tmp_path, row, expected):
+    assert expected == [told(item) for item in read(tmp_path, row, row)][: len(expected)]
 
 
 def test_questions_without_a_passage_are_kept_together_by_their_own_text(tmp_path):

@@ -36,6 +36,7 @@ ROWS: dict[str, Row] = {
     "logiqa": {"text": "a\np\nq\nA.w\nB.x\nC.y\nD.z"},
     "folio": {"premises": ["p"], "premises-FOL": ["P"], "conclusion": "q", "label": "Unknown", "example_id": 3},
     **{chosen.name: choices.ROWS[chosen.name] for chosen in SETS},
+    "rated": {"prompt": "Hi", "answers": [{"answer": "Hm", "rank": 2.0}, {"answer": "Ho", "rank": 1.0}]},
     "preference": {"prompt": "Hi", "chosen": "Ho", "rejected": "Hm"},
     "messages": {"messages": TURNS},
     "sharegpt": {"id": "1", "conversations": [{"from": "human", "value": "Hi"}, {"from": "gpt", "value": "Ho"}]},
@@ -116,7 +117,7 @@ def test_a_row_becomes_one_record_of_its_place(tmp_path, name):
 
     assert (record.file, record.line) == ("data.jsonl", 1)
     assert len(record.id) == len(record.group) == 16
-    assert record.language == ("zh" if name in ("gaokao", "coig-exam") else "en")
+    assert record.language == "en"
 
 
 @pytest.mark.parametrize("name", PAIRS)

@@ -1,0 +1,128 @@
+r"""Several answers to one prompt, each with a rating: the best and the worst of them are a preference.
+
+    {"prompt": "…", "answers": [{"answer": "…", "rank": 2.0}, {"answer": "…", "rank": 1.0}]}       Nectar
+    {"instruction": "…", "completions": [{"response": "…", "overall_score": 9.0}, …]}              UltraFeedback
+    {"question": "…", "answers": [{"text": "…", "pm_score": 5}, …]}                                Stack Exchange
+    {"prompt": "…", "response_1": "…", "response_2": "…", "preference_strength": 2}                HelpSteer2
+    {"history": "…", "human_ref_A": "…", "human_ref_B": "…", "labels": 0}                          SHP
+    {"question": {"full_text": "…"}, "answer_0": "…", "answer_1": "…", "score_0": 1, "score_1": -1}    WebGPT
+    {"conversation_a": […], "conversation_b": […], "winner": "model_b"}                            arenas
+
+Answers that are rated alike are rejected: nothing is preferred.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+from storage.dialogues import Preference
+from storage.formats import preference
+from storage.formats.base import At, Cells, Fault, Format, kind, said
+
+_LISTS = ("answers", "completions", "responses")
+_TEXTS = ("answer", "response", "text", "content", "completion")
+_LOWER = ("rank",)  # 1 is the best
+_HIGHER = ("overall_score", "score", "rating", "pm_score", "reward")
+_ASKS = ("prompt", "instruction", "question", "history", "context")
+_TIE = "both answers are rated alike: nothing is preferred"
+
+
+def _strength(value: Any) -> int | None:
+    return None if not isinstance(value, int | float) or value == 0 else int(value > 0)
+
+
+def _winner(value: Any) -> int | None:
+    return {"model_a": 0, "a": 0, "model_b": 1, "b": 1}.get(str(value).lower())
+
+
+def _first_is_better(value: Any) -> int | None:
+    return {1: 0, 0: 1}.get(value) if isinstance(value, int) else None
+
+
+# the two answers, the columns that judge them, and which of the two is the better one by that
+_PAIRS: tuple[tuple[tuple[str, str], str, Callable[[Any], int | None]], ...] = (
+    (("response_1", "response_2"), "preference_strength", _strength),
+    (("response1", "response2"), "overall_preference", _strength),
+    (("human_ref_A", "human_ref_B"), "labels", _first_is_better),
+    (("conversation_a", "conversation_b"), "winner", _winner),
+    (("response_a", "response_b"), "winner", _winner),
+)
+_SCORED = (("answer_0", "answer_1"), ("score_0", "score_1"))
+
+
+def sniff(row: Cells) -> bool:
+    """Two answers and which of them is better, or a list of answers with a rating each."""
+    return _pair(row) is not None or _list(row) is not None
+
+
+def records(row: Cells, at: At) -> Iterator[Preference]:
+    """The preference of a row."""
+    better, worse = _two(row)
+    asked = _asked(row)
+    yield from preference.records({**asked, "chosen": better, "rejected": worse}, at)
+
+
+def _two(row: Cells) -> tuple[Any, Any]:
+    if (names := _pair(row)) is not None:
+        best = _better(row, names)
+        return row[names[best]], row[names[1 - best]]
+    name = _list(row)
+    if name is None:
+        raise Fault("answers", "no answers with a rating each")
+    items = row[name]
+    rating = next(rating for rating in (*_LOWER, *_HIGHER) if rating in items[0])
+    rated = []
+    for n, item in enumerate(items):
+        if not isinstance(item, dict) or not isinstance(item.get(rating), int | float):
+            raise Fault(f"{name}[{n}]", f"no number at {rating}")
+        words = next((item[text] for text in _TEXTS if text in item), None)
+        rated.append((item[rating] * (-1 if rating in _LOWER else 1), said(words, f"{name}[{n}]")))
+    best, worst = max(rated, key=lambda one: one[0]), min(rated, key=lambda one: one[0])
+    if best[0] == worst[0]:
+        raise Fault(name, "all answers are rated alike: nothing is preferred")
+    return best[1], worst[1]
+
+
+def _better(row: Cells, names: tuple[str, str]) -> int:
+    if names == _SCORED[0]:
+        scores = [row[name] for name in _SCORED[1]]
+        if not all(isinstance(score, int | float) for score in scores) or scores[0] == scores[1]:
+            raise Fault("score_0", _TIE)
+        return int(scores[1] > scores[0])
+    _, judged, which = next(one for one in _PAIRS if one[0] == names and one[1] in row)
+    best = which(row[judged])
+    if best is None:
+        raise Fault(judged, f"{str(row[judged])[:40]!r}: {_TIE}")
+    return best
+
+
+def _pair(row: Cells) -> tuple[str, str] | None:
+    if {*_SCORED[0], *_SCORED[1]} <= row.keys():
+        return _SCORED[0]
+    return next((names for names, judged, _ in _PAIRS if {*names, judged} <= row.keys()), None)
+
+
+def _list(row: Cells) -> str | None:
+    """The column of a list of answers that each have a text and a rating."""
+    for name in _LISTS:
+        items = row.get(name) if name in row else None
+        if isinstance(items, list) and len(items) > 1 and isinstance(items[0], dict):
+            first = items[0]
+            if any(text in first for text in _TEXTS) and any(rating in first for rating in (*_LOWER, *_HIGHER)):
+                return name
+    return None
+
+
+def _asked(row: Cells) -> dict[str, Any]:
+    """The prompt, under the name that preferences have for it; {} where both answers begin with it."""
+    name = next((name for name in _ASKS if row.get(name)), None)
+    value = row[name] if name else None
+    if isinstance(value, dict):
+        value = value.get("full_text", value.get("text"))
+    if value is not None and not isinstance(value, str | list):
+        raise Fault(str(name), f"expected a prompt, found {kind(value)}")
+    return {"prompt": value} if value is not None else {}
+
+
+FORMAT = Format("rated", sniff, records)
