@@ -34,7 +34,7 @@ def lines(opened: Open, *, single: bool = False) -> Items:
     `single` is whether one line alone may be all of an object, as in a `.json` file.
     """
     head = list(islice(full_lines(opened), _LOOK))
-    first = next((_decoded(*line) for line in head), None)
+    first = next((_line(*line) for line in head), None)
     if isinstance(first, Broken) and len(head) > 1 and not _a_row_a_line(head):
         yield from _objects(opened)
     elif isinstance(first, Row) and len(head) == 1:
@@ -51,8 +51,14 @@ def array(opened: Open) -> Items:
 
 def _by_line(opened: Open) -> Items:
     for number, line in full_lines(opened):
-        row = _decoded(number, line)
+        row = _line(number, line)
         yield from [row] if isinstance(row, Row) else _several(row, line)
+
+
+def _line(number: int, line: bytes) -> Row | Broken:
+    """The row of a line, which may end in the comma of a list that is none."""
+    row = _decoded(number, line)
+    return _decoded(number, line[:-1]) if isinstance(row, Broken) and line.endswith(b"},") else row
 
 
 def _several(broken: Broken, line: bytes) -> Items:

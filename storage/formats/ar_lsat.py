@@ -55,8 +55,9 @@ def _items(row: Cells) -> str | None:
 def _parallel(row: Cells) -> bool:
     """Whether questions, options and answers are three lists."""
     asked, options = row.get("questions"), row.get("options")
-    if isinstance(asked, dict):
-        asked, options = asked.get("question"), asked.get("choice")
+    inner = asked if isinstance(asked, dict) else None
+    if inner is not None:
+        asked, options = inner.get("question"), inner.get("choice")
     return isinstance(asked, list) and isinstance(options, list) and all(isinstance(one, str) for one in asked)
 
 
@@ -66,13 +67,10 @@ def _one_by_one(row: Cells) -> dict[str, Any]:
     kept = {column: row[column] for column in (name, "id") if column in row}
     if isinstance(kept.get(name), list):
         kept[name] = "\n".join(texts(row, name))
-    if isinstance(inner := row.get("questions"), dict):  # the hub's: an object of lists
-        row = {
-            **kept,
-            "questions": inner.get("question"),
-            "answers": inner.get("answer"),
-            "options": inner.get("choice"),
-        }
+    inner = row.get("questions")
+    if isinstance(inner, dict):  # the hub's: an object of lists
+        parts = {"questions": inner.get("question"), "answers": inner.get("answer"), "options": inner.get("choice")}
+        row = {**kept, **parts}
     if not _parallel(row):
         items = _items(row) or "questions"
         return {**kept, **({"questions": row[items]} if items in row else {})}

@@ -65,8 +65,8 @@ def records(row: Cells, at: At) -> Iterator[Preference]:
 
 def _two(row: Cells) -> tuple[Any, Any]:
     if (names := _pair(row)) is not None:
-        best = _better(row, names)
-        return row[names[best]], row[names[1 - best]]
+        place = _better(row, names)
+        return row[names[place]], row[names[1 - place]]
     name = _list(row)
     if name is None:
         raise Fault("answers", "no answers with a rating each")

@@ -162,6 +162,7 @@ def test_an_array_is_cut_where_its_values_end_however_it_arrives(said, chunk, in
 @pytest.mark.parametrize(
     ("content", "told"),
     [
+        (b'{"a": 1},\n{"a": {"b": 2}},\n{"a": 3}\n', [1, {"b": 2}, 3]),
         (b'[{"a": 1}, {"a": }, {"a": 3}]', [1, (2, "line", "broken JSON"), 3]),
         (b'[{"a": 1}, {"a": 2}}, {"a": 3}]', [1, (2, "line", "broken JSON"), 3]),
         (b'[{"a": 1},, {"a": 3}]', [1, 3]),
