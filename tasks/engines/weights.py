@@ -33,10 +33,10 @@ def readers(loading: Loading, context: int) -> dict[str, Reader]:
     That is at the base model's own stops, at those saved with an adapter, at the tokenizer's eos, and at the token by
     which the chat template ends a reply.
     """
-    stops, found = stop_tokens(loading.model, loading.revision), {}
+    stops, found = render.stop_tokens(loading.model, loading.revision), {}
     for name in ("base", *loading.adapters):
         own = tokenizer(loading, name)
-        saved = stop_tokens(loading.adapters[name]) if name in loading.adapters else set()
+        saved = render.stop_tokens(loading.adapters[name]) if name in loading.adapters else set()
         known = stops | saved | ({own.eos_token_id} - {None})
         ends = _ends(own)
         found[name] = Reader(own, context, known if known.intersection(ends) else known | {*ends[:1]})
@@ -56,20 +56,6 @@ def _ends(tokenizer: Any) -> list[int]:
     except PonensError:  # refused where a training would learn it
         return []
     return [int(i) for i in tokenizer.convert_tokens_to_ids(found)]
-
-
-def stop_tokens(place: str | Path, revision: str | None = None) -> set[int]:
-    """Every token that ends a reply by a folder's own configuration."""
-    from transformers import AutoConfig, GenerationConfig
-
-    found: set[int] = set()
-    for kind in (GenerationConfig, AutoConfig):
-        try:
-            ids = getattr(kind.from_pretrained(str(place), revision=revision), "eos_token_id", None)
-        except (OSError, ValueError):  # an adapter's folder has no config.json
-            continue
-        found |= set(ids) if isinstance(ids, list) else {ids} if isinstance(ids, int) else set()
-    return found
 
 
 def context(loading: Loading) -> int:

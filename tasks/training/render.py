@@ -142,6 +142,20 @@ def end_tokens(renderer: Renderer) -> list[str]:
     return found
 
 
+def stop_tokens(place: str | Path, revision: str | None = None) -> set[int]:
+    """Every token that ends a reply by a folder's own configuration."""
+    from transformers import AutoConfig, GenerationConfig
+
+    found: set[int] = set()
+    for kind in (GenerationConfig, AutoConfig):
+        try:
+            ids = getattr(kind.from_pretrained(str(place), revision=revision), "eos_token_id", None)
+        except (OSError, ValueError):  # an adapter's folder has no config.json
+            continue
+        found |= set(ids) if isinstance(ids, list) else {ids} if isinstance(ids, int) else set()
+    return found
+
+
 def _check_wish(renderer: Renderer) -> None:
     wish, name = renderer.rendering.wish, renderer.rendering.wish.template
     if wish.thinking is not None and not knows_thinking(renderer.rendering.text):

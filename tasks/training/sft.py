@@ -22,7 +22,6 @@ from storage.artifacts import write_json
 from storage.examples import read
 from storage.records import PonensError
 from tasks import lifeline
-from tasks.engines import weights
 from tasks.training import (
     canary,
     checkpoints,
@@ -125,7 +124,7 @@ def train(order: dict[str, Any]) -> None:
 def _stops(place: str, spec: dict[str, Any], renderer: render.Renderer) -> set[int]:
     """Where a reply ends: the base model's stops, the tokenizer's eos, and the token by which the template ends it."""
     tokenizer, ends = renderer.tokenizer, render.end_tokens(renderer)
-    stops = weights.stop_tokens(place, None if Path(place).is_dir() else spec["revision"]) | {tokenizer.eos_token_id}
+    stops = render.stop_tokens(place, None if Path(place).is_dir() else spec["revision"]) | {tokenizer.eos_token_id}
     found = {stop for stop in stops if stop is not None}
     ids = tokenizer.convert_tokens_to_ids(ends)
     if not found.intersection(ids):

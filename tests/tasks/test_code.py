@@ -49,13 +49,15 @@ COUNTS["evaluate dialogues"] = COUNTS["evaluate"] + (
 
 _PAGES = "evals.page evals.*_page evals.plots evals.embedded evals.card evals.model_card evals.trend evals/*"
 _SOURCES = "storage.formats.* storage.readers storage.rows storage.source storage.cleaning.* storage.cleaning/*"
+# merging is how a training checks what it saved
+_ENGINES = "tasks.engines.base tasks.engines.openai tasks.engines.parallel tasks.engines.server tasks.engines.transformers tasks.engines.vllm tasks.engines.weights"
 _MODELS = "tasks.engines.* tasks.teachers.* tasks.training.* tasks.sampler tasks.models tasks.loss tasks.sandbox.*"
 NEVER = {
     "puzzles": f"evals.* prompts.* storage.formats.* storage.cleaning.* {_PAGES} {_MODELS}",
     "parse": f"puzzles.* tasks.step {_PAGES} {_MODELS}",
     "reason": f"puzzles.* evals.scorers.* {_PAGES} {_SOURCES} tasks.training.sft tasks.scoring tasks.sandbox.*",
     "assemble": f"puzzles.* evals.scorers.* evals.verdict tasks.engines.* tasks.teachers.* {_PAGES} {_SOURCES}",
-    "train": f"puzzles.* evals.* tasks.engines.* tasks.teachers.* tasks.sandbox.* storage.snapshots {_PAGES} {_SOURCES}",
+    "train": f"puzzles.* evals.* {_ENGINES} tasks.teachers.* tasks.sandbox.* storage.snapshots {_PAGES} {_SOURCES}",
     "evaluate": f"puzzles.* evals.scorers.* tasks.scoring tasks.judging tasks.sandbox.* {_PAGES} {_SOURCES}",
     "evaluate dialogues": f"puzzles.* tasks.training.sft {_PAGES} {_SOURCES}",
     "report": f"puzzles.* evals.scorers.* evals.verdict {_SOURCES} {_MODELS}",
