@@ -182,6 +182,11 @@ CASES: list[Case] = [
     ("MMLU, lukaemon", "mmlu-columns", {"input": Q["question"], **BY_LETTER, "target": "B"}, ASKED),
     ("ARC, original table", "arc-csv", {"questionID": "M_1", "AnswerKey": "B", "isMultipleChoiceQuestion": "1",
         "question": "Which melts? (A) ice (B) iron (C) sand (D) salt"}, ASKED),
+    ("MedQA, four options", "sentence-endings", {"id": "x", "sent1": Q["question"], "sent2": "",
+        **{f"ending{n}": option for n, option in enumerate(OPTIONS)}, "label": 1}, ASKED),
+    ("ARC as a table by pandas", "choice", {**Q, "choices": "{'text': array(['ice', 'iron', 'sand', 'salt'], dtype=object), "
+        "'label': array(['A', 'B', 'C', 'D'], dtype=object)}", "answerKey": "B"}, ASKED),
+    ("numpy's list in a table", "choice", {**Q, "options": "['ice' 'iron'\n 'sand' \"salt\"]", "answer": "B"}, ASKED),
     ("ECQA", "choice", {"q_no": "1", "q_concept": "x", "q_text": Q["question"],
         **{f"q_op{n}": option for n, option in enumerate(OPTIONS, 1)}, "q_ans": "iron", "taskB": "t"}, ASKED),
     ("Xiezhi", "choice", {**Q, "options": "ice\niron\nsand\nsalt\n", "answer": "iron", "labels": ["x"]}, ASKED),

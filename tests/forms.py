@@ -604,6 +604,21 @@ _TABLE = {"id": "1-1", "header": ["No.", "Name"], "types": ["real", "text"], "ro
 _MADE = 'CREATE TABLE data ("No." REAL, "Name" TEXT)'
 SQL = [
     Form(
+        "SParC, CoSQL",
+        [
+            {
+                "database_id": "dogs",
+                "final": {"query": "SELECT 2", "utterance": "x"},
+                "interaction": [
+                    {"utterance": "How many?", "query": "SELECT 1"},
+                    {"utterance": "And now?", "query": "SELECT 2"},
+                ],
+            }
+        ],
+        [f"u: {_DOG}\n\nHow many? | a: SELECT 1 | u: And now? | a: SELECT 2"],
+        files={"tables.json": [_DOGS]},
+    ),
+    Form(
         "Gretel",
         [
             {
@@ -1177,6 +1192,34 @@ STRANGERS = [
         [{"conversations": [{"from": "system", "value": "Call <tools>[]</tools>"}, *gpt("Hi", "Ho")], "tools": "[{}]"}],
         ["s: Call <tools>[]</tools> | u: Hi | a: Ho"],
     ),
+    Form(
+        "miniF2F",
+        [{"name": "a", "split": "valid", "informal_prefix": "/-- Show x. -/\n", "formal_statement": "theorem a :=",
+          "goal": "g", "header": "import Mathlib"}],
+        ["u: Show x. | a: theorem a :="],
+    ),
+    Form(
+        "Lean workbook",
+        [{"natural_language_statement": "Show x.", "answer": "", "formal_statement": "theorem a :=", "proof": []}],
+        ["u: Show x. | a: theorem a :="],
+    ),
+    Form(
+        "CoT Collection",
+        [{"source": "1+1?", "target": "2", "rationale": "Add.", "task": "x", "type": "CoT"}],
+        ["u: 1+1? | a: Add.\n\n2"],
+    ),
+    Form(
+        "SNLI, MultiNLI, original",
+        [{"gold_label": label, "sentence1": "A cat sits.", "sentence2": "It runs.", "pairID": "x"} for label in ("neutral", "-")],
+        ["u: A cat sits.\n\nIt runs. | a: neutral", "! gold_label: '-': those who judged did not agree"],
+    ),
+    Form(
+        "PAWS, WiC: numbers and truth values for words",
+        [{"id": "1", "sentence1": "A.", "sentence2": "B.", "label": label} for label in ("0", 1, True)],
+        [f"! label: {label} stands for a word that the file does not say" for label in ("0", 1, True)],
+    ),
+    Form("CValues", [{"prompt": "Hi", "pos_resp": "Ho", "neg_resp": "No"}], ["u: Hi >> Ho << No"]),
+    Form("Math23K", [{"original_text": "一加一？", "equation": "x=1+1", "ans": "2"}], ["u: 一加一？ | a: 2"]),
     Form("MGSM, hub", [{"question": "1+1?", "answer": None, "answer_number": 2}], ["u: 1+1? | a: 2"]),
     Form(
         "verl",

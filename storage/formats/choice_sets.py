@@ -207,6 +207,16 @@ SETS: tuple[ChoiceSet, ...] = (
         first=0,
     ),
     ChoiceSet(
+        "sentence-endings",
+        "MedQA with four options (hub)",
+        needs=("sent1", "ending0", "label"),
+        passage=(),
+        question=("sent1",),
+        options=(),
+        key=("label",),
+        first=0,
+    ),
+    ChoiceSet(
         "e-care",
         "e-CARE",
         needs=("premise", "ask-for", "hypothesis1", "hypothesis2"),

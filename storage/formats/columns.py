@@ -37,6 +37,7 @@ QUESTION = (
     "goal",
     "user",
     "open-ended verifiable question",
+    "original_text",
     "text",
 )
 # a reply as it was given
@@ -81,6 +82,7 @@ ANSWER = (
     "ground-true answer",
     "ground_truth",
     "reward_model",
+    "ans",
     "code",
 )
 # a reply's thoughts, which stand before it between <think> tags

@@ -46,6 +46,9 @@ _STEMS = (
     ),
     *("sol", "holding", "hyp", "hypothesis", "randomfifthsentencequiz", "candidate", "alternative", "ans", "answer"),
 )
+_QUOTED = re.compile(r"""'(?:[^'\\\n]|\\.)*'|"(?:[^"\\\n]|\\.)*\"""")
+_SPACED = re.compile(rf"\[\s*(?:{_QUOTED.pattern})(?:\s+(?:{_QUOTED.pattern}))*\s*\]")
+_ARRAY = re.compile(r"array\((\[[^\]]*\])(?:,\s*dtype=\w+)?\)")
 _NUMBERED = re.compile(r"(?:\A|\s+)(?:option|choice)\s*(\d{1,2})\s*[:：.)]\s*", re.IGNORECASE)
 _MOST = len(LETTERS)
 
@@ -149,7 +152,7 @@ def columned(row: Cells, columns: Sequence[str]) -> Options:
 
 def _of_text(value: str, field: str) -> Options:
     text = said(value, field).strip()
-    if text[:1] == "[" and (items := _literal(text)) is not None:
+    if text[:1] in ("[", "{") and (items := _literal(text)) is not None:
         return shaped(items, field)
     lines = labelled([line for line in text.splitlines() if line.strip()])
     if len(lines.labels or ()) > 1:
@@ -165,14 +168,17 @@ def _of_text(value: str, field: str) -> Options:
     raise Fault(field, f"no list of options, and none that begin with A, B, …: {text[:40]!r}")
 
 
-def _literal(text: str) -> list[Any] | None:
-    """A list as JSON or Python writes it."""
+def _literal(text: str) -> list[Any] | dict[str, Any] | None:
+    """A list or object as JSON or Python writes it, arrays of numpy among them, as tables get them from pandas."""
+    spaced = _QUOTED.findall(text) if _SPACED.fullmatch(text) else []
+    if len(spaced) > 1:  # ['ice' 'iron']: Python would make one text of them
+        return [ast.literal_eval(word) for word in spaced]
     for load in (orjson.loads, ast.literal_eval):
         try:
-            found = load(text)
+            found = load(_ARRAY.sub(r"\1", text))
         except (ValueError, SyntaxError, RecursionError, MemoryError):
             continue
-        if isinstance(found, list):
+        if isinstance(found, list | dict):
             return found
     return None
 

@@ -21,7 +21,7 @@ from storage.formats.base import At, Cells, Fault, Format, kind, named, said, te
 from storage.formats.choice_names import OPTIONS
 from storage.formats.conversation import settled
 from storage.formats.opening import history, opened
-from storage.formats.reply import column, holds, present, replies, reply
+from storage.formats.reply import column, holds, present, reasoned, replies, reply
 from storage.formats.transcript import is_transcript, transcribed
 from storage.formats.turns import are_turns, turns
 from storage.records import Message, Role
@@ -79,13 +79,17 @@ def _instruction(row: Cells) -> str:
 def _translated(row: Cells, at: At) -> Iterator[Dialogue]:
     both = row.get("translation")
     if both is None:
-        yield _pair(row, at, "translation", text(row, "source"), text(row, "target"))
+        notes: set[str] = set()
+        answer = reasoned(row, text(row, "target"), notes)
+        task: Task = "instruction" if notes else "translation"  # CoT Collection: a way to an answer
+        given = [Message("user", text(row, "source")), Message("assistant", answer)]
+        yield _dialogue(given, row, at, task, notes)
         return
     if not isinstance(both, dict) or len(both) != 2:
         raise Fault("translation", f"expected a text in each of two languages, found {kind(both)}")
-    (source, asked), (target, answer) = both.items()
-    asked, answer = said(asked, f"translation.{source}"), said(answer, f"translation.{target}")
-    yield _pair(row, at, "translation", asked, answer, {"source": source, "target": target})
+    (source, asked), (target, translated) = both.items()
+    asked, translated = said(asked, f"translation.{source}"), said(translated, f"translation.{target}")
+    yield _pair(row, at, "translation", asked, translated, {"source": source, "target": target})
 
 
 def _classified(row: Cells, at: At) -> Iterator[Dialogue]:

@@ -32,6 +32,7 @@ _ANSWERS = (
     ("preferred_output", "non_preferred_output"),
     ("response_j", "response_k"),
     ("chosen_answer", "rejected_answer"),
+    ("pos_resp", "neg_resp"),
 )
 _WORSE = ("rejected_response", "rejected_messages")  # beside messages whose last answer is the better one
 _RANKED = ("better_response_id", "response_0", "response_1")

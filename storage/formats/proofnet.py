@@ -1,33 +1,46 @@
-"""ProofNet: a theorem in words becomes its formal statement.
+"""A theorem in words becomes its formal statement.
 
     {"id": "Rudin|exercise_1_1b", "nl_statement": "…", "formal_statement": "theorem …",
-     "src_header": "…", "nl_proof": "…"}
+     "src_header": "…", "nl_proof": "…"}                                                    ProofNet
+    {"informal_prefix": "/-- … -/", "formal_statement": "…", "header": "…"}                 miniF2F
+    {"natural_language_statement": "…", "formal_statement": "…", "proof": []}               Lean workbook
 
 Header and proof go along for a scorer; a proof may be empty (warning `no-proof`).
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 
 from storage.dialogues import Dialogue
-from storage.formats.base import At, Cells, Format, named, optional, text
+from storage.formats.base import At, Cells, Format, named, optional, said, text
 from storage.records import Message
+
+_WORDS = ("nl_statement", "natural_language_statement", "informal_statement", "informal_prefix")
+_HEADERS, _PROOFS = ("src_header", "header"), ("nl_proof", "informal_proof")
+_COMMENT = re.compile(r"\A\s*/--?\s*|\s*-/\s*\Z")
 
 
 def sniff(row: Cells) -> bool:
     """A statement in words and a formal one."""
-    return {"nl_statement", "formal_statement"} <= set(row)
+    return "formal_statement" in row and _first(row, _WORDS) is not None
+
+
+def _first(row: Cells, names: tuple[str, ...]) -> str | None:
+    return next((name for name in names if row.get(name) is not None), None)
 
 
 def records(row: Cells, at: At) -> Iterator[Dialogue]:
     """The statement of a row."""
-    about = {"header": optional(row, "src_header"), "proof": optional(row, "nl_proof")}
+    words, header, proof = (_first(row, names) or names[0] for names in (_WORDS, _HEADERS, _PROOFS))
+    about = {"header": optional(row, header), "proof": optional(row, proof)}
+    asked = said(_COMMENT.sub("", text(row, words)), words)
     yield Dialogue(
-        (Message("user", text(row, "nl_statement")), Message("assistant", text(row, "formal_statement"))),
+        (Message("user", asked), Message("assistant", text(row, "formal_statement"))),
         "statement",
         about,
-        source_id=named(row, "id"),
+        source_id=named(row, "id", "name"),
         file=at.file,
         line=at.line,
         notes=() if about["proof"].strip() else ("no-proof",),

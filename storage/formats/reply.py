@@ -147,6 +147,11 @@ def _reasoned(row: Cells, answer: Reply, notes: set[str]) -> Reply:
     return Reply(text, answer.column, about)
 
 
+def reasoned(row: Cells, answer: str, notes: set[str]) -> str:
+    """An answer after the rationale and the thoughts that stand beside it; `notes` tell of them."""
+    return _reasoned(row, Reply(answer, "", {}), notes).text
+
+
 def _is_setting(value: object) -> bool:
     """Whether a word says how much was thought, not what: "off", "high"."""
     return isinstance(value, bool) or (isinstance(value, str) and value.strip().lower() in _SETTINGS)

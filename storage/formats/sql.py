@@ -3,6 +3,7 @@ r"""Text to SQL, the ways to write it down.
     {"question": "…", "context": "CREATE TABLE …", "answer": "SELECT …"}      sql; Gretel: sql_prompt, sql_context, sql
     {"db_id": "…", "question": "…", "query": "SELECT …"}                      spider, CSpider, DuSQL, NL2SQL
     {"db_id": "…", "question": "…", "evidence": "…", "SQL": "SELECT …"}       bird: evidence above the question
+    {"database_id": "…", "interaction": [{"utterance": "…", "query": "SELECT …"}]}   sparc, CoSQL: a dialogue
     {"text": "table: …\ncolumns: …\nQ: …\nA: SELECT …"}                       wikisql-text
 
 Of spider and bird the schemas lie beside the file (see `schemas`).
@@ -18,7 +19,7 @@ import re
 from collections.abc import Iterator
 
 from storage.dialogues import Dialogue, Text
-from storage.formats.base import At, Cells, Fault, Format, named, optional, said, text
+from storage.formats.base import At, Cells, Fault, Format, kind, listed, named, optional, said, text
 from storage.formats.schemas import TABLE_NAMES, ddl, schema_of
 from storage.records import Message
 
@@ -49,6 +50,21 @@ def _bird(row: Cells, at: At) -> Iterator[Dialogue]:
     query = text(row, "SQL")
     schema, evidence = schema_of(database, at.folder), optional(row, "evidence")
     yield _dialogue(at, schema, text(row, "question"), query, database, id, evidence=evidence)
+
+
+def _interaction(row: Cells, at: At) -> Iterator[Dialogue]:
+    """A dialogue in which each query answers an utterance; the schema stands above the first."""
+    database = text(row, "database_id")
+    schema = schema_of(database, at.folder)
+    turns: list[Message] = []
+    for n, item in enumerate(listed(row, "interaction")):
+        if not isinstance(item, dict):
+            raise Fault(f"interaction[{n}]", f"not an object but {kind(item)}")
+        asked, query = text(item, "utterance"), text(item, "query")
+        turns += [Message("user", asked if turns else f"{schema}\n\n{asked}"), Message("assistant", query)]
+    if not turns:
+        raise Fault("interaction", "no turns")
+    yield Dialogue(tuple(turns), topic=database, file=at.file, line=at.line, context=schema)
 
 
 def is_block(row: Cells) -> bool:
@@ -98,6 +114,7 @@ FORMATS = (
     Format("sql", _with_schema, _contexts),
     Format("spider", lambda row: {"db_id", "question", "query"} <= set(row), _spider),
     Format("bird", lambda row: {"db_id", "question", "SQL"} <= set(row), _bird),
+    Format("sparc", lambda row: {"database_id", "interaction"} <= set(row), _interaction),
     Format("wikisql-text", is_block, _blocks),
     Format("spider-tables", lambda row: "db_id" in row and bool(TABLE_NAMES & row.keys()), _tables),
 )

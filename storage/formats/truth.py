@@ -44,7 +44,7 @@ def records(row: Cells, at: At) -> Iterator[Question | Dialogue | Rejected]:
 
 
 def _reader(row: Cells) -> Any:
-    if _premise(row) is not None and any(name in row for name in _CLAIMS) and "label" in row:
+    if _premise(row) is not None and any(name in row for name in _CLAIMS) and _judged(row) is not None:
         return _entailment
     if isinstance(row.get("questions"), dict) and "theory" in row:
         return _theory
@@ -156,20 +156,27 @@ def _entailment(row: Cells, at: At) -> Iterator[Dialogue]:
     )
 
 
+def _judged(row: Cells) -> str | None:
+    """The column that says the word: SNLI and MultiNLI as published call it gold_label."""
+    return next((name for name in ("gold_label", "label") if name in row), None)
+
+
 def _word(row: Cells) -> str:
-    label = row["label"]
-    if not isinstance(label, int) or isinstance(label, bool):
-        word = said(label, "label")
+    name = _judged(row) or "label"
+    label = row[name]
+    if isinstance(label, str) and not label.strip().isdigit():
+        word = said(label, name)
         if word == "-":
-            raise Fault("label", "'-': those who judged did not agree")
+            raise Fault(name, "'-': those who judged did not agree")
         return word
     if label == -1:
-        raise Fault("label", "-1: those who judged did not agree, or the label is withheld")
-    if row.keys() == _SNLI or {"uid", "reason"} <= row.keys():  # SNLI, ANLI
+        raise Fault(name, "-1: those who judged did not agree, or the label is withheld")
+    plain = isinstance(label, int) and not isinstance(label, bool)
+    if plain and (row.keys() == _SNLI or {"uid", "reason"} <= row.keys()):  # SNLI, ANLI
         if not 0 <= label < len(_WORDS):
-            raise Fault("label", f"{label} is none of 0, 1 and 2")
+            raise Fault(name, f"{label} is none of 0, 1 and 2")
         return _WORDS[label]
-    raise Fault("label", f"{label} stands for a word that the file does not say, and sets count them differently")
+    raise Fault(name, f"{label} stands for a word that the file does not say, and sets count them differently")
 
 
 FORMAT = Format("truth", sniff, records)

@@ -60,6 +60,7 @@ ROWS: dict[str, Row] = {
     "sql": {"question": "How many?", "context": SCHEMA, "answer": "SELECT 1", "db_id": "dogs"},
     "spider": {"db_id": "dogs", "question": "How many?", "query": "SELECT 1"},
     "bird": {"db_id": "dogs", "question": "How many?", "evidence": "All.", "SQL": "SELECT 1"},
+    "sparc": {"database_id": "dogs", "interaction": [{"utterance": "How many?", "query": "SELECT 1"}]},
     "wikisql-text": {"text": "table: 1-1\ncolumns: No., Name\nQ: Which?\nA: SELECT No. FROM 1-1"},
     "spider-tables": SPIDER,
     "wikisql": {
