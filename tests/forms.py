@@ -663,6 +663,12 @@ SQL = [
         files={"dev_tables.json": [_DOGS]},
     ),
     Form(
+        "BIRD, copied with its names in lower case",
+        [{"question_id": 0, "db_id": "dogs", "question": "How many?", "evidence": "", "sql": "SELECT 1"}],
+        [f"u: {_DOG}\n\nHow many? | a: SELECT 1"],
+        files={"dev_tables.json": [_DOGS]},
+    ),
+    Form(
         "WikiSQL, original",
         [
             {

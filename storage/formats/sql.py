@@ -45,9 +45,15 @@ def _spider(row: Cells, at: At) -> Iterator[Dialogue]:
     yield _dialogue(at, schema_of(database, at.folder), text(row, "question"), text(row, "query"), database, "")
 
 
+def _is_bird(row: Cells) -> bool:
+    """BIRD's row; copies of it spell the query's column in lower case. Spider's `sql` is a parsed query, no text."""
+    known = {"db_id", "question"} <= set(row) and "query" not in row
+    return known and ("SQL" in row or isinstance(row.get("sql"), str))
+
+
 def _bird(row: Cells, at: At) -> Iterator[Dialogue]:
     database, id = text(row, "db_id"), named(row, "question_id")
-    query = text(row, "SQL")
+    query = text(row, "SQL" if "SQL" in row else "sql")
     schema, evidence = schema_of(database, at.folder), optional(row, "evidence")
     yield _dialogue(at, schema, text(row, "question"), query, database, id, evidence=evidence)
 
@@ -113,7 +119,7 @@ def _tables(row: Cells, at: At) -> Iterator[Text]:
 FORMATS = (
     Format("sql", _with_schema, _contexts),
     Format("spider", lambda row: {"db_id", "question", "query"} <= set(row), _spider),
-    Format("bird", lambda row: {"db_id", "question", "SQL"} <= set(row), _bird),
+    Format("bird", _is_bird, _bird),
     Format("sparc", lambda row: {"database_id", "interaction"} <= set(row), _interaction),
     Format("wikisql-text", is_block, _blocks),
     Format("spider-tables", lambda row: "db_id" in row and bool(TABLE_NAMES & row.keys()), _tables),
