@@ -48,10 +48,16 @@ docs: install  ## the documentation as a site, in build/docs
 run: install  ## start a deployment by its bare name, such as make run D=finetune-logic
 	.venv/bin/prefect deployment run $(D)/$(D)
 
-lock: install  ## resolve anew; the files name no index
-	$(PY) -m uv pip compile -q --python-version 3.11 --no-annotate --no-header $(if $(FIND_LINKS),--find-links $(FIND_LINKS)) \
-	  --override overrides-cpu.txt --extra cpu --extra dev --extra docs pyproject.toml -o requirements-cpu.lock
-	$(PY) -m uv pip compile -q --python-version 3.11 --no-annotate --no-header --extra gpu --extra dev --extra docs pyproject.toml -o requirements-gpu.lock
+# what uv writes behind every package that all environments of [tool.uv] share
+EVERYWHERE := ; python_full_version < '3.15' and ((platform_machine == 'aarch64' and sys_platform == 'linux') or (platform_machine == 'x86_64' and sys_platform == 'linux'))
+COMPILE := $(PY) -m uv pip compile -q --universal --python-version 3.11 --no-annotate --no-header --extra dev --extra docs pyproject.toml
+
+lock: install  ## resolve anew, for every Python and machine that is promised; the files name no index
+	sed -i 's/^torch==\(.*\)+cpu/torch==\1/' requirements-cpu.lock
+	$(COMPILE) --override overrides-cpu.txt --override overrides-torch.txt --extra cpu -o requirements-cpu.lock
+	$(COMPILE) --extra gpu -o requirements-gpu.lock
+	sed -i "s/ $(EVERYWHERE)$$//" requirements-cpu.lock requirements-gpu.lock
+	sed -i 's/^torch==\([0-9.]*\)/torch==\1+cpu/' requirements-cpu.lock
 
 clean:  ## remove .venv; a home (.ponens) is never touched
 	rm -rf .venv

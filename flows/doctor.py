@@ -28,12 +28,12 @@ def examine(home: Home, *, deep: bool = False) -> list[Finding]:
 
 
 def _python() -> Finding:
-    version = sys.version.split()[0]
+    version, promised = sys.version.split()[0], (3, 11) <= sys.version_info[:2] <= (3, 14)
     return Finding(
         "python",
-        sys.version_info >= (3, 11),
+        promised,
         version,
-        "" if sys.version_info >= (3, 11) else "use Python 3.11 or later",
+        "" if promised else "use a Python of 3.11 to 3.14: not all wheels are there for others",
     )
 
 
