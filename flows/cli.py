@@ -21,14 +21,17 @@ from flows import (
     adapters,
     champion,
     commands,
+    data,
     datasets,
     deploy,
     dev,
     encoding,
     explain,
+    groups,
     housekeeping,
     models,
     nodes,
+    runs,
     serving,
     sweep,
     trend,
@@ -43,6 +46,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     add_completion=False,
     rich_markup_mode="rich",
+    cls=groups.InOrder,
 )
 INTERRUPTED = 128 + signal.SIGINT
 state = {"debug": False}
@@ -51,7 +55,9 @@ stderr = Console(stderr=True, highlight=False)
 app.add_typer(adapters.app, name="adapters")
 app.add_typer(datasets.app, name="datasets")
 app.add_typer(models.app, name="models")
+app.add_typer(runs.app, name="runs")
 COMMANDS: tuple[Callable[..., None], ...] = (
+    *(data.export, data.puzzles),
     *(verdict.verdict, sweep.sweep, nodes.join, champion.promote, champion.rollback, trend.reeval, explain.explain),
     *(serving.serve, serving.ask, serving.chat),
     *(deploy.deploy, dev.dev, housekeeping.gc, housekeeping.backup, housekeeping.restore),
@@ -60,20 +66,30 @@ for command in COMMANDS:
     app.command()(command)
 RecipePath = Annotated[Path, typer.Argument(help="A recipe, such as recipes/demo.toml.", show_default=False)]
 Change = Annotated[list[str], typer.Option("--set", metavar="KEY=VALUE", help="Change a value of the recipe.")]
-Refresh = Annotated[list[str], typer.Option("--refresh", metavar="STEP", help="Do this step even if it is cached.")]
+Refresh = Annotated[
+    list[str],
+    typer.Option(
+        "--refresh", metavar="STEP", help="Do this step anew: parse, reason, assemble, train, evaluate, report."
+    ),
+]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object on stdout.")]
 Strict = Annotated[bool, typer.Option("--strict", help="A rejected row is an error.")]
 RunName = Annotated[
     str, typer.Argument(metavar="RUN", help="The beginning of a run's id, or RECIPE@latest.", show_default=False)
 ]
-HomeOf = Annotated[Path | None, typer.Option("--recipe", help="The recipe whose home is meant.")]
+HomeOf = Annotated[Path | None, typer.Option("--recipe", help="A recipe: the home beside it is meant.")]
 Columns = Annotated[
     list[str], typer.Option(metavar="NAME=COLUMN", help="Your column for a format's, such as prompt=ask.text.")
 ]
 
 
 @app.callback()
-def options(debug: Annotated[bool, typer.Option("--debug", help="Show tracebacks.")] = False) -> None:
+def options(
+    debug: Annotated[bool, typer.Option("--debug", help="Show tracebacks.")] = False,
+    _: Annotated[
+        bool, typer.Option("--version", callback=groups.version, is_eager=True, help="Say the version.")
+    ] = False,
+) -> None:
     """Options before the command."""
     state["debug"] = debug
 
@@ -83,7 +99,9 @@ def run(
     recipe: RecipePath,
     changes: Change = [],
     refresh: Refresh = [],
-    until: Annotated[str | None, typer.Option(metavar="STEP", help="Stop after this step.")] = None,
+    until: Annotated[
+        str | None, typer.Option(metavar="STEP", help="Stop after this step, such as assemble or train.")
+    ] = None,
     strict: Strict = False,
     json: Json = False,
 ) -> None:
@@ -114,41 +132,6 @@ def parse(
     if suggest:
         return commands.suggest(path, first, json=json)
     commands.parse(path, format, column, first, strict=strict, json=json)
-
-
-@app.command()
-def export(
-    given: Annotated[
-        str, typer.Argument(metavar="SNAPSHOT", help="A snapshot's id or folder, or a file.", show_default=False)
-    ],
-    form: Annotated[
-        str,
-        typer.Option(
-            "--as",
-            metavar="FORM",
-            help="messages, sharegpt, alpaca, prompt-completion, parquet or datasets.",
-            show_default=False,
-        ),
-    ],
-    out: Annotated[Path | None, typer.Option(help="The folder to make; SNAPSHOT-FORM here by default.")] = None,
-    recipe: HomeOf = None,
-    column: Columns = [],
-    json: Json = False,
-) -> None:
-    """Write a snapshot, or a file of dialogues, for other tools."""
-    commands.export(given, form, out, recipe, column, json=json)
-
-
-@app.command()
-def puzzles(
-    out: Annotated[Path, typer.Option(help="The file to write.", show_default=False)],
-    count: Annotated[int, typer.Option(min=1, help="Number of problems.")] = 100,
-    seed: Annotated[int, typer.Option(help="Another seed gives other problems.")] = 1,
-    family: Annotated[list[str], typer.Option(help="A puzzle family; all by default.")] = [],
-    json: Json = False,
-) -> None:
-    """Write generated logic puzzles in competition format."""
-    commands.puzzles(out, count, seed, family, json=json)
 
 
 @app.command()
@@ -262,6 +245,9 @@ def doctor(
     """Say what this machine, a home and a recipe's run can do; exit code 0 if all is well, 2 if a step would fail."""
     if code := commands.doctor(recipe, changes, deep=deep, json=json):
         raise typer.Exit(code)
+
+
+groups.arrange(app)
 
 
 def main(arguments: list[str] | None = None) -> None:

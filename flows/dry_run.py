@@ -195,9 +195,13 @@ def _base(dry: Dry) -> Iterator[Outlook]:
 def _training(dry: Dry) -> Iterator[Outlook]:
     """What the step refuses by its settings and its base's files."""
     from tasks import train
-    from tasks.training import tracking
+    from tasks.training import checks, tracking
 
     spec = dry.recipe.training
+    wrong = checks.problems(spec)
+    yield from (Outlook("", "", "", error) for error in wrong)
+    if wrong:
+        return
     train.step(spec, dry.recipe.name, Receipt("assemble", "", "", "", {}, {}, 0.0, ""))
     tracking.check(spec.report_to)
     yield _said(f"{spec.method}, template {spec.template}, {spec.epochs:g} epochs")

@@ -196,6 +196,8 @@ def comparison(summary: Mapping[str, Any]) -> None:
             stdout.print(f"verdict: {who}[bold]{paired['verdict']}[/]  {reason}", soft_wrap=True)
     if "report" in summary:
         stdout.print(f"report:  {summary['report']}", soft_wrap=True)
+    if run := summary.get("run_id"):
+        stdout.print(f"run:     {run}  (`ponens runs show {run}`, `ponens diff {run} …`)", soft_wrap=True)
     if found := summary.get("promotion"):
         promotion(found)
 

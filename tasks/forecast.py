@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 import orjson
 
@@ -11,6 +12,8 @@ from storage import shared
 from storage.home import Home
 from storage.records import Receipt
 from tasks.step import Step, find, orphan, remembered
+
+_LOOKED_AT = 50  # receipts, the newest
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,14 +45,22 @@ def forecast(step: Step, home: Home, *, refresh: bool = False) -> Forecast:
 
 
 def _difference(step: Step, home: Home) -> str:
-    """In what the nearest earlier receipt of this step differs from this step."""
+    """In what the nearest earlier receipt of this step differs from this step: of one name, fewest changes, newest."""
     folder = home.receipt(step.name, "x").parent
-    earlier = sorted(folder.glob("*.json"), key=lambda p: p.stat().st_mtime) if folder.exists() else []
+    newest = sorted(folder.glob("*.json"), key=lambda p: p.stat().st_mtime, reverse=True) if folder.exists() else []
+    earlier = [orjson.loads(file.read_bytes())["ingredients"] for file in newest[:_LOOKED_AT]]
+    if (name := step.settings.get("name")) is not None:  # another recipe's is nothing to compare with
+        earlier = [before for before in earlier if before["settings"].get("name") == name]
+        if newest and not earlier:
+            return f"never run for {name} in this home"
     if not earlier:
         return "never run in this home"
-    changes = []
-    before = orjson.loads(earlier[-1].read_bytes())["ingredients"]
     now = step.ingredients
+    return "; ".join(min((_changes(before, now) for before in earlier), key=len)) or "its receipt is gone"
+
+
+def _changes(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
+    changes = []
     for part in ("settings", "inputs"):
         for name in sorted(before[part].keys() | now[part].keys()):
             old, new = before[part].get(name), now[part].get(name)
@@ -57,9 +68,7 @@ def _difference(step: Step, home: Home) -> str:
                 changes.append(f"{name} changed from {_short(old)} to {_short(new)}")
             elif old != new:
                 changes.append(f"{name} changed")
-    if before["code"] != now["code"]:
-        changes.append("its code changed")
-    return "; ".join(changes) or "its receipt is gone"
+    return [*changes, *(["its code changed"] if before["code"] != now["code"] else [])]
 
 
 def _short(value: object) -> str:

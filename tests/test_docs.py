@@ -145,3 +145,14 @@ def _run(line: Line) -> None:
     assert {words[0] for words in commands} <= SHELL, f"{line}: say why it is not run"
     done = subprocess.run(["bash", "-c", line.text], capture_output=True, text=True, env=os.environ, check=False)
     assert 0 == done.returncode, f"{line}\n{done.stderr}"
+
+
+def test_each_promise_of_the_readme_names_tests_that_are_there() -> None:
+    text = (ROOT / "README.md").read_text("utf-8")
+    promises = re.findall(r"^- \*\*.+$", text.partition("## What it promises")[2].partition("\n## ")[0], re.MULTILINE)
+    held = [re.findall(r"\[(test_\w+)\]\((tests/[\w/]+\.py)\)", promise) for promise in promises]
+
+    assert len(promises) > 5
+    assert [] == [promise for promise, tests in zip(promises, held, strict=True) if not tests]
+    for name, file in (test for tests in held for test in tests):
+        assert f"def {name}(" in (ROOT / file).read_text("utf-8"), f"{file} has no {name}"

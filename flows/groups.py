@@ -1,0 +1,44 @@
+"""The commands of `ponens --help` in groups, in the order of work; `ponens --version`."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import sys
+from collections.abc import Mapping
+
+import click
+import typer
+from typer.core import TyperGroup
+
+GROUPS: Mapping[str, tuple[str, ...]] = {
+    "Start here": ("doctor", "plan", "run", "runs"),
+    "Data": ("parse", "puzzles", "export", "datasets", "reason", "assemble"),
+    "Train": ("train", "join", "sweep", "adapters", "models"),
+    "Evaluate": ("evaluate", "report", "verdict", "diff", "results", "reeval"),
+    "Registry": ("promote", "rollback", "explain"),
+    "Serve": ("serve", "ask", "chat"),
+    "Operate": ("dev", "deploy", "mlflow", "sql", "gc", "backup", "restore"),
+}
+ORDER = [name for names in GROUPS.values() for name in names]
+
+
+class InOrder(TyperGroup):
+    """Lists commands in the order of work; one that is in no group comes last."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return sorted(super().list_commands(ctx), key=lambda n: ORDER.index(n) if n in ORDER else len(ORDER))
+
+
+def arrange(app: typer.Typer) -> None:
+    """Give each command and each app of commands the panel of its group."""
+    panels = {name: panel for panel, names in GROUPS.items() for name in names}
+    for info in (*app.registered_commands, *app.registered_groups):
+        name = info.name or getattr(getattr(info, "callback", None), "__name__", "")
+        info.rich_help_panel = panels.get(str(name), "More")
+
+
+def version(asked: bool) -> None:
+    """Say which release this is, and end."""
+    if asked:
+        sys.stdout.write(f"ponens {importlib.metadata.version('ponens')}\n")
+        raise typer.Exit
