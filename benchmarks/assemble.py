@@ -34,7 +34,7 @@ from storage.cleaning.alike import alike  # noqa: E402
 from storage.cleaning.overlap import WORDS  # noqa: E402
 from storage.cleaning.signs import said, shingles  # noqa: E402
 from storage.records import LETTERS, Question, normal  # noqa: E402
-from tasks.parse import split_of  # noqa: E402
+from tasks.shares import split_of  # noqa: E402
 
 NEAR, OVERLAP, VALID, TEST, HELD = 0.95, 0.8, 0.05, 0.2, 1000
 Row = dict[str, Any]

@@ -13,6 +13,7 @@ from rich.table import Table
 
 from flows import show
 from flows.champion import webhook_of
+from flows.homes import RecipeOption, elsewhere
 from flows.show import stderr, stdout
 from storage.home import Home
 from storage.records import UsageError
@@ -20,7 +21,6 @@ from storage.records import UsageError
 app = typer.Typer(help="List, show, compare, name, export, push, import and remove adapters.", no_args_is_help=True)
 
 Reference = Annotated[str, typer.Argument(metavar="ADAPTER", help="NAME/N, NAME@latest or NAME@ALIAS.")]
-RecipeOption = Annotated[Path | None, typer.Option("--recipe", help="The recipe whose home is meant.")]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object on stdout.")]
 Because = Annotated[str, typer.Option(help="Why; it stands in the history.")]
 Base = Annotated[str | None, typer.Option(metavar="MODEL", help="The base model, by folder or hub name.")]
@@ -51,7 +51,9 @@ def list_(recipe: RecipeOption = None, json: Json = False) -> None:
             )
         stdout.print(table)
     else:
-        stderr.print(f"no adapter in {home.root}; `ponens train RECIPE` makes one", soft_wrap=True)
+        stderr.print(
+            f"no adapter in {home.root}; `ponens train RECIPE` makes one, {elsewhere(home, 'adapters')}", soft_wrap=True
+        )
 
 
 @app.command("show")

@@ -21,6 +21,7 @@ from rich.panel import Panel
 
 from flows import offer as offers
 from flows import show
+from flows.homes import elsewhere
 from flows.screen import Screen
 from flows.show import stderr, stdout
 from storage import adapters, aliases
@@ -190,7 +191,10 @@ def _newest(home: Home) -> list[str]:
         for name in adapters.names(home)
     ]
     if not found:
-        raise UsageError(f"there is no adapter in {home.root}", hint="ponens train RECIPE, or name a --server")
+        raise UsageError(
+            f"there is no adapter in {home.root}",
+            hint=f"ponens train RECIPE, name a --server, {elsewhere(home, 'adapters')}",
+        )
     return found
 
 

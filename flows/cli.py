@@ -38,6 +38,7 @@ from flows import (
     verdict,
 )
 from flows import results as evaluated
+from flows.homes import RecipeOption
 from storage.records import PonensError
 
 app = typer.Typer(
@@ -77,7 +78,6 @@ Strict = Annotated[bool, typer.Option("--strict", help="A rejected row is an err
 RunName = Annotated[
     str, typer.Argument(metavar="RUN", help="The beginning of a run's id, or RECIPE@latest.", show_default=False)
 ]
-HomeOf = Annotated[Path | None, typer.Option("--recipe", help="A recipe: the home beside it is meant.")]
 Columns = Annotated[
     list[str], typer.Option(metavar="NAME=COLUMN", help="Your column for a format's, such as prompt=ask.text.")
 ]
@@ -193,7 +193,7 @@ def report(recipe: RecipePath, changes: Change = [], refresh: Refresh = [], json
 
 
 @app.command()
-def diff(first: RunName, second: RunName, recipe: HomeOf = None, json: Json = False) -> None:
+def diff(first: RunName, second: RunName, recipe: RecipeOption = None, json: Json = False) -> None:
     """Compare two runs: settings, steps, and whether the second adapter is better than the first."""
     evaluated.diff(first, second, recipe, json=json)
 
@@ -205,7 +205,7 @@ def results(
         str, typer.Option("--as", metavar="FORM", help="lm-eval, inspect, evalscope or rows.", show_default=False)
     ],
     out: Annotated[Path | None, typer.Option(help="The folder to make; RUN-FORM here by default.")] = None,
-    recipe: HomeOf = None,
+    recipe: RecipeOption = None,
     json: Json = False,
 ) -> None:
     """Write a run's evaluation for lm-evaluation-harness, Inspect, EvalScope or `ponens verdict`."""
@@ -215,7 +215,7 @@ def results(
 @app.command()
 def sql(
     query: Annotated[str, typer.Argument(help='Such as "select * from questions limit 3".', show_default=False)],
-    recipe: HomeOf = None,
+    recipe: RecipeOption = None,
     json: Json = False,
 ) -> None:
     """Ask the warehouse, also while a run writes to it."""
@@ -224,7 +224,7 @@ def sql(
 
 @app.command()
 def mlflow(
-    recipe: Annotated[Path | None, typer.Option(help="The recipe whose home is meant.")] = None,
+    recipe: RecipeOption = None,
     port: Annotated[int, typer.Option(min=1, max=65535, help="The port on 127.0.0.1.")] = 5000,
 ) -> None:
     """Open MLflow's page over the trainings of a home; Ctrl-C ends it."""

@@ -8,8 +8,8 @@ from typing import Annotated
 import typer
 
 from flows import commands
+from flows.homes import RecipeOption
 
-HomeOf = Annotated[Path | None, typer.Option("--recipe", help="A recipe: the home beside it is meant.")]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object on stdout.")]
 Columns = Annotated[
     list[str], typer.Option(metavar="NAME=COLUMN", help="Your column for a format's, such as prompt=ask.text.")
@@ -30,7 +30,7 @@ def export(
         ),
     ],
     out: Annotated[Path | None, typer.Option(help="The folder to make; SNAPSHOT-FORM here by default.")] = None,
-    recipe: HomeOf = None,
+    recipe: RecipeOption = None,
     column: Columns = [],
     json: Json = False,
 ) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -11,13 +10,13 @@ from rich.markup import escape
 from rich.table import Table
 
 from flows import show
+from flows.homes import RecipeOption
 from flows.show import stderr, stdout
 from storage.home import Home
 
 app = typer.Typer(help="List, show, compare, query and push dataset snapshots.", no_args_is_help=True)
 
 Name = Annotated[str, typer.Argument(metavar="SNAP", help="The beginning of an id, RECIPE@latest, or a URL.")]
-RecipeOption = Annotated[Path | None, typer.Option("--recipe", help="The recipe whose home is meant.")]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object on stdout.")]
 MARKS = {"came": "[green]+[/]", "went": "[red]−[/]", "changed": "[yellow]~[/]", "moved": "[cyan]→[/]"}
 _EXCERPT = 72

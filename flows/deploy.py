@@ -28,7 +28,7 @@ def deploy(
         from flows.finetune import finetune_logic
 
         demo = deployments.recipe(str(deployments.ROOT / "recipes" / "demo.toml"))
-        finetune_logic.serve(name="served", parameters=demo)
+        finetune_logic.serve(name="served", parameters={"recipe": demo["recipe"]})
         return
     made = deployments.set_up()
     watching = made.automations

@@ -27,6 +27,7 @@ from flows import automations, watch
 from flows.finetune import finetune_logic
 from flows.recipe import load
 from flows.reeval import reeval
+from storage.home import Home
 from storage.records import PonensError, UsageError
 from tasks.reeval import ReevalSpec
 
@@ -48,10 +49,14 @@ class Deployed(NamedTuple):
 
 
 def recipe(path: str) -> dict[str, Any]:
-    """A recipe as the parameter `recipe`: what its file says; its paths count from the working directory of a run."""
-    return {"recipe": load(Path(path), folder=Path(os.path.relpath(Path(path).parent))).model_dump(
-        mode="json", exclude_unset=True
-    )}  # fmt: skip
+    """What a deployment takes from where it is deployed.
+
+    recipe: what the file says, as the flow's parameter; its paths count from the working directory of a run
+    root:   this checkout, absolute: the working directory of its runs
+    home:   PONENS_HOME where it is set, else the home beside the recipes, counted from the root
+    """
+    said = load(Path(path), folder=Path(os.path.relpath(Path(path).parent))).model_dump(mode="json", exclude_unset=True)
+    return {"recipe": said, "root": str(ROOT), "home": os.environ.get("PONENS_HOME") or "recipes/.ponens"}
 
 
 def set_up() -> Deployed:
@@ -119,7 +124,9 @@ def _schedule(client: SyncPrefectClient, deployment: DeploymentResponse) -> str 
 def _prefect(*arguments: str) -> None:
     """Prefect's own command at the root of this house; what it prints is no result of ours."""
     command = [sys.executable, "-m", "prefect", *arguments]
-    done = subprocess.run(command, cwd=ROOT, stdin=subprocess.DEVNULL, capture_output=True, text=True)
+    home = {"PONENS_HOME": str(Home.beside().root)} if os.environ.get("PONENS_HOME") else {}  # it counts from here
+    env = {**os.environ, **home}
+    done = subprocess.run(command, cwd=ROOT, env=env, stdin=subprocess.DEVNULL, capture_output=True, text=True)
     if done.returncode:
         raise PonensError(
             f"`prefect {' '.join(arguments)}` failed",

@@ -63,7 +63,7 @@ class Service:
 
 def dev(
     recipe: Annotated[
-        Path | None, typer.Option("--recipe", help="The recipe whose home MLflow shows; that of the demo by default.")
+        Path | None, typer.Option("--recipe", help="The recipe in whose home runs work; that of the demo by default.")
     ] = None,
     port: Annotated[int, typer.Option(min=1, max=65535, help="Prefect's port; another if it is taken.")] = 4200,
     mlflow_port: Annotated[int, typer.Option(min=1, max=65535, help="MLflow's port; another if it is taken.")] = 5000,

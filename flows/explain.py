@@ -11,6 +11,7 @@ from rich.markup import escape
 from rich.tree import Tree
 
 from flows import show
+from flows.homes import RecipeOption
 from flows.show import stdout
 from storage.home import Home
 from storage.records import UsageError
@@ -30,7 +31,7 @@ def explain(
             show_default=False,
         ),
     ],
-    recipe: Annotated[Path | None, typer.Option("--recipe", help="The recipe whose home is meant.")] = None,
+    recipe: RecipeOption = None,
     json: Annotated[bool, typer.Option("--json", help="Print one JSON object on stdout.")] = False,
 ) -> None:
     """Say where it came from, and what else came of the same source."""
@@ -73,7 +74,9 @@ def gather(home: Home, what: str) -> Found:
             f"{what!r} is nothing that {home.root} knows",
             seen=error.thing,
             expected="an adapter such as logic/3, the beginning of a snapshot's id, RECIPE@latest, or a source file",
-            hint="`ponens adapters list`, `ponens datasets list`",
+            hint=f"did you mean {what}/{adapters.versions(home, what)[-1]}?"
+            if what in adapters.names(home)
+            else "`ponens adapters list`, `ponens datasets list`",
         ) from None
     origin = known.snapshot(str(snapshot.manifest["digest"]))
     came = known.forward(known.parsings_of(origin))

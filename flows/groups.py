@@ -10,6 +10,8 @@ import click
 import typer
 from typer.core import TyperGroup
 
+from flows.homes import in_home
+
 GROUPS: Mapping[str, tuple[str, ...]] = {
     "Start here": ("doctor", "plan", "run", "runs"),
     "Data": ("parse", "puzzles", "export", "datasets", "reason", "assemble"),
@@ -30,7 +32,10 @@ class InOrder(TyperGroup):
 
 
 def arrange(app: typer.Typer) -> None:
-    """Give each command and each app of commands the panel of its group."""
+    """Give each command `--home`, and each command and each app of commands the panel of its group."""
+    for one in (app, *(group.typer_instance for group in app.registered_groups)):
+        for info in one.registered_commands if one else ():
+            info.callback = in_home(info.callback) if info.callback else None
     panels = {name: panel for panel, names in GROUPS.items() for name in names}
     for info in (*app.registered_commands, *app.registered_groups):
         name = info.name or getattr(getattr(info, "callback", None), "__name__", "")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -13,13 +12,13 @@ from rich.markup import escape
 from rich.table import Table
 
 from flows import show
+from flows.homes import RecipeOption
 from flows.show import stderr, stdout
 from storage.home import Home
 
 if TYPE_CHECKING:
     from storage.garbage import Leftover
 
-RecipeOption = Annotated[Path | None, typer.Option("--recipe", help="The recipe whose home is meant.")]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object on stdout.")]
 _SHOWN = 40  # leftovers, on a screen
 
@@ -70,15 +69,12 @@ def restore(
     place: Annotated[
         str, typer.Argument(metavar="FILE", help="What `ponens backup` wrote, or its URL.", show_default=False)
     ],
-    home: Annotated[
-        Path | None, typer.Option(help="The folder to make; PONENS_HOME or .ponens here by default.")
-    ] = None,
     json: Json = False,
 ) -> None:
     """Make a home of an archive, in a folder that is new or empty."""
     from storage.backup import restore as read
 
-    _said(read(place, Home(home.resolve()) if home else Home.beside()), json=json)
+    _said(read(place, Home.beside()), json=json)
 
 
 def _leftovers(home: Home, found: Sequence[Leftover], older_than: str) -> None:

@@ -11,12 +11,12 @@ from rich.markup import escape
 from rich.table import Table
 
 from flows import show
+from flows.homes import RecipeOption
 from flows.show import stderr, stdout
 from storage.home import Home
 
 app = typer.Typer(help="Import base models from GGUF files, list and show them.", no_args_is_help=True)
 
-RecipeOption = Annotated[Path | None, typer.Option("--recipe", help="The recipe whose home is meant.")]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object on stdout.")]
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -10,18 +9,18 @@ from rich.markup import escape
 from rich.table import Table
 
 from flows import show
+from flows.homes import RecipeOption, elsewhere
 from flows.show import stdout
 from storage import runs
 from storage.home import Home
 
 app = typer.Typer(help="The runs of a home.", no_args_is_help=True)
-HomeOf = Annotated[Path | None, typer.Option("--recipe", help="A recipe: the home beside it is meant.")]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object on stdout.")]
 
 
 @app.command("list")
 def listed(
-    recipe: HomeOf = None,
+    recipe: RecipeOption = None,
     most: Annotated[int, typer.Option("--most", min=1, help="The newest so many.")] = 20,
     json: Json = False,
 ) -> None:
@@ -37,13 +36,14 @@ def listed(
         table.add_row(*(escape("–" if value is None else str(value)) for value in row.values()))
     for id in going:
         table.add_row(id, "", "under way", "", "", "", "")
-    stdout.print(table if rows or going else f"no run in {home.root}; `ponens run RECIPE` makes one", soft_wrap=True)
+    none = f"no run in {home.root}; `ponens run RECIPE` makes one, {elsewhere(home, 'runs')}"
+    stdout.print(table if rows or going else none, soft_wrap=True)
 
 
 @app.command("show")
 def shown(
     run: Annotated[str, typer.Argument(metavar="RUN", help="The beginning of a run's id, or RECIPE@latest.")],
-    recipe: HomeOf = None,
+    recipe: RecipeOption = None,
     json: Json = False,
 ) -> None:
     """Show one run: its steps, what they came to, the report."""

@@ -6,19 +6,18 @@ import contextlib
 import os
 import sys
 from functools import partial
-from pathlib import Path
 from typing import Annotated
 
 import typer
 
 import flows.offline  # noqa: F401  neither server nor engine sends anything home
 from flows import show
+from flows.homes import RecipeOption
 from flows.show import stderr
 
 KeyName = Annotated[
     str | None, typer.Option("--api-key-env", metavar="NAME", help="The environment variable that holds the key.")
 ]
-RecipeOption = Annotated[Path | None, typer.Option("--recipe", help="The recipe whose home is meant.")]
 Server = Annotated[str | None, typer.Option("--server", metavar="URL", help="A server, such as http://127.0.0.1:8000.")]
 
 

@@ -60,7 +60,7 @@ def _asking(table: Path) -> tuple[Read, ...]:
 
 
 READ: tuple[Read, ...] = (
-    Read(("reason", "assemble"), "train"),
+    Read(("reason", "assemble", "promote"), "train"),
     Read(("evaluate.revision",), "evaluate.base_model"),
     Read(("reason", "assemble.bare", "assemble.shuffle"), "kind", ("choice",)),
     Read(("puzzles",), "kind", ("choice", "sql")),

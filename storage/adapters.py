@@ -65,7 +65,13 @@ def resolve(home: Home, reference: str) -> Adapter:
     """The adapter that "NAME/N", "NAME@latest" or "NAME@ALIAS" names. UsageError if badly spelled or not there."""
     match = _REFERENCE.fullmatch(reference)
     if match is None:
-        raise UsageError("this names no adapter", seen=repr(reference), expected="NAME/N, NAME@latest or NAME@ALIAS")
+        known = reference in names(home)
+        raise UsageError(
+            "this names no adapter",
+            seen=repr(reference),
+            expected="NAME/N, NAME@latest or NAME@ALIAS",
+            hint=f"did you mean {reference}/{versions(home, reference)[-1]}?" if known else "`ponens adapters list`",
+        )
     name = check_name(match["name"])
     there = versions(home, name)
     if not there:
@@ -73,7 +79,7 @@ def resolve(home: Home, reference: str) -> Adapter:
             f"there is no adapter {name!r} in {home.root}",
             seen=reference,
             expected=f"one of {', '.join(names(home)) or '(none was trained yet)'}",
-            hint="ponens train RECIPE",
+            hint="ponens train RECIPE, or name another home with --home",
         )
     number = _pointed_at(home, name, match["alias"], there) if match["alias"] else int(match["number"])
     if number not in there:

@@ -23,8 +23,8 @@ from storage.dialogues import TAKES, Dialogue, Kind, Preference, Record
 from storage.evaluation_sets import EvaluationSets
 from storage.mapping import Columns
 from storage.oddities import Oddities
-from storage.records import Question, Receipt, Rejected, Split, UsageError, digest
-from tasks import references
+from storage.records import Question, Receipt, Rejected, Split, UsageError
+from tasks import references, shares
 from tasks.step import Result, Step, Workshop, of
 from tasks.text_to_sql import SQLITE, SqlSpec
 
@@ -161,14 +161,6 @@ def _elsewhere(paths: Sequence[Path]) -> list[dict[str, Any]]:
     return [{"kind": "elsewhere", "count": len(missing), "message": message, "examples": missing}]
 
 
-def split_of(group: str, valid: float, test: float, salt: str = "") -> Split:
-    """A group's split, from its identity alone: further groups move none, nor does a change of `valid` move test."""
-    place = int(digest([salt, group])[:13], 16) / 16**13
-    if place < test:
-        return "test"
-    return "valid" if place < test + valid else "train"
-
-
 class _Tally:
     """Counts over the records and rejects of a source, as they pass by."""
 
@@ -227,7 +219,7 @@ def _work(shop: Workshop, spec: ParseSpec, source: Source, against: Sequence[Pat
         items = _strict(items)
 
     def side(group: str) -> Split:
-        return split_of(group, spec.valid, spec.test, spec.salt)
+        return shares.split_of(group, spec.valid, spec.test, spec.salt)
 
     rules, held = Rules(spec.near, spec.overlap), EvaluationSets(against, spec.columns)
     if kind == "choice":
@@ -242,6 +234,7 @@ def _work(shop: Workshop, spec: ParseSpec, source: Source, against: Sequence[Pat
     odd = [
         *_elsewhere(source.paths),
         *tally.warnings(),
+        *shares.uneven(facts["splits"], spec.valid, spec.test),
         *held.warnings(),
         *references.warnings(facts.get("references")),
     ]

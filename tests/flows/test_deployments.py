@@ -38,6 +38,23 @@ def test_each_recipe_has_a_deployment_with_what_its_file_says(monkeypatch: pytes
         assert _absolute(given) == _absolute(wanted)
 
 
+@pytest.mark.parametrize(("asked", "home"), [("/my/home", "/my/home"), ("", "recipes/.ponens")])
+def test_a_deployment_runs_in_the_checkout_and_in_the_home_that_was_asked_for(
+    asked: str, home: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from flows.deployments import recipe
+
+    monkeypatch.setenv("PONENS_HOME", asked)
+    monkeypatch.setenv("PWD", "/elsewhere")
+    made = recipe(str(RECIPES["demo"]))
+    said = yaml.safe_load((ROOT / "prefect.yaml").read_text("utf-8"))
+    of = {d["name"]: d["work_pool"]["job_variables"]["env"]["PONENS_HOME"] for d in said["deployments"]}
+
+    assert (str(ROOT), home) == (made["root"], made["home"])
+    assert [{"prefect.deployments.steps.set_working_directory": {"directory": "{{ root }}"}}] == said["pull"]
+    assert {"{{ home }}"} == set(of.values())
+
+
 def _absolute(recipe: Recipe) -> Recipe:
     path = recipe.parse.path
     return recipe if path is None else recipe.model_copy(update={"parse": recipe.parse.model_copy(
@@ -68,6 +85,8 @@ def test_an_empty_server_is_made_ready_and_what_a_person_changed_there_stays(pre
         for name in names:
             found = client.read_deployment_by_name(name)
             assert found.parameter_openapi_schema and "Recipe" in found.parameter_openapi_schema["definitions"]
+            assert str(ROOT) == found.pull_steps[0]["prefect.deployments.steps.set_working_directory"]["directory"]
+            assert prefect.get("PONENS_HOME", "recipes/.ponens") == found.job_variables["env"]["PONENS_HOME"]
             assert found.parameters["recipe"]["name"] == load(ROOT / read_by(declared()[found.name])).name
         reeval = client.read_deployment_by_name("reeval/reeval")
         [nightly] = reeval.schedules

@@ -105,6 +105,8 @@ REFUSED = [
     (['reeval.timezone="Asia/Tokyo"'], "[reeval] timezone"),
     (["serve.engine=transformers", "serve.max_loras=2"], "[serve] max_loras"),
     (["evaluate.revision=main"], "[evaluate] revision"),
+    (["promote.gate=gate.jsonl"], "[promote] gate would not be read without [train]"),
+    (["promote={}"], "promote would not be read without [train]"),
 ]
 
 

@@ -15,7 +15,7 @@ from storage.cleaning.alike import alike
 from storage.cleaning.clean import RULES, Rules
 from storage.cleaning.signs import bands, said, shingles
 from storage.records import Question, normal
-from tasks.parse import split_of
+from tasks.shares import split_of
 from tests.storage.test_competition import SHARED, needs_shared
 
 EN = (

@@ -15,7 +15,7 @@ from storage.dialogue_files import Dialogues
 from storage.dialogues import Dialogue, Preference, Text
 from storage.home import Home
 from storage.records import Message, PonensError, Question, Receipt, Rejected
-from tasks.parse import split_of
+from tasks.shares import split_of
 from tests.dialogues import TABLES, chat, query
 from tests.samples import dialogues
 

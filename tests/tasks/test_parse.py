@@ -14,8 +14,9 @@ from storage import questions, warehouse
 from storage.home import Home
 from storage.records import PonensError, Receipt, UsageError
 from tasks import parse, puzzles
-from tasks.parse import ParseSpec, split_of
+from tasks.parse import ParseSpec
 from tasks.puzzles import PuzzlesSpec
+from tasks.shares import split_of
 from tasks.step import run_step
 from tests.dialogues import ROWS
 from tests.storage.test_competition import SHARED, needs_shared
