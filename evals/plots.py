@@ -280,6 +280,7 @@ def percent_axis(axes: Axes, axis: str) -> None:
     if axis == "x":
         axes.set_xticks(ticks, labels)
         axes.grid(axis="x")
+        axes.tick_params(axis="y", pad=9)  # room for half a dot at 0
     else:
         axes.set_yticks(ticks, labels)
         axes.grid(axis="y")

@@ -116,6 +116,19 @@ def spark(shares: Sequence[float]) -> str:
     return "".join(_BARS[min(len(_BARS) - 1, math.floor(share * len(_BARS)))] for share in shares)
 
 
+def _spread(times: Sequence[float]) -> list[float]:
+    """The times of rounds, rising, that have room for a label of their own: the first, and who is far enough from it.
+
+    >>> _spread([0, 0.1, 1, 2, 3, 3.1])
+    [0, 1, 2, 3]
+    """
+    least, found = (times[-1] - times[0]) / _TICKS, [times[0]]
+    for time in times[1:]:
+        if least and time - found[-1] > least:
+            found.append(time)
+    return found
+
+
 @styled
 def course(one: SetFacts, place: int) -> str:
     """Accuracy of champion and base over time, intervals, the reference, alarms; the unreadable share below."""
@@ -148,9 +161,11 @@ def course(one: SetFacts, place: int) -> str:
     percent_axis(axes, "y")
     room = max((when[-1] - when[0]) * 0.04, 1 / 1440)
     below.set_xlim(when[0] - room, when[-1] + room)
-    locator = dates.AutoDateLocator(maxticks=_TICKS)
-    below.xaxis.set_major_locator(locator)
-    below.xaxis.set_major_formatter(dates.ConciseDateFormatter(locator))
+    shown = _spread(when)
+    hours = len({math.floor(x) for x in shown}) < len(shown)
+    below.set_xticks(shown, [dates.num2date(x).strftime("%H:%M" if hours else "%Y-%m-%d") for x in shown])
+    if hours:
+        below.set_xlabel(f"from {dates.num2date(when[0]):%Y-%m-%d}, UTC", fontsize=9)
     for panel in (axes, below):
         panel.patch.set_alpha(0)
     said = f"Accuracy on {one['name']} from {percent(middle[0])} to {percent(middle[-1])} in {len(found)} rounds"

@@ -5,8 +5,8 @@ from __future__ import annotations
 import importlib.metadata
 import sys
 from collections.abc import Mapping
+from typing import Any
 
-import click
 import typer
 from typer.core import TyperGroup
 
@@ -27,7 +27,7 @@ ORDER = [name for names in GROUPS.values() for name in names]
 class InOrder(TyperGroup):
     """Lists commands in the order of work; one that is in no group comes last."""
 
-    def list_commands(self, ctx: click.Context) -> list[str]:
+    def list_commands(self, ctx: Any) -> list[str]:
         return sorted(super().list_commands(ctx), key=lambda n: ORDER.index(n) if n in ORDER else len(ORDER))
 
 
@@ -37,7 +37,8 @@ def arrange(app: typer.Typer) -> None:
         for info in one.registered_commands if one else ():
             info.callback = in_home(info.callback) if info.callback else None
     panels = {name: panel for panel, names in GROUPS.items() for name in names}
-    for info in (*app.registered_commands, *app.registered_groups):
+    listed: list[Any] = [*app.registered_commands, *app.registered_groups]
+    for info in listed:
         name = info.name or getattr(getattr(info, "callback", None), "__name__", "")
         info.rich_help_panel = panels.get(str(name), "More")
 

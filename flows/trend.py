@@ -64,6 +64,11 @@ def _shown(home: Home, found: Mapping[str, Any]) -> None:
     from storage import measures
 
     rounds = measures.history(home, found["recipe"])
+    if found["champion"] is None:
+        ways = f"`ponens promote {found['recipe']}/N` makes one"
+        stderr.print(
+            f"{escape(found['recipe'])} has no champion: the base is measured by itself; {ways}", soft_wrap=True
+        )
     for one in found["sets"]:
         course = points(rounds, one["set"])
         line = spark([point["accuracy"] for point in course])

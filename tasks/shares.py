@@ -19,7 +19,8 @@ def split_of(group: str, valid: float, test: float, salt: str = "") -> Split:
 def uneven(splits: Mapping[Split, int], valid: float, test: float) -> list[dict[str, Any]]:
     """A warning for each share that has less than half, or more than twice, the rows that were asked for."""
     total, found = sum(splits.values()), []
-    for name, share in {"valid": valid, "test": test}.items():
+    asked_for: dict[Split, float] = {"valid": valid, "test": test}
+    for name, share in asked_for.items():
         there, asked = splits[name], round(share * total)
         if asked and not asked / 2 <= there <= 2 * asked:
             message = (
