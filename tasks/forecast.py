@@ -56,7 +56,8 @@ def _difference(step: Step, home: Home) -> str:
     if not earlier:
         return "never run in this home"
     now = step.ingredients
-    return "; ".join(min([_changes(before, now) for before in earlier], key=len)) or "its receipt is gone"
+    fewest: list[str] = min([_changes(before, now) for before in earlier], key=len)
+    return "; ".join(fewest) or "its receipt is gone"
 
 
 def _changes(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
