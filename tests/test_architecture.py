@@ -36,6 +36,7 @@ SHARED_VERBS = {
     "tasks.rationales",
     "tasks.pairing",
     "tasks.selection",
+    "tasks.shares",
     "tasks.chats",
     "tasks.child",
     "tasks.lifeline",
