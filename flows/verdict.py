@@ -134,60 +134,42 @@ def _shown(found: Comparison) -> None:
 
 
 def _table(found: Comparison) -> Table:
-    table = Table(
-        "task",
-        "",
-        *(
-            title
-            for title in ("questions", "right", "unreadable", "difference", "95 % interval", "fixed", "broken", "p")
-        ),
-        "word",
-    )
-    for column in table.columns[2:-1]:
-        column.justify = "right"
+    """A line a comparison, within 80 columns; the first subject stands left of an arrow."""
     corrected = any(one.judged.comparisons > 1 for one in found.tasks)
-    if corrected:
-        table.columns[-2].header = "p, corrected"
-    several = [one for one in found.overall if one not in found.tasks]
-    for one in (*found.tasks, *several):
+    named = len({one.other for one in found.tasks}) > 1
+    table = Table(box=None, padding=(0, 1, 0, 0), pad_edge=False)
+    table.add_column("task", overflow="fold", min_width=10)
+    for title in ("n", "right, %", "unread", "difference, 95 %", "changed", "p, corr." if corrected else "p"):
+        table.add_column(title, justify="right", no_wrap=True)
+    table.add_column("word", no_wrap=True)
+    for one in (*found.tasks, *(one for one in found.overall if one not in found.tasks)):
         v = one.judged
         table.add_row(
-            escape(one.name or ("all" if one in several else "")),
-            escape(one.first),
+            escape(f"{one.name or 'all'}{f': {one.other}' if named else ''}"),
             f"{v.questions:,}",
-            *_side(v, v.base),
-            "",
-            "",
-            "",
-            "",
-            "",
-            "",
-        )
-        table.add_row(
-            "",
-            escape(one.other),
-            "",
-            *_side(v, v.adapter),
-            *_difference(v),
-            f"{len(v.fixed):,}",
-            f"{len(v.broken):,}",
+            f"{_right(v, v.base)} → {_right(v, v.adapter)}",
+            f"{_unread(v, v.base)} → {_unread(v, v.adapter)}",
+            _difference(v),
+            f"+{len(v.fixed):,} −{len(v.broken):,}",
             f"{v.adjusted_p:.3g}",
             f"[bold {_COLOURS[v.word]}]{v.word}[/]",
-            end_section=True,
         )
     return table
 
 
-def _side(v: Verdict, side: Side) -> tuple[str, str]:
-    share = f"{100 * side.accuracy:.1f} %" if v.test == "exact McNemar" else f"{side.accuracy:.4g}"
-    return share, f"{round(side.unreadable * v.questions):,}"
+def _right(v: Verdict, side: Side) -> str:
+    return f"{100 * side.accuracy:.1f}" if v.test == "exact McNemar" else f"{side.accuracy:.4g}"
 
 
-def _difference(v: Verdict) -> tuple[str, str]:
+def _unread(v: Verdict, side: Side) -> str:
+    return f"{round(side.unreadable * v.questions):,}"
+
+
+def _difference(v: Verdict) -> str:
     low, high = v.ci95
     if v.test == "exact McNemar":
-        return f"{100 * v.difference:+.1f}", f"{100 * low:+.1f} to {100 * high:+.1f}"
-    return f"{v.difference:+.3g}", f"{low:+.3g} to {high:+.3g}"
+        return f"{100 * v.difference:+.1f} ({100 * low:+.1f}…{100 * high:+.1f})"
+    return f"{v.difference:+.3g} ({low:+.3g}…{high:+.3g})"
 
 
 def _disagreements(found: Comparison) -> None:
