@@ -49,6 +49,7 @@ app = typer.Typer(
     rich_markup_mode="rich",
     cls=groups.InOrder,
 )
+_SERVERS = ("dev", "mlflow", "serve", "chat")  # what ends by Ctrl-C and has nothing to go on from
 INTERRUPTED = 128 + signal.SIGINT
 state = {"debug": False}
 stderr = Console(stderr=True, highlight=False)
@@ -268,7 +269,8 @@ def _exit_code(arguments: list[str] | None) -> int:
     except SystemExit as done:
         code = done.code if isinstance(done.code, int) else int(done.code is not None)
         if code == INTERRUPTED:  # what typer makes of Ctrl-C
-            stderr.print("interrupted; the same command goes on from here")
+            command = next(iter(arguments or sys.argv[1:]), "")
+            stderr.print("stopped" if command in _SERVERS else "interrupted; the same command goes on from here")
         return code
     except Exception as error:
         if state["debug"]:

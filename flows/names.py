@@ -55,11 +55,13 @@ def called(recipe: str, changes: Sequence[str]) -> str:
 def differences(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
     """The settings of `now` that are not those of `before`, as `--set` would take them; no secret is among them.
 
+    A setting that `now` does not have is left out: there is nothing to set.
+
     >>> differences({"train": {"rank": 16, "epochs": 3}}, {"train": {"rank": 32, "epochs": 3}})
     ['train.rank=32']
     """
     old, new = dict(_leaves(public(before))), dict(_leaves(public(now)))
-    return [f"{key}={_short(new.get(key))}" for key in {**new, **old} if old.get(key) != new.get(key)]
+    return [f"{key}={_short(value)}" for key, value in new.items() if value is not None and old.get(key) != value]
 
 
 def _leaves(content: Any, key: str = "") -> Iterator[tuple[str, Any]]:

@@ -9,12 +9,18 @@ from typing import Any
 from rich.markup import escape
 from rich.table import Table
 
+from evals.page import interval, percent
 from evals.scored import RIGHT
 from flows import show
 from flows.show import stdout
 from storage import runs
 from storage.home import Home
 
+_WORDS = {
+    "better": "The second run is [bold]better[/].",
+    "worse": "The second run is [bold]worse[/].",
+    "cannot tell": "Which of the two runs is better, [bold]these questions cannot tell[/].",
+}
 _SHOWN = 20  # questions of a kind, on a screen
 
 
@@ -57,10 +63,13 @@ def _shown(found: Mapping[str, Any]) -> None:
         stdout.print("not both were evaluated: there is no verdict")
         return
     paired = judged["paired"]
+    sides = [judged["base"], judged["adapter"]]
+    shares = [f"{percent(side['accuracy'])} ({interval(side['ci95'])})" for side in sides]
     apart = f"; asked by one run alone: {judged['only_a']} and {judged['only_b']}"
     stdout.print(
-        f"the second is [bold]{paired['verdict']}[/]  {escape(paired['reason'])}\n"
-        f"{judged['questions']} questions in common" + (apart if judged["only_a"] or judged["only_b"] else ""),
+        f"{_WORDS[paired['verdict']]} {escape(paired['reason'])}\n"
+        f"first {shares[0]}, second {shares[1]}, 95 % intervals, "
+        f"on {judged['questions']} questions in common" + (apart if judged["only_a"] or judged["only_b"] else ""),
         soft_wrap=True,
     )
     for kind, colour in (("fixed", "green"), ("broken", "red")):

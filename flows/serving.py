@@ -37,7 +37,7 @@ def serve(
     """Serve a base and its adapters to OpenAI's, LangChain's and LoRAX's clients; Ctrl-C ends it."""
     from flows import offer
     from flows.screen import Screen
-    from tasks.serve import Address, Service
+    from tasks.serve import Address, Service, listening
 
     found = offer.offer(targets, changes, recipe)
     with contextlib.ExitStack() as stack:
@@ -49,8 +49,9 @@ def serve(
             said = ", ".join(found.names)
             stderr.print(f"serving {found.base_model} and {said}: [bold]{url}/v1[/]", soft_wrap=True)
 
-        stderr.print(f"starting an engine for {found.base_model} …", soft_wrap=True)
         address = Address(host, port, offer.key(api_key_env))
+        listening(address).close()  # an address in use is said before anything starts
+        stderr.print(f"starting an engine for {found.base_model} …", soft_wrap=True)
         served = (found.spec, found.home, found.names, found.base_model, found.revision)
         Service(*served, address, ready, partial(Screen().waits, "serve")).run()
 

@@ -26,7 +26,7 @@ from storage.adapters import SERVABLE_RANKS, Adapter
 from storage.devices import Held, held
 from storage.holders import Waits, silent
 from storage.home import Home
-from storage.records import PonensError, UsageError
+from storage.records import UsageError
 from tasks import models
 from tasks.engines import weights
 from tasks.engines.base import choose
@@ -193,7 +193,7 @@ def _fresh(file: Path) -> Path:
 
 
 def listening(address: Address) -> socket.socket:
-    """The socket of the front. PonensError if the address is not to be had."""
+    """The socket of the front. UsageError if the address is not to be had."""
     family = socket.AF_INET6 if ":" in address.host else socket.AF_INET
     # asyncio sends small packets at once only if the protocol is named: else each reply waits 40 ms for the next
     found = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
@@ -202,7 +202,7 @@ def listening(address: Address) -> socket.socket:
         found.bind((address.host, address.port))
     except OSError as error:
         found.close()
-        raise PonensError(
+        raise UsageError(
             f"{address.host}:{address.port} cannot be listened on", seen=error.strerror, hint="choose another --port"
         ) from None
     return found

@@ -33,7 +33,13 @@ def test_a_diff_says_which_run_is_better_and_on_what(home: Home, capsys: pytest.
     assert "better" == json.loads(capsys.readouterr().out)["evaluation"]["paired"]["verdict"]
     assert 0 == ponens("diff", "one", "two")
     said = capsys.readouterr().out
-    for words in ("the second is better", "20 of 40 questions were fixed", "train.rank", "q-1  key B: – → B"):
+    for words in (
+        "The second run is better.",
+        "95 % intervals, on 40 questions",
+        "20 of 40 questions were fixed",
+        "train.rank",
+        "q-1  key B: – → B",
+    ):
         assert words in said
     assert 2 == ponens("diff", "one", "three")
 
