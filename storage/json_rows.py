@@ -52,7 +52,10 @@ def array(opened: Open) -> Items:
 def _by_line(opened: Open) -> Items:
     for number, line in full_lines(opened):
         row = _line(number, line)
-        yield from [row] if isinstance(row, Row) else _several(row, line)
+        if isinstance(row, Row):
+            yield row
+        else:
+            yield from _several(row, line)
 
 
 def _line(number: int, line: bytes) -> Row | Broken:

@@ -44,7 +44,7 @@ from storage.formats import (
     wikisql,
 )
 from storage.formats.base import At, Cells, Fault, Format
-from storage.formats.unread import NOTE, Watched, unread
+from storage.formats.unread import NOTE, Watched, telling, unread
 from storage.mapping import Columns, own_name
 from storage.records import Rejected, UsageError
 from storage.sourced import Sourced, sourced
@@ -154,8 +154,9 @@ def _records(item: Sourced, format: Format, at: At, columns: Columns) -> list[Re
         if not _IMAGES.isdisjoint(row):
             _without_images(row)
         records.extend(format.records(row, at))  # keeps those before a fault
-        if not columns and not row.read.issuperset(row):
-            records = _noted(records, unread(row, [one for one in records if not isinstance(one, Rejected)]))
+        if not columns and not row.read.issuperset(telling(tuple(row))):
+            names = unread(row, [one for one in records if not isinstance(one, Rejected)])
+            records = _noted(records, names) if names else records
     except Fault as fault:
         if not records and (other := _other(format, item.cells)) is not None:
             return _records(item, other, at, columns)
@@ -174,7 +175,7 @@ def _noted(records: list[Record | Rejected], names: list[str]) -> list[Record | 
     """The records of a row, the first with a note for each column that nobody read."""
     told = tuple(f"{NOTE}{name}" for name in names)
     for n, record in enumerate(records):
-        if told and not isinstance(record, Rejected):
+        if not isinstance(record, Rejected):
             return [*records[:n], replace(record, notes=(*record.notes, *told)), *records[n + 1 :]]
     return records
 

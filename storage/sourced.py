@@ -33,6 +33,8 @@ def sourced(
     for item in items:
         if isinstance(item, Rejected):
             yield item
+        elif not columns and not item.whole and isinstance(item.value, dict):
+            yield Sourced(item.line, item.value)  # as most are
         elif item.whole:
             yield from _opened(item, name, columns, fits, _DEPTH)
         else:

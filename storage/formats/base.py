@@ -110,12 +110,17 @@ def said(value: object, field: str, *, empty: bool = False) -> str:
     """`value` as text. Fault if it is no text, damaged, or blank unless `empty`."""
     if not isinstance(value, str):
         raise Fault(field, f"expected text, found {kind(value)}")
-    for mark, name in _MARKS.items():
-        if mark in value:
-            raise Fault(field, f"holds {name} at character {value.index(mark) + 1}")
-    if not empty and not value.strip():
+    if not is_sound(value):
+        mark, name = next(item for item in _MARKS.items() if item[0] in value)
+        raise Fault(field, f"holds {name} at character {value.index(mark) + 1}")
+    if not empty and (not value or value.isspace()):
         raise Fault(field, f"empty {field.rpartition('.')[2]}")
     return value
+
+
+def is_sound(value: object) -> bool:
+    """Whether a value is a text without damage."""
+    return isinstance(value, str) and "\x00" not in value and "\ufffd" not in value
 
 
 def listed(row: Cells, field: str) -> list[Any]:

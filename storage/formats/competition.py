@@ -65,7 +65,8 @@ def several(row: Cells, at: At, problem: str, id: str) -> Iterator[Question | Re
 def _question(item: object, problem: str, name: str, at: At) -> Question:
     if not isinstance(item, dict):
         raise Fault("", f"not an object but {kind(item)}")
-    said(PREFIX.sub("", text(item, "question")), "question")
+    if "选择题" in (asked := text(item, "question")):
+        said(PREFIX.sub("", asked), "question")
     if item.keys() >= _SPATIAL:
         return SPATIAL.read(_with_words(item), replace(at, convention=lambda: Convention(first=0)), problem, name)
     return ITEM.read(item, at, problem, name)

@@ -52,13 +52,9 @@ class Readings(NamedTuple):
 
 def blank(value: Any) -> bool:
     """Whether a key is none: absent, null, NaN, blank, an empty list, -1."""
-    return (
-        value is None
-        or value == -1
-        or value == []
-        or value != value
-        or (isinstance(value, str) and value.strip() in ("", "-1"))
-    )
+    if isinstance(value, str):
+        return value.strip() in ("", "-1")
+    return value is None or value == -1 or value == [] or value != value
 
 
 def resolved(
@@ -70,8 +66,8 @@ def resolved(
     Several if it names more than one, Unsure if it can be read in two ways, Fault if it names none.
     """
     known = LETTERS[: len(options.texts)]
-    plain = not options.scrambled and options.labels in ((), tuple(known))
-    if plain and isinstance(value, str) and len(value) == 1 and value in known and value not in options.texts:
+    short = isinstance(value, str) and len(value) == 1 and value in known and value not in options.texts
+    if short and not options.scrambled and (not options.labels or options.labels == tuple(known)):
         return known.index(value)  # as most keys are: nothing else could be meant
     value = _single(value, options, field)
     found = readings(value, options, field)
@@ -203,12 +199,17 @@ def _is_letter(label: str) -> bool:
 
 def _texts(value: str, options: Options) -> list[int]:
     """The places of the options with that text: as it is, else without case and space; a letter only as it is."""
-    for form in (str.strip, normal):
-        wanted = form(value)
-        places = [n for n, text in enumerate(options.texts) if form(text) == wanted]
-        if places or _is_letter(value):
-            return places
-    return []
+    wanted = value.strip()
+    places = [n for n, text in enumerate(options.texts) if text.strip() == wanted]
+    if places or _is_letter(value):
+        return places
+    wanted = normal(value)
+    return [n for n, text in enumerate(options.texts) if _may_be(text, wanted) and normal(text) == wanted]
+
+
+def _may_be(text: str, wanted: str) -> bool:
+    """False where a look at its end says already that a text is not `wanted` without case and space."""
+    return not wanted or not text.isascii() or text.rstrip()[-1:].lower() == wanted[-1]
 
 
 def is_number(value: Any) -> bool:

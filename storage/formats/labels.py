@@ -49,7 +49,7 @@ class Labelled(NamedTuple):
 
 def labelled(options: Sequence[str]) -> Labelled:
     """Options without labels that all of them carry in order, or all but fewer than half (note `stray-label`)."""
-    if not any(_BEGINS.match(option) for option in options[:2]):
+    if not any(map(_BEGINS.match, options[:2])):
         return Labelled(tuple(options))  # most rows: one of the first two must carry one
     letters = tuple(LETTERS[: len(options)])
     for pattern in (_MARKED, _BLANK):

@@ -19,7 +19,7 @@ from typing import Any, NamedTuple
 
 import orjson
 
-from storage.formats.base import Cells, Fault, kind, said
+from storage.formats.base import Cells, Fault, is_sound, kind, said
 from storage.formats.labels import labelled, lettered
 from storage.records import LETTERS
 
@@ -72,6 +72,9 @@ def shaped(value: Any, field: str) -> Options:
     """The options of a cell, whatever its shape. Fault unless there are 2 to 26 of them, all texts."""
     if isinstance(value, str):
         return _of_text(value, field)
+    if isinstance(value, list) and value and isinstance(value[0], str):  # as most are
+        counted(value, field)
+        return plain(value, field)
     if isinstance(value, Mapping):
         return _of_object(value, field)
     if not isinstance(value, list):
@@ -88,9 +91,11 @@ def shaped(value: Any, field: str) -> Options:
 
 def plain(value: Sequence[Any], field: str) -> Options:
     """A list of texts, or of numbers; labels that all of them carry are taken off."""
-    if all(isinstance(item, int | float) for item in value):
-        return Options(tuple(str(item) for item in value))
-    found = labelled([said(item, f"{field}[{n}]", empty=True) for n, item in enumerate(value)])
+    if not all(map(is_sound, value)):
+        if all(isinstance(item, int | float) for item in value):
+            return Options(tuple(str(item) for item in value))
+        value = [said(item, f"{field}[{n}]", empty=True) for n, item in enumerate(value)]
+    found = labelled(value)
     return Options(found.texts, found.labels or (), scrambled=found.scrambled, notes=found.notes)
 
 

@@ -7,6 +7,7 @@ list(format.records(row, at)); unread(row)      ["hint"]
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import Any
 
 from storage.dialogues import Dialogue, Preference, Record, Text
@@ -38,12 +39,17 @@ class Watched(dict[str, Any]):
 
 def unread(row: Watched, records: list[Record]) -> list[str]:
     """The columns of `row` that nobody read and that hold text which is in none of its records, metadata apart."""
-    left = [name for name in row.keys() - row.read if name.lower() not in METADATA]
-    left = [name for name in left if speaks(dict.__getitem__(row, name))]
+    left = [name for name in telling(tuple(row)) - row.read if speaks(dict.__getitem__(row, name))]
     if not left:
         return []
     words = [text.strip() for record in records for text in words_of(record)]
     return sorted(name for name in left if not _is_in(dict.__getitem__(row, name), words))
+
+
+@lru_cache(maxsize=1 << 12)
+def telling(columns: tuple[str, ...]) -> frozenset[str]:
+    """The columns that are no metadata."""
+    return frozenset(name for name in columns if name.lower() not in METADATA)
 
 
 def words_of(record: Record) -> tuple[str, ...]:
