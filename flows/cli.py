@@ -66,12 +66,15 @@ COMMANDS: tuple[Callable[..., None], ...] = (
 )
 for command in COMMANDS:
     app.command()(command)
+STEPS = "puzzles, parse, reason, assemble, train, evaluate, report"
 RecipePath = Annotated[Path, typer.Argument(help="A recipe, such as recipes/demo.toml.", show_default=False)]
 Change = Annotated[list[str], typer.Option("--set", metavar="KEY=VALUE", help="Change a value of the recipe.")]
 Refresh = Annotated[
     list[str],
     typer.Option(
-        "--refresh", metavar="STEP", help="Do this step anew: parse, reason, assemble, train, evaluate, report."
+        "--refresh",
+        metavar="STEP",
+        help=f"Do this step anew: {STEPS}.",
     ),
 ]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object on stdout.")]
@@ -101,7 +104,8 @@ def run(
     changes: Change = [],
     refresh: Refresh = [],
     until: Annotated[
-        str | None, typer.Option(metavar="STEP", help="Stop after this step, such as assemble or train.")
+        str | None,
+        typer.Option(metavar="STEP", help=f"Stop after this step: {STEPS}."),
     ] = None,
     strict: Strict = False,
     json: Json = False,

@@ -20,6 +20,9 @@ Name = Annotated[str, typer.Argument(metavar="SNAP", help="The beginning of an i
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object on stdout.")]
 MARKS = {"came": "[green]+[/]", "went": "[red]−[/]", "changed": "[yellow]~[/]", "moved": "[cyan]→[/]"}
 _EXCERPT = 72
+Query = Annotated[
+    str, typer.Argument(metavar="QUERY", help='Such as "select * from drops limit 3".', show_default=False)
+]
 
 
 @app.command("list")
@@ -90,9 +93,7 @@ def diff(
 
 
 @app.command()
-def sql(
-    snapshot: Name, query: Annotated[str, typer.Argument()], recipe: RecipeOption = None, json: Json = False
-) -> None:
+def sql(snapshot: Name, query: Query, recipe: RecipeOption = None, json: Json = False) -> None:
     """Ask a snapshot's tables: examples, train, valid, drops."""
     from storage import catalog
 

@@ -184,7 +184,8 @@ def _inside(name: str) -> bool:
 
 
 def _damaged(name: str, seen: object, expected: str = "a whole archive") -> PonensError:
-    return PonensError(f"{name} is torn or damaged", seen=seen, expected=expected, hint="take another backup")
+    hint = "name what `ponens backup` wrote, or take another backup"
+    return PonensError(f"{name} is torn or damaged, or no archive", seen=seen, expected=expected, hint=hint)
 
 
 class _Lent:

@@ -2,12 +2,14 @@
 
 import json
 from pathlib import Path
+from typing import get_args
 
 import orjson
 import pytest
 
 from flows import cli
 from flows.groups import GROUPS, ORDER
+from flows.recipe import StepName
 from storage.home import Home
 from tasks.forecast import forecast
 from tasks.step import Result, Step, run_step
@@ -31,6 +33,13 @@ def test_every_command_is_in_one_group_and_help_names_them_in_the_order_of_work(
 
 def test_the_version_is_said(capsys: pytest.CaptureFixture[str]) -> None:
     assert said(capsys, "--version").startswith("ponens 0.")
+
+
+def test_help_lists_the_steps(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "160")
+
+    assert said(capsys, "run", "--help").count(cli.STEPS) == 2
+    assert all(step in cli.STEPS.split(", ") for step in get_args(StepName) if step != "promote")
 
 
 def a_run(home: Home, id: str, **outcome: object) -> None:
