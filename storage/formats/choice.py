@@ -12,7 +12,7 @@ import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any
+from typing import Any, NamedTuple
 
 from storage.formats import keys
 from storage.formats import options as shapes
@@ -27,9 +27,21 @@ _HEAD = re.compile(r"\s*(?:Answer )?(?:Options|Choices|选项)\s*[:：]?\s*$", r
 _TAIL = re.compile(r"\n\s*(?:A|Answer|答案?)\s*[:：][^\n]*\Z")  # what asks once more below the options
 _SOUND = (None, "", "ok")
 _NOT = {"messages", "conversations", "chosen", "rejected", "questions_list"}  # what makes a row another format's
+_SHAPES = (list, dict, str)  # in which options may stand
 
 
-@dataclass(frozen=True, slots=True)
+class Layout(NamedTuple):
+    """The columns of a row by their names as `normed` makes them, and those of each part in the order of its names."""
+
+    names: Mapping[str, str]
+    passage: tuple[str, ...]
+    question: tuple[str, ...]
+    options: tuple[str, ...]
+    key: tuple[str, ...]
+    families: tuple[tuple[str, ...], ...]
+
+
+@dataclass(frozen=True, slots=True, eq=False)  # told apart as objects: a layout is looked up for each row
 class ChoiceSet:
     """What a set calls its parts, and its conventions.
 
@@ -56,31 +68,32 @@ class ChoiceSet:
     def knows(self, row: Cells) -> bool:
         """Whether a row has this set's columns, with something in those of the question and the options."""
         row = _opened(row)
-        names = _names(tuple(row))
-        if not all(normed(name) in names for name in self.needs) or (not self.needs and not _NOT.isdisjoint(row)):
+        layout = _layout(self, tuple(row))
+        needed = all(normed(name) in layout.names for name in self.needs)
+        if not needed or (not self.needs and not _NOT.isdisjoint(row)):
             return False
-        if _first(row, self.question) is None:
+        text = next((row[column] for column in layout.question if row[column] is not None), None)
+        if text is None:
             return False
         if self.inside:
-            text = _first(row, self.question)
-            letters = all(keys.is_letter(value) for _, value in self._keys(row, names))
+            letters = all(keys.is_letter(value) for _, value in self._keys(row, layout))
             return isinstance(text, str) and letters and lettered(text) is not None
-        return bool(self.fixed or self.right or self._held(row, names) is not None)
+        return bool(self.fixed or self.right or self._held(row, layout) is not None)
 
-    def _held(self, row: Cells, names: Mapping[str, str]) -> str | tuple[str, ...] | None:
+    def _held(self, row: Cells, layout: Layout) -> str | tuple[str, ...] | None:
         """The column of the options, or the columns."""
-        for column in _there(self.options, tuple(row)):
-            if isinstance(row[column], list | dict | str) and row[column]:
+        for column in layout.options:
+            if isinstance(row[column], _SHAPES) and row[column]:
                 return column
-        found = next((run for run in shapes.families(tuple(row)) if row.get(run[1]) is not None), None)
-        return found or (names["answers"] if self._are_options(row, names) else None)
+        found = next((run for run in layout.families if row.get(run[1]) is not None), None)
+        return found or (layout.names["answers"] if self._are_options(row, layout) else None)
 
-    def _are_options(self, row: Cells, names: Mapping[str, str]) -> bool:
+    def _are_options(self, row: Cells, layout: Layout) -> bool:
         """Whether `answers` are the options, among which another column names one."""
-        value = row[names["answers"]] if "answers" in names and not self.needs else None
+        value = row[layout.names["answers"]] if "answers" in layout.names and not self.needs else None
         if not isinstance(value, list) or len(value) < 2:
             return False
-        others = (column for column in _there(self.key, tuple(row)) if column != names["answers"])
+        others = (column for column in layout.key if column != layout.names["answers"])
         return any(not keys.blank(row[column]) for column in others)
 
     def read(self, row: Cells, at: At, problem: str | None = None, id: str | None = None) -> Question:
@@ -89,16 +102,16 @@ class ChoiceSet:
         A key that cannot be read is none if `at.keyed` is False.
         """
         row = _opened(row)
-        names = _names(tuple(row))
-        passage = self._passage(row) if problem is None else problem
-        question, options = self._asked(row, names)
+        layout = _layout(self, tuple(row))
+        passage = self._passage(row, layout) if problem is None else problem
+        question, options = self._asked(row, layout)
         passage = "" if passage == question else passage
         question = _alone(question, options)
         notes = options.notes
         if "error_type" in row and row["error_type"] not in _SOUND and keys.blank(row.get("correct_answer")):
             raise Fault("error_type", f"{str(row['error_type'])[:40]!r}: its set says that the question is faulty")
         try:
-            place = self._place(row, names, options, at.convention)
+            place = self._place(row, layout, options, at.convention)
         except Fault as fault:
             if at.keyed:
                 raise _asking(fault, at) from None
@@ -119,16 +132,16 @@ class ChoiceSet:
     def observed(self, row: Cells) -> Convention:
         """What a row says of how the keys of its file are to be read."""
         row = _opened(row)
-        names = _names(tuple(row))
+        layout = _layout(self, tuple(row))
         try:
-            _, options = self._asked(row, names)
+            _, options = self._asked(row, layout)
         except Fault:
             return Convention()
-        return next((keys.observed(value, options, column) for column, value in self._keys(row, names)), Convention())
+        return next((keys.observed(value, options, column) for column, value in self._keys(row, layout)), Convention())
 
-    def _passage(self, row: Cells) -> str:
+    def _passage(self, row: Cells, layout: Layout) -> str:
         parts = []
-        for column in _there(self.passage, tuple(row)):
+        for column in layout.passage:
             value = row[column]
             value = value.get("contexts") if isinstance(value, dict) else value
             if isinstance(value, list) and all(isinstance(part, str) for part in value):
@@ -137,8 +150,8 @@ class ChoiceSet:
                 parts.append(said(value, column))
         return "\n\n".join(parts)
 
-    def _asked(self, row: Cells, names: Mapping[str, str]) -> tuple[str, Options]:
-        column = next(iter(_there(self.question, tuple(row))), self.question[0])
+    def _asked(self, row: Cells, layout: Layout) -> tuple[str, Options]:
+        column = next(iter(layout.question), self.question[0])
         question = said(row.get(column), column)
         if self.inside:
             both = lettered(question)
@@ -148,16 +161,16 @@ class ChoiceSet:
         if self.fixed:
             return question, Options(self.fixed)
         if self.right:
-            return question, self._apart(row, names)
-        held = self._held(row, names)
+            return question, self._apart(row, layout)
+        held = self._held(row, layout)
         if held is None:
-            raise Fault(next(iter(_there(self.options, tuple(row))), "options"), "missing field")
+            raise Fault(next(iter(layout.options), "options"), "missing field")
         return question, shapes.columned(row, held) if isinstance(held, tuple) else shapes.shaped(row[held], held)
 
-    def _apart(self, row: Cells, names: Mapping[str, str]) -> Options:
+    def _apart(self, row: Cells, layout: Layout) -> Options:
         texts: list[str] = []
         for name in (*self.right, *self.wrong):
-            column = names.get(normed(name))
+            column = layout.names.get(normed(name))
             value = row[column] if column is not None else None
             if isinstance(value, str) and name in self.wrong and len(self.wrong) == 1:
                 value = [text.strip() for text in value.split(";") if text.strip()]
@@ -170,25 +183,26 @@ class ChoiceSet:
         shapes.counted(texts, self.wrong[0])
         return Options(tuple(texts), right=(0,), apart=True)
 
-    def _keys(self, row: Cells, names: Mapping[str, str]) -> list[tuple[str, Any]]:
+    def _keys(self, row: Cells, layout: Layout) -> list[tuple[str, Any]]:
         """The keys that are there, numbers last: what they count from is less sure than a letter or a text."""
-        columns = list(_there(self.key, tuple(row)))
-        if len(columns) > 1 and "answers" in names and self._held(row, names) == names["answers"]:
-            columns.remove(names["answers"])
+        columns = layout.key
+        if len(columns) > 1 and "answers" in layout.names and self._held(row, layout) == layout.names["answers"]:
+            columns = tuple(column for column in columns if column != layout.names["answers"])
         held = [(column, row[column]) for column in columns if not keys.blank(row[column])]
         return sorted(held, key=lambda item: keys.is_number(item[1])) if len(held) > 1 else held
 
-    def _place(
-        self, row: Cells, names: Mapping[str, str], options: Options, convention: Callable[[], Convention]
-    ) -> int | None:
+    def _place(self, row: Cells, layout: Layout, options: Options, convention: Callable[[], Convention]) -> int | None:
         """The place of the right option; None without a key. Fault if keys disagree, or none can be read."""
         if options.right is not None:
             if len(options.right) > 1:
                 raise keys.Several("options", f"several answers ({len(options.right)} options are right), expected one")
             return options.right[0] if options.right else None
+        held = self._keys(row, layout)
+        if len(held) == 1:  # as most rows have
+            return keys.resolved(held[0][1], options, held[0][0], convention, letters=self.letters)
         found: dict[str, int] = {}
         faults: list[Fault] = []
-        for column, value in self._keys(row, names):
+        for column, value in held:
             try:
                 if found and keys.is_number(value):
                     break
@@ -256,16 +270,22 @@ def _opened(row: Cells) -> Cells:
     return opened
 
 
-def _first(row: Cells, wanted: tuple[str, ...]) -> Any:
-    """The value of the first of the wanted names that holds something."""
-    return next((row[column] for column in _there(wanted, tuple(row)) if row[column] is not None), None)
-
-
-@lru_cache(maxsize=4096)
-def _there(wanted: tuple[str, ...], columns: tuple[str, ...]) -> tuple[str, ...]:
-    """The columns that have the wanted names, in the order of the names."""
+@lru_cache(maxsize=1024)
+def _layout(chosen: ChoiceSet, columns: tuple[str, ...]) -> Layout:
+    """What a set's parts are in rows of these columns: looked for once, not row by row."""
     names = _names(columns)
-    return tuple(names[normed(name)] for name in wanted if normed(name) in names)
+
+    def there(wanted: tuple[str, ...]) -> tuple[str, ...]:
+        return tuple(names[normed(name)] for name in wanted if normed(name) in names)
+
+    return Layout(
+        names,
+        there(chosen.passage),
+        there(chosen.question),
+        there(chosen.options),
+        there(chosen.key),
+        shapes.families(columns),
+    )
 
 
 @lru_cache(maxsize=256)
