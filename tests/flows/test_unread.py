@@ -105,8 +105,6 @@ REFUSED = [
     (['reeval.timezone="Asia/Tokyo"'], "[reeval] timezone"),
     (["serve.engine=transformers", "serve.max_loras=2"], "[serve] max_loras"),
     (["evaluate.revision=main"], "[evaluate] revision"),
-    (["promote.gate=gate.jsonl"], "[promote] gate would not be read without [train]"),
-    (["promote={}"], "promote would not be read without [train]"),
 ]
 
 
@@ -119,6 +117,15 @@ def test_what_nothing_reads_is_refused_and_who_would_read_it_is_named(
 
     assert says in str(caught.value)
     assert says == "eval_steps" or "or set " in caught.value.hint
+
+
+@pytest.mark.parametrize("table", ["[promote]\n", '[promote]\ngate = "gate.jsonl"\n'])
+def test_a_recipe_that_trains_nothing_promotes_nothing(tmp_path: Path, table: str) -> None:
+    recipe = tmp_path / "measure.toml"
+    recipe.write_text(f'name = "m"\n[parse]\npath = "q.jsonl"\n[evaluate]\nbase_model = "me/base"\n{table}')
+
+    with pytest.raises(UsageError, match="would not be read without"):
+        load(recipe)
 
 
 READ = [
