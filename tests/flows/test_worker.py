@@ -172,6 +172,7 @@ def test_a_run_of_which_nothing_is_heard_is_marked_as_crashed_by_the_server(desk
     The automations are what ponens deploy set up, with less patience.
     """
     from prefect.client.orchestration import get_client
+    from prefect.client.schemas.objects import FlowRun
     from prefect.events.schemas.automations import EventTrigger
     from prefect.settings import PREFECT_API_URL, temporary_settings
     from prefect.states import Running, Submitting
@@ -185,23 +186,26 @@ def test_a_run_of_which_nothing_is_heard_is_marked_as_crashed_by_the_server(desk
         found = [client.read_automations_by_name(name)[0].trigger for name in (SILENT, UNHEARD, UNBORN)]
         patience = [trigger.within for trigger in found if isinstance(trigger, EventTrigger)]
         assert [timedelta(minutes=3), timedelta(minutes=3), timedelta(minutes=5)] == patience
-        crash_the_silent(POOL, timedelta(seconds=10), timedelta(seconds=10))
-        run, unheard, without_beats = (
-            client.create_flow_run(finetune_logic, parameters={"recipe": desk.recipe}, state=Running())
-            for _ in range(3)
-        )
-        deployment = client.read_deployment_by_name("finetune-logic/finetune-logic").id
-        unborn = client.create_flow_run_from_deployment(deployment, state=Submitting())
-        told = {"prefect.resource.id": f"prefect.flow.{run.flow_id}", "prefect.resource.role": "flow"}
-        for one, event in ((without_beats, ALIVE), (run, BEAT)):
+        crash_the_silent(POOL, timedelta(seconds=15), timedelta(seconds=15))
+
+        def begun(event: str | None) -> FlowRun:
+            """A run that is said to run, and its one sign of life, sent at once: the server's clock goes from here."""
+            run = client.create_flow_run(finetune_logic, parameters={"recipe": desk.recipe}, state=Running())
+            flow = {"prefect.resource.id": f"prefect.flow.{run.flow_id}", "prefect.resource.role": "flow"}
             sign = {
                 "id": str(uuid4()),
                 "occurred": datetime.now(UTC).isoformat(),
                 "event": event,
-                "resource": {"prefect.resource.id": f"prefect.flow-run.{one.id}"},
-                "related": [told | {"prefect.resource.name": "finetune-logic"}],
+                "resource": {"prefect.resource.id": f"prefect.flow-run.{run.id}"},
+                "related": [flow | {"prefect.resource.name": "finetune-logic"}],
             }
-            desk.call("POST", "events", [sign])
+            if event:
+                desk.call("POST", "events", [sign])
+            return run
+
+        without_beats, run, unheard = begun(ALIVE), begun(BEAT), begun(None)
+        deployment = client.read_deployment_by_name("finetune-logic/finetune-logic").id
+        unborn = client.create_flow_run_from_deployment(deployment, state=Submitting())
         ended = [desk.ended(str(one.id), as_="Crashed", seconds=90) for one in (run, unheard, unborn)]
         crash_the_silent(POOL)
 

@@ -141,7 +141,10 @@ def test_every_data_file_of_the_rooms_is_named_by_some_code() -> None:
     modules = [path.relative_to(ROOT).with_suffix("") for room in ROOMS for path in (ROOT / room).rglob("*.py")]
     known = set(reached([".".join(path.parts).removesuffix(".__init__") for path in modules]))
     data = {
-        str(path.relative_to(ROOT)) for room in ROOMS for path in (ROOT / room).rglob("*") if path.suffix[1:] in DATA
+        str(path.relative_to(ROOT))
+        for room in ROOMS
+        for path in (ROOT / room).rglob("*")
+        if path.suffix[1:] in DATA and path.parent.name != "__pycache__"
     }
 
     assert {name for name in data - known if str(Path(name).parent) not in BY_SETTINGS} == set()
