@@ -119,13 +119,15 @@ def many(home: Path, env: Environment, count: int) -> None:
 
 def bare(recipe: Path, home: Path) -> None:
     """The steps of a recipe, called one after the other."""
-    from flows.chain import chain
+    from flows.chain import Walk, chain
     from flows.recipe import load
     from storage.home import Home
     from tasks.step import run_step
 
     place = Home(home.resolve())
-    chain(load(recipe), lambda step: run_step(step, place)[0], place.root)
+    walk = Walk(chain(load(recipe), place.root))
+    for step in walk:
+        walk.done(run_step(step, place)[0])
 
 
 def row(name: str, takes: Sequence[Took], against: Sequence[Took] | None = None, aim: str = "") -> None:

@@ -1,13 +1,19 @@
 """The order of events: read this first.
 
-`chain` is all there is to a run and to a plan. What it is given as `do` either does a step or says
-what doing it would mean; a step that `do` has not done yet has a receipt without a digest.
+`chain` is all there is to a run, a plan and an estimate: it yields each step and is sent its receipt. Whoever loops
+over it does the step, or says what doing it would mean, and may leave at any step. The receipt of a step that is not
+done yet has no digest.
+
+    walk = Walk(chain(recipe, home.root))
+    for step in walk:
+        walk.done(run_step(step, home)[0])
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from pathlib import Path
+from typing import Generic, TypeAlias, TypeVar
 
 from flows.bases import local
 from flows.recipe import Recipe, resolved
@@ -15,63 +21,87 @@ from storage.records import Receipt, UsageError
 from tasks import assemble, candidates, evaluate, parse, puzzles, reason, references, report, train
 from tasks.step import Step
 
-Do = Callable[[Step], Receipt]
+T = TypeVar("T")
+Events: TypeAlias = Generator[Step, Receipt, T]
 
 
-def chain(recipe: Recipe, do: Do, home: Path) -> None:
+class Walk(Iterator[Step], Generic[T]):
+    """The steps of a chain, for a loop: each is answered with `done` before the next is taken."""
+
+    result: T  # what the chain returns; there when the loop came to its end
+
+    def __init__(self, events: Events[T]) -> None:
+        self._events = events
+        self._receipt: Receipt | None = None
+
+    def __next__(self) -> Step:
+        receipt, self._receipt = self._receipt, None
+        try:
+            return self._events.send(receipt) if receipt else next(self._events)
+        except StopIteration as end:
+            self.result = end.value
+            raise
+
+    def done(self, receipt: Receipt) -> Receipt:
+        """What came of the step; handed back."""
+        self._receipt = receipt
+        return receipt
+
+
+def chain(recipe: Recipe, home: Path) -> Events[None]:
     """From a file of questions, or of dialogues, to a verdict on an adapter; without [train], to a base's figures."""
     recipe = local(recipe, home)
     if recipe.train is None:
-        measure(recipe, do, home)
+        yield from measure(recipe, home)
         return
-    parsed = _parsed(recipe, do, home)
+    parsed = yield from _parsed(recipe, home)
     train.check(recipe.train)  # before a teacher is paid
-    rationales = do(reason.step(recipe.reason, parsed)) if recipe.kind == "choice" else None
+    rationales = (yield reason.step(recipe.reason, parsed)) if recipe.kind == "choice" else None
     about = {"recipe": recipe.name, "base_model": recipe.train.base_model}
-    snapshot = do(assemble.step(recipe.assemble, parsed, rationales, recipe.kind, **about))
-    adapter = do(train.step(recipe.train, recipe.name, snapshot, resolved(recipe)))
-    verdict = do(
-        evaluate.step(recipe.evaluating, recipe.train, parsed, adapter, rendering=recipe.train.wish, kind=recipe.kind)
+    snapshot = yield assemble.step(recipe.assemble, parsed, rationales, recipe.kind, **about)
+    adapter = yield train.step(recipe.train, recipe.name, snapshot, resolved(recipe))
+    verdict = yield evaluate.step(
+        recipe.evaluating, recipe.train, parsed, adapter, rendering=recipe.train.wish, kind=recipe.kind
     )
     made = [parsed, *([rationales] if rationales else []), snapshot, adapter, verdict]
-    do(report.step(recipe.report, resolved(recipe), made))
+    yield report.step(recipe.report, resolved(recipe), made)
 
 
-def compare(recipe: Recipe, do: Do, home: Path, adapters: Sequence[str]) -> None:
+def compare(recipe: Recipe, home: Path, adapters: Sequence[str]) -> Events[None]:
     """A verdict on adapters that are there already, "NAME/N" or "NAME@latest", and the report on it."""
     recipe = local(recipe, home)
     named = candidates.named(home, adapters)
     base, wish = recipe.base or candidates.base(home, named), recipe.train.wish if recipe.train else None
-    parsed = _parsed(recipe, do, home)
-    verdict = do(evaluate.step(recipe.evaluating, base, parsed, *named, rendering=wish, kind=recipe.kind))
-    do(report.step(recipe.report, resolved(recipe), [parsed, verdict]))
+    parsed = yield from _parsed(recipe, home)
+    verdict = yield evaluate.step(recipe.evaluating, base, parsed, *named, rendering=wish, kind=recipe.kind)
+    yield report.step(recipe.report, resolved(recipe), [parsed, verdict])
 
 
-def measure(recipe: Recipe, do: Do, home: Path) -> None:
+def measure(recipe: Recipe, home: Path) -> Events[None]:
     """What a base can do by itself. UsageError if the recipe names none."""
     recipe = local(recipe, home)
     base = _named(recipe.base)
-    parsed = _parsed(recipe, do, home)
-    measured = do(evaluate.step(recipe.evaluating, base, parsed, kind=recipe.kind))
-    do(report.step(recipe.report, resolved(recipe), [parsed, measured]))
+    parsed = yield from _parsed(recipe, home)
+    measured = yield evaluate.step(recipe.evaluating, base, parsed, kind=recipe.kind)
+    yield report.step(recipe.report, resolved(recipe), [parsed, measured])
 
 
-def contest(recipe: Recipe, do: Do, home: Path, adapters: Sequence[str]) -> list[Receipt]:
+def contest(recipe: Recipe, home: Path, adapters: Sequence[str]) -> Events[list[Receipt]]:
     """Adapters on the recipe's gate set, each over the base and with the rendering that it was trained with.
 
     Each evaluation is by itself: the one that a run came to on its test split is found done.
     """
     recipe = local(recipe, home)
-    asked = _gate_set(recipe, do, home)
+    asked = yield from _gate_set(recipe, home)
     spec = recipe.evaluating.model_copy(update={"on_mismatch": "warn"})
-    found, wish = [], recipe.train.wish if recipe.train else None
+    evaluations, wish = [], recipe.train.wish if recipe.train else None
     for one in candidates.named(home, adapters):
         base = candidates.stated(home, one) or recipe.base or candidates.base(home, [one])
-        found.append(do(evaluate.step(spec, base, asked, one, rendering=wish, kind=recipe.kind)))
-    return found
+        evaluations.append((yield evaluate.step(spec, base, asked, one, rendering=wish, kind=recipe.kind)))
+    return evaluations
 
 
-def again(recipe: Recipe, do: Do, home: Path, asked: Recipe, champion: str | None, round: str, seed: int) -> Receipt:
+def again(recipe: Recipe, home: Path, asked: Recipe, champion: str | None, round: str, seed: int) -> Events[Receipt]:
     """The champion, if there is one, and the base on the test split of `asked`, all replies drawn anew in this round.
 
     `seed` is added to that of `asked`. UsageError if no base is known.
@@ -81,8 +111,8 @@ def again(recipe: Recipe, do: Do, home: Path, asked: Recipe, champion: str | Non
     base = _named((candidates.stated(home, named[0]) if named else None) or recipe.base or asked.base)
     spec = asked.evaluating.model_copy(update={"on_mismatch": "warn", "seed": asked.evaluate.seed + seed})
     wish = recipe.train.wish if recipe.train else None
-    parsed = _parsed(asked, do, home)
-    return do(evaluate.step(spec, base, parsed, *named, rendering=wish, kind=asked.kind, round=round))
+    parsed = yield from _parsed(asked, home)
+    return (yield evaluate.step(spec, base, parsed, *named, rendering=wish, kind=asked.kind, round=round))
 
 
 def _named(base: candidates.Base | None) -> candidates.Base:
@@ -95,17 +125,18 @@ def _named(base: candidates.Base | None) -> candidates.Base:
     return base
 
 
-def _gate_set(recipe: Recipe, do: Do, home: Path) -> Receipt:
+def _gate_set(recipe: Recipe, home: Path) -> Events[Receipt]:
     if not recipe.gate:
-        return _parsed(recipe, do, home)
+        return (yield from _parsed(recipe, home))
     spec = parse.ParseSpec(path=recipe.gate, valid=0.0, test=1.0)
     fetched = home / "fetched"
-    return _tried(do(parse.step(spec, parse.source(spec, fetched=fetched), fetched, recipe.kind, recipe.evaluating)))
+    source = parse.source(spec, fetched=fetched)
+    return _tried((yield parse.step(spec, source, fetched, recipe.kind, recipe.evaluating)))
 
 
-def _parsed(recipe: Recipe, do: Do, home: Path) -> Receipt:
-    source = _source(recipe, do, home)
-    return _tried(do(parse.step(recipe.parsing, source, home / "fetched", recipe.kind, recipe.evaluating)))
+def _parsed(recipe: Recipe, home: Path) -> Events[Receipt]:
+    source = yield from _source(recipe, home)
+    return _tried((yield parse.step(recipe.parsing, source, home / "fetched", recipe.kind, recipe.evaluating)))
 
 
 def _tried(parsed: Receipt) -> Receipt:
@@ -114,7 +145,7 @@ def _tried(parsed: Receipt) -> Receipt:
     return parsed
 
 
-def _source(recipe: Recipe, do: Do, home: Path) -> parse.Source:
+def _source(recipe: Recipe, home: Path) -> Events[parse.Source]:
     if recipe.puzzles:
-        return parse.generated(do(puzzles.step(recipe.puzzles)), home)
+        return parse.generated((yield puzzles.step(recipe.puzzles)), home)
     return parse.source(recipe.parse, fetched=home / "fetched")

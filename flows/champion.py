@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -15,9 +14,9 @@ from storage.home import Home
 from storage.records import UsageError
 
 if TYPE_CHECKING:
+    from flows.chain import Walk
     from storage.adapters import Adapter
-    from storage.records import Receipt
-    from tasks.step import Secret, Step
+    from tasks.step import Secret
 
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object on stdout.")]
 Because = Annotated[str, typer.Option(metavar="TEXT", help="Why; it stands in the history.")]
@@ -36,6 +35,7 @@ def promote(
 ) -> None:
     """Make an adapter the champion if it is better than the present one on the recipe's gate set."""
     from flows import gate
+    from flows.chain import Walk
     from flows.recipe import load
     from storage import adapters
 
@@ -45,7 +45,9 @@ def promote(
         found = gate.force(home, one, because, webhook_of(home, one, recipe))
     else:
         chosen = load(recipe) if recipe else gate.recipe_of(home, one)
-        found = gate.promote(chosen, home, one, _doer(home), _secret(), because.strip())
+        walk = Walk(gate.promote(chosen, home, one, _secret(), because.strip()))
+        _measure(walk, home)
+        found = walk.result
     if json:
         show.emit(found)
     elif found["champion"] == str(one):
@@ -84,18 +86,15 @@ def webhook_of(home: Home, adapter: Adapter | None, path: Path | None) -> str | 
     return gate.webhook(known, _secret())
 
 
-def _doer(home: Home) -> Callable[[Step], Receipt]:
-    """Does steps in this process: what was evaluated is found, whoever evaluated it."""
+def _measure(walk: Walk[Any], home: Home) -> None:
+    """Do the steps in this process: what was evaluated is found, whoever evaluated it."""
     from flows.screen import Screen
     from tasks.step import run_step
 
     screen, secret = Screen(), _secret()
-
-    def do(step: Step) -> Receipt:
+    for step in walk:
         with screen.working(step.name) as tell:
-            return run_step(step, home, progress=tell, secret=secret)[0]
-
-    return do
+            walk.done(run_step(step, home, progress=tell, secret=secret)[0])
 
 
 def _secret() -> Secret:

@@ -2,20 +2,15 @@
 
 from __future__ import annotations
 
-import contextlib
 from typing import Any
 
 from flows.bases import local
-from flows.chain import chain
+from flows.chain import Walk, chain
 from flows.recipe import Recipe
 from storage.home import Home
-from storage.records import Receipt, UsageError
+from storage.records import UsageError
 from tasks.forecast import forecast, stand_in
-from tasks.step import Step, run_step
-
-
-class _Reached(Exception):
-    """The step that is to be estimated."""
+from tasks.step import run_step
 
 
 def reason(recipe: Recipe, home: Home) -> dict[str, Any]:
@@ -25,18 +20,13 @@ def reason(recipe: Recipe, home: Home) -> dict[str, Any]:
     from tasks.reason import estimate
 
     recipe.require("reason")
-    found: list[Receipt] = []
-
-    def do(step: Step) -> Receipt:
+    walk = Walk(chain(recipe, home.root))
+    for step in walk:
         if step.name == "reason":
-            raise _Reached
-        found.append(run_step(step, home)[0])
-        return found[-1]
-
-    with contextlib.suppress(_Reached):
-        chain(recipe, do, home.root)
+            break
+        parsed = walk.done(run_step(step, home)[0])
     with Ledger(home) as ledger:
-        return estimate(recipe.reason, Stored(home, found[-1]), ledger)
+        return estimate(recipe.reason, Stored(home, parsed), ledger)
 
 
 def train(recipe: Recipe, home: Home) -> dict[str, Any]:
@@ -45,11 +35,10 @@ def train(recipe: Recipe, home: Home) -> dict[str, Any]:
 
     recipe = local(recipe, home.root)
     spec = recipe.training
-    found: list[Receipt] = []
-
-    def say(step: Step) -> Receipt:
+    walk = Walk(chain(recipe, home.root))
+    for step in walk:
         if step.name == "train":
-            raise _Reached
+            break
         told = forecast(step, home)
         if told.status != "cached":
             raise UsageError(
@@ -58,9 +47,5 @@ def train(recipe: Recipe, home: Home) -> dict[str, Any]:
                 expected="rows to count",
                 hint="ponens assemble RECIPE",
             )
-        found.append(stand_in(told))
-        return found[-1]
-
-    with contextlib.suppress(_Reached):
-        chain(recipe, say, home.root)
-    return estimate(spec, home, found[-1])
+        snapshot = walk.done(stand_in(told))
+    return estimate(spec, home, snapshot)

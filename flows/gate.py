@@ -1,8 +1,8 @@
 """Promotion: the candidate meets the champion on the gate set, and the alias moves only if the word is "better".
 
-promote(recipe, home, candidate, do)    evaluates what is not evaluated yet, then decides
-force(home, candidate, because)         decides nothing: the reason is what stands in the history
-rollback(home, "logic", because)        to the champion before
+promote(recipe, home, candidate, secret)    evaluates what is not evaluated yet, then decides
+force(home, candidate, because)             decides nothing: the reason is what stands in the history
+rollback(home, "logic", because)            to the champion before
 
 Nothing is locked while a model answers. Whoever moves the alias says which champion the candidate was held against;
 if another one has taken its place since, the candidate has to beat that one too.
@@ -14,7 +14,7 @@ from dataclasses import asdict
 from typing import Any
 
 from flows.announce import announce
-from flows.chain import Do, contest
+from flows.chain import Events, contest
 from flows.recipe import Recipe, validate
 from storage import adapters, champions, runs
 from storage.adapters import Adapter
@@ -30,17 +30,18 @@ WEBHOOK = "PONENS_WEBHOOK"
 Found = dict[str, Any]
 
 
-def promote(recipe: Recipe, home: Home, candidate: Adapter, do: Do, secret: Secret, because: str = "") -> Found:
+def promote(recipe: Recipe, home: Home, candidate: Adapter, secret: Secret, because: str = "") -> Events[Found]:
     """Make the candidate champion if it is better than the present one, or than its base while there is none.
 
-    What `ponens promote --json` prints; "promoted" is false for a refusal, and for what is champion already.
+    Yields the steps that measure the two; returns what `ponens promote --json` prints, where "promoted" is false for
+    a refusal, and for what is champion already.
     """
     while True:
         champion = champions.champion(home, candidate.name)
         if champion == candidate:
             return _told(candidate, champion, None, {}, [])
         contenders = [str(one) for one in (candidate, champion) if one]
-        receipts = contest(recipe, do, home.root, contenders)
+        receipts = yield from contest(recipe, home.root, contenders)
         evidence = {"gate": recipe.gate or SPLIT, **judge(home, receipts[0], receipts[1] if champion else None)}
         if evidence["paired"]["verdict"] != "better":
             return _told(candidate, champion, None, evidence, [])

@@ -15,17 +15,8 @@ from storage.records import PonensError, UsageError
 if TYPE_CHECKING:
     from flows.recipe import Recipe
     from storage.home import Home
-    from storage.records import Receipt
-    from tasks.step import Step
 
 _LOOK_S = 2.0
-
-
-class _Reached(Exception):
-    """The training's step, or one before it that is yet to be done."""
-
-    def __init__(self, step: Step) -> None:
-        self.step = step
 
 
 def join(
@@ -75,19 +66,15 @@ def join(
 
 def _training(recipe: Recipe, home: Home) -> str | None:
     """The key of the training's step, empty if it is done; None while a step before it is not."""
-    from flows.chain import chain
+    from flows.chain import Walk, chain
     from tasks.forecast import forecast, stand_in
 
-    def look(step: Step) -> Receipt:
-        found = forecast(step, home)
-        if step.name == "train" or found.status == "will_run":
-            raise _Reached(step)
-        return stand_in(found)
-
-    try:
-        chain(recipe, look, home.root)
-    except _Reached as reached:
-        if reached.step.name != "train":
+    walk = Walk(chain(recipe, home.root))
+    for step in walk:
+        ahead = forecast(step, home)
+        if step.name == "train":
+            return "" if ahead.status == "cached" else step.key
+        if ahead.status == "will_run":
             return None
-        return "" if forecast(reached.step, home).status == "cached" else reached.step.key
+        walk.done(stand_in(ahead))
     raise AssertionError("a recipe with [train] has a step train")

@@ -2,34 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
-from contextlib import suppress
+from collections.abc import Collection, Iterator
 
 from flows.bases import local
-from flows.chain import chain
+from flows.chain import Walk, chain
 from flows.dry_run import Dry, Outlook, outlooks
 from flows.recipe import Recipe
 from storage.home import Home
 from storage.records import PonensError, Receipt
 from tasks.forecast import Forecast, forecast, stand_in
-from tasks.step import Secret, Step, run_step
+from tasks.step import Secret, run_step
 
 
 def plan(recipe: Recipe, home: Home, refresh: Collection[str] = ()) -> list[Forecast]:
     """One forecast a step, in order. UsageError if the recipe's source is not there."""
-    forecasts: list[Forecast] = []
-    _walk(recipe, home, refresh, forecasts)
-    return forecasts
+    return list(_forecasts(recipe, home, refresh))
 
 
-def _walk(recipe: Recipe, home: Home, refresh: Collection[str], forecasts: list[Forecast]) -> None:
-    def say(step: Step) -> Receipt:
-        forecasts.append(forecast(step, home, refresh=step.name in refresh))
-        return stand_in(forecasts[-1])
-
-    chain(recipe, say, home.root)
+def _forecasts(recipe: Recipe, home: Home, refresh: Collection[str] = ()) -> Iterator[Forecast]:
+    walk = Walk(chain(recipe, home.root))
+    for step in walk:
+        ahead = forecast(step, home, refresh=step.name in refresh)
+        yield ahead
+        walk.done(stand_in(ahead))
     if recipe.promote:
-        forecasts.append(Forecast("promote", "will_run", "it depends on who is champion then"))
+        yield Forecast("promote", "will_run", "it depends on who is champion then")
 
 
 def examine(recipe: Recipe, home: Home, secret: Secret) -> list[Outlook]:
@@ -37,7 +34,8 @@ def examine(recipe: Recipe, home: Home, secret: Secret) -> list[Outlook]:
     forecasts: list[Forecast] = []
     stopped: list[Outlook] = []
     try:
-        _walk(recipe, home, (), forecasts)
+        for ahead in _forecasts(recipe, home):
+            forecasts.append(ahead)  # what was forecast before an error counts
     except PonensError as error:
         name = recipe.steps[min(len(forecasts), len(recipe.steps) - 1)]
         stopped.append(Outlook("recipe", name, "", error))
@@ -63,19 +61,10 @@ def look(
     return outlooks(Dry(local(recipe, home.root), home, parsed, by_name, secret))
 
 
-class _Parsed(Exception):
-    """The source is parsed."""
-
-
 def _parsed(recipe: Recipe, home: Home) -> Receipt:
-    made: list[Receipt] = []
-
-    def do(step: Step) -> Receipt:
-        made.append(run_step(step, home)[0])
+    walk = Walk(chain(recipe, home.root))
+    for step in walk:
+        receipt = walk.done(run_step(step, home)[0])
         if step.name == "parse":
-            raise _Parsed
-        return made[-1]
-
-    with suppress(_Parsed):
-        chain(recipe, do, home.root)
-    return made[-1]
+            break
+    return receipt

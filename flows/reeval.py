@@ -27,7 +27,7 @@ from evals import trend
 from evals.page import percent
 from flows import gate
 from flows.announce import ALARM, identity, tell
-from flows.chain import Do, again
+from flows.chain import Events, again
 from flows.recipe import Recipe, load
 from flows.run import Run, secret
 from flows.watch import ALARMED
@@ -65,28 +65,28 @@ def reeval(
     """
     place = Home(home.resolve()) if home else Home.beside()
     spec = recipe.reeval or ReevalSpec()
-    done: list[Round] = []
     run = _Measuring(recipe, place)
-    summary = run.go(partial(_measured, name=round or _round(spec), accept=accept.strip(), done=done))
-    facts = _told(place, recipe, done[0])
-    summary |= {"recipe": recipe.name, **_summary(done[0]), "alarms": facts["alarms"]}
+    summary = run.go(partial(reevaluate, name=round or _round(spec), accept=accept.strip()))
+    measured: Round = run.result
+    facts = _told(place, recipe, measured)
+    summary |= {"recipe": recipe.name, **_summary(measured), "alarms": facts["alarms"]}
     summary["page"] = str(measures.folder(place, recipe.name) / PAGE)
-    summary["warnings"] = _warned(recipe, done[0], summary) if facts["alarms"] else []
+    summary["warnings"] = _warned(recipe, measured, summary) if facts["alarms"] else []
     for warning in summary["warnings"]:
         log.warning("reeval: %s", warning)
-    create_markdown_artifact(trend.markdown(facts), key="trend", description=f"Round {done[0].name}")
+    create_markdown_artifact(trend.markdown(facts), key="trend", description=f"Round {measured.name}")
     create_link_artifact(Path(summary["page"]).as_uri(), link_text=f"Trend of {recipe.name}", key="trend-page")
     if facts["alarms"]:
         return Failed(name=ALARMED, message=" ".join(facts["alarms"]), data=summary)
     return summary
 
 
-def reevaluate(recipe: Recipe, do: Do, home: Home, name: str, accept: str) -> Round:
-    """Measure, compare, and keep what was found; the order of events of one round.
+def reevaluate(recipe: Recipe, root: Path, name: str, accept: str) -> Events[Round]:
+    """Measure, compare, and keep what was found; the order of events of one round in the home at `root`.
 
     UsageError if the recipe's champion is gone, or no model can be measured.
     """
-    at = datetime.now(UTC).isoformat(timespec="seconds")
+    home, at = Home(root), datetime.now(UTC).isoformat(timespec="seconds")
     moves = champions.moves(home, recipe.name)  # read first: who is moved up meanwhile is found by the next round
     champion = champions.champion(home, recipe.name)
     if champion is None and moves:
@@ -97,7 +97,9 @@ def reevaluate(recipe: Recipe, do: Do, home: Home, name: str, accept: str) -> Ro
         )
     who = str(champion) if champion else None
     sets = _sets(recipe)
-    taken = {of: again(recipe, do, home.root, asked, who, name, 0) for of, asked in sets.items()}
+    taken = {}
+    for of, asked in sets.items():
+        taken[of] = yield from again(recipe, root, asked, who, name, 0)
     references = {of: _comparable(reference(home, recipe.name, of), who) for of in sets}
     tests = corrected([_against(home, references[of], taken[of], who) for of in sets])
     found = []
@@ -105,7 +107,7 @@ def reevaluate(recipe: Recipe, do: Do, home: Home, name: str, accept: str) -> Ro
         fallen = [kind for kind, one in (tested or {}).items() if one["verdict"] == "worse"]
         if fallen and not accept:
             log.warning("reeval: %s on %s fell; drawn a second time with other seeds", " and ".join(fallen), of)
-            second = again(recipe, do, home.root, sets[of], who, f"{name}, again", 1)
+            second = yield from again(recipe, root, sets[of], who, f"{name}, again", 1)
             confirmed = _against(home, references[of], second, who) or {}
             fallen = [kind for kind in fallen if confirmed[kind]["verdict"] == "worse"]
         found.append(_measure(home, of, now, who, references[of], tested, [] if accept else fallen))
@@ -113,10 +115,6 @@ def reevaluate(recipe: Recipe, do: Do, home: Home, name: str, accept: str) -> Ro
     measures.append(home, round)
     measures.register(home, recipe.name)
     return round
-
-
-def _measured(recipe: Recipe, do: Do, home: Path, *, name: str, accept: str, done: list[Round]) -> None:
-    done.append(reevaluate(recipe, do, Home(home), name, accept))
 
 
 def _sets(recipe: Recipe) -> dict[str, Recipe]:

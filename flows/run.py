@@ -7,7 +7,6 @@ import os
 import secrets
 import time
 from collections.abc import Callable, Collection
-from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -22,7 +21,7 @@ from prefect.states import Completed
 import flows.offline  # noqa: F401  a run in a worker reaches this machine past every proxy, too
 from flows import artifacts, dry_run
 from flows.bases import local
-from flows.chain import Do, chain
+from flows.chain import Events, Walk, chain
 from flows.recipe import Recipe, resolved
 from flows.screen import Screen
 from storage import adapters, runs, warehouse
@@ -34,10 +33,6 @@ from tasks.rationales import PAGE
 from tasks.step import Progress, Step, log, remembered, run_step
 
 _CHEAP = ("puzzles", "parse", "assemble", "report")
-
-
-class _Reached(Exception):
-    """The last step that was asked for is done."""
 
 
 @dataclass
@@ -53,10 +48,11 @@ class Run:
     receipts: dict[str, Receipt] = field(default_factory=dict)
     steps: list[dict[str, Any]] = field(default_factory=list)
     promotion: dict[str, Any] | None = None
+    result: Any = None  # what the chain returned
     known: warehouse.Known = frozenset()
     looked: bool = False
 
-    def go(self, through: Callable[[Recipe, Do, Path], None] = chain) -> dict[str, Any]:
+    def go(self, events: Callable[[Recipe, Path], Events[Any]] = chain) -> dict[str, Any]:
         """Run a chain; the summary that `ponens run --json` prints. Whatever a step raises passes through.
 
         UsageError if the recipe has no step `until`.
@@ -69,10 +65,7 @@ class Run:
             self.known = warehouse.open_run(self.home, self.id, resolved(self.recipe), self.recipe.name)
             outcome = "failed"
             try:
-                with suppress(_Reached):
-                    through(self.recipe, self.do, self.home.root)
-                    if self.recipe.promote and "report" in self.receipts:
-                        self.promote()
+                self._follow(events(self.recipe, self.home.root))
                 outcome = "done"
             except PonensError as error:
                 error.summary = self.summary()
@@ -81,6 +74,16 @@ class Run:
                 write_json(folder / "outcome.json", {"outcome": outcome, **self.summary()})
                 warehouse.close_run(self.home, self.id, outcome)
         return self.summary()
+
+    def _follow(self, events: Events[Any]) -> None:
+        walk = Walk(events)
+        for step in walk:
+            walk.done(self.do(step))
+            if step.name == self.until:
+                return
+        self.result = walk.result
+        if self.recipe.promote and "report" in self.receipts:
+            self.promote()
 
     def do(self, step: Step) -> Receipt:
         """Do one step as a Prefect task of its name."""
@@ -98,8 +101,6 @@ class Run:
         self.receipts[step.name] = receipt
         _card(self.home, step.name, receipt)
         self._note(step.name, status, seconds, receipt.key, receipt.facts)
-        if step.name == self.until:
-            raise _Reached
         return receipt
 
     def _look_ahead(self, step: Step) -> None:
@@ -121,9 +122,10 @@ class Run:
         found: dict[str, Any] = {}
 
         def work(tell: Progress) -> State[None]:
-            found.update(
-                gate.promote(self.recipe, self.home, candidate, lambda step: self._step(step, tell)[0], secret)
-            )
+            walk = Walk(gate.promote(self.recipe, self.home, candidate, secret))
+            for step in walk:
+                walk.done(self._step(step, tell)[0])
+            found.update(walk.result)
             for warning in found["warnings"]:
                 log.warning("promote: %s", warning)
             return Completed(name="Promoted" if found["promoted"] else "Kept", message=found["why"])

@@ -15,12 +15,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from flows.chain import chain, compare
+from flows.chain import Walk, chain, compare
 from flows.recipe import Recipe, load, resolved
 from storage.home import Home
-from storage.records import Receipt, UsageError, digest
+from storage.records import UsageError, digest
 from tasks.forecast import Forecast, forecast, stand_in
-from tasks.step import Step
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,16 +117,14 @@ def _ahead(recipe: Recipe, home: Home, seen: dict[str, Forecast]) -> dict[str, t
     `seen` spares looking twice at what a key has left: an artifact is read byte for byte.
     """
     found: dict[str, tuple[str, Forecast]] = {}
-
-    def say(step: Step) -> Receipt:
+    walk = Walk(chain(recipe, home.root))
+    for step in walk:
         told = seen.get(step.key or "") or forecast(step, home)
         if step.key:
             seen[step.key] = told
         leads = [name for name, earlier in found.values() if earlier.receipt is None]
         found[step.name] = (step.key or digest([step.name, step.ingredients, leads]), told)
-        return stand_in(told)
-
-    chain(recipe, say, home.root)
+        walk.done(stand_in(told))
     return found
 
 
@@ -137,11 +134,10 @@ def _evaluated(recipes: Sequence[Recipe], ahead: Sequence[Mapping[str, tuple[str
     if any(told.status != "cached" for told in trained):
         return False
     adapters = dict.fromkeys(told.receipt.artifact.removeprefix("adapters/") for told in trained if told.receipt)
-    told: dict[str, Forecast] = {}
-
-    def say(step: Step) -> Receipt:
-        told[step.name] = forecast(step, home)
-        return stand_in(told[step.name])
-
-    compare(recipes[0], say, home.root, list(adapters))
-    return told["evaluate"].status == "cached"
+    walk = Walk(compare(recipes[0], home.root, list(adapters)))
+    for step in walk:
+        ahead_of = forecast(step, home)
+        if step.name == "evaluate":
+            return ahead_of.status == "cached"
+        walk.done(stand_in(ahead_of))
+    raise AssertionError("a comparison has a step evaluate")

@@ -17,6 +17,7 @@ from storage.records import Question, Receipt, Sample
 from storage.samples import write_tables
 from tasks.step import Step, run_step
 from tests.adapters import base, made
+from tests.chains import follow
 
 ASKED = 40
 BASE = 10  # the first of them are those that the base has right
@@ -101,5 +102,5 @@ def planted(path: Path, *right: int) -> tuple[Home, Recipe, Planter]:
         str(made(home, digest=f"{n}" * 64, base_model=chosen.training.base_model)) for n, _ in enumerate(right, start=1)
     ]
     do = Planter(home, dict(zip(versions, right, strict=True)))
-    contest(chosen, do, home.root, versions)
+    follow(contest(chosen, home.root, versions), do)
     return home, chosen, do

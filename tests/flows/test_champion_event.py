@@ -13,6 +13,7 @@ import pytest
 from storage import adapters, champions, warehouse
 from storage.home import Home
 from tests.adapters import made
+from tests.chains import follow
 from tests.flows.conftest import ROOT, Hook
 from tests.planted import planted, recipe
 
@@ -82,10 +83,10 @@ def test_a_champion_that_fell_is_an_event_a_red_run_and_exit_code_3(
     home, chosen, do = planted(path, 30, 12)
     good, bad = (adapters.resolve(home, f"logic/{number}") for number in (1, 2))
     champions.promote(home, good, None, "force", "the first")
-    reevaluate(chosen, do, home, "monday", "")
+    follow(reevaluate(chosen, home.root, "monday", ""), do)
     champions.promote(home, bad, good, "force", "by mistake")
     for name, seed in (("tuesday", 0), ("tuesday, again", 1)):  # planted for the command to find
-        again(chosen, do, home.root, chosen, "logic/2", name, seed)
+        follow(again(chosen, home.root, chosen, "logic/2", name, seed), do)
     with temporary_settings({PREFECT_API_URL: prefect["PREFECT_API_URL"]}), get_client(sync_client=True) as client:
         flow = client.create_flow_from_name("rescue")
         schema = {"type": "object", "properties": {"champion": {"type": "string"}}}

@@ -11,6 +11,7 @@ from storage import adapters, champions
 from storage.artifacts import write_json
 from storage.records import Receipt
 from tasks.step import Step
+from tests.chains import follow
 from tests.flows.conftest import Hook
 from tests.planted import ASKED, BASE, planted
 from tests.planted import recipe as recipe_of
@@ -109,10 +110,10 @@ def test_of_two_promotions_at_once_the_second_has_to_beat_the_first(path: Path) 
 
     def interrupted(step: Step) -> Receipt:
         if step.name == "evaluate" and champions.champion(home, "logic") is None:
-            assert gate.promote(recipe, home, second, do, lambda name: None)["promoted"]
+            assert follow(gate.promote(recipe, home, second, lambda name: None), do)["promoted"]
         return do(step)
 
-    found = gate.promote(recipe, home, third, interrupted, lambda name: None)
+    found = follow(gate.promote(recipe, home, third, lambda name: None), interrupted)
 
     assert (False, "logic/2", "logic/2") == (found["promoted"], found["against"], found["champion"])
     assert [2] == [move.after for move in champions.moves(home, "logic")]
@@ -138,7 +139,7 @@ def test_a_gate_of_its_own_is_asked_whole_and_kept_out_of_training(path: Path) -
 
     assert [str(other)] == recipe.gate
     assert [str(other)] == recipe.parsing.against
-    found = gate.promote(recipe, home, adapters.resolve(home, "logic/1"), do, lambda name: None)
+    found = follow(gate.promote(recipe, home, adapters.resolve(home, "logic/1"), lambda name: None), do)
     assert (True, [str(other)]) == (found["promoted"], found["gate"])
     assert do.parsed and {"train": 0, "valid": 0, "test": ASKED} == do.parsed.facts["splits"]
 

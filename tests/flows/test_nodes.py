@@ -45,24 +45,18 @@ def test_a_node_waits_as_long_as_it_is_told_and_must_be_one_of_the_others(
 
 
 def test_the_training_is_found_by_its_key_once_the_steps_before_it_are_done(recipe: Path, tmp_path: Path) -> None:
-    from flows.chain import chain
+    from flows.chain import Walk, chain
 
     chosen, home, keys = load(recipe), Home(tmp_path / "home"), dict[str, str | None]()
 
-    def through(step: Step):  # type: ignore[no-untyped-def]
-        keys[step.name] = step.key
-        return run_step(step if step.name != "train" else _idle(step), home)[0]
-
     seen: list[str | None] = []
-
-    def watched(step: Step):  # type: ignore[no-untyped-def]
+    walk = Walk(chain(chosen, home.root))
+    for step in walk:
         if step.name == "evaluate":
-            raise StopIteration
+            break
+        keys[step.name] = step.key
         seen.append(_training(chosen, home))
-        return through(step)
-
-    with pytest.raises(StopIteration):
-        chain(chosen, watched, home.root)
+        walk.done(run_step(step if step.name != "train" else _idle(step), home)[0])
 
     assert [None] * (len(seen) - 1) + [keys["train"]] == seen
     assert "" == _training(chosen, home), "it is trained"

@@ -13,6 +13,7 @@ from storage import adapters, champions, measures, warehouse
 from storage.home import Home
 from storage.measures import Round
 from storage.records import UsageError
+from tests.chains import follow
 from tests.planted import BASE, planted, recipe
 
 Measure = Callable[..., dict[str, list[str]]]
@@ -32,11 +33,11 @@ class Scene:
 
     def gate(self, number: int) -> None:
         one = adapters.resolve(self.home, f"logic/{number}")
-        assert promote(self.recipe, self.home, one, self.do, lambda name: None)["promoted"]
+        assert follow(promote(self.recipe, self.home, one, lambda name: None), self.do)["promoted"]
 
     def measure(self, accept: str = "") -> Round:
         self.rounds += 1
-        return reevaluate(self.recipe, self.do, self.home, f"round {self.rounds}", accept)
+        return follow(reevaluate(self.recipe, self.home.root, f"round {self.rounds}", accept), self.do)
 
 
 def alarms(round: Round) -> dict[str, list[str]]:

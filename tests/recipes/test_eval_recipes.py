@@ -22,6 +22,7 @@ from tasks.sampling.elections import Electorate, chosen
 from tasks.sampling.order import Decoding, Reply, Subject
 from tasks.step import Step, run_step
 from tests import adapters
+from tests.chains import follow
 from tests.fakes import TeacherServer, gold_of
 from tests.fakes_engine import FakeEngine
 
@@ -119,7 +120,7 @@ def test_a_base_is_measured_by_itself_and_reported(name: str, tmp_path: Path) ->
     with TeacherServer() as server:
         recipe = load(RECIPES / f"{name}.toml", settings(server, "evaluate.base_model=org/model"))
         server.gold = Known(made, recipe.kind)
-        chain(recipe, made.do, tmp_path)
+        follow(chain(recipe, tmp_path), made.do)
 
     found = made.evaluation
     assert ["parse", "evaluate", "report"] == list(made.receipts)
@@ -156,7 +157,7 @@ def test_adapters_are_held_against_the_base_they_were_trained_on(tmp_path: Path)
         adapters.made(made.home, "logic", base_model="org/model", revision="abc")
     with TeacherServer() as server:
         recipe = load(RECIPES / "folio.toml", settings(server))
-        compare(recipe, made.do, tmp_path, ["logic/1", "logic/2"])
+        follow(compare(recipe, tmp_path, ["logic/1", "logic/2"]), made.do)
 
     assert {"org/model", "logic/1", "logic/2"} == {body["model"] for body in server.bodies}
     assert "logic/1" == made.evaluation["adapter_name"]
@@ -179,10 +180,10 @@ def test_what_is_missing_is_named_before_anything_runs(tmp_path: Path) -> None:
         raise AssertionError(step.name)
 
     with pytest.raises(UsageError, match="no model to measure"):
-        chain(load(RECIPES / "folio.toml"), do, tmp_path)
+        follow(chain(load(RECIPES / "folio.toml"), tmp_path), do)
     lost = load(RECIPES / "folio.toml", ["evaluate.base_model=org/model", "parse.path=lost.jsonl"])
     with pytest.raises(UsageError, match=r"not here(.|\n)*lost.jsonl(.|\n)*Yale-LILY/FOLIO(.|\n)*parse\.path"):
-        chain(lost, do, tmp_path)
+        follow(chain(lost, tmp_path), do)
     chat = load(RECIPES / "folio.toml", ["kind=chat", "evaluate.base_model=org/model"])
     with pytest.raises(UsageError, match="compared, not measured"):
-        chain(chat, lambda step: Receipt(step.name, "", "", "", {}, {}, 0.0, ""), tmp_path)
+        follow(chain(chat, tmp_path), lambda step: Receipt(step.name, "", "", "", {}, {}, 0.0, ""))

@@ -17,6 +17,7 @@ from storage import warehouse
 from storage.home import Home
 from storage.records import Receipt
 from tasks.step import Step, run_step
+from tests.chains import follow
 from tests.tiny import tiny_base
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -60,7 +61,7 @@ class Trained:
         data = share(SHARED / source, longest, folder / "data.jsonl")
         self.home, self.receipts = Home(folder / "home"), dict[str, Receipt]()
         changes = [f'parse.path="{data}"', f'train.base_model="{base}"', *SETTINGS]
-        chain(load(ROOT / "recipes" / f"{name}.toml", changes), self.do, self.home.root)
+        follow(chain(load(ROOT / "recipes" / f"{name}.toml", changes), self.home.root), self.do)
 
     def do(self, step: Step) -> Receipt:
         self.receipts[step.name], _ = run_step(step, self.home)

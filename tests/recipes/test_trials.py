@@ -15,7 +15,7 @@ import polars as pl
 import pytest
 
 from evals.verdict import verdict
-from flows.chain import chain, compare
+from flows.chain import Walk, chain, compare
 from flows.recipe import load
 from prompts import choice
 from puzzles.generate import generate
@@ -28,6 +28,7 @@ from storage.records import Question, Receipt
 from storage.samples import BALLOTS, SAMPLES
 from tasks.export_adapter import export_adapter
 from tasks.step import Step, run_step
+from tests.chains import follow
 
 ROOT = Path(__file__).resolve().parents[2]
 FAMILY = "compass"
@@ -60,7 +61,7 @@ def demo(tmp_path_factory: pytest.TempPathFactory) -> Runs:
     """The demo's recipe with one family of puzzles and a sixth of its training."""
     made = Runs(tmp_path_factory.mktemp("trials") / "home")
     small = ["puzzles.count=640", f'puzzles.families=["{FAMILY}"]', "parse.test=0.12", "train.max_steps=72"]
-    chain(load(ROOT / "recipes" / "demo.toml", [*small, *TRAIN, *EVALUATE]), made.do, made.home.root)
+    follow(chain(load(ROOT / "recipes" / "demo.toml", [*small, *TRAIN, *EVALUATE]), made.home.root), made.do)
     return made
 
 
@@ -80,26 +81,16 @@ def trials(demo: Runs) -> dict[str, Any]:
     harmful.write_text(text[:start] + '[parse]\npath = "wrong.jsonl"\nvalid = 0.02\ntest = 0.0\n' + text[end:])
     made = Runs(demo.home.root)
     changes = ["name=harmful", "kind=instruction", f"train.base_model={base}", "train.max_steps=32", *TRAIN]
-    with pytest.raises(Trained):
-        chain(load(harmful, changes), until_trained(made), made.home.root)
+    walk = Walk(chain(load(harmful, changes), made.home.root))
+    for step in walk:
+        if step.name == "evaluate":
+            break
+        walk.done(made.do(step))
     idle(made.home, adapters.resolve(made.home, "harmful/1"))
     measured = ["puzzles.count=640", f'puzzles.families=["{FAMILY}"]', "parse.test=0.12", f"train.base_model={base}"]
     recipe = load(ROOT / "recipes" / "demo.toml", [*measured, *EVALUATE, "evaluate.temperature=1.2"])
-    compare(recipe, made.do, made.home.root, ["harmful/1", "idle/1"])
+    follow(compare(recipe, made.home.root, ["harmful/1", "idle/1"]), made.do)
     return {"runs": made, "facts": dict(made.receipts["evaluate"].facts)}
-
-
-class Trained(Exception):
-    """There is an adapter."""
-
-
-def until_trained(made: Runs) -> Any:
-    def do(step: Step) -> Receipt:
-        if step.name == "evaluate":
-            raise Trained
-        return made.do(step)
-
-    return do
 
 
 def taught_wrongly(count: int) -> list[dict[str, str]]:
@@ -187,10 +178,10 @@ def test_a_champion_that_is_moved_to_a_worse_adapter_is_an_alarm(demo: Runs) -> 
     idle(demo.home, good, "demo")
     bad = adapters.resolve(demo.home, "demo@latest")
     champions.promote(demo.home, good, None, "force", "the first")
-    first = reevaluate(recipe, demo.do, demo.home, "one", "")
+    first = follow(reevaluate(recipe, demo.home.root, "one", ""), demo.do)
     drawn = demo.receipts["evaluate"].facts["work"]
     champions.promote(demo.home, bad, good, "force", "by mistake")
-    fallen = reevaluate(recipe, demo.do, demo.home, "two", "")
+    fallen = follow(reevaluate(recipe, demo.home.root, "two", ""), demo.do)
 
     assert [] == first.alarms
     assert (24 * 3 * 2, 0) == (drawn["asked"], drawn["reused"])

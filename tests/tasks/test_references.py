@@ -13,6 +13,7 @@ from storage.home import Home
 from storage.records import Receipt, UsageError
 from tasks import parse, references
 from tasks.step import Step, run_step
+from tests.chains import follow
 
 pytestmark = pytest.mark.process
 SCHEMA = "CREATE TABLE singer (name TEXT, age NUMBER, born DATE)"
@@ -68,7 +69,7 @@ def test_where_none_can_be_run_the_chain_ends_before_anything_is_asked_or_loaded
         return run_step(step, Home(tmp_path / "home"))[0]
 
     with pytest.raises(UsageError, match="none of 2 references"):
-        chain(chosen, do, tmp_path / "home")
+        follow(chain(chosen, tmp_path / "home"), do)
     assert ["parse"] == done
 
 
