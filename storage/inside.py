@@ -1,6 +1,7 @@
 """The rows that lie inside one object, where a file is no more than that.
 
     {"version": 1, "data": [{…}, {…}]}               the elements of its only list of objects, however deep
+    {"train": […], "test": […]}                      of lists that are parts of one set
     {"example1": {…}, "example2": {…}}               its objects; each key is an `id`
     {"question": {"0": …, "1": …}, "answer": {…}}    a table by columns, as pandas and `datasets` write it
     {"columns": […], "data": [[…], …]}               a table by rows
@@ -14,15 +15,21 @@ from collections.abc import Iterator
 from typing import Any
 
 _DEPTH = 4
+_SPLITS = frozenset(
+    ("train", "training", "validation", "valid", "val", "dev", "development", "test", "testing", "eval")
+)
 _FEW = 2
 
 
 def inside(value: dict[str, Any]) -> list[dict[str, Any]] | str:
     """The rows in an object, [] if there are none, or why they cannot be told."""
     lists = list(_lists(value, (), {}))
-    if len(lists) == 1:
-        [(_, rows, around)] = lists
-        return [{**{name: text for name, text in around.items() if name not in row}, **row} for row in rows]
+    if len(lists) == 1 or (lists and all(way[-1].lower() in _SPLITS for way, _, _ in lists)):
+        return [
+            {**{name: text for name, text in around.items() if name not in row}, **row}
+            for _, rows, around in lists
+            for row in rows
+        ]
     if len(value) >= _FEW and all(isinstance(row, dict) for row in value.values()):
         return [{"id": name, **row} for name, row in value.items()]
     if lists:

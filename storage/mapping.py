@@ -5,6 +5,7 @@
     {"options": ["a", "b", "c", "d"]}, "a,b,c,d"        options made of columns; other names: joined by a blank line
     {"options": "choices[].text"}                       a list within a row
     {"system": '"Be kind."'}                            a text in quotes is itself
+    {"label": "label{no|yes}"}, "label{1:no|2:yes}"      a word for each number, from 0, or for each value
 
 A column that is absent in a row is absent there under its new name. Numbers and truth values are answers.
 """
@@ -13,7 +14,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Any
 
@@ -23,6 +24,7 @@ from storage.formats.turns import are_turns
 Columns = Mapping[str, str | Sequence[str]]
 Step = str | int | None  # a name, a place in a list, or every element of it
 _STEP = re.compile(r"(?P<name>[^.\[\]]*)(?P<places>(?:\[\d*\])*)(?:\.|$)")
+_WORDS = re.compile(r"(?P<way>[^{}]+)\{(?P<words>[^{}]*\|[^{}]*)\}")
 _PART = re.compile(r"""\s*("(?:[^"\\]|\\.)*"|'[^']*'|[^,]+?)\s*(?:,|$)""")
 # what asks: its list of rows is that of the row
 _ASKED = frozenset(
@@ -37,11 +39,25 @@ _ANSWERS = frozenset(("answer", "completion", "output", "response", "target", "s
 
 @dataclass(frozen=True, slots=True)
 class Way:
-    """Where a cell lies: a fixed `text`, or a column's name and the steps that it spells."""
+    """Where a cell lies: a fixed `text`, or a column's name and the steps that it spells.
+
+    `words` are what its values stand for, where they are given.
+    """
 
     name: str
     steps: tuple[Step, ...] = ()
     text: str | None = None
+    words: tuple[tuple[str, str], ...] = ()
+
+    def of(self, cell: Any, field: str) -> Any:
+        """A cell's word. Fault for a value without one."""
+        if not self.words or cell is None:
+            return cell
+        value = str(int(cell)) if isinstance(cell, bool | float) and cell == int(cell) else str(cell).strip()
+        word = dict(self.words).get(value)
+        if word is None:
+            raise Fault(field, f"{value[:40]!r} is none of {', '.join(key for key, _ in self.words)}, which have words")
+        return word
 
 
 class Absent(Exception):
@@ -105,6 +121,13 @@ def _parsed(column: str) -> tuple[Way, ...]:
 def _way(part: str) -> Way:
     if len(part) >= 2 and part[0] == part[-1] and part[0] in "\"'":
         return Way(part, text=part[1:-1].replace('\\"', '"') if part[0] == '"' else part[1:-1])
+    if hit := _WORDS.fullmatch(part):
+        words = [word.strip().partition(":") for word in hit["words"].split("|")]
+        named = all(mark for _, mark, _ in words)
+        pairs = tuple(
+            (key, word) if named else (str(n), key + mark + word) for n, (key, mark, word) in enumerate(words)
+        )
+        return Way(part, _way(hit["way"].strip()).steps, words=pairs)
     steps: list[Step] = []
     for hit in _STEP.finditer(part):
         if hit["name"]:
@@ -123,7 +146,7 @@ def _prefix(ways: Sequence[Way]) -> tuple[Step, ...]:
 def _within(way: Way, rows: tuple[Step, ...]) -> Way:
     """The way from a row of the list, where the file's reader has gone into the list already."""
     inside = way.text is None and way.steps[: len(rows)] == rows
-    return Way(way.name, way.steps[len(rows) :]) if inside else way
+    return replace(way, steps=way.steps[len(rows) :]) if inside else way
 
 
 def _places(value: Any, rows: tuple[Step, ...]) -> Iterator[tuple[int, ...]]:
@@ -145,9 +168,10 @@ def _cell(name: str, ways: Sequence[Way], value: Any, rows: tuple[Step, ...], pl
     found = []
     for way in ways:
         try:
-            found.append(way.text if way.text is not None else _walked(value, _bound(way.steps, rows, places)))
+            cell = way.text if way.text is not None else _walked(value, _bound(way.steps, rows, places))
         except Absent:
-            found.append(None)
+            cell = None
+        found.append(way.of(cell, name))
     if len(ways) > 1 and name in ("options", "choices"):
         while found and (found[-1] is None or found[-1] == ""):
             found.pop()  # a row may have fewer options than there are columns
@@ -155,6 +179,7 @@ def _cell(name: str, ways: Sequence[Way], value: Any, rows: tuple[Step, ...], pl
     found = [_plain(name, cell) for cell in found if cell is not None]
     if len(ways) == 1:
         return found[0] if found else None
+    found = ["\n\n".join(cell) if _are_texts(cell) else cell for cell in found]
     if not all(isinstance(cell, str) for cell in found):
         raise Fault(name, f"cannot be joined: {', '.join(kind(cell) for cell in found)}")
     return "\n\n".join(cell for cell in found if cell.strip()) if found else None
@@ -162,11 +187,15 @@ def _cell(name: str, ways: Sequence[Way], value: Any, rows: tuple[Step, ...], pl
 
 def _plain(name: str, cell: Any) -> Any:
     """A cell as a format takes it: numbers and truth values as texts, texts in a list as one."""
-    if isinstance(cell, list) and name not in _LISTS and cell and all(isinstance(item, str) for item in cell):
+    if name not in _LISTS and _are_texts(cell):
         return "\n\n".join(cell)
     if isinstance(cell, bool | int | float) and name in _ANSWERS:
         return str(int(cell)) if isinstance(cell, float) and cell.is_integer() else str(cell)
     return cell
+
+
+def _are_texts(cell: Any) -> bool:
+    return isinstance(cell, list) and bool(cell) and all(isinstance(item, str) for item in cell)
 
 
 def _bound(steps: tuple[Step, ...], rows: tuple[Step, ...], places: tuple[int, ...]) -> tuple[Step, ...]:

@@ -18,6 +18,7 @@ from typing import Any
 import polars as pl
 
 from storage.dialogues import Dialogue, Record, Text
+from storage.formats.choice_names import EXPLANATIONS
 from storage.formats.unread import NOTE, words_of
 from storage.records import LETTERS, Question, Rejected
 
@@ -61,6 +62,8 @@ KINDS = {
     "no-proof": "statements have no proof",
     "inexact-sql": "queries leave names unquoted: no database runs them, compare them as text",
     "unpaired-preference": "rows are judged good, as unpaired preference has it: their answers are learnt as examples",
+    "rated-answer": "rows rate their answer in numbers, which are not read: leave bad answers out before",
+    "number-label": "labels are numbers, and the file does not say what they stand for: the numbers are learnt",
     "kept-reasoning": "answers stand after their reasoning, which is kept between <think> tags",
     "joined-rationale": "answers stand below their rationale: both are learnt",
     "first-of-answers": "rows name several answers: the first is learnt",
@@ -91,6 +94,7 @@ class Oddities:
         self._here = ("", 0)
         self._rows = 0
         self._unread: Counter[str] = Counter()  # rows by the column that nobody read
+        self._reasons: Counter[str] = Counter()  # the same, of columns with the reasons of a choice
         self._letters: Counter[str] = Counter()
         self._fair: dict[str, float] = defaultdict(float)
 
@@ -106,7 +110,9 @@ class Oddities:
         self._remember(item)
         for kind in item.notes:
             if kind.startswith(NOTE):
-                self._unread[kind.removeprefix(NOTE)] += 1
+                name = kind.removeprefix(NOTE)
+                reasons = isinstance(item, Question) and name.lower().replace(" ", "_") in EXPLANATIONS
+                (self._reasons if reasons else self._unread)[name] += 1
             else:
                 self._note(kind, _name(item))
         self._any(item)
@@ -126,6 +132,7 @@ class Oddities:
         self._skew()
         self._repeats()
         unread = [self._passed_over()] if self._unread else []
+        unread += [self._unlearnt()] if self._reasons else []
         return unread + [self._warning(kind) for kind in KINDS if self._count[kind]]
 
     def _passed_over(self) -> dict[str, Any]:
@@ -133,6 +140,16 @@ class Oddities:
         columns = [f"{name} ({count:,} of {self._rows:,} rows)" for name, count in self._unread.most_common()]
         message = f"unread: {', '.join(columns)}"
         return {"kind": "unread", "count": max(self._unread.values()), "message": message, "examples": columns}
+
+    def _unlearnt(self) -> dict[str, Any]:
+        """One warning for the reasons that a set itself gives for its choices."""
+        columns = [f"{name} ({count:,} of {self._rows:,} rows)" for name, count in self._reasons.most_common()]
+        message = (
+            f"reasons of the set's own are not learnt: {', '.join(columns)}: rationales are a teacher's ([reason]); "
+            f"to learn these words, map the columns of question and options as prompt, "
+            f"and completion={next(iter(self._reasons))}"
+        )
+        return {"kind": "unread-reasons", "count": max(self._reasons.values()), "message": message, "examples": columns}
 
     def _warning(self, kind: str) -> dict[str, Any]:
         count, examples = self._count[kind], self._examples[kind]

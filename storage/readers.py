@@ -29,6 +29,7 @@ from storage.formats import (
     logiqa,
     messages,
     nested,
+    no_kind,
     others,
     pairs,
     plain,
@@ -74,6 +75,7 @@ FORMATS: dict[str, Format] = {
         *tagging.FORMATS,
         triples.FORMAT,
         *pairs.FORMATS,
+        no_kind.FORMAT,  # what none of these reads, and why
         plain.FORMAT,  # last: a text may stand in rows of others
     )
 }

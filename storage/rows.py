@@ -37,6 +37,7 @@ _TORN = (
     *(zipfile.BadZipFile, zlib.error, lzma.LZMAError, NotImplementedError, RuntimeError, EOFError),
 )
 _BATCH = 500
+_NO_ROWS = ("dataset_infos.json", "dataset_info.json", "dataset_dict.json", "state.json")  # what lies beside rows
 _UNPACKED = 1 << 33  # bytes that a zip may unpack to, if they are more than
 _RATIO = 200  # times what it takes
 _IN_MEMORY = 1 << 28  # bytes of a parquet or Arrow file in a zip
@@ -123,7 +124,9 @@ def _zipped(name: str, path: Path) -> Iterator[Row | Rejected]:
 
 
 def _hidden(member: zipfile.ZipInfo) -> bool:
-    return member.is_dir() or any(part[:1] == "." or part == "__MACOSX" for part in PurePath(member.filename).parts)
+    place = PurePath(member.filename)
+    beside = place.name in _NO_ROWS or place.stem.lower() in ("readme", "license", "licence")
+    return member.is_dir() or beside or any(part[:1] == "." or part == "__MACOSX" for part in place.parts)
 
 
 def _member(packed: zipfile.ZipFile, member: zipfile.ZipInfo) -> Items:

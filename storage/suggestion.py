@@ -15,8 +15,8 @@ from typing import Any
 
 from storage.formats import keys
 from storage.formats.base import Fault
-from storage.formats.columns import METADATA
-from storage.formats.options import Options, normed, shaped
+from storage.formats.columns import is_metadata
+from storage.formats.options import Options, shaped
 from storage.inside import inside
 from storage.mapping import Columns
 from storage.records import LETTERS, Rejected
@@ -150,7 +150,7 @@ def _texts(found: list[Row], ways: list[str]) -> list[str]:
     return [
         way
         for way in ways
-        if normed(way) not in METADATA
+        if not is_metadata(way.rpartition(".")[2])
         and _most(isinstance(row.get(way), str) for row in found if row.get(way) is not None)
         and _length(found, way) > _SHORT
     ]

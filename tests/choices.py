@@ -5,6 +5,9 @@
 
 from typing import Any
 
+from storage.formats.choice import ChoiceSet
+from storage.formats.choice_sets import SETS
+
 OPTIONS = ("ice", "iron", "sand", "salt")
 ASKED = ("", "Which melts?", OPTIONS, "B")
 LABELS = ["A", "B", "C", "D"]
@@ -198,9 +201,34 @@ CASES: list[Case] = [
         "options": BY_LETTER, "label": "B", "medical_task": "x"}, ASKED),
     ("AGIEval, hub, options twice", "agieval", {"query": "Which melts? Answer Choices: (A)ice (B)iron (C)sand (D)salt\n"
         "A: Among A through D, the answer is", "choices": ["(A)ice", "(B)iron", "(C)sand", "(D)salt"], "gold": [1]}, ASKED),
-    ("MMLU-Redux, mended", "choice", {**Q, "choices": LISTED, "answer": 0, "error_type": "wrong_groundtruth",
+    ("MMLU-Redux, mended", "mmlu-redux", {**Q, "choices": LISTED, "answer": 0, "error_type": "wrong_groundtruth",
         "correct_answer": "B"}, ASKED),
+    ("MMLU-Redux, as it is", "mmlu-redux", {**Q, "choices": LISTED, "answer": 1, "error_type": "ok", "correct_answer": None},
+        ASKED),
+    ("CaseHOLD, original table", "casehold-csv", {"": "0", **{str(n): cell for n, cell in enumerate(
+        [Q["question"], *LISTED, "glass", "0.1", "0.2", "0.3", "0.4", "0.5", "1"])}},
+        ("", Q["question"], (*OPTIONS, "glass"), "B")),
+    ("key by another name", "choice", {**Q, "options": LISTED, "right_option": "b"}, ASKED),
+    ("number by another name", "choice", {"question_text": Q["question"], **{f"option_{n + 1}": o for n, o in
+        enumerate(OPTIONS)}, "correct_option_number": "4"}, (*ASKED[:3], "D")),
+    ("camel case", "choice", {"questionText": Q["question"], "answerOptions": LISTED, "correctAnswerText": "iron"}, ASKED),
+    ("solution that is a letter", "choice", {**Q, "options": LISTED, "solution": "B"}, ASKED),
+    ("answers that are flagged", "choice", {**Q, "answers": [{"text": o, "correct": o == "iron"} for o in OPTIONS]}, ASKED),
+    ("Chinese names", "choice", {"题目": "哪个?", "选项": {"A": "冰", "B": "铁"}, "答案": "B", "解析": "因为"},
+        ("", "哪个?", ("冰", "铁"), "B")),
 ]  # fmt: skip
 ROWS: dict[str, Any] = {}
 for _, _format, _row, _ in CASES:
     ROWS.setdefault(_format, _row)
+
+
+def sets_of_the_page() -> list[str]:
+    """The lines of docs/formats.md that the declared sets make."""
+    return ["| Format | Sets | Told by | Numbers from | Kept together |", "|---|---|---|---|---|", *map(_line, SETS)]
+
+
+def _line(chosen: ChoiceSet) -> str:
+    marks = ", ".join(f"`{name}`" for name in chosen.needs) or "a question, options and a key by their usual names"
+    base = "" if chosen.first is None else str(chosen.first)
+    together = "passage, else question" if chosen.passage else "question"
+    return f"| `{chosen.name}` | {chosen.sets} | {marks} | {base} | {together} |"

@@ -6,11 +6,14 @@ a reject is "! field: the beginning of its reason".
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 from storage.dialogues import Dialogue, Preference, Record
 from storage.records import Question, Rejected
+from tests.choices import sets_of_the_page
 
 
 @dataclass(frozen=True, slots=True)
@@ -1246,6 +1249,237 @@ STRANGERS = [
         ["u: 甲。\n\n乙。 | a: neutral", "! label: '-': those who judged did not agree"],
     ),
 ]  # fmt: skip
+
+TEMPLATES = [
+    Form(
+        "harmony, rendered",
+        [
+            {
+                "text": "<|start|>system<|message|>Be kind.<|end|><|start|>user<|message|>Hi<|end|><|start|>assistant"
+                "<|channel|>analysis<|message|>Hm.<|end|><|start|>assistant<|channel|>final<|message|>Ho<|return|>"
+            }
+        ],
+        ["s: Be kind. | u: Hi | a: <think>\nHm.\n</think>\n\nHo"],
+    ),
+    Form(
+        "harmony, calls rendered",
+        [{"text": "<|start|>user<|message|>Hi<|end|><|start|>assistant<|channel|>commentary<|message|>{}<|call|>"}],
+        ["! text: a call of a tool in harmony's marks"],
+    ),
+    Form(
+        "harmony, channels",
+        [
+            {
+                "messages": [
+                    {"role": "user", "content": "Hi"},
+                    {"role": "assistant", "channel": "analysis", "content": "Hm."},
+                    {"role": "assistant", "channel": "final", "content": "Ho"},
+                ]
+            }
+        ],
+        ["u: Hi | a: <think>\nHm.\n</think>\n\nHo"],
+    ),
+    Form(
+        "harmony, columns",
+        [{"developer": "Be kind.", "user": "Hi", "analysis": "Hm.", "final": "Ho there."}],
+        ["s: Be kind. | u: Hi | a: <think>\nHm.\n</think>\n\nHo there."],
+    ),
+    Form(
+        "Llama 3, rendered",
+        [
+            {
+                "text": "<|begin_of_text|><|start_header_id|>user<|end_header_id|>\n\nHi<|eot_id|>"
+                "<|start_header_id|>assistant<|end_header_id|>\n\nHo<|eot_id|>"
+            }
+        ],
+        ["u: Hi | a: Ho"],
+    ),
+    Form(
+        "Llama 2, rendered",
+        [{"text": "<s>[INST] <<SYS>>\nBe kind.\n<</SYS>>\n\nHi [/INST] Ho </s><s>[INST] And? [/INST] So </s>"}],
+        ["s: Be kind. | u: Hi | a: Ho | u: And? | a: So"],
+    ),
+    Form(
+        "Gemma, rendered",
+        [{"text": "<bos><start_of_turn>user\nHi<end_of_turn>\n<start_of_turn>model\nHo<end_of_turn>\n"}],
+        ["u: Hi | a: Ho"],
+    ),
+    Form("Zephyr, rendered", [{"text": "<|user|>\nHi</s>\n<|assistant|>\nHo</s>\n"}], ["u: Hi | a: Ho"]),
+    Form(
+        "Alpaca, rendered",
+        [
+            {"text": "Below is an instruction.\n\n### Instruction:\nHi\n\n### Input:\nYou\n\n### Response:\nHo"},
+            {"text": "### Instruction:\nHi\n\n### Response:\nHo"},
+        ],
+        ["s: Below is an instruction. | u: Hi\n\nYou | a: Ho", "u: Hi | a: Ho"],
+    ),
+    Form(
+        "turns of a speaker",
+        [{"dialogue": [{"speaker": "user", "text": "Hi"}, {"speaker": "assistant", "text": "Ho"}]}],
+        ["u: Hi | a: Ho"],
+    ),
+    Form("turns of one key", [{"conversations": [{"user": "Hi"}, {"assistant": "Ho"}]}], ["u: Hi | a: Ho"]),
+    Form(
+        "ORZ",
+        [[{"from": "human", "value": "1+1?"}, {"from": "assistant", "ground_truth": {"value": "2", "pass_at_n": 0.5}}]],
+        ["u: 1+1? | a: 2"],
+    ),
+    Form(
+        "ORZ, hub",
+        [{"0": {"from": "human", "value": "1+1?"}, "1": {"from": "assistant", "ground_truth": {"value": "2"}}}],
+        ["u: 1+1? | a: 2"],
+    ),
+]
+_FINQA = {
+    "pre_text": ["It earned."],
+    "table": [["", "2009"], ["revenue", "5"]],
+    "post_text": ["So it was."],
+}
+_EARNED = "It earned.\n\n | 2009\nrevenue | 5\n\nSo it was.\n\nHow much?"
+HERE = [
+    Form(
+        "FinQA",
+        [{**_FINQA, "id": "x", "qa": {"question": "How much?", "answer": "5", "program": "add(5, 0)", "exe_ans": 5.0}}],
+        [f"u: {_EARNED} | a: 5"],
+    ),
+    Form("FinQA, flat", [{**_FINQA, "question": "How much?", "answer": "5"}], [f"u: {_EARNED} | a: 5"]),
+    Form("DeepMath", [{"question": "1+1?", "final_answer": "2", "r1_solution_1": "Add: 2."}], ["u: 1+1? | a: Add: 2."]),
+    Form("an answer in numbers", [{"problem": "1+1?", "numeric_answer": 2}], ["u: 1+1? | a: 2"]),
+    Form("Chinese names", [{"问题": "你好?", "答案": "你好！"}], ["u: 你好? | a: 你好！"]),
+    Form(
+        "answers that are rated",
+        [{"prompt": "Hi", "response": "Ho", "reward": 0.5}],
+        ["u: Hi | a: Ho"],
+        ("rated-answer",),
+    ),
+    Form("numbers for labels", [{"text": "Hi", "label": 2}], ["u: Hi | a: 2"], ("number-label",)),
+    Form("accepted and rejected", [{"prompt": "Hi", "accepted": "Ho", "rejected": "No"}], ["u: Hi >> Ho << No"]),
+    Form("winner and loser", [{"prompt": "Hi", "winner": "Ho", "loser": "No"}], ["u: Hi >> Ho << No"]),
+    Form(
+        "two answers and a letter",
+        [
+            {"prompt": "Hi", "response_a": "Ho", "response_b": "No", "preference": "A"},
+            {"prompt": "Hi", "response_a": "No", "response_b": "Ho", "preference": "response_b"},
+            {"prompt": "Hi", "response_a": "Ho", "response_b": "No", "preference": "tie"},
+        ],
+        ["u: Hi >> Ho << No", "u: Hi >> Ho << No", "! preference: 'tie': both answers are rated alike"],
+    ),
+    Form(
+        "answers and scores", [{"prompt": "Hi", "responses": ["No", "Ho"], "scores": [0, 1.5]}], ["u: Hi >> Ho << No"]
+    ),
+    Form("answers and ranks", [{"prompt": "Hi", "responses": ["Ho", "No"], "ranks": [0, 1]}], ["u: Hi >> Ho << No"]),
+    Form(
+        "SQL by other names",
+        [{"nl": "How many?", "schema": _DOG, "sql": "SELECT 1"}],
+        [f"u: {_DOG}\n\nHow many? | a: SELECT 1"],
+    ),
+    Form(
+        "SQL, statement",
+        [{"question": "How many?", "create_table_statement": _DOG, "sql_query": "SELECT 1"}],
+        [f"u: {_DOG}\n\nHow many? | a: SELECT 1"],
+    ),
+    Form(
+        "SQL, schema as input",
+        [{"instruction": "How many?", "input": _DOG, "response": "SELECT 1"}],
+        [f"u: {_DOG}\n\nHow many? | a: SELECT 1"],
+    ),
+    Form(
+        "BIRD with its schema",
+        [{"db_id": "d", "question": "How many?", "evidence": "All.", "SQL": "SELECT 1", "schema": _DOG}],
+        [f"u: {_DOG}\n\nAll.\n\nHow many? | a: SELECT 1"],
+    ),
+    Form("VitaminC", [{"claim": "C.", "evidence": "E.", "label": "REFUTES"}], ["u: E.\n\nC. | a: REFUTES"]),
+    Form(
+        "QNLI, in words",
+        [{"question": "Q?", "sentence": "S.", "label": "not_entailment"}],
+        ["u: S.\n\nQ? | a: not_entailment"],
+    ),
+]
+_STEPS = "steps that are rated one by one (process rewards): no kind of work here learns from ratings of steps"
+REFUSED = [
+    Form(
+        "PRM800K",
+        [{"question": {"problem": "1+1?"}, "label": {"steps": [{"completions": [{"text": "Add.", "rating": 1}]}]}}],
+        [f"! label.steps: {_STEPS}"],
+    ),
+    Form(
+        "Math-Shepherd",
+        [{"input": "1+1? Step 1: Add. ки", "label": "1+1? Step 1: Add. +", "task": "GSM8K"}],
+        [f"! label: {_STEPS}"],
+    ),
+    Form(
+        "ProcessBench",
+        [{"problem": "1+1?", "steps": ["Add."], "final_answer_correct": True, "label": -1}],
+        [f"! steps: {_STEPS}"],
+    ),
+    Form(
+        "HC3",
+        [{"question": "Q?", "human_answers": ["One."], "chatgpt_answers": ["Two."]}],
+        ["! human_answers: answers by people beside answers by a model: say which"],
+    ),
+    Form(
+        "retrieval",
+        [{"query": "Q?", "pos": ["One."], "neg": ["Two."]}],
+        ["! pos: texts to be found for a query (retrieval, embeddings)"],
+    ),
+    Form(
+        "QQP",
+        [{"question1": "A?", "question2": "B?", "label": 0}],
+        ["! label: numbers stand for words that the file does not say: name them: --column premise=question1"],
+    ),
+    Form(
+        "QNLI",
+        [{"question": "Q?", "sentence": "S.", "label": 0}],
+        ["! label: numbers stand for words that the file does not say: name them: --column premise=sentence"],
+    ),
+    Form(
+        "SST-2, CoLA",
+        [{"sentence": "S.", "label": 1}],
+        ["! label: numbers stand for words that the file does not say: name them: --column text=sentence"],
+    ),
+    Form(
+        "STS-B",
+        [{"sentence1": "A.", "sentence2": "B.", "label": 3.8}],
+        ["! label: 3.8: a degree of likeness in numbers (regression)"],
+    ),
+    Form(
+        "likeness, scored",
+        [{"sentence1": "A.", "sentence2": "B.", "score": 1}],
+        ["! score: a degree of likeness in numbers (regression)"],
+    ),
+    Form(
+        "several labels",
+        [{"text": "T.", "labels": [2, 3]}],
+        ["! labels: several labels for a text (multi-label classification)"],
+    ),
+    Form("SQL without a schema", [{"question": "How many?", "sql": "SELECT 1"}], ["! sql: a query without its schema"]),
+    Form(
+        "cloze",
+        [{"article": "A _ fell on _.", "options": [["x", "y"], ["u", "v"]], "answers": ["A", "B"]}],
+        ["! options: options for several blanks of one passage"],
+    ),
+    Form(
+        "ChatGPT, export",
+        [{"title": "T", "mapping": {"a": {"message": {"author": {"role": "user"}}, "parent": None}}}],
+        ["! mapping: a chat service's export"],
+    ),
+    Form(
+        "calls of an API",
+        [{"custom_id": "1", "params": {"messages": said("Hi")}}],
+        ["! params: calls of an API, not examples"],
+    ),
+    Form(
+        "FEVER",
+        [{"claim": "C.", "label": "SUPPORTS", "evidence": [[[1, 2, "Rome", 0]]]}],
+        ["! evidence: evidence that names pages"],
+    ),
+    Form(
+        "answers of which none is better",
+        [{"prompt": "Hi", "responses": ["Ho", "No"]}],
+        ["! responses: several answers, and nothing says which is the better"],
+    ),
+]
+
 FILES = {
     "CoNLL 2003": (
         "a.txt",
@@ -1272,21 +1506,11 @@ GROUPS = {
     "Several in a row": NESTED,
     "Forms of one set": THEIRS,
     "More sets": STRANGERS,
+    "Rendered templates and other turns": TEMPLATES,
+    "Other names": HERE,
+    "Refused": REFUSED,
 }
-FORMS = [
-    *DIALOGUES,
-    *SIGNS,
-    *REASONING,
-    *TOOLS,
-    *PREFERENCES,
-    *ASKED,
-    *SQL,
-    *TRUTH,
-    *NESTED,
-    *THEIRS,
-    *RATED,
-    *STRANGERS,
-]
+FORMS = [form for forms in GROUPS.values() for form in forms]
 
 
 def page() -> str:
@@ -1321,10 +1545,23 @@ def _word(line: str) -> str:
         return "preference"
     if " ? " in line and line.endswith(tuple(f"] {letter}" for letter in "ABC")):
         return "question"
-    turns = line.count(" | ") + 1
+    turns = len(re.findall(r"(?:\A| \| )[usat]: ", line))
     learnt = line.count("| a: ")
     return "dialogue" if turns > 2 + line.startswith("s:") or learnt > 1 else "question and answer"
 
 
+def write(docs: Path) -> None:
+    """Write docs/forms.md and the tables of docs/formats.md anew; the words around them stay."""
+    forms, formats = docs / "forms.md", docs / "formats.md"
+    head = forms.read_text("utf-8").partition(f"## {next(iter(GROUPS))}")[0]
+    forms.write_text(head + page(), "utf-8")
+    lines = formats.read_text("utf-8").splitlines()
+    for table in (sets_of_the_page(),):
+        start = lines.index(table[0])
+        end = next(n for n in range(start, len(lines)) if not lines[n].startswith("|"))
+        lines[start:end] = table
+    formats.write_text("\n".join(lines) + "\n", "utf-8")
+
+
 if __name__ == "__main__":
-    print(page(), end="")
+    write(Path(__file__).resolve().parents[1] / "docs")

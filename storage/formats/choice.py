@@ -9,14 +9,14 @@ else by their own text.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from functools import lru_cache
-from typing import Any, NamedTuple
+from typing import Any
 
 from storage.formats import keys
 from storage.formats import options as shapes
 from storage.formats.base import At, Cells, Convention, Fault, Format, named, said
+from storage.formats.choice_layout import Layout, layout_of
 from storage.formats.choice_names import IDS, KEYS, OPTIONS, PASSAGES, QUESTIONS
 from storage.formats.labels import lettered
 from storage.formats.options import Options, normed
@@ -27,18 +27,8 @@ _HEAD = re.compile(r"\s*(?:Answer )?(?:Options|Choices|选项)\s*[:：]?\s*$", r
 _TAIL = re.compile(r"\n\s*(?:A|Answer|答案?)\s*[:：][^\n]*\Z")  # what asks once more below the options
 _SOUND = (None, "", "ok")
 _NOT = {"messages", "conversations", "chosen", "rejected", "questions_list"}  # what makes a row another format's
+_FLAGS = ("is_correct", "isCorrect", "is_right", "is_answer", "correct", "right")  # of each of several answers
 _SHAPES = (list, dict, str)  # in which options may stand
-
-
-class Layout(NamedTuple):
-    """The columns of a row by their names as `normed` makes them, and those of each part in the order of its names."""
-
-    names: Mapping[str, str]
-    passage: tuple[str, ...]
-    question: tuple[str, ...]
-    options: tuple[str, ...]
-    key: tuple[str, ...]
-    families: tuple[tuple[str, ...], ...]
 
 
 @dataclass(frozen=True, slots=True, eq=False)  # told apart as objects: a layout is looked up for each row
@@ -48,7 +38,8 @@ class ChoiceSet:
     `needs` are columns that make it unmistakable. `first` is the number of the first option where keys
     are numbers, None where the file must say. `right` and `wrong` are columns of the answers where they
     stand apart: the options then get an order drawn from their content. `fixed` are options that no row
-    has. `inside` means that the question's own text ends in the options.
+    has. `inside` means that the question's own text ends in the options. `columns` hold the options, where
+    their names say nothing.
     """
 
     name: str
@@ -64,11 +55,12 @@ class ChoiceSet:
     fixed: tuple[str, ...] = ()
     inside: bool = False
     letters: bool = False
+    columns: tuple[str, ...] = ()
 
     def knows(self, row: Cells) -> bool:
         """Whether a row has this set's columns, with something in those of the question and the options."""
         row = _opened(row)
-        layout = _layout(self, tuple(row))
+        layout = layout_of(self, tuple(row))
         needed = all(normed(name) in layout.names for name in self.needs)
         if not needed or (not self.needs and not _NOT.isdisjoint(row)):
             return False
@@ -82,6 +74,8 @@ class ChoiceSet:
 
     def _held(self, row: Cells, layout: Layout) -> str | tuple[str, ...] | None:
         """The column of the options, or the columns."""
+        if self.columns:
+            return tuple(layout.names[normed(name)] for name in self.columns)
         for column in layout.options:
             if isinstance(row[column], _SHAPES) and row[column]:
                 return column
@@ -93,6 +87,8 @@ class ChoiceSet:
         value = row[layout.names["answers"]] if "answers" in layout.names and not self.needs else None
         if not isinstance(value, list) or len(value) < 2:
             return False
+        if all(isinstance(item, dict) for item in value):
+            return any(all(isinstance(item.get(name), bool) for item in value) for name in _FLAGS)
         others = (column for column in layout.key if column != layout.names["answers"])
         return any(not keys.blank(row[column]) for column in others)
 
@@ -102,7 +98,7 @@ class ChoiceSet:
         A key that cannot be read is none if `at.keyed` is False.
         """
         row = _opened(row)
-        layout = _layout(self, tuple(row))
+        layout = layout_of(self, tuple(row))
         passage = self._passage(row, layout) if problem is None else problem
         question, options = self._asked(row, layout)
         passage = "" if passage == question else passage
@@ -132,7 +128,7 @@ class ChoiceSet:
     def observed(self, row: Cells) -> Convention:
         """What a row says of how the keys of its file are to be read."""
         row = _opened(row)
-        layout = _layout(self, tuple(row))
+        layout = layout_of(self, tuple(row))
         try:
             _, options = self._asked(row, layout)
         except Fault:
@@ -165,7 +161,10 @@ class ChoiceSet:
         held = self._held(row, layout)
         if held is None:
             raise Fault(next(iter(layout.options), "options"), "missing field")
-        return question, shapes.columned(row, held) if isinstance(held, tuple) else shapes.shaped(row[held], held)
+        if not isinstance(held, tuple):
+            return question, shapes.shaped(row[held], held)
+        options = shapes.columned(row, held)
+        return question, options._replace(labels=()) if self.columns else options
 
     def _apart(self, row: Cells, layout: Layout) -> Options:
         texts: list[str] = []
@@ -189,6 +188,9 @@ class ChoiceSet:
         if len(columns) > 1 and "answers" in layout.names and self._held(row, layout) == layout.names["answers"]:
             columns = tuple(column for column in columns if column != layout.names["answers"])
         held = [(column, row[column]) for column in columns if not keys.blank(row[column])]
+        if not held and "solution" in layout.names and self.key is KEYS:
+            column = layout.names["solution"]  # a key where it is no more than a letter
+            held = [(column, row[column])] if keys.is_letter(row[column]) else []
         return sorted(held, key=lambda item: keys.is_number(item[1])) if len(held) > 1 else held
 
     def _place(self, row: Cells, layout: Layout, options: Options, convention: Callable[[], Convention]) -> int | None:
@@ -268,30 +270,3 @@ def _opened(row: Cells) -> Cells:
     if isinstance(row, Watched):
         opened.read = row.read
     return opened
-
-
-@lru_cache(maxsize=1024)
-def _layout(chosen: ChoiceSet, columns: tuple[str, ...]) -> Layout:
-    """What a set's parts are in rows of these columns: looked for once, not row by row."""
-    names = _names(columns)
-
-    def there(wanted: tuple[str, ...]) -> tuple[str, ...]:
-        return tuple(names[normed(name)] for name in wanted if normed(name) in names)
-
-    return Layout(
-        names,
-        there(chosen.passage),
-        there(chosen.question),
-        there(chosen.options),
-        there(chosen.key),
-        shapes.families(columns),
-    )
-
-
-@lru_cache(maxsize=256)
-def _names(columns: tuple[str, ...]) -> Mapping[str, str]:
-    """The columns by their names as `normed` makes them; of two that are the same the first counts."""
-    found: dict[str, str] = {}
-    for column in columns:
-        found.setdefault(normed(column), column)
-    return found

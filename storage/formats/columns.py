@@ -6,7 +6,10 @@ the first that holds something counts; what then stays unread is told like any o
 
 from __future__ import annotations
 
-INSTRUCTION = ("instruction", "task_prefix", "textbox_q_instruction")
+import re
+from functools import lru_cache
+
+INSTRUCTION = ("instruction", "task_prefix", "textbox_q_instruction", "指令")
 # above the question, in this order
 CONTEXT = (
     "context",
@@ -23,6 +26,12 @@ CONTEXT = (
     "body",
     "puzzle",
     "textbox_q_context",
+    "pre_text",
+    "table",
+    "post_text",
+    "support",
+    "材料",
+    "背景",
 )
 QUESTION = (
     "question",
@@ -38,6 +47,15 @@ QUESTION = (
     "user",
     "open-ended verifiable question",
     "original_text",
+    "user_input",
+    "user_query",
+    "question_text",
+    "question_content",
+    "problem_statement",
+    "q",
+    "问题",
+    "题目",
+    "提问",
     "text",
 )
 # a reply as it was given
@@ -54,6 +72,11 @@ REPLY = (
     "target",
     "std_answer",
     "assistant",
+    "final",
+    "reply",
+    "bot_response",
+    "回复",
+    "回答",
 )
 # a worked way to the answer: the reply, where it says more than the answer
 SOLUTION = (
@@ -64,6 +87,10 @@ SOLUTION = (
     "worked_solution",
     "long_answer",
     "textbox_answer_analysis",
+    "r1_solution_1",
+    "step_by_step_solution",
+    "full_solution",
+    "解答",
 )
 # the answer in short: the reply where there is no other, else kept to score against
 ANSWER = (
@@ -83,6 +110,15 @@ ANSWER = (
     "ground_truth",
     "reward_model",
     "ans",
+    "a",
+    "numeric_answer",
+    "numerical_answer",
+    "exact_answer",
+    "correct_answer",
+    "gold_answer",
+    "final_result",
+    "exe_ans",
+    "答案",
     "code",
 )
 # a reply's thoughts, which stand before it between <think> tags
@@ -95,9 +131,14 @@ THOUGHTS = (
     "complex_cot",
     "deepseek_reasoning",
     "model_reasoning",
+    "thought",
+    "thoughts",
+    "思考",
 )
 # words that lead to the answer and are part of the reply
-RATIONALE = ("rationale", "chain_of_thought")
+RATIONALE = ("rationale", "chain_of_thought", "cot")
+# thoughts that only another column makes so: harmony's
+THOUGHTS_BESIDE = (("analysis", "final"),)
 # replies that only another column makes one: (the reply, what must stand beside it)
 BESIDE = (("text", "prompt"), ("content", "reasoning_content"), ("sentence", "sentenceid"))  # Cosmopedia, …, WikiQA
 HISTORY = ("history",)
@@ -118,4 +159,37 @@ score scores score_chosen score_rejected rating ratings rank num_turns turn_coun
 text_token_length format audience openai_moderation redacted synthetic deleted detoxify emojis
 metadata meta info title document_title name dataset_id split_name annotator annotator_id worker_id
 """
-METADATA = frozenset((*_METADATA.split(), "", "unnamed: 0"))  # and a table's column of row numbers
+_METADATA_OF_SETS = """
+meta_info meta_data discipline medical_discipline disciplines major department ability extra_info
+exam exam_name exam_type exam_class exam_subject exam_year subject_name topic_name choice_type specialty specialties
+sub_category sub_topic sub_domain main_topic main_category subdomain high_level_domain clinical_department
+problem_source generation_model inference_mode pass_rate_72b_tir pass_rate task_id entry_point openai_fingerprint
+turkid turkidanonymized workerid humanscore clarity canary canary_string record_id source_id split_type fold_ind
+video_id gold_source activity_label idiom_type sql_complexity sql_complexity_description sql_task_type
+sql_task_type_description domain_description question_style task_name_in_eng resource adjective subtopic
+reasoning_language language_code dialect ds link_id isbn doi pubid pmid chapter section page page_number book
+publisher journal publication_date access_date region prompt_version prompt_hash conv_id session_id turn_id
+raw_index start_index cluster embedding_id num_options num_choices option_count is_multiple_choice avg_rating
+grade_level school_grade points max_score upvotes downvotes views likes comment_count table_id gold_inds program_id
+"""
+METADATA = frozenset((*_METADATA.split(), *_METADATA_OF_SETS.split(), "", "unnamed:_0"))  # and numbers of rows
+_LAST = frozenset(
+    (
+        *("id", "ids", "idx", "index", "uuid", "uid", "url", "date", "type"),
+        *("language", "lang", "license", "licence", "version", "difficulty"),
+    )
+)
+_WORDS = re.compile(r"[A-Z]?[a-z]+|[A-Z]+(?![a-z])|\d+|[^\W\d_a-zA-Z]+")
+
+
+@lru_cache(maxsize=1 << 12)
+def is_metadata(name: str) -> bool:
+    """Whether a column's name says that it shapes no lesson: by the whole of it, or by its last word, in any spelling.
+
+    >>> is_metadata("examType"), is_metadata("High-level domain"), is_metadata("hint")
+    (True, True, False)
+    """
+    words = [word.lower() for word in _WORDS.findall(name)]
+    plain = name.lower()
+    known = METADATA.intersection((plain, "_".join(words), re.sub(r"[\s-]+", "_", plain)))
+    return bool(known) or (len(words) > 1 and words[-1] in _LAST)

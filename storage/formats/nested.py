@@ -5,6 +5,7 @@
     {"story": "…", "questions": [{"input_text": "…"}], "answers": [{"input_text": "…"}]}                    CoQA
     {"instruction": "…", "instances": [{"input": "…", "output": "…"}]}                                     seed tasks
     {"prompt": "…", "completions": ["…", "…"], "labels": [true, true]}                                     stepwise
+    {"pre_text": […], "table": […], "qa": {"question": "…", "answer": "…"}}                                FinQA
 
 One that cannot be read is a reject, the others stand. CoQA's questions follow one another, so they are one dialogue.
 Steps are one answer, if all of them are judged right. An object of such rows, as DROP's, is all of them.
@@ -16,9 +17,10 @@ from collections.abc import Iterator
 from typing import Any
 
 from storage.dialogues import Dialogue
-from storage.formats import prose
+from storage.formats import pairs, prose
 from storage.formats.base import At, Cells, Fault, Format, kind, listed, named, said, text, texts
 from storage.formats.conversation import settled
+from storage.formats.unread import Watched
 from storage.records import Message, Rejected
 
 _SEVERAL = ("paragraphs", "qas", "qa_pairs")
@@ -50,6 +52,8 @@ def records(row: Cells, at: At) -> Iterator[Dialogue | Rejected]:
 def _reader(row: Cells) -> Any:
     if any(isinstance(row.get(name), list) for name in _INSTANCES):
         return _instances
+    if isinstance(row.get("qa"), dict) and pairs.FORMATS[1].sniff(row["qa"]):
+        return _one
     if isinstance(row.get("completions"), list) and isinstance(row.get("labels"), list):
         return _steps
     if isinstance(row.get("story"), str) and isinstance(row.get("questions"), list) and "answers" in row:
@@ -119,6 +123,14 @@ def _talk(row: Cells, at: At) -> Iterator[Dialogue]:
     ]
     turns[0] = Message("user", f"{story}\n\n{asked[0]}")
     yield _dialogue(turns, row, at, story, "chat")
+
+
+def _one(row: Cells, at: At) -> Iterator[Dialogue | Rejected]:
+    """The one question of a row, in an object beside its passage."""
+    merged = Watched({**{name: cell for name, cell in row.items() if name != "qa"}, **row["qa"]})
+    if isinstance(row, Watched):
+        merged.read = row.read
+    yield from pairs.FORMATS[1].records(merged, at)  # type: ignore[misc]
 
 
 def _inputs(value: object) -> list[str]:

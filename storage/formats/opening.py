@@ -16,7 +16,7 @@ from storage.formats.base import Cells, Fault, kind, said
 from storage.formats.turns import are_turns, speaks, turns, unpacked
 from storage.records import Message
 
-SYSTEM = ("system", "system_prompt", "system_message", "sys")
+SYSTEM = ("system", "system_prompt", "system_message", "sys", "developer", "meta_prompt")
 _LABEL = re.compile(r"\ASYSTEM:\s*")  # how Glaive's begin
 TOOLS = ("tools", "functions")
 _BESIDE = frozenset((*SYSTEM, *TOOLS))

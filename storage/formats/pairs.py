@@ -12,6 +12,7 @@ A system prompt, tools, a history and an `id` may stand beside them, and a judge
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -26,6 +27,7 @@ from storage.formats.transcript import is_transcript, transcribed
 from storage.formats.turns import are_turns, turns
 from storage.records import Message, Role
 
+_QUERY = re.compile(r"\s*(?:select|with)\s", re.IGNORECASE)
 # what makes a row another format's
 _TAKEN = {"premises", "chosen", "image", "quiz", "db_id", "formal_statement", "completions"}
 
@@ -81,7 +83,8 @@ def _translated(row: Cells, at: At) -> Iterator[Dialogue]:
     if both is None:
         notes: set[str] = set()
         answer = reasoned(row, text(row, "target"), notes)
-        task: Task = "instruction" if notes else "translation"  # CoT Collection: a way to an answer
+        made = bool(notes) or bool(_QUERY.match(answer))  # CoT Collection: a way to an answer; a query
+        task: Task = "instruction" if made else "translation"
         given = [Message("user", text(row, "source")), Message("assistant", answer)]
         yield _dialogue(given, row, at, task, notes)
         return
@@ -95,7 +98,8 @@ def _translated(row: Cells, at: At) -> Iterator[Dialogue]:
 def _classified(row: Cells, at: At) -> Iterator[Dialogue]:
     label = row.get("label")
     name = str(label) if isinstance(label, int) else text(row, "label")
-    yield _pair(row, at, "classification", text(row, "text"), name, {"label": name})
+    turns = [Message("user", text(row, "text")), Message("assistant", name)]
+    yield _dialogue(turns, row, at, "classification", {"number-label"} if name.isdigit() else set(), {"label": name})
 
 
 def _summed_up(row: Cells, at: At) -> Iterator[Dialogue]:

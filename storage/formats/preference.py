@@ -33,6 +33,20 @@ _ANSWERS = (
     ("response_j", "response_k"),
     ("chosen_answer", "rejected_answer"),
     ("pos_resp", "neg_resp"),
+    ("accepted", "rejected"),
+    ("preferred", "dispreferred"),
+    ("preferred", "rejected"),
+    ("preferred_response", "dispreferred_response"),
+    ("better_response", "worse_response"),
+    ("better", "worse"),
+    ("winner", "loser"),
+    ("response_w", "response_l"),
+    ("y_w", "y_l"),
+    ("good", "bad"),
+    ("positive_response", "negative_response"),
+    ("good_answer", "bad_answer"),
+    ("chosen_output", "rejected_output"),
+    ("chosen_completion", "rejected_completion"),
 )
 _WORSE = ("rejected_response", "rejected_messages")  # beside messages whose last answer is the better one
 _RANKED = ("better_response_id", "response_0", "response_1")

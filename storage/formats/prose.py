@@ -53,6 +53,8 @@ def passage(value: object, field: str) -> str:
 
 
 def _paragraphs(value: object, field: str) -> list[str]:
+    if field.lower().endswith("table") and (lines := table(value)):
+        return [lines]
     if isinstance(value, str):
         return [said(value, field, empty=True)]
     if isinstance(value, dict):
@@ -62,6 +64,17 @@ def _paragraphs(value: object, field: str) -> list[str]:
     if len(value) == 2 and isinstance(value[0], str) and isinstance(value[1], list):
         return [f"{said(value[0], field)}\n{_sentences(value[1], field)}"]
     return [part for n, item in enumerate(value) for part in _paragraphs(item, f"{field}[{n}]")]
+
+
+def table(value: object) -> str:
+    """A list of rows, or an object of them with or without a header, a line each; "" for anything else."""
+    if isinstance(value, dict) and isinstance(value.get("rows"), list):
+        value = [*([value["header"]] if isinstance(value.get("header"), list) else []), *value["rows"]]
+    elif isinstance(value, dict) and isinstance(value.get("table"), list):
+        value = value["table"]
+    if not isinstance(value, list) or not value or not all(isinstance(line, list) for line in value):
+        return ""
+    return "\n".join(" | ".join("" if cell is None else str(cell) for cell in line) for line in value)
 
 
 def _titled(value: dict[str, Any], field: str) -> list[str]:

@@ -7,6 +7,7 @@ r"""Several answers to one prompt, each with a rating: the best and the worst of
     {"history": "…", "human_ref_A": "…", "human_ref_B": "…", "labels": 0}                          SHP
     {"question": {"full_text": "…"}, "answer_0": "…", "answer_1": "…", "score_0": 1, "score_1": -1}    WebGPT
     {"conversation_a": […], "conversation_b": […], "winner": "model_b"}                            arenas
+    {"prompt": "…", "responses": ["…", "…"], "scores": [0.9, 0.1]}                                 lists side by side
 
 Answers that are rated alike are rejected: nothing is preferred.
 """
@@ -33,7 +34,14 @@ def _strength(value: Any) -> int | None:
 
 
 def _winner(value: Any) -> int | None:
-    return {"model_a": 0, "a": 0, "model_b": 1, "b": 1}.get(str(value).lower())
+    word = str(value).lower().strip()
+    for name in ("model_", "response_", "assistant_", "answer_", "completion_"):
+        word = word.removeprefix(name)
+    return {"a": 0, "b": 1}.get(word)
+
+
+def _numbered(value: Any) -> int | None:
+    return {"1": 0, "2": 1}.get(str(value).lower().removeprefix("response_").removeprefix("model_"))
 
 
 def _first_is_better(value: Any) -> int | None:
@@ -46,14 +54,20 @@ _PAIRS: tuple[tuple[tuple[str, str], str, Callable[[Any], int | None]], ...] = (
     (("response1", "response2"), "overall_preference", _strength),
     (("human_ref_A", "human_ref_B"), "labels", _first_is_better),
     (("conversation_a", "conversation_b"), "winner", _winner),
-    (("response_a", "response_b"), "winner", _winner),
+    *(
+        (pair, judged, _winner)
+        for pair in (("response_a", "response_b"), ("answer_a", "answer_b"), ("completion_a", "completion_b"))
+        for judged in ("winner", "preference", "preferred", "choice", "label")
+    ),
+    *((("response_1", "response_2"), judged, _numbered) for judged in ("winner", "preferred", "preference", "choice")),
 )
+_BESIDE = (("scores", 1), ("rewards", 1), ("ratings", 1), ("ranks", -1), ("ranking", -1), ("rank", -1))
 _SCORED = (("answer_0", "answer_1"), ("score_0", "score_1"))
 
 
 def sniff(row: Cells) -> bool:
     """Two answers and which of them is better, or a list of answers with a rating each."""
-    return _pair(row) is not None or _list(row) is not None
+    return _pair(row) is not None or _list(row) is not None or _beside(row) is not None
 
 
 def records(row: Cells, at: At) -> Iterator[Preference]:
@@ -67,6 +81,8 @@ def _two(row: Cells) -> tuple[Any, Any]:
     if (names := _pair(row)) is not None:
         place = _better(row, names)
         return row[names[place]], row[names[1 - place]]
+    if (beside := _beside(row)) is not None:
+        return _ends(row, *beside)
     name = _list(row)
     if name is None:
         raise Fault("answers", "no answers with a rating each")
@@ -78,9 +94,22 @@ def _two(row: Cells) -> tuple[Any, Any]:
             raise Fault(f"{name}[{n}]", f"no number at {rating}")
         words = next((item[text] for text in _TEXTS if text in item), None)
         rated.append((item[rating] * (-1 if rating in _LOWER else 1), said(words, f"{name}[{n}]")))
+    return _apart(rated, name)
+
+
+def _ends(row: Cells, name: str, rating: str, sign: int) -> tuple[Any, Any]:
+    """The best and the worst of a list of answers whose ratings are a list of their own."""
+    answers, ratings = row[name], row[rating]
+    if len(answers) != len(ratings) or not all(isinstance(value, int | float) for value in ratings):
+        raise Fault(rating, f"expected a number for each of {len(answers)} answers")
+    texts = [said(words, f"{name}[{n}]") for n, words in enumerate(answers)]
+    return _apart([(value * sign, words) for value, words in zip(ratings, texts, strict=True)], rating)
+
+
+def _apart(rated: list[tuple[float, str]], field: str) -> tuple[str, str]:
     best, worst = max(rated, key=lambda one: one[0]), min(rated, key=lambda one: one[0])
     if best[0] == worst[0]:
-        raise Fault(name, "all answers are rated alike: nothing is preferred")
+        raise Fault(field, "all answers are rated alike: nothing is preferred")
     return best[1], worst[1]
 
 
@@ -101,6 +130,14 @@ def _pair(row: Cells) -> tuple[str, str] | None:
     if {*_SCORED[0], *_SCORED[1]} <= row.keys():
         return _SCORED[0]
     return next((names for names, judged, _ in _PAIRS if {*names, judged} <= row.keys()), None)
+
+
+def _beside(row: Cells) -> tuple[str, str, int] | None:
+    """The columns of answers and of their ratings, where both are lists, and 1 where more is better, else -1."""
+    name = next((name for name in _LISTS if isinstance(row.get(name), list) and len(row[name]) > 1), None)
+    if name is None or not isinstance(row[name][0], str):
+        return None
+    return next(((name, rating, sign) for rating, sign in _BESIDE if isinstance(row.get(rating), list)), None)
 
 
 def _list(row: Cells) -> str | None:

@@ -56,9 +56,9 @@ def replies(row: Cells) -> bool:
 
 
 @lru_cache(maxsize=1 << 12)
-def _beside(names: tuple[str, ...]) -> str | None:
-    """The column that is a reply because of another that stands beside it."""
-    found = (present(names, pair) for pair in columns.BESIDE)
+def _beside(names: tuple[str, ...], pairs: tuple[tuple[str, str], ...] = columns.BESIDE) -> str | None:
+    """The column that is a reply, or thoughts, because of another that stands beside it."""
+    found = (present(names, pair) for pair in pairs)
     return next((there[0] for there in found if len(there) == 2), None)
 
 
@@ -95,7 +95,8 @@ def _alone(names: tuple[str, ...]) -> str | None:
     """The only column that has to do with a reply, where a row has just one and it says the reply itself."""
     ours = (columns.REPLY, columns.SOLUTION, columns.ANSWER, columns.RATIONALE, columns.THOUGHTS)
     there = [name for kind in ours for name in present(names, kind)]
-    if len(there) != 1 or "tools" in names or there[0].lower() == "solutions":  # which may be JSON in a text
+    packed = bool(there) and there[0].lower() == "solutions"  # which may be JSON in a text
+    if len(there) != 1 or packed or "tools" in names or _beside(names, columns.THOUGHTS_BESIDE):
         return None
     return there[0] if present(names, sum(ours[:3], ())) else None
 
@@ -114,22 +115,14 @@ def _learnt(row: Cells, given: str | None, worked: str | None, short: str | None
 
 def _joined(row: Cells, name: str) -> str:
     """The first of several answers; spans are one answer of several parts."""
-    several = prose.answers(_table(_listed(row[name], name)), name)
+    value = _listed(row[name], name)
+    several = prose.answers((prose.table(value) if isinstance(value, dict) else "") or value, name)
     return ", ".join(several) if name == "answers_spans" else several[0]
 
 
 def _listed(value: object, name: str) -> object:
     """Several solutions that stand as JSON in a text, as APPS has them; any other value as it is."""
     return unpacked(value) if name.lower() == "solutions" else value
-
-
-def _table(value: object) -> object:
-    """A grid puzzle's table as lines of text; any other value as it is."""
-    if isinstance(value, dict) and isinstance(value.get("rows"), list) and isinstance(value.get("header"), list):
-        lines = [value["header"], *value["rows"]]
-        if all(isinstance(line, list) for line in lines):
-            return "\n".join(" | ".join(map(str, line)) for line in lines)
-    return value
 
 
 def _reasoned(row: Cells, answer: Reply, notes: set[str]) -> Reply:
@@ -140,7 +133,7 @@ def _reasoned(row: Cells, answer: Reply, notes: set[str]) -> Reply:
         about.setdefault("answer", text)
         text = f"{_steps(row[name], name)}\n\n{text}"
         notes.add("joined-rationale")
-    name = column(row, columns.THOUGHTS)
+    name = column(row, columns.THOUGHTS) or _beside(tuple(row), columns.THOUGHTS_BESIDE)
     if name is not None and not _blank(row.get(name)) and "</think>" not in text and not _is_setting(row[name]):
         text = with_reasoning(prose.answers(row[name], name)[0], text)
         notes.add("kept-reasoning")

@@ -45,8 +45,15 @@ def column(row: Cells) -> str | None:
     """The column that holds the turns of a dialogue, by the names that sets give it."""
     if "messages" in row:
         return None
+    if "0" in row and "1" in row and are_turns(_by_number(row)):
+        return "0"
     named = next((name for name in COLUMNS if name in row and _holds_turns(name, unpacked(row[name]))), None)
     return "text" if named is None and is_marked(row.get("text")) else named
+
+
+def _by_number(row: Cells) -> list[Any]:
+    """The cells of columns that are numbers, as a table has them that was made of lists of turns (ORZ)."""
+    return [row[name] for name in row if name.isdigit() and row[name] is not None]
 
 
 def _holds_turns(name: str, value: object) -> bool:
@@ -67,6 +74,7 @@ def records(row: Cells, at: At) -> Iterator[Dialogue | Rejected]:
     if signs.compares(row):
         raise Fault("rejected", "two answers compared, among rows of one")
     items, id, notes = unpacked(row[field]), named(row, "id"), signs.notes(row)
+    items = _by_number(row) if field == "0" else items
     if not isinstance(items, list) or not items or not all(isinstance(inner, list) for inner in items):
         yield _dialogue(row, items, field, id, notes, at)
         return

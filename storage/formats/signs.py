@@ -14,6 +14,7 @@ from functools import lru_cache
 from storage.formats.base import Cells, Fault
 
 JUDGEMENTS = ("kto_tag", "label", "is_correct", "correct", "is_good", "desirable", "is_safe")
+RATINGS = ("reward", "quality", "quality_score", "rating", "helpfulness", "correctness", "stars")  # in numbers
 VALID = ("problem_is_valid", "solution_is_valid")  # NuminaMath's: any word but yes is a reason not to learn
 # what stands beside a prompt or a dialogue where two answers are compared
 _PAIRS = (
@@ -35,7 +36,7 @@ def compares(row: Cells) -> bool:
 
 def notes(row: Cells) -> set[str]:
     """What there is to tell of a row whose answer may be learnt from. Fault for one that is judged bad."""
-    names, checked = _judging(tuple(row))
+    names, checked, rated = _judging(tuple(row))
     for name in checked:
         if row[name] is not None and not _verdict(row[name]):
             raise Fault(name, f"{str(row[name])[:40]!r}: no example to learn from")
@@ -43,16 +44,18 @@ def notes(row: Cells) -> set[str]:
     for name, good in judged:
         if not good:
             raise Fault(name, "a bad answer of an unpaired preference (KTO): no example to learn from")
-    return {"unpaired-preference"} if judged else set()
+    told = {"unpaired-preference"} if judged else set()
+    return told | {"rated-answer"} if any(isinstance(row[name], int | float) for name in rated) else told
 
 
 @lru_cache(maxsize=1 << 12)
-def _judging(columns: tuple[str, ...]) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """The columns that judge an answer, and those that say whether it is valid, in any case."""
+def _judging(columns: tuple[str, ...]) -> tuple[tuple[str, ...], tuple[str, ...], tuple[str, ...]]:
+    """The columns that judge an answer, those that say whether it is valid, and those that rate it, in any case."""
     lowered = [(name, str(name).lower()) for name in columns]
     return (
         tuple(name for name, low in lowered if low in JUDGEMENTS),
         tuple(name for name, low in lowered if low in VALID),
+        tuple(name for name, low in lowered if low in RATINGS),
     )
 
 

@@ -1,6 +1,6 @@
 r"""Text to SQL, the ways to write it down.
 
-    {"question": "…", "context": "CREATE TABLE …", "answer": "SELECT …"}      sql; Gretel: sql_prompt, sql_context, sql
+    {"question": "…", "context": "CREATE TABLE …", "answer": "SELECT …"}      sql: by `_ASKED`, `_SCHEMA`, `_QUERY`
     {"db_id": "…", "question": "…", "query": "SELECT …"}                      spider, CSpider, DuSQL, NL2SQL
     {"db_id": "…", "question": "…", "evidence": "…", "SQL": "SELECT …"}       bird: evidence above the question
     {"database_id": "…", "interaction": [{"utterance": "…", "query": "SELECT …"}]}   sparc, CoSQL: a dialogue
@@ -20,24 +20,66 @@ from collections.abc import Iterator
 
 from storage.dialogues import Dialogue, Text
 from storage.formats.base import At, Cells, Fault, Format, kind, listed, named, optional, said, text
+from storage.formats.reply import present
 from storage.formats.schemas import TABLE_NAMES, ddl, schema_of
 from storage.records import Message
 
-_USUAL = ("context", "question", "answer")
-_GRETEL = ("sql_context", "sql_prompt", "sql")
+# what the parts of a row are called, without case; a schema is a text with a CREATE TABLE in it
+_ASKED = (
+    "question",
+    "sql_prompt",
+    "nl",
+    "natural_language",
+    "utterance",
+    "nl_question",
+    "prompt",
+    "instruction",
+    "input",
+)
+_SCHEMA = (
+    *("sql_context", "schema", "create_table_statement", "create_table", "ddl", "db_schema", "database_schema"),
+    *("table_schema", "context", "input", "tables", "instruction"),
+)
+_QUERY = (
+    "sql",
+    "query",
+    "sql_query",
+    "gold_sql",
+    "target_sql",
+    "sqlite",
+    "answer",
+    "response",
+    "output",
+    "target",
+    "completion",
+)
+_EVIDENCE = ("evidence", "external_knowledge", "hint")
 _BLOCK = re.compile(r"table: (?P<table>.*)\ncolumns: (?P<columns>.*)\nQ: (?P<question>.*)\nA: (?P<answer>.*)")
 
 
+def _parts(row: Cells) -> tuple[str, str, str] | None:
+    """The columns of schema, question and query; None where there are not all three."""
+    columns = tuple(row)
+    query = next((name for name in present(columns, _QUERY) if isinstance(row[name], str)), None)
+    schema = next((name for name in present(columns, _SCHEMA) if _is_schema(row[name])), None)
+    asked = next((name for name in present(columns, _ASKED) if name != schema and isinstance(row[name], str)), None)
+    return (schema, asked, query) if schema and asked and query else None
+
+
+def _is_schema(value: object) -> bool:
+    return isinstance(value, str) and "create table" in value.lower()
+
+
 def _with_schema(row: Cells) -> bool:
-    context = row.get("context")
-    made = isinstance(context, str) and "create table" in context.lower()
-    return set(_GRETEL) <= row.keys() or ({"question", "answer"} <= row.keys() and made)
+    return _parts(row) is not None or {"sql_context", "sql_prompt", "sql"} <= row.keys()
 
 
 def _contexts(row: Cells, at: At) -> Iterator[Dialogue]:
-    schema, question, query = _GRETEL if set(_GRETEL) <= row.keys() else _USUAL
-    database = optional(row, "db_id")
-    yield _dialogue(at, text(row, schema), text(row, question), text(row, query), database, named(row, "id"))
+    schema, question, query = _parts(row) or ("sql_context", "sql_prompt", "sql")
+    database, known = optional(row, "db_id"), present(tuple(row), _EVIDENCE)
+    evidence = "\n\n".join(optional(row, name) for name in known)
+    id = named(row, "id", "question_id")
+    yield _dialogue(at, text(row, schema), text(row, question), text(row, query), database, id, evidence=evidence)
 
 
 def _spider(row: Cells, at: At) -> Iterator[Dialogue]:

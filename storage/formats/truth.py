@@ -24,7 +24,8 @@ from storage.records import LETTERS, Message, Question, Rejected
 
 _TRUE_FALSE, _OPEN, _YES_NO = ("True", "False"), ("True", "False", "Unknown"), ("yes", "no")
 _WORDS = ("entailment", "neutral", "contradiction")
-_CLAIMS = ("hypothesis", "conclusion", "sentence2")
+_CLAIMS = ("hypothesis", "conclusion", "sentence2", "claim")
+_PREMISES = ("premise", "major_premise", "minor_premise", "sentence1", "evidence")
 _SNLI = frozenset(("premise", "hypothesis", "label"))
 _NO_OTHERS = {"options", "choices", "messages", "conversations", "chosen", "completion", "output", "response"}
 _SPELLINGS = {"true": "True", "false": "False", "unknown": "Unknown", "uncertain": "Unknown", "yes": "yes", "no": "no"}
@@ -44,8 +45,10 @@ def records(row: Cells, at: At) -> Iterator[Question | Dialogue | Rejected]:
 
 
 def _reader(row: Cells) -> Any:
-    if _premise(row) is not None and any(name in row for name in _CLAIMS) and _judged(row) is not None:
+    if _premises(row) and any(name in row for name in _CLAIMS) and _judged(row) is not None:
         return _entailment
+    if isinstance(row.get("question"), str) and isinstance(row.get("sentence"), str) and _entails(row.get("label")):
+        return _entailment  # QNLI
     if isinstance(row.get("questions"), dict) and "theory" in row:
         return _theory
     if _is_list(row.get("questions"), "text", "label") and "context" in row:
@@ -129,9 +132,20 @@ def _question(
     return Question(problem, asked, options, letter, source_id=id, file=at.file, line=at.line)
 
 
+def _premises(row: Cells) -> list[str]:
+    """The columns of premises, each a text or a list of texts."""
+    there = [name for name in _PREMISES if row.get(name)]
+    found = [name for name in there if _are_words(row[name])]
+    return found or [name for name in there if name == "premise"]
+
+
+def _are_words(value: object) -> bool:
+    return isinstance(value, str) or (isinstance(value, list) and all(isinstance(item, str) for item in value))
+
+
 def _premise(row: Cells) -> str | None:
     """The columns of premises in one text; None where there are none."""
-    names = [name for name in ("premise", "major_premise", "minor_premise", "sentence1") if row.get(name)]
+    names = _premises(row) or (["sentence"] if "question" in row and row.get("sentence") else [])
     parts = []
     for name in names:
         value = row[name]
@@ -176,7 +190,20 @@ def _word(row: Cells) -> str:
         if not 0 <= label < len(_WORDS):
             raise Fault(name, f"{label} is none of 0, 1 and 2")
         return _WORDS[label]
-    raise Fault(name, f"{label} stands for a word that the file does not say, and sets count them differently")
+    if isinstance(label, float):
+        raise Fault(name, f"{label}: a degree of likeness in numbers (regression): no kind of work here")
+    flags = " ".join(f"--column {ours}={theirs}" for ours, theirs in _own_names(row).items())
+    raise Fault(
+        name,
+        f"{label} stands for a word that the file does not say, and sets count them differently: name them, such as "
+        f"{flags} --column '{name}={name}{{WORD OF 0|WORD OF 1}}'",
+    )
+
+
+def _own_names(row: Cells) -> dict[str, str]:
+    """The columns of premise and claim, by the names that a mapping has for them."""
+    claim = next((name for name in _CLAIMS if name in row), "question")
+    return {"premise": (_premises(row) or ["context"])[0], "hypothesis": claim}
 
 
 FORMAT = Format("truth", sniff, records)

@@ -1,6 +1,7 @@
 """Turns of a dialogue as the tools of the field write them, each described here once.
 
-    {"role": "assistant", "content": "…"}      also {"from": "gpt", "value": "…"}; content or `parts` as lists
+    {"role": "assistant", "content": "…"}      also by the names of `_BY` and `_WORDS`; content or `parts` as lists
+    {"user": "…"}, {"assistant": "…"}          a turn whose only key is its role
     {"human": "…", "assistant": "…"}           a pair of turns: the names of `_PAIRS`, a `system` beside them
     ["…", "…", …]                              texts alone: a user's and an assistant's in turn
 
@@ -40,10 +41,11 @@ _PAIRS = (
 )
 _SIGNS = ("train", "weight", "loss", "training", "trainable")  # true or false, 1 or 0
 _SCALES = ("loss_weight", "loss_scale")  # any number; 0: not learnt from
-_READ = frozenset(
-    ("role", "from", "content", "value", "parts", *REASONING, *_SIGNS, *_SCALES, "tool_calls", "function_call")
-)
-_SAYS = frozenset(("content", "parts", "tool_calls", "function_call"))
+# who says a turn, and its words; the first of each that is there counts
+_BY = ("from", "role", "speaker", "author", "sender")
+_WORDS = ("value", "parts", "content", "text", "message", "utterance", "ground_truth")  # the last: ORZ's answer
+_READ = frozenset((*_BY, *_WORDS, *REASONING, *_SIGNS, *_SCALES, "tool_calls", "function_call"))
+_SAYS = frozenset((*_WORDS, "tool_calls", "function_call"))
 _METADATA = frozenset(("id", "name", "tool_call_id", "timestamp", "date", "model", "lang", "language", "tokens"))
 _MAX_TURNS_LOOKED_AT = 100
 
@@ -60,13 +62,31 @@ def turns(value: object, field: str, notes: set[str]) -> list[Message]:
         roles: tuple[Role, Role] = ("user", "assistant")
         return [Message(roles[n % 2], said(item, f"{field}[{n}]", empty=True)) for n, item in enumerate(items)]
     said_by: list[Message] = []
-    for n, item in enumerate(items):
+    for n, item in enumerate(_with_analysis(items)):
         where = f"{field}[{n}]"
         if (plain := _plain(item, where)) is not None:
             said_by.append(plain)
         else:
             said_by += _turn(item, where, notes)
     return said_by
+
+
+def _with_analysis(items: list[Any]) -> list[Any]:
+    """The turns with what harmony says in its channel `analysis` as the reasoning of the turn after it."""
+    if not any(isinstance(item, dict) and "channel" in item for item in items):
+        return items
+    found: list[Any] = []
+    thoughts = None
+    for item in items:
+        if isinstance(item, dict) and item.get("channel") == "analysis":
+            thoughts = item.get("content")
+        elif isinstance(item, dict):
+            rest = {key: cell for key, cell in item.items() if key != "channel"}
+            found.append({**rest, "reasoning": thoughts} if thoughts else rest)
+            thoughts = None
+        else:
+            found.append(item)
+    return found
 
 
 def _plain(item: object, where: str) -> Message | None:
@@ -132,7 +152,13 @@ _PARTS: dict[str, Callable[[str], str]] = {
 
 
 def _said_by(item: Mapping[str, Any]) -> bool:
-    return ("role" in item and not _SAYS.isdisjoint(item)) or ("from" in item and "value" in item)
+    return (not _SAYS.isdisjoint(item) and any(name in item for name in _BY)) or _alone(item) is not None
+
+
+def _alone(item: Mapping[str, Any]) -> str | None:
+    """The role that is a turn's only key."""
+    name = next(iter(item)) if len(item) == 1 else None
+    return name if isinstance(name, str) and name.lower() in ROLES and isinstance(item[name], str) else None
 
 
 def _pair(item: Mapping[str, Any]) -> tuple[str, str] | None:
@@ -142,7 +168,10 @@ def _pair(item: Mapping[str, Any]) -> tuple[str, str] | None:
 def _turn(item: object, where: str, notes: set[str]) -> list[Message]:
     if not isinstance(item, dict):
         raise Fault(where, f"not an object but {kind(item)}")
-    by, words = ("from", "value") if "from" in item else ("role", "parts" if "parts" in item else "content")
+    if (alone := _alone(item)) is not None:
+        return [Message(ROLES[alone.lower()], said(item[alone], f"{where}.{alone}", empty=True))]
+    by = next((name for name in _BY if name in item), "role")
+    words = next((name for name in _WORDS if item.get(name) is not None), "value" if by == "from" else "content")
     if by not in item and (names := _pair(item)):
         return _two(item, names, where, notes)
     name = item.get(by)
@@ -195,6 +224,8 @@ def content(value: object, where: str) -> str:
 
     A part says its words by its own type's name, or as `text` or `value` (LLaMA-Factory's).
     """
+    if isinstance(value, dict) and "value" in value:  # ORZ: a ground truth and how often it was met
+        value = value["value"]
     if not isinstance(value, list):
         return said(value, where, empty=True)
     parts = []
@@ -227,9 +258,10 @@ def learnt(item: Cells, where: str, notes: set[str]) -> bool:
 
 
 def speaks(value: object, depth: int = 4) -> bool:
-    """Whether there is text in a value, or in what it holds."""
+    """Whether there is text in a value, or in what it holds; a number, as tables write it, is none."""
     if isinstance(value, str):
-        return bool(value.strip())
+        words = value.strip()
+        return bool(words) and not words.removeprefix("-").replace(".", "", 1).isdigit()
     if depth and isinstance(value, dict):
         return any(speaks(inner, depth - 1) for inner in value.values())
     return bool(depth) and isinstance(value, list) and any(speaks(inner, depth - 1) for inner in value)

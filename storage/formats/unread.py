@@ -11,7 +11,7 @@ from functools import lru_cache
 from typing import Any
 
 from storage.dialogues import Dialogue, Preference, Record, Text
-from storage.formats.columns import METADATA
+from storage.formats.columns import is_metadata
 from storage.formats.turns import speaks
 from storage.records import Question
 
@@ -49,7 +49,7 @@ def unread(row: Watched, records: list[Record]) -> list[str]:
 @lru_cache(maxsize=1 << 12)
 def telling(columns: tuple[str, ...]) -> frozenset[str]:
     """The columns that are no metadata."""
-    return frozenset(name for name in columns if name.lower() not in METADATA)
+    return frozenset(name for name in columns if not is_metadata(name))
 
 
 def words_of(record: Record) -> tuple[str, ...]:

@@ -6,6 +6,7 @@ import orjson
 import pytest
 
 from storage import readers, source
+from storage.formats.columns import is_metadata
 from storage.oddities import Oddities
 from storage.records import Rejected
 from tests.forms import FILES, FORMS, Form, gpt, page, said, told
@@ -43,7 +44,7 @@ def test_a_published_file_is_read_text_by_text(tmp_path, name):
 def test_the_page_of_forms_is_made_of_these_rows():
     text = (Path(__file__).resolve().parents[2] / "docs" / "forms.md").read_text("utf-8")
 
-    assert text.endswith(page()), "write it anew: python -m tests.forms, below the page's first lines"
+    assert text.endswith(page()), "write it anew: python -m tests.forms"
 
 
 def test_rows_with_images_are_rejected_one_by_one(tmp_path):
@@ -73,6 +74,40 @@ def test_one_warning_says_what_nobody_read(tmp_path):
     assert [w["message"] for w in oddities.warnings() if w["kind"] == "unread"] == [
         "unread: hint (1 of 3 rows), note (1 of 3 rows)"
     ]
+
+
+def test_the_reasons_of_a_choice_are_told_apart_from_what_shapes_it(tmp_path):
+    row = {"question": "Which?", "options": ["x", "y"], "answer": "A", "explanation": "It is x.", "fact1": "x is."}
+    oddities = Oddities()
+    for item in read(Form("reasons", [row], []), tmp_path):
+        oddities.see(item)
+
+    assert [
+        ("unread", "unread: fact1 (1 of 1 rows)"),
+        (
+            "unread-reasons",
+            "reasons of the set's own are not learnt: explanation (1 of 1 rows): rationales are a teacher's ([reason]); "
+            "to learn these words, map the columns of question and options as prompt, and completion=explanation",
+        ),
+    ] == [(w["kind"], w["message"]) for w in oddities.warnings() if w["kind"].startswith("unread")]
+
+
+@pytest.mark.parametrize(
+    ("name", "passed_over"),
+    [
+        *(
+            (name, True)
+            for name in ("meta_info", "examType", "High-level domain", "Record ID", "fold-ind", "Unnamed: 0")
+        ),
+        *(
+            (name, True)
+            for name in ("discipline", "source", "url", "license", "split", "lang", "difficulty", "year", "")
+        ),
+        *((name, False) for name in ("hint", "context", "tools", "options", "rationale", "solution", "facts", "题目")),
+    ],
+)
+def test_metadata_is_known_in_any_spelling_and_what_shapes_a_lesson_is_none(name, passed_over):
+    assert passed_over == is_metadata(name)
 
 
 def test_a_key_of_a_turn_that_nobody_reads_is_told(tmp_path):

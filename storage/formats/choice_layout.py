@@ -1,0 +1,62 @@
+"""Which columns of a row are which part of a multiple choice: looked for once for each layout of columns."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import lru_cache
+from typing import TYPE_CHECKING, NamedTuple
+
+from storage.formats import options as shapes
+from storage.formats.choice_names import KEYISH, KEYS
+from storage.formats.options import normed
+
+if TYPE_CHECKING:
+    from storage.formats.choice import ChoiceSet
+
+
+class Layout(NamedTuple):
+    """The columns of a row by their names as `normed` makes them, and those of each part in the order of its names."""
+
+    names: Mapping[str, str]
+    passage: tuple[str, ...]
+    question: tuple[str, ...]
+    options: tuple[str, ...]
+    key: tuple[str, ...]
+    families: tuple[tuple[str, ...], ...]
+
+
+@lru_cache(maxsize=1024)
+def layout_of(chosen: ChoiceSet, columns: tuple[str, ...]) -> Layout:
+    """What a set's parts are in rows of these columns: looked for once, not row by row."""
+    names = _names(columns)
+
+    def there(wanted: tuple[str, ...]) -> tuple[str, ...]:
+        return tuple(names[normed(name)] for name in wanted if normed(name) in names)
+
+    more = tuple(
+        column
+        for name, column in names.items()
+        if chosen.key is KEYS and KEYISH.fullmatch(name) and name not in _usual_keys()
+    )
+    return Layout(
+        names,
+        there(chosen.passage),
+        there(chosen.question),
+        there(chosen.options),
+        there(chosen.key) + more,
+        shapes.families(columns),
+    )
+
+
+@lru_cache(maxsize=1)
+def _usual_keys() -> frozenset[str]:
+    return frozenset(map(normed, KEYS))
+
+
+@lru_cache(maxsize=256)
+def _names(columns: tuple[str, ...]) -> Mapping[str, str]:
+    """The columns by their names as `normed` makes them; of two that are the same the first counts."""
+    found: dict[str, str] = {}
+    for column in columns:
+        found.setdefault(normed(column), column)
+    return found
