@@ -42,8 +42,7 @@ def _rated_steps(row: Cells) -> str | None:
     label = row.get("label")
     if isinstance(label, dict) and isinstance(label.get("steps"), list):
         return "label.steps"
-    both = isinstance(row.get("input"), str) and isinstance(label, str)
-    if both and "Step 1" in label and len(_STEP_MARKS.findall(label)) > 0:
+    if isinstance(row.get("input"), str) and isinstance(label, str) and "Step 1" in label and _STEP_MARKS.search(label):
         return "label"
     steps = next((name for name in ("steps", "process", "completions") if isinstance(row.get(name), list)), None)
     judged = any(name in row for name in ("labels", "ratings", "step_labels", "final_answer_correct"))

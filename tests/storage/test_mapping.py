@@ -51,8 +51,6 @@ ASKED = " ? Which? [x / y / z] B"
          {"premise": "question1", "hypothesis": "question2", "label": "is_duplicate{not duplicate|duplicate}"},
          ["u: A?\n\nB? | a: duplicate"]),
         ({"sentence": "S.", "label": 2}, {"text": "sentence", "label": "label{1:bad|2:good}"}, ["u: S. | a: good"]),
-        ({"sentence": "S.", "label": 3}, {"text": "sentence", "label": "label{bad|good}"},
-         ["! label: '3' is none of 0, 1, which have words"]),
         ({"q": "Which?", "o": ["x", "y"], "why": "It is."}, {"prompt": "q,o", "completion": "why"},
          ["u: Which?\n\nx\n\ny | a: It is."]),
         ({"a,b": "Hi", "c": "Ho"}, {"prompt": "a,b", "completion": "c"}, ["u: Hi | a: Ho"]),
