@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict
 from pathlib import Path
@@ -11,7 +12,7 @@ import typer
 from rich.markup import escape
 from rich.table import Table
 
-from flows import show
+from flows import show, tables
 from flows.champion import webhook_of
 from flows.homes import RecipeOption, elsewhere
 from flows.show import stderr, stdout
@@ -37,7 +38,6 @@ def list_(recipe: RecipeOption = None, json: Json = False) -> None:
         show.emit({"home": str(home.root), "adapters": found})
     elif found:
         table = Table("adapter", "aliases", "base model", "rank", "valid loss", "accuracy", "verdict", box=None)
-        table.columns[0].no_wrap = True
         for one in found:
             judged = one["evaluation"] or {}
             table.add_row(
@@ -49,7 +49,7 @@ def list_(recipe: RecipeOption = None, json: Json = False) -> None:
                 _number((judged.get("adapter") or {}).get("accuracy")),
                 str((judged.get("paired") or {}).get("verdict", "–")),
             )
-        stdout.print(table)
+        tables.put(stdout, table)
     else:
         stderr.print(
             f"no adapter in {home.root}; `ponens train RECIPE` makes one, {elsewhere(home, 'adapters')}", soft_wrap=True
@@ -70,14 +70,15 @@ def show_(adapter: Reference, recipe: RecipeOption = None, json: Json = False) -
         show.emit({**line, "about": about, "moves": moves, "referred_to_by": registry.mentions(home, one)})
         return
     judged = line.pop("evaluation") or {}
-    show.facts({name.replace("_", " "): _said(value) for name, value in line.items() if value not in (None, [])})
+    told = [(name.replace("_", " "), _said(value)) for name, value in line.items() if value not in (None, [])]
     if judged:
         paired = judged.get("paired") or {}
-        show.facts({"evaluation": f"{paired.get('verdict')}: {paired.get('reason', '')}"})
-    show.facts({f"  {name}": _said(v) for name, v in about.get("settings", {}).items() if v is not None})
+        told.append(("evaluation", f"{paired.get('verdict')}: {paired.get('reason', '')}"))
+    told += [(f"  {name}", _said(v)) for name, v in about.get("settings", {}).items() if v is not None]
     for move in moves:
         where = f"{move['before'] or 'new'} → {move['after'] or 'gone'}"
-        show.facts({f"@{move['alias']}": f"{move['at']}  {where}  {move['because']}"})
+        told.append((f"@{move['alias']}", f"{move['at']}  {where}  {move['because']}"))
+    tables.facts(stdout, told)
 
 
 @app.command()
@@ -174,6 +175,7 @@ def export(
     json: Json = False,
 ) -> None:
     """Write an adapter as a PEFT folder for peft, vLLM and LoRAX, merged into its base, or as GGUF."""
+    os.environ.setdefault("TQDM_DISABLE", "1")  # read where tqdm is imported: this command has no use for its bars
     from storage import adapters
     from tasks import model_card
     from tasks.export_adapter import Form, export_adapter

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self, cast
@@ -30,7 +31,7 @@ from prefect.client.orchestration import get_client
 from prefect.client.schemas.objects import State
 from prefect.context import FlowRunContext, TaskRunContext
 from prefect.events import emit_event
-from prefect.exceptions import PrefectHTTPStatusError
+from prefect.exceptions import PrefectHTTPStatusError, TerminationSignal
 from prefect.states import Running
 
 from flows import show
@@ -155,6 +156,30 @@ def waiting(name: str, said: str | None) -> None:
                 alive()  # Running is told anew, and whoever watches waits anew for a sign
     except (httpx.HTTPError, PrefectHTTPStatusError) as error:
         log.warning("Prefect could not be told of it: %s", error)
+
+
+@contextmanager
+def ended(name: str) -> Iterator[None]:
+    """Say in calm words, before Prefect calls it a crash, that a step was ended from outside, and what stays of it."""
+    try:
+        yield
+    except TerminationSignal:
+        who = "cancelled in Prefect" if _cancelling() else "ended by a termination signal"
+        log.warning("%s: %s; what it has done stays, and another run of the same recipe goes on from there", name, who)
+        raise
+
+
+def _cancelling() -> bool:
+    """Whether a person pressed Cancel; False where Prefect cannot be asked any more."""
+    context = FlowRunContext.get()
+    if context is None or context.flow_run is None:
+        return False
+    try:
+        with get_client(sync_client=True) as client:
+            state = client.read_flow_run(context.flow_run.id).state
+    except (httpx.HTTPError, PrefectHTTPStatusError):
+        return False
+    return state is not None and (state.is_cancelling() or state.is_cancelled())
 
 
 def alive() -> None:

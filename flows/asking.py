@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from openai.types.chat import ChatCompletionMessageParam
 
 BASE = "base"
+_PIPE = 80  # columns of panels where there is no terminal
 _BETWEEN_S = 0.08  # two looks at what has come
 
 
@@ -145,10 +146,17 @@ def _ballot(column: Column) -> dict[str, Any]:
 
 
 def _shown(columns: Sequence[Column]) -> None:
+    """Panels that fill as the replies come; where nobody watches, once all are there."""
+
     def view() -> Columns:
         return Columns([c.panel() for c in columns], equal=True, expand=True)
 
     pause = threading.Event()
+    if not stdout.is_terminal:
+        while not all(c.done for c in columns):
+            pause.wait(_BETWEEN_S)
+        stdout.print(view(), width=_PIPE)
+        return
     with Live(view(), console=stdout, auto_refresh=False, vertical_overflow="visible") as live:
         while not all(c.done for c in columns):
             pause.wait(_BETWEEN_S)

@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
 from rich.markup import escape
 
 import flows.offline  # noqa: F401  sets switches that Prefect reads when a command imports it
@@ -39,6 +38,7 @@ from flows import (
 )
 from flows import results as evaluated
 from flows.homes import RecipeOption
+from flows.show import stderr
 from storage.records import PonensError
 
 app = typer.Typer(
@@ -52,7 +52,6 @@ app = typer.Typer(
 _SERVERS = ("dev", "mlflow", "serve", "chat")  # what ends by Ctrl-C and has nothing to go on from
 INTERRUPTED = 128 + signal.SIGINT
 state = {"debug": False}
-stderr = Console(stderr=True, highlight=False)
 
 app.add_typer(adapters.app, name="adapters")
 app.add_typer(datasets.app, name="datasets")
@@ -67,14 +66,16 @@ COMMANDS: tuple[Callable[..., None], ...] = (
 for command in COMMANDS:
     app.command()(command)
 STEPS = "puzzles, parse, reason, assemble, train, evaluate, report"
-RecipePath = Annotated[Path, typer.Argument(help="A recipe, such as recipes/demo.toml.", show_default=False)]
+RecipePath = Annotated[
+    Path, typer.Argument(metavar="RECIPE", help="A recipe, such as recipes/demo.toml.", show_default=False)
+]
 Change = Annotated[list[str], typer.Option("--set", metavar="KEY=VALUE", help="Change a value of the recipe.")]
 Refresh = Annotated[
     list[str],
     typer.Option(
         "--refresh",
         metavar="STEP",
-        help=f"Do this step anew: {STEPS}.",
+        help=f"Do this step again though it is done: {STEPS}. Replies that the home holds are not asked for again.",
     ),
 ]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object on stdout.")]
@@ -123,7 +124,9 @@ def plan(recipe: RecipePath, changes: Change = [], refresh: Refresh = [], json: 
 
 @app.command()
 def parse(
-    path: Annotated[str, typer.Argument(help="A file, a folder, or hf://ORG/NAME.", show_default=False)],
+    path: Annotated[
+        str, typer.Argument(metavar="PATH", help="A file, a folder, or hf://ORG/NAME.", show_default=False)
+    ],
     format: Annotated[str | None, typer.Option(help="The files' format; each is looked at by default.")] = None,
     column: Columns = [],
     first: Annotated[
@@ -219,7 +222,9 @@ def results(
 
 @app.command()
 def sql(
-    query: Annotated[str, typer.Argument(help='Such as "select * from questions limit 3".', show_default=False)],
+    query: Annotated[
+        str, typer.Argument(metavar="QUERY", help='Such as "select * from questions limit 3".', show_default=False)
+    ],
     recipe: RecipeOption = None,
     json: Json = False,
 ) -> None:

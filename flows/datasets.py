@@ -9,7 +9,7 @@ import typer
 from rich.markup import escape
 from rich.table import Table
 
-from flows import show
+from flows import show, tables
 from flows.homes import RecipeOption
 from flows.show import stderr, stdout
 from storage.home import Home
@@ -36,16 +36,13 @@ def list_(recipe: RecipeOption = None, json: Json = False) -> None:
         show.emit({"home": str(home.root), "snapshots": found})
     elif found:
         table = Table("snapshot", "recipes", "train", "valid", "parent", "made at (UTC)", box=None)
-        for column in table.columns:
-            column.no_wrap = column.header != "recipes"  # an id that is cut names nothing
-            column.overflow = "fold"
         for one in found:
             parents = sorted({parent for parent in one["parents"].values() if parent})
             rows = (f"{one['rows'][split]:,}" for split in ("train", "valid"))
             table.add_row(
                 one["snapshot"], ", ".join(one["recipes"]), *rows, "\n".join(parents) or "–", one["made_at"][:16]
             )
-        stdout.print(table)
+        tables.put(stdout, table)
     else:
         stderr.print(f"no snapshot in {home.root}; `ponens assemble RECIPE` makes one", soft_wrap=True)
 
@@ -61,12 +58,13 @@ def show_(snapshot: Name, recipe: RecipeOption = None, json: Json = False) -> No
         lineage = [{"recipe": e.recipe, "parent": e.parent, "at": e.at} for e in one.lineage]
         show.emit({**one.dict(), "digest": one.manifest["digest"], "lineage": lineage, "facts": facts})
         return
-    show.facts({"snapshot": one.id, "rows": _counts(one.facts["rows"]), "made at": one.manifest["made_at"]})
+    told: list[tuple[str, object]] = [("snapshot", one.id), ("rows", _counts(one.facts["rows"]))]
+    told.append(("made at", one.manifest["made_at"]))
     for entry in one.lineage:
         parent = f"after {entry.parent}" if entry.parent else "its first"
-        show.facts({"recipe": f"{entry.recipe}, {entry.at}: {parent}"})
-    show.facts({name: _counts(v) if isinstance(v, Mapping) else v for name, v in facts.items() if v not in ({}, None)})
-    show.facts({"files": one.path})
+        told.append(("recipe", f"{entry.recipe}, {entry.at}: {parent}"))
+    told += [(name, _counts(v) if isinstance(v, Mapping) else v) for name, v in facts.items() if v not in ({}, None)]
+    tables.facts(stdout, [*told, ("files", one.path)])
 
 
 @app.command()

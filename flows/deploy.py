@@ -8,7 +8,7 @@ import typer
 from rich.markup import escape
 
 from flows import show
-from flows.show import stdout
+from flows.show import stderr, stdout
 
 
 def deploy(
@@ -30,7 +30,7 @@ def deploy(
         demo = deployments.recipe(str(deployments.ROOT / "recipes" / "demo.toml"))
         finetune_logic.serve(name="served", parameters={"recipe": demo["recipe"]})
         return
-    made = deployments.set_up()
+    made = deployments.set_up(lambda name: stderr.print(f"deployed     {escape(name)}", soft_wrap=True))
     watching = made.automations
     watching += [automations.on_champion(on_champion)] if on_champion else []
     watching += [automations.on_alarm(on_alarm)] if on_alarm else []

@@ -10,8 +10,11 @@ where they are missing. A schedule follows its recipe, but stays paused where it
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
+from collections import deque
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -33,6 +36,8 @@ from tasks.reeval import ReevalSpec
 
 ROOT = Path(__file__).resolve().parents[1]
 POOL, TAG = "local-process", "ponens"
+_MADE = re.compile(r"Deployment '(.+?)' successfully")  # as `prefect deploy` tells it
+_TAIL = 40  # lines of it, in an error
 SCHEDULE = "recipe"  # the slug of a schedule that follows its recipe
 
 finetune_sql = finetune_logic.with_options(name="finetune-sql")
@@ -59,9 +64,10 @@ def recipe(path: str) -> dict[str, Any]:
     return {"recipe": said, "root": str(ROOT), "home": os.environ.get("PONENS_HOME") or "recipes/.ponens"}
 
 
-def set_up() -> Deployed:
+def set_up(tell: Callable[[str], None] = lambda name: None) -> Deployed:
     """Pool, the deployments of prefect.yaml, their recipes' schedules, automations for alarms and for silent runs.
 
+    `tell` hears FLOW/DEPLOYMENT of each deployment as it is made, which takes seconds each.
     UsageError where no server is named, PonensError where it does not answer or refuses.
     """
     url = get_current_settings().api.url
@@ -81,8 +87,13 @@ def set_up() -> Deployed:
         _pool(client)
         tagged = DeploymentFilter(tags=DeploymentFilterTags(all_=[TAG]))
         paused = [one.id for one in client.read_deployments(deployment_filter=tagged) if one.paused]
+
+        def hear(line: str) -> None:
+            if name := _MADE.search(line):
+                tell(name[1])
+
         try:
-            _prefect("--no-prompt", "deploy", "--all")
+            _prefect("--no-prompt", "deploy", "--all", hear=hear)
         finally:
             for id in paused:  # deploying lets them run again
                 client.pause_deployment(id)
@@ -121,15 +132,23 @@ def _schedule(client: SyncPrefectClient, deployment: DeploymentResponse) -> str 
     return f"{spec.cron} {spec.timezone}{', paused' if there and not there.active else ''}"
 
 
-def _prefect(*arguments: str) -> None:
-    """Prefect's own command at the root of this house; what it prints is no result of ours."""
+def _prefect(*arguments: str, hear: Callable[[str], None] = lambda line: None) -> None:
+    """Prefect's own command at the root of this house; `hear` gets each line that it prints, which is no result."""
     command = [sys.executable, "-m", "prefect", *arguments]
     home = {"PONENS_HOME": str(Home.beside().root)} if os.environ.get("PONENS_HOME") else {}  # it counts from here
-    env = {**os.environ, **home}
-    done = subprocess.run(command, cwd=ROOT, env=env, stdin=subprocess.DEVNULL, capture_output=True, text=True)
-    if done.returncode:
+    env = {**os.environ, **home, "COLUMNS": "500", "PYTHONUNBUFFERED": "1", "PYTHONUTF8": "1"}
+    out = subprocess.PIPE
+    with subprocess.Popen(
+        command, cwd=ROOT, env=env, stdin=subprocess.DEVNULL, stdout=out, stderr=subprocess.STDOUT, encoding="utf-8"
+    ) as process:
+        assert process.stdout is not None
+        printed: deque[str] = deque(maxlen=_TAIL)
+        for line in process.stdout:
+            printed.append(line)
+            hear(line)
+    if process.returncode:
         raise PonensError(
             f"`prefect {' '.join(arguments)}` failed",
-            seen=(done.stderr or done.stdout).strip()[-2000:],
+            seen="".join(printed).strip()[-2000:],
             hint="what stands in prefect.yaml has to be deployable by itself",
         )

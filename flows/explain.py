@@ -49,7 +49,7 @@ def explain(
         _branch(came, part, nodes)
     if not came.children:
         came.add("[dim]nothing that this home knows of[/]")
-    stdout.print(tree, soft_wrap=True)
+    stdout.print(tree)
 
 
 def gather(home: Home, what: str) -> Found:

@@ -20,14 +20,26 @@ from storage.home import Home
 
 @flow(name="finetune-logic", flow_run_name=run_name, persist_result=False)
 def finetune_logic(
-    recipe: Recipe, home: Path | None = None, refresh: list[StepName] = [], until: StepName | None = None
+    recipe: Recipe,
+    home: Path | None = None,
+    refresh: list[StepName] = [],
+    until: StepName | None = None,
+    set: list[str] = [],
 ) -> dict[str, Any]:
     """parse → reason → assemble → train → evaluate → report → promote; each step cached by its content.
 
     A recipe of another kind than multiple choice does not reason: its answers are the file's own. One without
     [promote] leaves the champion alone. One without [train] only measures: parse → evaluate → report.
+
+    Args:
+        recipe: All settings.
+        home: The home; PONENS_HOME by default.
+        refresh: Steps that are done again though they are done; replies that the home holds are not asked for again.
+        until: The last step to do; all by default.
+        set: Changes of the recipe, such as train.rank=8, as `ponens run --set` takes them.
+
     """
-    run = Run(recipe, Home(home.resolve()) if home else Home.beside(), refresh=refresh, until=until)
+    run = Run(recipe.with_changes(set), Home(home.resolve()) if home else Home.beside(), refresh=refresh, until=until)
     summary = run.go()
     artifacts.run(summary)
     return summary

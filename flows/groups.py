@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import importlib.metadata
+import re
 import sys
 from collections.abc import Mapping
 from typing import Any
 
 import typer
-from typer.core import TyperGroup
+from typer.core import TyperCommand, TyperGroup
 
 from flows.homes import in_home
 
@@ -24,7 +25,34 @@ GROUPS: Mapping[str, tuple[str, ...]] = {
 ORDER = [name for names in GROUPS.values() for name in names]
 
 
-class InOrder(TyperGroup):
+class _Plain:
+    """Help that writes arguments in capitals, without braces, and gives a switch no type."""
+
+    def collect_usage_pieces(self, ctx: Any) -> list[str]:
+        pieces: list[str] = super().collect_usage_pieces(ctx)  # type: ignore[misc]
+        return [re.sub(r"[{}]", "", piece).upper() if piece[0] in "{[" else piece for piece in pieces]
+
+    def get_params(self, ctx: Any) -> list[Any]:
+        params: list[Any] = super().get_params(ctx)  # type: ignore[misc]
+        for param in params:
+            if getattr(param, "is_flag", False):
+                param.display_type_rich = _no_type
+        return params
+
+
+def _no_type(ctx: Any) -> None:
+    """What stands behind a switch."""
+
+
+class Command(_Plain, TyperCommand):
+    """A command with plain help."""
+
+
+class Group(_Plain, TyperGroup):
+    """Commands below one another, with plain help."""
+
+
+class InOrder(Group):
     """Lists commands in the order of work; one that is in no group comes last."""
 
     def list_commands(self, ctx: Any) -> list[str]:
@@ -32,10 +60,13 @@ class InOrder(TyperGroup):
 
 
 def arrange(app: typer.Typer) -> None:
-    """Give each command `--home`, and each command and each app of commands the panel of its group."""
+    """Give each command `--home` and plain help, and each command and each app of commands the panel of its group."""
     for one in (app, *(group.typer_instance for group in app.registered_groups)):
         for info in one.registered_commands if one else ():
             info.callback = in_home(info.callback) if info.callback else None
+            info.cls = Command
+    for group in app.registered_groups:
+        group.cls = Group
     panels = {name: panel for panel, names in GROUPS.items() for name in names}
     listed: list[Any] = [*app.registered_commands, *app.registered_groups]
     for info in listed:

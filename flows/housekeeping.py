@@ -11,7 +11,7 @@ from rich.filesize import decimal
 from rich.markup import escape
 from rich.table import Table
 
-from flows import show
+from flows import show, tables
 from flows.homes import RecipeOption
 from flows.show import stderr, stdout
 from storage.home import Home
@@ -90,7 +90,7 @@ def _leftovers(home: Home, found: Sequence[Leftover], older_than: str) -> None:
         table.add_row(
             f"… {len(found) - _SHOWN} more", decimal(sum(f.bytes for f in found[_SHOWN:])), "--json lists all"
         )
-    stdout.print(table)
+    tables.put(stdout, table)
 
 
 def _said(found: Mapping[str, Any], *, json: bool) -> None:

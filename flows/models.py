@@ -10,7 +10,7 @@ import typer
 from rich.markup import escape
 from rich.table import Table
 
-from flows import show
+from flows import show, tables
 from flows.homes import RecipeOption
 from flows.show import stderr, stdout
 from storage.home import Home
@@ -65,7 +65,7 @@ def list_(recipe: RecipeOption = None, json: Json = False) -> None:
             table.add_row(
                 model["name"], model["architecture"], size, quantisation(model), escape(model["file"])
             )  # fmt: skip
-        stdout.print(table)
+        tables.put(stdout, table)
     else:
         stderr.print(f"no model in {home.root}; `ponens models import FILE --name NAME` makes one", soft_wrap=True)
 

@@ -30,11 +30,13 @@ def run_name() -> str:
     context = FlowRunContext.get()
     assert context is not None and context.parameters is not None
     recipe: Recipe = context.parameters["recipe"]
+    by_hand: list[str] = context.parameters.get("set") or []
     if adapters := context.parameters.get("adapters"):
         return called(recipe.name, adapters)
     home: Path | None = context.parameters.get("home")
     before = _deployed(context, recipe.name) or _last(Home(home.resolve()) if home else Home.beside(), recipe.name)
-    return called(recipe.name, differences(before, recipe.model_dump(mode="json")) if before else [])
+    other = differences(before, recipe.model_dump(mode="json")) if before else []
+    return called(recipe.name, [*by_hand, *other])
 
 
 def given(recipe: str, changes: Sequence[str]) -> Callable[[], str]:

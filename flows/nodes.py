@@ -20,7 +20,9 @@ _LOOK_S = 2.0
 
 
 def join(
-    recipe: Annotated[Path, typer.Argument(help="The recipe that the first node runs.", show_default=False)],
+    recipe: Annotated[
+        Path, typer.Argument(metavar="RECIPE", help="The recipe that the first node runs.", show_default=False)
+    ],
     node: Annotated[
         int, typer.Option(envvar="NODE_RANK", help="This machine's number, from 1 on.", show_default=False)
     ],

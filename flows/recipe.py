@@ -157,6 +157,15 @@ class Recipe(BaseModel):
         """[parse], with the gate's files among the evaluation sets: nothing in them is trained on."""
         return self.parse.model_copy(update={"against": [*self.parse.against, *self.gate]})
 
+    def with_changes(self, changes: Sequence[str]) -> Recipe:
+        """This recipe with changes such as "train.rank=8" applied. UsageError as for a file."""
+        if not changes:
+            return self
+        content = self.model_dump(mode="json", exclude_unset=True)
+        for change in changes:
+            _apply(content, change)
+        return validate(content, f"recipe {self.name} with what is set")
+
     def require(self, step: str) -> None:
         """UsageError if a run of this recipe has no such step."""
         if step not in self.steps:

@@ -51,7 +51,7 @@ class _Measuring(Run):
 
 @flow(name="reeval", flow_run_name="{recipe.name}: measured again", persist_result=False)
 def reeval(
-    recipe: Recipe, home: Path | None = None, round: str | None = None, accept: str = ""
+    recipe: Recipe, home: Path | None = None, round: str | None = None, accept: str = "", set: list[str] = []
 ) -> Found | State[Found]:
     """Measure the champion and the base again on the recipe's sets; ends in the state Alarm if the champion fell.
 
@@ -61,8 +61,10 @@ def reeval(
         round: A name for this measure; what was drawn under it is not drawn again. By default the time for which a
             deployment's run was scheduled, else the day.
         accept: Why the champion is right as it is now: from here on later rounds are held against this one.
+        set: Changes of the recipe, such as evaluate.votes=5.
 
     """
+    recipe = recipe.with_changes(set)
     place = Home(home.resolve()) if home else Home.beside()
     spec = recipe.reeval or ReevalSpec()
     run = _Measuring(recipe, place)

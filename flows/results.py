@@ -11,7 +11,7 @@ from rich.table import Table
 
 from evals.page import interval, percent
 from evals.scored import RIGHT
-from flows import show
+from flows import show, tables
 from flows.show import stdout
 from storage import runs
 from storage.home import Home
@@ -55,7 +55,7 @@ def _shown(found: Mapping[str, Any]) -> None:
         table.add_row(name, *(escape("–" if side[name] is None else str(side[name])) for side in (a, b)))
     for setting in found["settings"]:
         table.add_row(escape(setting["setting"]), escape(str(setting["a"])), escape(str(setting["b"])))
-    stdout.print(table)
+    tables.put(stdout, table)
     other = [step["step"] for step in found["steps"] if not step["same"]]
     stdout.print(f"steps that differ: {', '.join(other) or 'none'}", soft_wrap=True)
     judged = found["evaluation"]
@@ -81,7 +81,9 @@ def _questions(kind: str, colour: str, found: Sequence[Mapping[str, Any]]) -> No
         key = "" if row["gold"] == RIGHT else f"key {row['gold']}: "
         said = f"{row['source_id'] or row['id']}  {key}{row['a'] or '–'} → {row['b'] or '–'}"
         stdout.print(
-            f"[{colour}]{kind}[/] {escape(said)}  {escape(row['question'])}", no_wrap=True, overflow="ellipsis"
+            f"[{colour}]{kind}[/] {escape(said)}  {escape(row['question'])}",
+            no_wrap=True,
+            overflow="ellipsis",
         )
     if len(found) > _SHOWN:
         stdout.print(f"[{colour}]{kind}[/] … and {len(found) - _SHOWN} more; --json lists all")

@@ -157,7 +157,7 @@ class Run:
 
         @task(name=name, task_run_name=name, cache_policy=NO_CACHE, persist_result=False)
         def perform() -> State[None]:
-            with self.screen.working(name) as show, artifacts.Progress(name, show) as tell:
+            with artifacts.ended(name), self.screen.working(name) as show, artifacts.Progress(name, show) as tell:
                 return work(tell)
 
         start = time.monotonic()

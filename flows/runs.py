@@ -8,7 +8,7 @@ import typer
 from rich.markup import escape
 from rich.table import Table
 
-from flows import show
+from flows import show, tables
 from flows.homes import RecipeOption, elsewhere
 from flows.show import stdout
 from storage import runs
@@ -36,8 +36,10 @@ def listed(
         table.add_row(*(escape("–" if value is None else str(value)) for value in row.values()))
     for id in going:
         table.add_row(id, "", "under way", "", "", "", "")
-    none = f"no run in {home.root}; `ponens run RECIPE` makes one, {elsewhere(home, 'runs')}"
-    stdout.print(table if rows or going else none, soft_wrap=True)
+    if rows or going:
+        tables.put(stdout, table)
+    else:
+        stdout.print(f"no run in {home.root}; `ponens run RECIPE` makes one, {elsewhere(home, 'runs')}", soft_wrap=True)
 
 
 @app.command("show")

@@ -57,7 +57,10 @@ def serve(
 
 
 def ask(
-    question: Annotated[str, typer.Argument(help="The question; - reads it from standard input.", show_default=False)],
+    question: Annotated[
+        str,
+        typer.Argument(metavar="QUESTION", help="The question; - reads it from standard input.", show_default=False),
+    ],
     adapter: Annotated[
         list[str], typer.Option(metavar="ADAPTER", help="NAME/N or NAME@ALIAS; the newest of each name by default.")
     ] = [],

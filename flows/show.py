@@ -9,17 +9,17 @@ from shlex import quote
 from typing import TYPE_CHECKING, Any
 
 import orjson
-from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
 from evals.rationales import cost_told, told
+from flows import tables
 
 if TYPE_CHECKING:
     from storage.checkup import Finding
 
-stdout = Console(highlight=False)
-stderr = Console(stderr=True, highlight=False)
+stdout = tables.Output(highlight=False)
+stderr = tables.Output(stderr=True, highlight=False)
 _SHOWN = ("problem", "question", "options", "answer", "chosen", "text")  # of a record
 REJECTS = 20  # reasons of them, on a screen
 LINES = 3  # of a reason, named on a screen
@@ -101,9 +101,8 @@ def suggestion(found: Mapping[str, Any]) -> None:
 
 
 def facts(found: Mapping[str, Any]) -> None:
-    """Print names and values, one a line."""
-    for name, value in found.items():
-        stdout.print(f"[dim]{name:<14}[/] {escape(str(value))}", soft_wrap=True)
+    """Print names and values, one a line, the values below one another."""
+    tables.facts(stdout, list(found.items()))
 
 
 def training(found: Mapping[str, Any]) -> None:
@@ -113,7 +112,7 @@ def training(found: Mapping[str, Any]) -> None:
     table.add_column("GiB", justify="right")
     for part, size in found["memory"].items():
         table.add_row(part, f"{size / 2**30:,.3f}", style="bold" if part == "total" else "")
-    stdout.print(table)
+    tables.put(stdout, table)
     room = found["room"]
     said = f"of {room / 2**30:,.1f} GiB here" if room else "; how much there is here is not known"
     twice = ", activations computed twice" if found["gradient_checkpointing"] else ""
@@ -137,7 +136,7 @@ def asking(found: Mapping[str, Any]) -> None:
         cost = "unknown" if part["cost"] is None else f"{part['cost']:,.4f}"
         tokens = part["tokens"]
         table.add_row(name, f"{part['asked']:,}", f"{tokens['in']:,}", f"{tokens['out']:,}", cost)
-    stdout.print(table)
+    tables.put(stdout, table)
     stdout.print(f"ledger: {found['from_ledger']:,} of {found['requests']:,} requests are answered", soft_wrap=True)
     replies = found["learned_from"]
     told = f"learnt from {replies:,} replies" if replies else "guessed from the length of the texts"
@@ -169,7 +168,7 @@ def rows(found: Sequence[Mapping[str, Any]]) -> None:
     table = Table(*found[0].keys())
     for row in found:
         table.add_row(*(escape(str(value)) for value in row.values()))
-    stdout.print(table)
+    tables.put(stdout, table)
 
 
 def comparison(summary: Mapping[str, Any]) -> None:
@@ -189,7 +188,7 @@ def comparison(summary: Mapping[str, Any]) -> None:
                 "–" if side["greedy_accuracy"] is None else f"{side['greedy_accuracy']:.3f}",
                 f"{side['unreadable']:.3f}",
             )
-        stdout.print(table)
+        tables.put(stdout, table)
         for name, paired in verdicts(found):
             who = f"{escape(name)} " if found.get("others") else ""
             reason = escape(str(paired.get("reason", "")))

@@ -13,7 +13,7 @@ import typer
 from rich.markup import escape
 from rich.table import Table
 
-from flows import show
+from flows import show, tables
 from flows.show import stderr, stdout
 from storage.home import Home
 from storage.records import PonensError
@@ -24,7 +24,9 @@ if TYPE_CHECKING:
 
 
 def sweep(
-    recipe: Annotated[Path, typer.Argument(help="A recipe, such as recipes/demo.toml.", show_default=False)],
+    recipe: Annotated[
+        Path, typer.Argument(metavar="RECIPE", help="A recipe, such as recipes/demo.toml.", show_default=False)
+    ],
     over: Annotated[
         list[str], typer.Option(metavar="KEY=V1,V2", help="A setting and its values; every combination is tried.")
     ] = [],
@@ -136,7 +138,7 @@ def _table(facts: SweepFacts) -> None:
         settings = [escape(row["settings"].get(name, "all")) for name in facts["over"]]
         name, accuracy, _, *rest = map(escape, figures(row))
         table.add_row(*settings, name, accuracy, *rest)
-    stdout.print(table)
+    tables.put(stdout, table)
     for row in (row for row in facts["rows"] if row["error"]):
         tried = escape(" ".join(row["settings"].values()))
         stderr.print(f"[red]✗[/] {tried}: {escape(str(row['error']))}", soft_wrap=True)

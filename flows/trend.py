@@ -10,7 +10,7 @@ import typer
 from rich.markup import escape
 from rich.table import Table
 
-from flows import show
+from flows import show, tables
 from flows.show import stderr, stdout
 from storage.home import Home
 from storage.records import Refused
@@ -19,7 +19,9 @@ _SHOWN = 8  # rounds on a screen
 
 
 def reeval(
-    recipe: Annotated[Path, typer.Argument(help="A recipe, such as recipes/logic.toml.", show_default=False)],
+    recipe: Annotated[
+        Path, typer.Argument(metavar="RECIPE", help="A recipe, such as recipes/logic.toml.", show_default=False)
+    ],
     changes: Annotated[
         list[str], typer.Option("--set", metavar="KEY=VALUE", help="Change a value of the recipe.")
     ] = [],
@@ -81,7 +83,7 @@ def _shown(home: Home, found: Mapping[str, Any]) -> None:
             column.justify, column.no_wrap = "right", True
         for point in course[-_SHOWN:]:
             table.add_row(*map(escape, row(point)))
-        stdout.print(table)
+        tables.put(stdout, table)
         for test in (one["tests"] or {}).values():
             stdout.print(f"  {escape(test['reason'])}", soft_wrap=True)
     stdout.print(f"trend: {escape(found['page'])}", soft_wrap=True)

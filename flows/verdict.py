@@ -10,7 +10,7 @@ import typer
 from rich.markup import escape
 from rich.table import Table
 
-from flows import show
+from flows import show, tables
 from flows.show import stderr, stdout
 from storage.records import Refused, UsageError
 
@@ -119,7 +119,7 @@ def _shown(found: Comparison) -> None:
             f"{escape(one.judged.reason)}",
             soft_wrap=True,
         )
-    stdout.print(_table(found))
+    tables.put(stdout, _table(found))
     for one in found.tasks:
         matched, groups = one.facts["matched"], one.facts["groups"]
         grouped = f"{groups['n']} groups by {groups['by']}" if groups["by"] != "none" else "each a group by itself"

@@ -10,6 +10,7 @@ a quantised base is merged into the base as it is unquantised, which is how it i
 
 from __future__ import annotations
 
+import contextlib
 import math
 import shutil
 from collections.abc import Mapping
@@ -24,6 +25,7 @@ from storage.peft_folder import CONFIG, KEPT, WEIGHTS
 from storage.records import PonensError, UsageError
 from tasks import models
 from tasks.engines.base import Loading
+from tasks.engines.quiet import quiet
 from tasks.gguf.write import Quantization
 
 Form = Literal["peft", "merged", "gguf", "gguf-lora"]
@@ -61,7 +63,8 @@ def export_adapter(
     shutil.rmtree(aside, ignore_errors=True)
     aside.mkdir(parents=True)
     try:
-        more = _written(adapter, told, aside, form, quantization, base_model)
+        with contextlib.nullcontext() if form == "peft" else quiet():
+            more = _written(adapter, told, aside, form, quantization, base_model)
         aside.rename(out)
     finally:
         shutil.rmtree(aside, ignore_errors=True)

@@ -26,6 +26,7 @@ class Answering(mlflow.pyfunc.PythonModel):  # type: ignore[misc]
 
     def load_context(self, context: Any) -> None:
         """Load tokenizer, base and adapter, which lies beside the base: merged, it may be another model."""
+        logging.getLogger("bitsandbytes").setLevel(logging.ERROR)  # it asks for kernels that nothing here uses
         import torch
         from peft import PeftModel
         from transformers import AutoModelForCausalLM, AutoTokenizer, GenerationConfig

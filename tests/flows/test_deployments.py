@@ -78,7 +78,11 @@ def test_an_empty_server_is_made_ready_and_what_a_person_changed_there_stays(pre
     from prefect.client.schemas.schedules import CronSchedule
     from prefect.settings import PREFECT_API_URL, temporary_settings
 
-    first = _told(_deploy(prefect, "--json"))
+    made = _deploy(prefect, "--json")
+    first = _told(made)
+    assert sorted(first["deployments"]) == sorted(
+        line.split()[1] for line in made.stderr.splitlines() if "deployed" in line
+    )
     with temporary_settings({PREFECT_API_URL: prefect["PREFECT_API_URL"]}), get_client(sync_client=True) as client:
         names = {f"{name}/{name}" for name in ("finetune-logic", "finetune-sql", "finetune-proofnet", "finetune-chat")}
         assert names | {"reeval/reeval"} <= set(first["deployments"])

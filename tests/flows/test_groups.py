@@ -42,6 +42,37 @@ def test_help_lists_the_steps(capsys: pytest.CaptureFixture[str], monkeypatch: p
     assert all(step in cli.STEPS.split(", ") for step in get_args(StepName) if step != "promote")
 
 
+@pytest.mark.parametrize(
+    ("command", "usage"),
+    [
+        ("run", "run [OPTIONS] RECIPE"),
+        ("parse", "parse [OPTIONS] PATH"),
+        ("datasets sql", "datasets sql [OPTIONS] SNAP QUERY"),
+        ("serve", "serve [OPTIONS] RECIPE|NAME…..."),
+        ("adapters", "adapters [OPTIONS] COMMAND [ARGS]..."),
+    ],
+)
+def test_help_writes_arguments_in_capitals_and_gives_a_switch_no_type(
+    command: str, usage: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "160")
+    text = said(capsys, *command.split(), "--help")
+    [line] = [line for line in text.splitlines() if "Usage:" in line]
+
+    assert line.rstrip().endswith(usage)
+    assert "<bool>" not in text
+    assert "{" not in text
+
+
+def test_help_of_refresh_says_that_replies_are_not_asked_for_again(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "250")
+
+    for command in ("run", "evaluate", "reason"):
+        assert "Replies that the home holds are not asked for again" in said(capsys, command, "--help")
+
+
 def a_run(home: Home, id: str, **outcome: object) -> None:
     folder = home.run(id)
     folder.mkdir(parents=True)

@@ -11,7 +11,7 @@ import time
 import tomllib
 import urllib.error
 import urllib.request
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -78,9 +78,9 @@ class Desk:
         os.killpg(self.worker.pid, signal.SIGKILL)
         self.worker.wait()
 
-    def start(self, **recipe: Any) -> str:
+    def start(self, set: Sequence[str] = (), **recipe: Any) -> str:
         deployment = self.call("GET", "deployments/name/finetune-logic/finetune-logic")["id"]
-        parameters = {"recipe": self.recipe | recipe, "home": str(self.home.root)}
+        parameters = {"recipe": self.recipe | recipe, "home": str(self.home.root), "set": list(set)}
         made = self.call("POST", f"deployments/{deployment}/create_flow_run", {"parameters": parameters})
         self.runs.append(made["id"])
         return str(made["id"])
@@ -216,8 +216,7 @@ def test_a_run_of_which_nothing_is_heard_is_marked_as_crashed_by_the_server(desk
 
 
 def test_a_cancelled_run_ends_its_children_within_ten_seconds_and_another_goes_on(desk: Desk) -> None:
-    settings = desk.recipe["train"] | {"max_steps": 2000}
-    id = desk.start(train=settings)
+    id = desk.start(set=["train.max_steps=2000"])
     wait_for(lambda: at_work(desk.home, "train"), 200, pause=0.05)
     started = time.monotonic()
     desk.call("POST", f"flow_runs/{id}/set_state", {"state": {"type": "CANCELLING", "name": "Cancelling"}})
@@ -228,6 +227,8 @@ def test_a_cancelled_run_ends_its_children_within_ten_seconds_and_another_goes_o
     assert took < 10
     assert list((desk.home.root / "work").glob("train-*/**/checkpoint-*")), "from which another run goes on"
     assert "small: train.max_steps=2000" == desk.run(id)["name"]
+    said = [line["message"] for line in desk.call("POST", "logs/filter", {"logs": {"flow_run_id": {"any_": [id]}}})]
+    assert any(line.startswith("train: cancelled in Prefect; what it has done stays") for line in said), said
 
 
 def test_a_person_clicks_from_the_form_to_the_verdict(desk: Desk) -> None:

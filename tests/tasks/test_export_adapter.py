@@ -1,6 +1,7 @@
 """Exports that other tools really load: plain peft, transformers on a merged model, vLLM."""
 
 import json
+import logging
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -13,6 +14,7 @@ from storage.artifacts import publish, write_json
 from storage.home import Home
 from storage.records import PonensError
 from tasks import models
+from tasks.engines.quiet import quiet
 from tasks.export_adapter import export_adapter, plain
 from tests.adapters import made
 from tests.tiny import tiny_base
@@ -42,6 +44,19 @@ def test_a_base_that_is_not_the_one_trained_on_is_not_merged_into(tmp_path: Path
     with pytest.raises(PonensError, match="not the one it was trained on"):
         export_adapter(one, tmp_path / "out", form="merged")
     assert [] == [path.name for path in tmp_path.iterdir() if "out" in path.name], "nothing half made is left"
+
+
+@pytest.mark.heavy
+def test_libraries_are_quiet_while_a_model_is_loaded_and_then_as_before(caplog: pytest.LogCaptureFixture) -> None:
+    from transformers.utils import logging as words
+
+    with quiet():
+        logging.getLogger("bitsandbytes").warning("no kernels")
+        assert not words.is_progress_bar_enabled()
+    logging.getLogger("bitsandbytes").warning("as before")
+
+    assert ["as before"] == caplog.messages
+    assert words.is_progress_bar_enabled()
 
 
 @pytest.fixture(scope="module")
@@ -96,11 +111,15 @@ def test_plain_peft_loads_an_export_by_the_base_that_it_names(tiny: SimpleNamesp
 
 
 @pytest.mark.heavy
-def test_a_merged_model_says_what_base_and_adapter_say(tiny: SimpleNamespace, tmp_path: Path) -> None:
+def test_a_merged_model_says_what_base_and_adapter_say(
+    tiny: SimpleNamespace, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     import torch
     from transformers import AutoModelForCausalLM, AutoTokenizer
 
+    capsys.readouterr()
     export_adapter(tiny.adapter, tmp_path / "out", form="merged")
+    assert ("", "") == capsys.readouterr(), "neither bars nor advice of a library"
     tokenizer = AutoTokenizer.from_pretrained(tmp_path / "out")
     merged = AutoModelForCausalLM.from_pretrained(tmp_path / "out", use_safetensors=True)
     plain = AutoModelForCausalLM.from_pretrained(tiny.base)
