@@ -5,10 +5,7 @@ from __future__ import annotations
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
-from types import SimpleNamespace
-from typing import Any
 
-import polars as pl
 import pytest
 
 from flows.bases import local
@@ -22,7 +19,6 @@ from tasks.step import Step, run_step
 from tests.real_model import fetched
 
 ROOT = Path(__file__).resolve().parents[2]
-RECIPES = ("sql", "logic")
 SETTINGS = ["puzzles.count=36", "train.max_steps=3", "train.batch_size=4", "train.warmup=0", 'train.report_to=["none"]']
 SETTINGS += ['evaluate.engine="transformers"', "evaluate.limit=3", "evaluate.votes=0", "evaluate.max_tokens=24"]
 CAPITAL = "<|im_start|>user\nWhat is the capital of France?<|im_end|>\n<|im_start|>assistant\n"
@@ -57,7 +53,7 @@ def test_the_card_says_what_the_file_says(home: Home) -> None:
     ("text", "tokens"),
     [
         ("In 2024, x_1 = 37", ["In", "Ġ", "2", "0", "2", "4", ",", "Ġx", "_", "1", "Ġ=", "Ġ", "3", "7"]),
-        ("SELECT count(*) FROM t1", ["SELECT", "Ġcount", "(*)", "ĠFROM", "Ġt", "1"]),
+        ("SELECT count(*) FROM t1", ["SELECT", "Ġcount", "(*", ")", "ĠFROM", "Ġt", "1"]),
         ("<|im_start|>user\n7<|im_end|>", ["<|im_start|>", "user", "Ċ", "7", "<|im_end|>"]),
     ],
 )
@@ -106,10 +102,6 @@ class Few:
         self.receipts[step.name], _ = run_step(step, self.home)
         return self.receipts[step.name]
 
-    def rows(self, step: str, pattern: str) -> list[dict[str, Any]]:
-        [file] = (self.home.root / self.receipts[step].artifact).glob(pattern)
-        return pl.read_parquet(file).to_dicts()
-
 
 @pytest.fixture(scope="module")
 def few(home: Home) -> Few:
@@ -124,9 +116,3 @@ def test_three_steps_of_the_recipe_end_in_a_report(few: Few) -> None:
     assert (3, 0) == (facts["steps"], facts["truncated"])
     assert 3.0 > facts["loss_first"] > facts["loss_last"] > 0, "the real model reads SQL well before it learns"
     assert "smollm2" in page.read_text("utf-8")
-
-
-def test_what_three_steps_changed_is_measured(few: Few) -> None:
-    about = few.receipts["evaluate"].facts
-
-    assert about
