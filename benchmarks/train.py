@@ -3,6 +3,7 @@
     python benchmarks/train.py                 a small model on the CPU: same rows, same steps, same learning rate
     python benchmarks/train.py --gpu 7b        Qwen2.5-7B's shape with random weights: utilisation of one GPU
     python benchmarks/train.py --factory PY    LLaMA-Factory as well, from an environment of its own
+    python benchmarks/train.py --model FOLDER  a real model's shape and vocabulary, over generated questions for SQL
 
 Each contestant trains in a process of its own, on one thread. Told are tokens learnt (those of completions) a second
 of processor time, so that other work on the machine weighs little; the wall's time stands beside. The last loss is
@@ -19,6 +20,7 @@ import resource
 import subprocess
 import sys
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -69,6 +71,20 @@ def rows(count: int, seed: int) -> list[dict[str, Any]]:
     return found
 
 
+def queries(count: int, seed: int) -> list[dict[str, Any]]:
+    """Questions over small schemas, with the query that answers each."""
+    from puzzles.queries import generate
+
+    return [
+        {
+            "id": row["id"],
+            "prompt": [{"role": "user", "content": f"{row['context']}\n\n{row['question']}"}],
+            "completion": [{"role": "assistant", "content": row["answer"]}],
+        }
+        for row in generate(count, seed)
+    ]
+
+
 def flops_per_token(parameters: int, layers: int, hidden: int, length: int, *, frozen: bool) -> float:
     """Floating-point operations of a trained token, forward and backward.
 
@@ -83,24 +99,30 @@ def utilisation(tokens_per_second: float, flops: float, peak: float) -> float:
     return tokens_per_second * flops / peak
 
 
-def compare(count: int, work: Path, python: Path | None) -> list[dict[str, Any]]:
-    """Run every contestant, one after the other; `python` is that of LLaMA-Factory's environment."""
-    from tests.tiny import tiny_base
+def compare(
+    count: int, work: Path, python: Path | None, model: Path | None, only: Sequence[str]
+) -> list[dict[str, Any]]:
+    """Run the contestants, all if `only` is empty; `python` is that of LLaMA-Factory's environment, `model` a base."""
+    if model is None:
+        from tests.tiny import tiny_base
 
-    tiny_base(work / "base", hidden=256, layers=4)
+        tiny_base(work / "base", hidden=256, layers=4)
+    elif not (work / "base").exists():
+        (work / "base").symlink_to(model.resolve())
     told = []
-    for name in CONTESTANTS:
+    for name in only or CONTESTANTS:
         if name == "LLaMA-Factory" and python is None:
             continue
         command = [sys.executable, str(Path(__file__)), "--alone", name, "--rows", str(count), "--work", str(work)]
         command += ["--factory", str(python)] if name == "LLaMA-Factory" else []
+        command += ["--model", str(model)] if model else []
         done = subprocess.run(command, stdout=subprocess.PIPE, stderr=(work / "log").open("ab"), text=True, check=True)
         told.append({"name": name, **json.loads(done.stdout.splitlines()[-1])})
         print(json.dumps(told[-1]), file=sys.stderr, flush=True)
     return told
 
 
-def alone(name: str, count: int, work: Path) -> dict[str, Any]:
+def alone(name: str, count: int, work: Path, model: Path | None) -> dict[str, Any]:
     """One contestant, in this process."""
     import torch
     from transformers import set_seed
@@ -110,7 +132,7 @@ def alone(name: str, count: int, work: Path) -> dict[str, Any]:
 
     torch.set_num_threads(1)
     set_seed(0)
-    train, valid = rows(count, 1), rows(128, 2)
+    train, valid = _rows(count, model)
     renderer = _renderer(work)
     trainer = _trainer(name, train, work, renderer)
     before, start = resource.getrusage(resource.RUSAGE_SELF), time.monotonic()
@@ -126,6 +148,11 @@ def alone(name: str, count: int, work: Path) -> dict[str, Any]:
         "peak_mib": round(after.ru_maxrss / 1024),
         "loss": round(_loss(trainer.model, tokens.encode(valid, renderer, MAX_LENGTH, Teaching())), 4),
     }
+
+
+def _rows(count: int, model: Path | None) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
+    """Rows to train on and rows that nobody trains on."""
+    return (queries(count, 1), queries(24, 2)) if model else (rows(count, 1), rows(128, 2))
 
 
 def _renderer(work: Path) -> Any:
@@ -207,7 +234,7 @@ def _tutorial(model: Any, tokenizer: Any, encoded: Any, lora: Any, common: dict[
     )
 
 
-def factory(count: int, work: Path, python: Path) -> dict[str, Any]:
+def factory(count: int, work: Path, python: Path, model: Path | None) -> dict[str, Any]:
     """LLaMA-Factory on the same rows. Its start, as long as many steps, is told apart by a run of one step."""
     from peft import PeftModel
 
@@ -215,7 +242,7 @@ def factory(count: int, work: Path, python: Path) -> dict[str, Any]:
     from tasks.training.masks import Teaching
     from tasks.training.spec import TrainSpec
 
-    train = rows(count, 1)
+    train, held_out = _rows(count, model)
     said = [
         {"instruction": r["prompt"][0]["content"], "input": "", "output": r["completion"][0]["content"]} for r in train
     ]
@@ -258,18 +285,18 @@ def factory(count: int, work: Path, python: Path) -> dict[str, Any]:
         after, wall[steps] = resource.getrusage(resource.RUSAGE_CHILDREN), time.monotonic() - start
         busy[steps] = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
     spec = TrainSpec.model_validate({"base_model": str(work / "base")}).model_dump()
-    renderer, model = _renderer(work), loading.load(str(work / "base"), spec)
+    renderer, base = _renderer(work), loading.load(str(work / "base"), spec)
     learnt = tokens.encode(train, renderer, MAX_LENGTH, Teaching()).trained
     every = SPEC["batch_size"] * SPEC["gradient_accumulation"]
     shown = learnt * (1 - every / count)
-    valid = tokens.encode(rows(128, 2), renderer, MAX_LENGTH, Teaching())
+    valid = tokens.encode(held_out, renderer, MAX_LENGTH, Teaching())
     return {
         "tokens": learnt,
         "steps": -(-count // int(every)),
         "per_cpu_second": round(shown / (busy[-1] - busy[1]), 1),
         "per_second": round(shown / (wall[-1] - wall[1]), 1),
         "peak_mib": round(after.ru_maxrss / 1024),
-        "loss": round(_loss(PeftModel.from_pretrained(model, str(out)), valid), 4),
+        "loss": round(_loss(PeftModel.from_pretrained(base, str(out)), valid), 4),
     }
 
 
@@ -344,8 +371,8 @@ def gpu(size: str, length: int, steps: int, method: str) -> dict[str, Any]:
 
 
 def table(told: list[dict[str, Any]]) -> str:
-    """Markdown, the tutorial's settings as 1."""
-    slowest = next(row for row in told if row["name"] == "tutorial")["per_cpu_second"]
+    """Markdown, the last contestant as 1."""
+    slowest = told[-1]["per_cpu_second"]
     lines = [
         "| settings | tokens a CPU second | ratio | tokens a second | peak MiB | loss |",
         "|---|---|---|---|---|---|",
@@ -369,6 +396,8 @@ def main() -> None:
     parser.add_argument("--work", type=Path, default=Path("bench-train"))
     parser.add_argument("--alone", choices=list(CONTESTANTS))
     parser.add_argument("--factory", type=Path)
+    parser.add_argument("--model", type=Path, help="a base model's folder, such as models/smollm2 of a home")
+    parser.add_argument("--only", nargs="+", choices=list(CONTESTANTS), default=[])
     parser.add_argument("--gpu", choices=list(SHAPES))
     parser.add_argument("--length", type=int, default=2048)
     parser.add_argument("--steps", type=int, default=12)
@@ -378,12 +407,12 @@ def main() -> None:
         print(json.dumps(gpu(given.gpu, given.length, given.steps, given.method)))
     elif given.alone:
         if given.alone == "LLaMA-Factory":
-            print(json.dumps(factory(given.rows, given.work, given.factory)))
+            print(json.dumps(factory(given.rows, given.work, given.factory, given.model)))
         else:
-            print(json.dumps(alone(given.alone, given.rows, given.work)))
+            print(json.dumps(alone(given.alone, given.rows, given.work, given.model)))
     else:
         given.work.mkdir(parents=True, exist_ok=True)
-        print(table(compare(given.rows, given.work, given.factory)))
+        print(table(compare(given.rows, given.work, given.factory, given.model, given.only)))
 
 
 if __name__ == "__main__":

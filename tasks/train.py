@@ -115,7 +115,8 @@ def estimate(spec: TrainSpec, home: Home, snapshot: Receipt) -> dict[str, Any]:
     teaching, leave_out = Teaching(spec.loss, spec.learn_thinking), spec.long_prompts == "leave_out"
     encoded = tokens.encode(rows, renderer, spec.max_length, teaching, leave_out=leave_out)
     lengths = [len(ids) for ids in encoded.ids]
-    told, shape, (device, room) = sizes.steps(lengths, values), sizes.read(place), sizes.device()
+    shape, (device, room) = sizes.read(place), sizes.device()
+    told = sizes.steps(lengths, values, sizes.at_once(shape.parameters, cuda=device != "CPU"))
     cells = told.pop("cells")
     largest = sizes.Pass(cells, math.ceil(cells * encoded.trained / sum(lengths)), device != "CPU")
     twice = spec.gradient_checkpointing

@@ -30,6 +30,8 @@ _NF4 = (4 + 8 / 64 + 32 / (64 * 256)) / 8
 # TRL's head scores this many tokens against this much of the vocabulary at a time
 _TILE = (4096, 32768)
 _GATE = re.compile(r"\.experts\.\d+\.(gate_proj|w1)\.")
+TINY = 20_000_000  # parameters below which a pass costs more than its tokens do
+_BUSY = 512
 _SMALL_LOGITS = 256 << 20  # up to here a CPU holds them all (tasks.training.loop)
 
 
@@ -184,11 +186,21 @@ def speed(past: Iterable[Mapping[str, Any]], base: str, spec: Mapping[str, Any])
     return None
 
 
-def steps(lengths: Sequence[int], spec: Mapping[str, Any]) -> dict[str, int]:
-    """Optimizer steps, forward passes a step on each device, and the cells of the largest pass."""
+def at_once(parameters: int, *, cuda: bool) -> int | None:
+    """Tokens after which a pass only takes memory: a CPU's cores are busy with few. None where more of them pay."""
+    return None if cuda or parameters < TINY else _BUSY
+
+
+def steps(lengths: Sequence[int], spec: Mapping[str, Any], most: int | None = None) -> dict[str, int]:
+    """Optimizer steps, forward passes a step on each device, and the cells of the largest pass.
+
+    `most` is the tokens of a usual pass at most (`packing.unfold`); which rows a step takes does not hang on it.
+    """
     rows, passes = spec["batch_size"], spec["gradient_accumulation"]
     if spec["packing"]:
         rows, passes = packing.fold(lengths, rows, passes, spec["max_length"])
+    if most is not None:
+        rows, passes = packing.unfold(lengths, rows, passes, most)
     longest = sorted(lengths, reverse=True)[:rows]
     lines = len(packing.lines(longest, longest[0])) if spec["packing"] else len(longest)
     every: int = rows * passes * spec["processes"]

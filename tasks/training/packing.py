@@ -98,6 +98,19 @@ def fold(lengths: Sequence[int], batch_size: int, accumulation: int, max_length:
     return batch_size, accumulation
 
 
+def unfold(lengths: Sequence[int], batch_size: int, passes: int, cells: int) -> tuple[int, int]:
+    """Batch size and accumulation with the same rows a step, in more passes: of `cells` tokens, twice that at most.
+
+    The former for rows of the mean length, the latter for the longest, as far as rows can be dealt out evenly; a row
+    is never cut. What a pass keeps for its gradient falls alike.
+    """
+    widest = max(sum(lengths) / len(lengths), max(lengths) / 2)
+    for share in range(1, batch_size):
+        if batch_size % share == 0 and batch_size // share * widest <= cells:
+            return batch_size // share, passes * share
+    return 1, passes * batch_size
+
+
 def order(shuffled: Sequence[int], lengths: Sequence[int], step: int) -> list[int]:
     """The same rows in every step of `step` rows, within it by falling length: alike lengths meet in a forward pass."""
     return [

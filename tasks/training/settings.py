@@ -18,8 +18,6 @@ from storage.records import PonensError
 from tasks import lifeline
 from tasks.training import estimate, loading
 
-# below this a second thread costs more than it does, and one thread makes a CPU run repeatable
-_TINY = 20_000_000
 _LARGE = 1_000_000_000
 
 
@@ -35,14 +33,15 @@ class Plan:
 
 def plan(spec: dict[str, Any], model: Any, lengths: Sequence[int], taught: float) -> Plan:
     """How the rows are dealt out on this machine. `taught` is the share of tokens with a loss."""
-    told = estimate.steps(lengths, spec)
+    cuda, parameters = torch.cuda.is_available(), model.num_parameters()
+    told = estimate.steps(lengths, spec, estimate.at_once(parameters, cuda=cuda))
     checkpointing = spec["gradient_checkpointing"]
     if checkpointing is None:
-        largest = estimate.Pass(told["cells"], math.ceil(taught * told["cells"]), torch.cuda.is_available())
+        largest = estimate.Pass(told["cells"], math.ceil(taught * told["cells"]), cuda)
         try:
             checkpointing = estimate.needs_checkpointing(_shape(model), spec, largest, room())
         except PonensError:  # a family that the estimate does not know
-            checkpointing = model.num_parameters() >= _LARGE
+            checkpointing = parameters >= _LARGE
         if checkpointing:
             lifeline.say({"say": "activations are computed twice: they would not fit otherwise"})
     rows = told["rows_a_step"] // told["passes_a_step"] // spec["processes"]
@@ -135,9 +134,12 @@ def weight(model: Any) -> float:
 
 
 def threads(parameters: int, processes: int) -> None:
-    """Threads of a CPU run: one for a tiny model, else the even share of the processes on this machine."""
+    """Threads of a CPU run: one for a tiny model, else the even share of the processes on this machine.
+
+    For a tiny one a second thread costs more than it does, and one thread makes a run repeatable.
+    """
     if not torch.cuda.is_available():
-        torch.set_num_threads(1 if parameters < _TINY else max(1, (os.cpu_count() or 1) // processes))
+        torch.set_num_threads(1 if parameters < estimate.TINY else max(1, (os.cpu_count() or 1) // processes))
 
 
 def _optimizer(spec: dict[str, Any]) -> str:

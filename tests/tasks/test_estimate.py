@@ -114,6 +114,15 @@ def test_steps_are_counted_as_the_trainer_counts_them() -> None:
     assert steps([10] * 100, values(max_steps=5))["steps"] == 5
 
 
+def test_a_cpu_takes_the_rows_of_a_step_in_small_passes_and_a_gpu_or_a_tiny_model_does_not() -> None:
+    one = values(batch_size=8, gradient_accumulation=1, max_length=384, epochs=1)
+    whole, parts = steps([210] * 80, one), steps([210] * 80, one, estimate.at_once(135_000_000, cuda=False))
+
+    assert (10, 8, 1, 1680) == tuple(whole[name] for name in ("steps", "rows_a_step", "passes_a_step", "cells"))
+    assert (10, 8, 4, 420) == tuple(parts[name] for name in ("steps", "rows_a_step", "passes_a_step", "cells"))
+    assert [None, None] == [estimate.at_once(7_000_000_000, cuda=True), estimate.at_once(400_000, cuda=False)]
+
+
 def test_time_is_what_was_measured_on_this_machine_or_unknown() -> None:
     def about(**facts: Any) -> dict[str, Any]:
         return {

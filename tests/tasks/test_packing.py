@@ -1,6 +1,6 @@
 import random
 
-from tasks.training.packing import best, fold, lay, lines, order
+from tasks.training.packing import best, fold, lay, lines, order, unfold
 
 
 def row(first: int, count: int) -> dict[str, list[int]]:
@@ -52,6 +52,15 @@ def test_a_step_takes_as_few_passes_as_its_longest_rows_allow() -> None:
     assert fold([100] * 64, 4, 4, 200) == (8, 2)
     assert fold([100] * 64, 4, 4, 100) == (4, 4)
     assert fold([2000, *[50] * 63], 1, 16, 2048) == (1, 16), "one long row and another would not fit beside each other"
+
+
+def test_a_pass_holds_so_many_tokens_at_most_as_far_as_rows_can_be_dealt_evenly() -> None:
+    assert unfold([100] * 64, 8, 2, 800) == (8, 2)
+    assert unfold([100] * 64, 8, 2, 799) == (4, 4)
+    assert unfold([100] * 64, 6, 1, 250) == (2, 3)
+    assert unfold([100] * 63 + [500], 8, 1, 512) == (2, 4), "two of the longest take no more than twice as many"
+    assert unfold([900, 100], 4, 1, 512) == (1, 4), "a row is never cut"
+    assert unfold([900], 1, 4, 512) == (1, 4)
 
 
 def test_a_step_keeps_its_rows_and_deals_them_out_by_length() -> None:
