@@ -23,7 +23,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
-from evals.notebook import Picture, picture, table
+from evals import notebook
 from evals.pairs import pairs
 from evals.stats import (
     ALPHA,
@@ -113,13 +113,30 @@ class Verdict:
             "paired": self.paired(),
         }
 
-    def plot(self) -> Picture:
+    def row(self, task: str = "", base: str = "base", adapter: str = "adapter") -> notebook.Row:
+        """The verdict on a task, as a notebook shows it."""
+        return notebook.Row(
+            task,
+            base,
+            adapter,
+            self.word,
+            self.reason,
+            self.questions,
+            (self.base.accuracy, self.adapter.accuracy),
+            self.difference,
+            self.ci95,
+            len(self.fixed),
+            len(self.broken),
+            self.adjusted_p,
+            shares=self.test == "exact McNemar",
+        )
+
+    def plot(self) -> notebook.Picture:
         """The difference with its interval, as a notebook draws it."""
-        return picture([("", "base", "adapter", self)])
+        return notebook.picture([self.row()])
 
     def _repr_html_(self) -> str:
-        judged = [("", "base", "adapter", self)]
-        return table(judged) + picture(judged)
+        return notebook.table([self.row()]) + notebook.picture([self.row()])
 
 
 def frames(

@@ -128,7 +128,8 @@ def _shares(splits: dict[str, int]) -> str:
 
 
 def _teacher(dry: Dry) -> Iterator[Outlook]:
-    from tasks.teachers.build import key_name, key_of, model_name
+    from tasks.clients.secrets import key_of
+    from tasks.teachers.build import key_name, model_name
 
     spec = dry.recipe.reason
     name = model_name(spec)
@@ -262,7 +263,7 @@ def _tested(dry: Dry) -> Iterator[Outlook]:
 
 
 def _engine(dry: Dry) -> Iterator[Outlook]:
-    from tasks.engines.base import choose, renders
+    from tasks.engines.open import choose, renders
 
     spec = dry.recipe.evaluate
     engine = choose(spec.engine)

@@ -34,15 +34,16 @@ from storage.samples import BALLOTS, SAMPLES, write_tables
 from storage.scores import SCORES
 from tasks import models
 from tasks.candidates import Candidate, trained
-from tasks.engines.base import choose, renders
+from tasks.clients.secrets import key_of
+from tasks.engines.open import choose, renders
 from tasks.engines.server import KEY, ServerSpec
 from tasks.judging import JudgeSpec
 from tasks.kinds import SCORING
+from tasks.sampling import shares
 from tasks.sampling.elections import Electorate, chosen
 from tasks.sampling.order import Adaptive, Decoding, Mismatch, Order, Subject
 from tasks.sampling.subjects import of_adapter, served
 from tasks.step import Result, Step, Workshop, of
-from tasks.teachers.build import key_of
 from tasks.text_to_sql import SqlSpec
 
 log = logging.getLogger("ponens")
@@ -228,7 +229,7 @@ def _elected(order: Order, spec: EvaluateSpec, questions: Receipt, shop: Worksho
     asked = chosen(list(Stored(shop.home, questions)), spec.limit)
     voters = Electorate(asked, spec.shuffles, spec.weighting, forced=not renders(order.engine))
     scratch = shop.folder / SCRATCH
-    drawn = replace(order, asks=voters.asks).draw(scratch, shop)
+    drawn = shares.draw(replace(order, asks=voters.asks), scratch, shop)
     shutil.rmtree(scratch)
     samples = voters.samples(drawn.replies)
     ballots = {name: voters.ballots(found) for name, found in samples.items()}

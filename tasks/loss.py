@@ -20,7 +20,8 @@ import orjson
 from prompts.rendering import Wish
 from storage.records import PonensError, failure
 from tasks import lifeline
-from tasks.engines.base import Loading, surroundings
+from tasks.engines.base import Loading
+from tasks.engines.open import surroundings
 
 LOSSES = "losses.jsonl"
 _BUDGET = {"cpu": 1 << 11, "cuda": 1 << 13, "mps": 1 << 11}  # tokens at once: each has a logit a word

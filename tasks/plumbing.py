@@ -22,6 +22,9 @@ PLUMBING: Mapping[str, str] = {
     "storage.turns": "locks",
     "storage.warehouse": "the tables that are filled from finished artifacts",
     "tasks.child": "how a process is started and heard",
+    "tasks.clients.deadline": "how long a call may take",
+    "tasks.clients.rate_limit": "how fast it is asked",
+    "tasks.clients.thread_pool": "how many are asked at once",
     "tasks.cluster": "which machine does a share of the work",
     "tasks.code": "the keys themselves",
     "tasks.code_digest": "the keys themselves",
@@ -30,10 +33,7 @@ PLUMBING: Mapping[str, str] = {
     "tasks.plumbing": "the keys themselves",
     "tasks.proxies": "which way a request goes",
     "tasks.step": "when work is done, not what it does",
-    "tasks.teachers.deadline": "how long a call may take",
     "tasks.teachers.embedded": "its digest is the name of its model, which is a setting",
-    "tasks.teachers.pace": "how fast it is asked",
-    "tasks.teachers.pool": "how many are asked at once",
     "tasks.training.tracking": "who is told of a training",
 }
 # what one step runs and others only reach, by a file that does more than they need: it counts where it is declared

@@ -17,8 +17,8 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator
 from evals.verdict import verdict
 from storage.home import Home
 from storage.records import PonensError, Receipt
+from tasks.clients.secrets import keyless
 from tasks.pairing import answers
-from tasks.teachers.build import keyless
 
 SPLIT = "test"
 

@@ -22,13 +22,13 @@ from storage.ledger import Ledger, Tokens
 from storage.questions import Stored
 from storage.records import Message, PonensError, Question, Receipt, UsageError
 from storage.suspects import SUSPECTS
+from tasks.clients.usage import guess_of
 from tasks.rationales import PAGES, TABLE, Asked, heard, write
 from tasks.step import Facts, Progress, Result, Secret, Step, Workshop, of
 from tasks.teachers.ask import Asking
 from tasks.teachers.build import model_name
 from tasks.teachers.shares import share_out
 from tasks.teachers.terms import AskSpec, Request, Tally, request
-from tasks.teachers.usage import guess_of
 
 Prompt = Literal["solve", "explain"]
 _LEARN_FROM = 500  # replies that an estimate looks at

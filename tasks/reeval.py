@@ -30,8 +30,8 @@ from storage.artifacts import read_manifest
 from storage.home import Home
 from storage.measures import Round
 from storage.records import PonensError, Receipt
+from tasks.clients.secrets import keyless
 from tasks.pairing import Row, answers
-from tasks.teachers.build import keyless
 
 OWN = "test"  # the name of the recipe's own set
 ACCURACY, UNREADABLE = "accuracy", "unreadable"

@@ -21,7 +21,8 @@ from storage.artifacts import write_json
 from storage.records import Message
 from storage.samples import Samples
 from tasks import lifeline
-from tasks.engines.base import Engine, Loading, open_engine, renders, surroundings
+from tasks.engines.base import Engine, Loading
+from tasks.engines.open import open_engine, renders, surroundings
 from tasks.sampling.asking import Asking
 from tasks.sampling.order import OUTCOME, REPLIES, Ask, Decoding, Subject, asks_of
 

@@ -35,9 +35,10 @@ from storage.artifacts import write_json
 from storage.dialogues import Dialogue, Kind
 from storage.records import PonensError, digest
 from tasks.chats import Judged, likelier, preferred, unmeasured
-from tasks.engines.base import renders
+from tasks.engines.open import renders
 from tasks.judging import JudgeSpec
 from tasks.kinds import PROMPTS
+from tasks.sampling import shares
 from tasks.sampling.order import Ask, Order, Reply
 from tasks.sandbox.lean import Lean
 from tasks.step import Result, Tick, Workshop
@@ -81,7 +82,7 @@ class Contest:
         asks = [Ask(id, tuple(PROMPTS[self.kind].ask(dialogue))) for id, dialogue in asked.items()]
         decoding = replace(order.decoding, votes=votes, adaptive="off")
         scratch = shop.folder / _SCRATCH
-        drawn = replace(order, asks=asks, decoding=decoding).draw(scratch, shop)
+        drawn = shares.draw(replace(order, asks=asks, decoding=decoding), scratch, shop)
         pairs, more = self._scored(asked, drawn.replies, scratch, shop)
         base, *names = (subject.name for subject in order.subjects)
         for pair in pairs.values():

@@ -29,7 +29,7 @@ from storage.home import Home
 from storage.records import UsageError
 from tasks import models
 from tasks.engines import weights
-from tasks.engines.base import choose
+from tasks.engines.open import choose
 from tasks.serving import engines
 from tasks.serving.catalogue import Catalogue
 from tasks.serving.front import application

@@ -1,6 +1,7 @@
 """The house's import table, read from the syntax tree, and the map held against the tree."""
 
 import ast
+import functools
 from pathlib import Path
 
 import pytest
@@ -23,6 +24,7 @@ SHARED_VERBS = {
     "tasks.alone_report",
     "tasks.candidates",
     "tasks.card",
+    "tasks.clients",
     "tasks.cluster",
     "tasks.code",
     "tasks.code_digest",
@@ -63,7 +65,8 @@ def files(room: str) -> list[Path]:
     return sorted((ROOT / room).rglob("*.py"))
 
 
-def imports(path: Path, *, top_only: bool = False) -> set[str]:
+@functools.cache
+def imports(path: Path, *, top_only: bool = False) -> frozenset[str]:
     tree = ast.parse(path.read_text("utf-8"))
     nodes = tree.body if top_only else list(ast.walk(tree))
     found = set()
@@ -72,7 +75,7 @@ def imports(path: Path, *, top_only: bool = False) -> set[str]:
             found |= {alias.name for alias in node.names}
         elif isinstance(node, ast.ImportFrom) and node.module:
             found |= {f"{node.module}.{alias.name}" for alias in node.names}
-    return found
+    return frozenset(found)
 
 
 @pytest.mark.parametrize("room", MAY_IMPORT)
@@ -122,6 +125,60 @@ def test_a_verb_imports_no_other_verb() -> None:
     ]
 
     assert wrong == []
+
+
+def circles(arrows: dict[str, set[str]]) -> list[list[str]]:
+    """The strongly connected components of more than one node (Tarjan 1972), each sorted."""
+    number: dict[str, int] = {}
+    lowest: dict[str, int] = {}
+    path: list[str] = []
+    found = []
+
+    def visit(node: str) -> None:
+        number[node] = lowest[node] = len(number)
+        path.append(node)
+        for other in sorted(arrows[node]):
+            if other not in number:
+                visit(other)
+            if other in path:
+                lowest[node] = min(lowest[node], lowest[other])
+        if lowest[node] == number[node]:
+            component = path[path.index(node) :]
+            del path[path.index(node) :]
+            found.append(sorted(component))
+
+    for node in sorted(arrows):
+        if node not in number:
+            visit(node)
+    return sorted(component for component in found if len(component) > 1)
+
+
+def test_circles_are_found() -> None:
+    assert [["a", "b", "c"], ["e", "f"]] == circles(
+        {"a": {"b"}, "b": {"c"}, "c": {"a", "d"}, "d": {"e"}, "e": {"f"}, "f": {"e"}, "g": {"a"}}
+    )
+
+
+@pytest.mark.parametrize("level", ["file", "package"])
+def test_there_is_no_import_circle(level: str) -> None:
+    """At the top of a file, in a function or for types alone; between files, and between packages of a room."""
+    modules = {
+        ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__"): path
+        for room in MAY_IMPORT
+        for path in files(room)
+    }
+    depth = None if level == "file" else 2
+    arrows: dict[str, set[str]] = {".".join(name.split(".")[:depth]): set() for name in modules}
+    for name, path in modules.items():
+        start = ".".join(name.split(".")[:depth])
+        for imported in imports(path):
+            for target in (imported, imported.rpartition(".")[0]):
+                end = ".".join(target.split(".")[:depth])
+                if target in modules and end != start:
+                    arrows[start].add(end)
+                    break
+
+    assert circles(arrows) == []
 
 
 def test_a_room_opens_with_a_promise_and_nothing_else() -> None:

@@ -17,16 +17,16 @@ import openai
 
 from storage.records import PonensError
 from tasks import proxies
+from tasks.clients.body import first_choice
+from tasks.clients.deadline import timed_client, within
+from tasks.clients.faults import Fault, Unfinished, fault, remedy
+from tasks.clients.rate_limit import Pace, backoff
+from tasks.clients.reply import ending, refusal_in, text_in
+from tasks.clients.secrets import guard, unkeyed
+from tasks.clients.thread_pool import GRACE, Later, each
+from tasks.clients.usage import guess, read
 from tasks.engines.base import Completion, Finish, Loading, Request
 from tasks.engines.server import KEY, ServerSpec
-from tasks.teachers.deadline import timed_client, within
-from tasks.teachers.faults import Fault, Unfinished, fault, remedy
-from tasks.teachers.openai import first_choice
-from tasks.teachers.pace import Pace, backoff
-from tasks.teachers.pool import GRACE, Later, each
-from tasks.teachers.redaction import guard, unkeyed
-from tasks.teachers.reply import ending, refusal_in, text_in
-from tasks.teachers.usage import guess, read
 
 _OVERFLOWS = ("context_length_exceeded", "maximum context length", "context window")
 _FINISH: dict[str, Finish] = {"whole": "stop", "cut": "length", "refused": "refused"}

@@ -11,28 +11,29 @@ from __future__ import annotations
 import multiprocessing
 import os
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, suppress
 from dataclasses import replace
 from multiprocessing.connection import Connection, wait
 from typing import Any
 
 from storage.records import PonensError
-from tasks.engines.base import Completion, Loading, Request, open_engine, surroundings
+from tasks.engines.base import Completion, Engine, Loading, Request
 
+Load = Callable[[Loading], Engine]
 _DEVICES = "CUDA_VISIBLE_DEVICES"
 
 
 class ParallelEngine:
-    """`data_parallel` copies; each sees `tensor_parallel` devices."""
+    """`data_parallel` copies; each sees `tensor_parallel` devices and is loaded there by `load`, which is pickled."""
 
-    def __init__(self, name: str, loading: Loading) -> None:
+    def __init__(self, load: Load, loading: Loading) -> None:
         spawn = multiprocessing.get_context("spawn")
         alone = replace(loading, data_parallel=1)
         self._copies: list[tuple[Any, Connection]] = []
         for devices in shares(_devices(), loading.data_parallel, loading.tensor_parallel):
             mine, its = spawn.Pipe()
-            process = spawn.Process(target=_serve, args=(its, name, alone, devices))
+            process = spawn.Process(target=_serve, args=(its, load, alone, devices))
             process.start()
             its.close()
             self._copies.append((process, mine))
@@ -119,15 +120,14 @@ def _devices() -> list[str]:
     return [str(n) for n in range(torch.cuda.device_count())]
 
 
-def _serve(pipe: Connection, name: str, loading: Loading, devices: str | None) -> None:
+def _serve(pipe: Connection, load: Load, loading: Loading, devices: str | None) -> None:
     """One copy: says what it is, then answers lists of requests until nobody is left to ask."""
     threading.Thread(target=_end_with_parent, daemon=True).start()
     if devices is not None:
         os.environ[_DEVICES] = devices
-    surroundings(loading)
     with suppress(EOFError, BrokenPipeError):
         try:
-            with closing(open_engine(name, loading)) as engine:
+            with closing(load(loading)) as engine:
                 pipe.send({"facts": engine.facts, "together": engine.together})
                 while True:
                     for completion in engine.generate(pipe.recv()):

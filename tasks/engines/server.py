@@ -7,7 +7,7 @@ import os
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from storage.records import UsageError
-from tasks.teachers.build import keyless
+from tasks.clients.secrets import keyless
 
 KEY = "OPENAI_API_KEY"
 

@@ -123,14 +123,14 @@ def _tied(place: str | Path, revision: str | None = None) -> bool:
 
 
 def load(loading: Loading, adapter: Path | None, device: str = "cpu", rows: int = 0, *, apart: bool = False) -> Any:
-    """The base model, with the adapter's weights added to its own if there is one (`tasks.engines.merging`).
+    """The base model, with the adapter's weights added to its own if there is one (`tasks.training.merging`).
 
     Its embeddings have room for the adapter's own tokens, and at least `rows` rows; with `apart` its head has a tensor
     of its own. PonensError if the adapter does nothing, or merged something else than PEFT does with it.
     """
     from transformers import AutoModelForCausalLM
 
-    from tasks.engines import merging
+    from tasks.training import merging
 
     own = adapter is not None and whole(adapter)
     place, revision = (adapter, None) if own else (loading.model, loading.revision)

@@ -2,6 +2,8 @@
 
     Order(engine, loading, subjects, asks, decoding) ──draw──▶ Drawn: every reply, and what it took
 
+`tasks.sampling.shares.draw` has it drawn by a cluster, where there is one.
+
 Every subject answers every ask: greedily, with a forced continuation where the ask has one, and with
 votes. `draw` runs `tasks.sampler` in a process of its own, which loads one engine for all subjects.
 Replies are kept in the home as they finish, keyed by their content, so none is ever drawn twice.
@@ -23,7 +25,7 @@ from prompts.rendering import Wish
 from storage.artifacts import write_json
 from storage.records import Message, Question
 from tasks import child
-from tasks.engines.base import renders
+from tasks.engines.open import renders
 from tasks.step import Tick, Workshop
 
 log = logging.getLogger("ponens")
@@ -146,16 +148,10 @@ class Order:
         return int(self.loading.get("tensor_parallel", 1)) * int(self.loading.get("data_parallel", 1))
 
     def draw(self, scratch: Path, shop: Workshop) -> Drawn:
-        """Have it all answered; `scratch` holds the child's files. PonensError if it cannot be.
-
-        On the workshop's cluster, if it has one (`tasks.sampling.shares`).
+        """Have it all answered on this machine; `scratch` holds the child's files. PonensError if it cannot be.
 
         `secrets` reach the child by its environment and are never written.
         """
-        if shop.cluster:
-            from tasks.sampling import shares  # which imports this module, as the sampler does
-
-            return shares.draw(self, scratch, shop)
         names = ("engine", "loading", "subjects", "asks", "decoding", "rendering", "on_mismatch")
         write_json(scratch / ORDER, self.told(*names) | {"samples": str(shop.home.samples)})
 

@@ -13,7 +13,7 @@ from typing import Any
 
 from storage.home import Home
 from tasks.cluster import Tell, even, share_of
-from tasks.engines.base import renders
+from tasks.engines.open import renders
 from tasks.sampling.order import Drawn, Order
 from tasks.step import Tick, Workshop
 
@@ -28,8 +28,9 @@ class Share:
 
 
 def draw(order: Order, scratch: Path, shop: Workshop) -> Drawn:
-    """As `Order.draw`, with as many engines as there are shares."""
-    assert shop.cluster is not None
+    """As `Order.draw`; on the workshop's cluster, if it has one, with as many engines as there are shares."""
+    if shop.cluster is None:
+        return order.draw(scratch, shop)
     server, devices = order.loading.get("server") or {}, order.loading.get("tensor_parallel", 1)
     limits = [len(order.asks), *(server[name] for name in ("workers", "requests_per_minute") if server.get(name))]
     with shop.cluster.crew(gpus=0 if renders(order.engine) else devices, most=max(1, min(limits))) as crew:

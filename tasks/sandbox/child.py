@@ -15,6 +15,8 @@ from typing import Any, Protocol
 
 import orjson
 
+from tasks.sandbox.answers import failed
+
 _HEADROOM = 512 << 20  # bytes of address space beyond what an engine may fill: its code, stacks, buffers
 
 
@@ -89,16 +91,6 @@ def grant(seconds: int) -> None:
     used = resource.getrusage(resource.RUSAGE_SELF)
     soft = int(used.ru_utime + used.ru_stime) + 1 + seconds
     resource.setrlimit(resource.RLIMIT_CPU, (soft, resource.getrlimit(resource.RLIMIT_CPU)[1]))
-
-
-def failed(kind: str, reason: str) -> dict[str, Any]:
-    """What is answered where there are no rows."""
-    return {"failure": kind, "reason": reason.splitlines()[0][:300] if reason else kind}
-
-
-def quoted(name: str) -> str:
-    """A name as SQL writes it."""
-    return '"' + name.replace('"', '""') + '"'
 
 
 if __name__ == "__main__":

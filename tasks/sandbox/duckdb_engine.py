@@ -6,7 +6,7 @@ from typing import Any
 
 import duckdb
 
-from tasks.sandbox.child import failed, quoted
+from tasks.sandbox.answers import failed, quoted
 
 _CLOSED: dict[str, str | bool | int | float | list[str]] = {
     "enable_external_access": "false",

@@ -13,7 +13,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from tasks.sandbox.child import failed, quoted
+from tasks.sandbox.answers import failed, quoted
 
 # Of SQLite's own, all that give the same for the same rows. Chance, the connection's state, what allocates at will and
 # what extensions add is left out.

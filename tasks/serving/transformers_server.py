@@ -24,7 +24,8 @@ from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.routing import Route
 
 from tasks import lifeline
-from tasks.engines.base import Completion, Loading, Reader, Request, open_engine
+from tasks.engines.base import Completion, Loading, Reader, Request
+from tasks.engines.open import open_engine
 from tasks.serving.abilities import unable
 
 _BATCH = 64

@@ -21,11 +21,11 @@ from typing import Self
 
 from storage.ledger import Entry, Ledger
 from storage.records import PonensError, UsageError
+from tasks.clients.rate_limit import Pace
+from tasks.clients.thread_pool import GRACE, each, in_turn
 from tasks.step import Progress, Secret, Tick
 from tasks.teachers.asker import Asker, Call
 from tasks.teachers.build import Teacher, teacher
-from tasks.teachers.pace import Pace
-from tasks.teachers.pool import GRACE, each, in_turn
 from tasks.teachers.terms import AskSpec, Request, Tally
 
 log = logging.getLogger("ponens")
@@ -58,7 +58,8 @@ class Asking:
                 hint="add the price or leave max_cost away",
             )
         self.spec, self.ledger, self.progress, self.guess, self.secret = spec, ledger, progress, guess, secret
-        self.tally, self.pace = tally or Tally(), Pace.of(spec)
+        self.tally = tally or Tally()
+        self.pace = Pace(spec.workers, spec.requests_per_minute, spec.tokens_per_minute)
         self._teacher: Teacher | None = None
 
     def __enter__(self) -> Self:

@@ -16,15 +16,15 @@ from typing import TYPE_CHECKING
 from storage.ledger import Entry, Ledger, Tokens
 from storage.records import PonensError, seed_of
 from storage.remote import public
+from tasks.clients.deadline import within
+from tasks.clients.faults import Fault, fault
+from tasks.clients.rate_limit import Pace, backoff
+from tasks.clients.reply import Reply, extract
+from tasks.clients.thread_pool import Later
+from tasks.clients.usage import guess, guess_of, settle
 from tasks.proxies import proxy_for
 from tasks.teachers.build import Teacher, address_of, model_name
-from tasks.teachers.deadline import within
-from tasks.teachers.faults import Fault, fault
-from tasks.teachers.pace import Pace, backoff
-from tasks.teachers.pool import Later
-from tasks.teachers.reply import Reply, extract
 from tasks.teachers.terms import AskSpec, Request
-from tasks.teachers.usage import guess, guess_of, settle
 
 if TYPE_CHECKING:  # more than a second to import, which a plan need not pay
     from langchain_core.messages import AIMessage, BaseMessage

@@ -8,15 +8,14 @@ from __future__ import annotations
 import functools
 import os
 from typing import TYPE_CHECKING, Any, Literal, Protocol
-from urllib.parse import parse_qs, urlsplit
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator
+from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from storage.records import UsageError
 from tasks import models, proxies
+from tasks.clients.secrets import key_of, keyless
 from tasks.code import code_version
 from tasks.step import Secret
-from tasks.teachers.redaction import guard
 
 if TYPE_CHECKING:
     from langchain_core.messages import AIMessage
@@ -25,15 +24,6 @@ _ADDRESSES: dict[str, tuple[tuple[str, ...], str]] = {
     "openai": (("OPENAI_BASE_URL", "OPENAI_API_BASE"), "https://api.openai.com/v1"),
     "dashscope": (("DASHSCOPE_HTTP_BASE_URL",), "https://dashscope.aliyuncs.com/api/v1"),
 }
-_KEY_LIKE = ("key", "token", "secret", "password")
-
-
-def keyless(url: str | None) -> str | None:
-    """The address, if it holds no key: recipes are copied into runs and reports. ValueError otherwise."""
-    parts = urlsplit(url or "")
-    if parts.username or parts.password or any(w in name.lower() for name in parse_qs(parts.query) for w in _KEY_LIKE):
-        raise ValueError("an address without credentials: keys go into the environment or a Prefect Secret block")
-    return url
 
 
 class Teacher(Protocol):
@@ -161,18 +151,3 @@ def address_of(spec: TeacherSpec) -> str | None:
 def key_name(spec: TeacherSpec) -> str | None:
     """The environment variable of the teacher's key; None for one that runs here."""
     return None if spec.teacher in ("embedded", "vllm") else f"{spec.teacher.upper()}_API_KEY"
-
-
-def key_of(variable: str, what: str, secret: Secret) -> SecretStr:
-    """The key by the name of its environment variable. UsageError, in `what` needs it, if there is none."""
-    value = (secret(variable) or "").strip()
-    if not value:
-        block = variable.lower().replace("_", "-")
-        raise UsageError(
-            f"{what} needs a key",
-            seen=f"{variable} is not set, and there is no Prefect Secret block {block!r}",
-            expected=f"the key in the environment variable {variable} or, in a flow, in that block",
-            hint=f"export {variable}=…  (a local server that wants no key takes any word)",
-        )
-    guard(value)
-    return SecretStr(value)

@@ -23,11 +23,11 @@ from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 from urllib3.exceptions import TimeoutError as Urllib3Timeout
 
-from tasks.teachers.body import answer, complaint
-from tasks.teachers.deadline import left
+from tasks.clients.body import answer, complaint
+from tasks.clients.deadline import left
+from tasks.clients.faults import TeacherError, Unfinished
+from tasks.clients.reply import text_in, thought_in
 from tasks.teachers.direct import DirectChat
-from tasks.teachers.faults import TeacherError, Unfinished
-from tasks.teachers.reply import text_in, thought_in
 
 _ROLES = {"human": "user", "ai": "assistant", "system": "system"}
 # the SDK logs a traceback for every failed call; ours are told by class, and retried

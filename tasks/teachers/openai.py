@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any
 
 from langchain_core.language_models.base import LanguageModelInput
@@ -11,10 +10,10 @@ from langchain_core.outputs import ChatGeneration, ChatResult
 from langchain_openai import ChatOpenAI
 from pydantic import SecretStr
 
-from tasks.teachers.body import answer
-from tasks.teachers.deadline import timed_client
+from tasks.clients.body import first_choice
+from tasks.clients.deadline import timed_client
+from tasks.clients.reply import refusal_in, text_in, thought_in
 from tasks.teachers.direct import DirectChat
-from tasks.teachers.reply import refusal_in, text_in, thought_in
 
 
 class CompatibleChat(DirectChat, ChatOpenAI):
@@ -45,13 +44,6 @@ class CompatibleChat(DirectChat, ChatOpenAI):
             response_metadata={"finish_reason": choice.get("finish_reason") or "", "token_usage": usage},
         )
         return ChatResult(generations=[ChatGeneration(message=message)])
-
-
-def first_choice(data: bytes, kind: str) -> tuple[Mapping[str, Any], Any]:
-    """The first choice of a chat completion and its usage. NoAnswer, LookupError or TypeError if it is none."""
-    content = answer(data, kind, "choices")
-    choice = content["choices"][0]
-    return {**choice, "message": {**choice["message"]}}, content.get("usage") or choice.get("usage")
 
 
 def chat(

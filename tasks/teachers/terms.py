@@ -13,8 +13,8 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from storage.ledger import Entry, Tokens, request_key
 from storage.records import Message, UsageError, digest
+from tasks.clients.faults import remedy
 from tasks.teachers.build import TeacherSpec, model_name
-from tasks.teachers.faults import remedy
 
 
 class Price(BaseModel):

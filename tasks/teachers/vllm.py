@@ -22,10 +22,11 @@ from pydantic import PrivateAttr
 
 from storage.records import PonensError, UsageError
 from tasks import models
-from tasks.engines.base import Completion, Encoded, Loading, Reader, Request, surroundings
-from tasks.teachers.deadline import left
+from tasks.clients.deadline import left
+from tasks.clients.faults import TeacherError
+from tasks.engines.base import Completion, Encoded, Loading, Reader, Request
+from tasks.engines.open import surroundings
 from tasks.teachers.direct import DirectChat
-from tasks.teachers.faults import TeacherError
 
 _ROLES = {"human": "user", "ai": "assistant", "system": "system"}
 _THOUGHT = re.compile(r"\A\s*(?:<think>)?(?P<thought>.*?)</think>(?P<said>.*)\Z", re.DOTALL)

@@ -16,8 +16,7 @@ from transformers import AutoTokenizer
 from storage.artifacts import write_json
 from storage.peft_folder import WEIGHTS
 from storage.records import PonensError
-from tasks.engines import merging
-from tasks.training import tokens
+from tasks.training import merging, tokens
 from tasks.training.masks import Row
 from tasks.training.render import Renderer
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from evals.notebook import Picture, picture, table
+from evals import notebook
 from evals.verdict import Verdict
 from storage.evaluations.items import Item
 
@@ -59,16 +59,16 @@ class Comparison:
     overall: list[Compared]
     warnings: list[str]
 
-    def plot(self) -> Picture:
+    def plot(self) -> notebook.Picture:
         """Every difference with its interval, as a notebook draws it."""
-        return picture(self._judged())
+        return notebook.picture(self._judged())
 
     def _repr_html_(self) -> str:
-        return table(self._judged()) + picture(self._judged())
+        return notebook.table(self._judged()) + notebook.picture(self._judged())
 
-    def _judged(self) -> list[tuple[str, str, str, Verdict]]:
+    def _judged(self) -> list[notebook.Row]:
         together = [one for one in self.overall if one not in self.tasks]
-        return [(one.name, one.first, one.other, one.judged) for one in (*together, *self.tasks)]
+        return [one.judged.row(one.name, one.first, one.other) for one in (*together, *self.tasks)]
 
     def dict(self) -> dict[str, Any]:
         """The JSON of `ponens verdict --json`, with the first other's verdict over all at its head."""

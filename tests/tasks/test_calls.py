@@ -11,11 +11,11 @@ import pytest
 from storage.home import Home
 from storage.journal import rows
 from storage.records import Message, PonensError, Question
+from tasks.clients.faults import fault
 from tasks.engines.base import Loading, Request
 from tasks.engines.openai import OpenAIEngine
 from tasks.reason import ReasonSpec
 from tasks.teachers.build import TeacherSpec, teacher
-from tasks.teachers.faults import fault
 from tests.fakes_answers import Answer, AnswerServer, Break, chat, native, stream
 from tests.tasks.asking import plant, run
 

@@ -25,8 +25,8 @@ COUNTS = {
     "storage.formats.* storage.oddities storage.parsed storage.questions storage.readers storage.records storage.rows "
     "storage.source storage.sqlfiles tasks.parse",
     "reason": "evals.facts evals.measured evals.rationales evals.stats evals.vote prompts.* storage.dialogues "
-    "storage.ledger storage.parsed storage.questions storage.records storage.suspects tasks.engines.* tasks.models "
-    "tasks.rationales tasks.reason tasks.selection tasks.teachers.* tasks.training.*",
+    "storage.ledger storage.parsed storage.questions storage.records storage.suspects tasks.clients.* "
+    "tasks.engines.* tasks.models tasks.rationales tasks.reason tasks.selection tasks.teachers.* tasks.training.*",
     "assemble": "evals.card_facts prompts.* storage.description storage.dialogue_files storage.dialogues "
     "storage.parsed storage.questions storage.records storage.results storage.snapshot_sql/* storage.snapshots "
     "storage.sqlfiles tasks.assemble tasks.card tasks.kinds tasks.models",
@@ -35,30 +35,27 @@ COUNTS = {
     "evaluate": "evals.adaptive evals.calibration evals.measured evals.sides evals.slices evals.stats evals.summary "
     "evals.verdict evals.vote evals.weights prompts.* storage.adapters storage.dialogue_files storage.dialogues "
     "storage.ledger storage.parsed storage.questions storage.records storage.samples storage.scores tasks.candidates "
-    "tasks.engines.* tasks.evaluate tasks.kinds tasks.models tasks.sampler tasks.sampling.* tasks.teachers.* "
-    "tasks.training.*",
+    "tasks.clients.* tasks.engines.* tasks.evaluate tasks.kinds tasks.models tasks.sampler tasks.sampling.* tasks.training.*",
     "report": "evals.alone_page evals.embedded evals.facts evals.measured evals.page evals.plots "
     "evals.rationales evals.scored_page evals.stats evals.vote evals/* prompts.* storage.adapters "
     "storage.dialogue_files storage.dialogues storage.parsed storage.questions storage.records storage.samples "
     "storage.scores storage.suspects tasks.alone_report tasks.report tasks.sampling.choices tasks.scored_report",
 }
 COUNTS["evaluate dialogues"] = COUNTS["evaluate"] + (
-    " evals.scored evals.scorers.* tasks.chats tasks.judging tasks.loss tasks.sandbox.* tasks.scoring"
+    " evals.scored evals.scorers.* tasks.chats tasks.judging tasks.loss tasks.sandbox.* tasks.scoring tasks.teachers.*"
 )
 
 
 _PAGES = "evals.page evals.*_page evals.plots evals.embedded evals.card evals.model_card evals.trend evals/*"
 _SOURCES = "storage.formats.* storage.readers storage.rows storage.source storage.cleaning.* storage.cleaning/*"
-# merging is how a training checks what it saved
-_ENGINES = "tasks.engines.base tasks.engines.openai tasks.engines.parallel tasks.engines.server tasks.engines.transformers tasks.engines.vllm tasks.engines.weights"
-_MODELS = "tasks.engines.* tasks.teachers.* tasks.training.* tasks.sampler tasks.models tasks.loss tasks.sandbox.*"
+_MODELS = "tasks.clients.* tasks.engines.* tasks.teachers.* tasks.training.* tasks.sampler tasks.models tasks.loss tasks.sandbox.*"
 NEVER = {
     "puzzles": f"evals.* prompts.* storage.formats.* storage.cleaning.* {_PAGES} {_MODELS}",
     "parse": f"puzzles.* tasks.step {_PAGES} {_MODELS}",
     "reason": f"puzzles.* evals.scorers.* {_PAGES} {_SOURCES} tasks.training.sft tasks.scoring tasks.sandbox.*",
-    "assemble": f"puzzles.* evals.scorers.* evals.verdict tasks.engines.* tasks.teachers.* {_PAGES} {_SOURCES}",
-    "train": f"puzzles.* evals.* {_ENGINES} tasks.teachers.* tasks.sandbox.* storage.snapshots {_PAGES} {_SOURCES}",
-    "evaluate": f"puzzles.* evals.scorers.* tasks.scoring tasks.judging tasks.sandbox.* {_PAGES} {_SOURCES}",
+    "assemble": f"puzzles.* evals.scorers.* evals.verdict tasks.clients.* tasks.engines.* tasks.teachers.* {_PAGES} {_SOURCES}",
+    "train": f"puzzles.* evals.* tasks.clients.* tasks.engines.* tasks.teachers.* tasks.sandbox.* storage.snapshots {_PAGES} {_SOURCES}",
+    "evaluate": f"puzzles.* evals.scorers.* tasks.scoring tasks.judging tasks.teachers.* tasks.sandbox.* {_PAGES} {_SOURCES}",
     "evaluate dialogues": f"puzzles.* tasks.training.sft {_PAGES} {_SOURCES}",
     "report": f"puzzles.* evals.scorers.* evals.verdict {_SOURCES} {_MODELS}",
 }
@@ -187,7 +184,7 @@ EDITS = [
     ("storage/turns.py", "_PAUSE_S = 0.02", "_PAUSE_S = 0.05", set()),
     ("storage/journal.py", "def rows(", "X = 1\n\n\ndef rows(", set()),
     ("tasks/step.py", "class Workshop", "X = 1\n\n\nclass Workshop", set()),
-    ("tasks/teachers/pace.py", "BURST_S = 1.0", "BURST_S = 2.0", set()),
+    ("tasks/clients/rate_limit.py", "BURST_S = 1.0", "BURST_S = 2.0", set()),
     ("tasks/train.py", 'log.info("train: %s"', 'log.info("training says: %s"', set()),
     ("tasks/train.py", "rank cannot be served by vLLM", "rank is too high", set()),
     ("tasks/train.py", "    check_name(name)\n", '    check_name(name)\n    log.info("a name: %s", name)\n', set()),

@@ -7,7 +7,8 @@ from storage.artifacts import write_json
 from storage.records import PonensError, UsageError
 from tasks import models
 from tasks.engines import checking
-from tasks.engines.base import Completion, Loading, Reader, Request, choose, fork
+from tasks.engines.base import Completion, Loading, Reader, Request, fork
+from tasks.engines.open import choose
 
 
 class Letters:

@@ -22,7 +22,8 @@ from storage.journal import rows
 from storage.questions import write
 from storage.records import Question, Receipt
 from storage.samples import SAMPLES
-from tasks.engines.base import Completion, Encoded, Loading, Reader, Request, open_engine
+from tasks.engines.base import Completion, Encoded, Loading, Reader, Request
+from tasks.engines.open import open_engine
 from tasks.engines.transformers import TransformersEngine
 from tasks.evaluate import EvaluateSpec, step
 from tasks.step import run_step

@@ -135,7 +135,8 @@ def test_a_merged_model_says_what_base_and_adapter_say(
 @pytest.mark.timeout(900)
 def test_vllm_applies_an_export_as_peft_does(tiny: SimpleNamespace, tmp_path: Path) -> None:
     pytest.importorskip("vllm")
-    from tasks.engines.base import Loading, Request, open_engine, surroundings
+    from tasks.engines.base import Loading, Request
+    from tasks.engines.open import open_engine, surroundings
 
     out = tmp_path / "out"
     export_adapter(tiny.adapter, out)

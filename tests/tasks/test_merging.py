@@ -157,7 +157,8 @@ def test_what_an_adapter_is_cannot_be_half_of_it(bases: dict[str, Path], tmp_pat
 def test_a_merge_that_makes_another_model_is_refused(
     bases: dict[str, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from tasks.engines import merging, weights
+    from tasks.engines import weights
+    from tasks.training import merging
 
     folder = adapter(bases["tied"], tmp_path / "adapter", target_modules=["q_proj", "lm_head"])
     monkeypatch.setattr(merging, "untie", lambda model: None)
@@ -211,7 +212,8 @@ def test_a_head_apart_is_saved_whatever_the_model(bases: dict[str, Path], tmp_pa
 
 @pytest.mark.vllm
 def test_vllm_s_subjects_leave_nothing_behind_for_those_after_them(tmp_path: Path) -> None:
-    from tasks.engines.base import Request, open_engine, surroundings
+    from tasks.engines.base import Request
+    from tasks.engines.open import open_engine, surroundings
     from tests.tiny import tiny_base
 
     base = tiny_base(tmp_path / "base")

@@ -13,10 +13,10 @@ import pytest
 from storage.home import Home
 from storage.ledger import Ledger
 from storage.records import Message, Question
+from tasks.clients.faults import Fault
+from tasks.clients.rate_limit import Limit, Pace
 from tasks.step import Tick
 from tasks.teachers.asker import Asker, Call
-from tasks.teachers.faults import Fault
-from tasks.teachers.pace import Limit, Pace
 from tasks.teachers.terms import AskSpec, request
 from tests.fakes import TeacherServer, gold_of
 from tests.tasks.asking import plant, run, spec_for

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from tasks.teachers.pool import Later, each, in_turn
+from tasks.clients.thread_pool import Later, each, in_turn
 
 
 def test_the_pool_takes_in_no_more_than_it_has_hands_for() -> None:

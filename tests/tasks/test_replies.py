@@ -12,11 +12,11 @@ from storage.home import Home
 from storage.journal import rows
 from storage.ledger import Tokens
 from storage.records import PonensError, Question
+from tasks.clients.body import text_of
+from tasks.clients.reply import ending, text_in, thought_in
+from tasks.clients.usage import Usage, read, settle
 from tasks.reason import ReasonSpec
 from tasks.step import Result
-from tasks.teachers.body import text_of
-from tasks.teachers.reply import ending, text_in, thought_in
-from tasks.teachers.usage import Usage, read, settle
 from tests.fakes_answers import Answer, AnswerServer, Break, chat, native, stream
 from tests.tasks.asking import plant, run, table
 

@@ -9,11 +9,11 @@ from langchain_core.messages import HumanMessage
 from pydantic import ValidationError
 
 from storage.ledger import Tokens
+from tasks.clients.faults import Fault, TeacherError, fault
+from tasks.clients.reply import Reply, extract
+from tasks.clients.secrets import redact
+from tasks.clients.usage import settle
 from tasks.teachers.build import TeacherSpec, teacher
-from tasks.teachers.faults import Fault, TeacherError, fault
-from tasks.teachers.redaction import redact
-from tasks.teachers.reply import Reply, extract
-from tasks.teachers.usage import settle
 from tests.fakes import TeacherServer, always
 from tests.tasks.asking import run, spec_for
 from tests.tasks.runs import questions

@@ -13,10 +13,10 @@ import pytest
 from storage.home import Home
 from storage.journal import rows
 from storage.records import PonensError, UsageError
+from tasks.clients.faults import TeacherError
 from tasks.engines.base import Encoded, Reader, Request
 from tasks.reason import TABLE, ReasonSpec
 from tasks.teachers.build import TeacherSpec, model_name, teacher
-from tasks.teachers.faults import TeacherError
 from tasks.teachers.vllm import Driver, parted
 from tests.tasks.asking import run
 from tests.tasks.runs import questions

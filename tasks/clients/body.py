@@ -125,3 +125,10 @@ def _page(text: str) -> str:
 
 def _short(text: str) -> str:
     return " ".join(text.split())[:_SHOWN]
+
+
+def first_choice(data: bytes, kind: str) -> tuple[Mapping[str, Any], Any]:
+    """The first choice of a chat completion and its usage. NoAnswer, LookupError or TypeError if it is none."""
+    content = answer(data, kind, "choices")
+    choice = content["choices"][0]
+    return {**choice, "message": {**choice["message"]}}, content.get("usage") or choice.get("usage")

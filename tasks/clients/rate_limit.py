@@ -20,10 +20,6 @@ import random
 import threading
 import time
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Self
-
-if TYPE_CHECKING:
-    from tasks.teachers.terms import AskSpec
 
 BURST_S = 1.0
 _SLACK_S = 0.1
@@ -69,10 +65,6 @@ class Pace:
         self._lock = threading.Lock()
         self._finished = self._away = 0
         self.in_vain = 0  # calls since the last that was answered
-
-    @classmethod
-    def of(cls, spec: AskSpec) -> Self:
-        return cls(spec.workers, spec.requests_per_minute, spec.tokens_per_minute)
 
     def admit(self, in_hand: int, tokens: float = 0.0) -> float:
         """0 if a call may begin beside those in hand, and it counts from now on; else seconds to wait.

@@ -8,9 +8,9 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
 from storage.ledger import Outcome
-from tasks.teachers.faults import Unfinished
-from tasks.teachers.redaction import unkeyed
-from tasks.teachers.usage import Usage, read
+from tasks.clients.faults import Unfinished
+from tasks.clients.secrets import unkeyed
+from tasks.clients.usage import Usage, read
 
 if TYPE_CHECKING:
     from langchain_core.messages import AIMessage

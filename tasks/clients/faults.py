@@ -15,8 +15,8 @@ from errno import ECONNREFUSED, EHOSTUNREACH, ENETUNREACH
 from time import time
 from typing import Any
 
-from tasks.teachers.body import Complaint, NoAnswer, complaint
-from tasks.teachers.redaction import redact
+from tasks.clients.body import Complaint, NoAnswer, complaint
+from tasks.clients.secrets import redact
 
 
 @dataclass(frozen=True, slots=True)
