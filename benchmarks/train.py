@@ -171,14 +171,13 @@ def _trainer(name: str, train: list[dict[str, Any]], work: Path, renderer: Any) 
     spec = TrainSpec.model_validate(
         {"base_model": str(work / "base"), "max_length": MAX_LENGTH, "packing": packing, **SPEC}
     )
-    values = spec.model_dump() | {"alpha": 2 * spec.rank}
-    tokenizer, model = renderer.tokenizer, loading.load(str(work / "base"), values)
+    tokenizer, model = renderer.tokenizer, loading.load(str(work / "base"), spec)
     folder = work / name.replace(" ", "-")
     encoded = tokens.encode(train, renderer, MAX_LENGTH, Teaching())
     if name.startswith("ponens"):
         none = tokens.Encoded([], [], 0, 0)
-        return sft.make(values, folder, tokenizer, model, encoded, none, [])
-    lora = settings.lora(values)
+        return sft.make(spec, folder, tokenizer, model, encoded, none, [])
+    lora = settings.lora(spec)
     common: dict[str, Any] = {
         "output_dir": str(folder),
         "num_train_epochs": 1,
@@ -284,7 +283,7 @@ def factory(count: int, work: Path, python: Path, model: Path | None) -> dict[st
         )  # fmt: skip
         after, wall[steps] = resource.getrusage(resource.RUSAGE_CHILDREN), time.monotonic() - start
         busy[steps] = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
-    spec = TrainSpec.model_validate({"base_model": str(work / "base")}).model_dump()
+    spec = TrainSpec.model_validate({"base_model": str(work / "base")})
     renderer, base = _renderer(work), loading.load(str(work / "base"), spec)
     learnt = tokens.encode(train, renderer, MAX_LENGTH, Teaching()).trained
     every = SPEC["batch_size"] * SPEC["gradient_accumulation"]
@@ -344,8 +343,15 @@ def gpu(size: str, length: int, steps: int, method: str) -> dict[str, Any]:
     with torch.device("cuda"):
         model = Qwen2ForCausalLM(config).to(torch.bfloat16)
     spec = TrainSpec.model_validate(
-        {"base_model": "x", "method": method, "batch_size": 8, "gradient_accumulation": 2, "max_length": length}
-    ).model_dump() | {"alpha": 32.0, "max_steps": steps}
+        {
+            "base_model": "x",
+            "method": method,
+            "batch_size": 8,
+            "gradient_accumulation": 2,
+            "max_length": length,
+            "max_steps": steps,
+        }
+    )
     draw = random.Random(0)
     ids = [[draw.randrange(3, VOCABULARY) for _ in range(length)] for _ in range(16 * steps)]
     encoded = tokens.Encoded(ids, ids, 0, sum(map(len, ids)))

@@ -60,9 +60,8 @@ def chain(recipe: Recipe, home: Path) -> Events[None]:
     about = {"recipe": recipe.name, "base_model": recipe.train.base_model}
     snapshot = yield assemble.step(recipe.assemble, parsed, rationales, recipe.kind, **about)
     adapter = yield train.step(recipe.train, recipe.name, snapshot, resolved(recipe))
-    verdict = yield evaluate.step(
-        recipe.evaluating, recipe.train, parsed, adapter, rendering=recipe.train.wish, kind=recipe.kind
-    )
+    base, wish = candidates.Base(recipe.train.base_model, recipe.train.revision), recipe.train.wish
+    verdict = yield evaluate.step(recipe.evaluating, base, parsed, adapter, rendering=wish, kind=recipe.kind)
     made = [parsed, *([rationales] if rationales else []), snapshot, adapter, verdict]
     yield report.step(recipe.report, resolved(recipe), made)
 

@@ -16,7 +16,7 @@ import logging
 import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import Any, Literal, Protocol, Self
+from typing import Any, Literal, Self
 
 from pydantic import Field, model_validator
 
@@ -33,7 +33,7 @@ from storage.records import Ballot, Receipt, Sample, UsageError, digest
 from storage.samples import BALLOTS, SAMPLES, write_tables
 from storage.scores import SCORES
 from tasks import models
-from tasks.candidates import Candidate, trained
+from tasks.candidates import Base, Candidate, trained
 from tasks.clients.secrets import key_of
 from tasks.engines.open import choose, renders
 from tasks.engines.server import KEY, ServerSpec
@@ -113,19 +113,9 @@ class EvaluateSpec(SqlSpec):
         return self
 
 
-class Model(Protocol):
-    """What of a training's settings names its base model."""
-
-    @property
-    def base_model(self) -> str: ...
-
-    @property
-    def revision(self) -> str | None: ...
-
-
 def step(
     spec: EvaluateSpec,
-    model: Model,
+    model: Base,
     questions: Receipt,
     *adapters: Receipt | Candidate,
     rendering: Wish | None = None,
@@ -193,7 +183,7 @@ def _scored(spec: EvaluateSpec, engine: str, kind: Kind) -> dict[str, Any]:
 def _order(
     spec: EvaluateSpec,
     engine: str,
-    model: Model,
+    model: Base,
     base: str,
     candidates: Sequence[Candidate],
     rendering: Wish | None,

@@ -7,47 +7,19 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
-from prompts.rendering import Wish
 from storage.examples import read
 from storage.records import PonensError
 from tasks import models
 from tasks.training import render, tokens
-from tasks.training.masks import IGNORED, Loss, Sample, Teaching, samples
+from tasks.training.masks import IGNORED, Sample, Teaching, samples
+from tasks.training.spec import TrainSpec
 
 _NAMED = 20  # cut samples that are named
 
 
-class Spec(Protocol):
-    """What of a training's settings decides on its tokens."""
-
-    @property
-    def base_model(self) -> str: ...
-
-    @property
-    def revision(self) -> str | None: ...
-
-    @property
-    def wish(self) -> Wish: ...
-
-    @property
-    def loss(self) -> Loss: ...
-
-    @property
-    def learn_thinking(self) -> bool: ...
-
-    @property
-    def max_length(self) -> int: ...
-
-    @property
-    def max_truncated_share(self) -> float: ...
-
-    @property
-    def long_prompts(self) -> str: ...
-
-
-def preview(spec: Spec, snapshot: Path, count: int) -> dict[str, Any]:
+def preview(spec: TrainSpec, snapshot: Path, count: int) -> dict[str, Any]:
     """The samples of the first `count` rows token by token, and what all rows come to.
 
     {"rendering", "loss", "max_length", "rows", "samples", "left_out", "tokens", "trained", "truncated", "cut": [names],

@@ -32,6 +32,7 @@ from tasks.step import Progress, Result, Step, Tick, Workshop, of
 from tasks.training import checks, launch, render, tokens, tracking
 from tasks.training import estimate as sizes
 from tasks.training.masks import Teaching
+from tasks.training.order import TrainOrder
 from tasks.training.spec import TrainSpec
 
 log = logging.getLogger("ponens")
@@ -58,7 +59,7 @@ def step(spec: TrainSpec, name: str, snapshot: Receipt, recipe: str = "") -> Ste
         )
     settings = spec.model_dump(exclude=_SHAPELESS) | {
         "name": name,
-        "alpha": spec.alpha or 2.0 * spec.rank,
+        "alpha": spec.lora_alpha,
         "base_model": models.spelling(spec.base_model),
         "template_text": None if spec.template == "own" else digest(shipped(spec.template).text),
     }
@@ -102,31 +103,31 @@ def join(spec: TrainSpec, home: Home, key: str, node: int, patience: Callable[[]
     if (folder / ABOUT).exists():
         return False
     with held(spec.processes // spec.nodes, f"node {node} of training {key[:8]}") as devices:
-        _launch(spec, orjson.loads(order.read_bytes()), folder, lambda tick: None, devices, node=node)
+        told = TrainOrder.model_validate_json(order.read_bytes())
+        _launch(spec, told, folder, lambda tick: None, devices, node=node)
     return True
 
 
 def estimate(spec: TrainSpec, home: Home, snapshot: Receipt) -> dict[str, Any]:
     """What training would take; only the tokenizer is loaded. UsageError if the base is not on this machine."""
     place = models.snapshot(spec.base_model, spec.revision)
-    values = spec.model_dump()
     rows = read(home.root / snapshot.artifact / "train.parquet")
     renderer = render.fit(render.load(str(place), spec.revision), spec.wish)
     teaching, leave_out = Teaching(spec.loss, spec.learn_thinking), spec.long_prompts == "leave_out"
     encoded = tokens.encode(rows, renderer, spec.max_length, teaching, leave_out=leave_out)
     lengths = [len(ids) for ids in encoded.ids]
     shape, (device, room) = sizes.read(place), sizes.device()
-    told = sizes.steps(lengths, values, sizes.at_once(shape.parameters, cuda=device != "CPU"))
+    told = sizes.steps(lengths, spec, sizes.at_once(shape.parameters, cuda=device != "CPU"))
     cells = told.pop("cells")
     largest = sizes.Pass(cells, math.ceil(cells * encoded.trained / sum(lengths)), device != "CPU")
     twice = spec.gradient_checkpointing
     if twice is None:
-        twice = room is not None and sizes.needs_checkpointing(shape, values, largest, room)
-    memory = sizes.memory(shape, values, largest, checkpointing=twice)
+        twice = room is not None and sizes.needs_checkpointing(shape, spec, largest, room)
+    memory = sizes.memory(shape, spec, largest, checkpointing=twice)
     learnt = round(encoded.trained * told["steps"] * told["rows_a_step"] / len(lengths))
     earlier = [f"{name}/{number}" for name in registry.names(home) for number in registry.versions(home, name)]
     past = [registry.about(registry.resolve(home, reference)) for reference in earlier]
-    known = sizes.speed(past, models.identity(spec.base_model, spec.revision), values)
+    known = sizes.speed(past, models.identity(spec.base_model, spec.revision), spec)
     return {
         "base_model": models.spelling(spec.base_model),
         "method": spec.method,
@@ -135,7 +136,7 @@ def estimate(spec: TrainSpec, home: Home, snapshot: Receipt) -> dict[str, Any]:
         "fits": None if room is None else memory["total"] <= room,
         "memory": memory,
         "parameters": shape.parameters,
-        "trainable": shape.parameters if spec.method == "full" else sizes.adapter(shape, values),
+        "trainable": shape.parameters if spec.method == "full" else sizes.adapter(shape, spec),
         "gradient_checkpointing": twice,
         **told,
         "rows": len(lengths),
@@ -157,7 +158,7 @@ def _work(
     followed = _followed(order, snapshot, recipe, shop)
     with tracking.following(spec.report_to, followed, shop.folder / SCRATCH / "mlflow", shop.home) as told:
         if not about.exists():  # else a kill came between the training's end and the publishing
-            _train(spec, order, shop)
+            _train(order, shop)
     if run := told.get("run_id"):
         write_json(
             about,
@@ -181,18 +182,16 @@ def content(adapter: Path) -> str:
     return digest({p.name: sha256(p) for p in sorted(adapter.iterdir()) if p.is_file() and p.name not in apart})
 
 
-def _order(
-    spec: TrainSpec, settings: Mapping[str, Any], base: str, snapshot: Receipt, shop: Workshop
-) -> dict[str, Any]:
+def _order(spec: TrainSpec, settings: Mapping[str, Any], base: str, snapshot: Receipt, shop: Workshop) -> TrainOrder:
     source = shop.home.root / snapshot.artifact
     told = read_manifest(source).get("facts", {})
-    return {
-        "spec": spec.model_dump() | {"alpha": settings["alpha"], "base_model": settings["base_model"]},
-        "base_folder": str(models.folder(spec.base_model) or ""),
-        "train": str(source / "train.parquet"),
-        "valid": str(source / "valid.parquet"),
-        "folder": str(shop.folder),
-        "about": {
+    return TrainOrder(
+        spec=spec.model_copy(update={"base_model": settings["base_model"]}),
+        base_folder=str(models.folder(spec.base_model) or ""),
+        train=source / "train.parquet",
+        valid=source / "valid.parquet",
+        folder=shop.folder,
+        about={
             "base_model": settings["base_model"],
             "revision": spec.revision,
             "base_identity": base,
@@ -208,11 +207,11 @@ def _order(
                 "seed": 0,
             },
         },
-    }
+    )
 
 
-def _followed(order: Mapping[str, Any], snapshot: Receipt, recipe: str, shop: Workshop) -> dict[str, Any]:
-    about = order["about"]
+def _followed(order: TrainOrder, snapshot: Receipt, recipe: str, shop: Workshop) -> dict[str, Any]:
+    about = order.about
     name = about["settings"]["name"]
     key = shop.folder.name.rpartition("-")[2]
     rows = (snapshot.facts.get("rows") or {}).get("train", 0)
@@ -222,23 +221,23 @@ def _followed(order: Mapping[str, Any], snapshot: Receipt, recipe: str, shop: Wo
         "key": key,
         "params": tracking.public(about["settings"]) | {"base_identity": about["base_identity"]},
         "recipe": tracking.public(orjson.loads(recipe)) if recipe else None,
-        "dataset": {"name": name, "digest": snapshot.digest, "path": str(Path(order["train"]).parent), "rows": rows},
+        "dataset": {"name": name, "digest": snapshot.digest, "path": str(order.train.parent), "rows": rows},
         "history": str(shop.folder / SCRATCH / "history.json"),
         "adapter": str(shop.folder),
-        "base_folder": order["base_folder"],
+        "base_folder": order.base_folder,
     }
 
 
-def _train(spec: TrainSpec, order: Mapping[str, Any], shop: Workshop) -> None:
-    write_json(shop.folder / SCRATCH / ORDER, order)
-    name, key = order["about"]["settings"]["name"], shop.folder.name.rpartition("-")[2]
+def _train(order: TrainOrder, shop: Workshop) -> None:
+    write_json(shop.folder / SCRATCH / ORDER, order.model_dump(mode="json"))
+    spec, name, key = order.spec, order.about["settings"]["name"], shop.folder.name.rpartition("-")[2]
     with shop.devices(spec.processes // spec.nodes) as devices:
         _launch(spec, order, shop.folder, shop.progress, devices, tracking.surroundings(shop.home, name, key))
 
 
 def _launch(
     spec: TrainSpec,
-    order: Mapping[str, Any],
+    order: TrainOrder,
     folder: Path,
     progress: Progress,
     devices: Held,
@@ -263,6 +262,6 @@ def _launch(
         hear=hear,
         what="training",
         relief="set a smaller batch_size or max_length, or gradient_checkpointing",
-        environment={**({"HF_HUB_OFFLINE": "1"} if order["base_folder"] else {}), **(environment or {})},
+        environment={**({"HF_HUB_OFFLINE": "1"} if order.base_folder else {}), **(environment or {})},
         devices=devices,
     )

@@ -8,16 +8,15 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-import orjson
-
 from tasks import lifeline
+from tasks.training.order import TrainOrder
 
 
 def train(order: Path) -> None:
     """Train as the order file says."""
     from tasks.training import sft
 
-    sft.train(orjson.loads(order.read_bytes()))
+    sft.train(TrainOrder.model_validate_json(order.read_bytes()))
 
 
 if __name__ == "__main__":

@@ -181,6 +181,18 @@ def test_there_is_no_import_circle(level: str) -> None:
     assert circles(arrows) == []
 
 
+def test_settings_are_read_by_their_fields_on_both_sides_of_a_process() -> None:
+    wrong = [
+        f"{path.relative_to(ROOT)}:{node.lineno}"
+        for room in MAY_IMPORT
+        for path in files(room)
+        for node in ast.walk(ast.parse(path.read_text("utf-8")))
+        if isinstance(node, ast.Subscript) and isinstance(node.value, ast.Name) and node.value.id == "spec"
+    ]
+
+    assert wrong == []
+
+
 def test_a_room_opens_with_a_promise_and_nothing_else() -> None:
     for room in MAY_IMPORT:
         tree = ast.parse((ROOT / room / "__init__.py").read_text("utf-8"))

@@ -13,32 +13,17 @@ import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
 
 import orjson
 
 from storage import devices
 from tasks import child
 from tasks.engines.base import SMALL_BYTES
+from tasks.serving.spec import ServeSpec
 
 _BATCHED = 8192
 _BLOCK = 32
 _MEMORY = 1024  # adapters that vLLM keeps in main memory, beside those on the device
-
-
-class Settings(Protocol):
-    """What of a ServeSpec an engine is told."""
-
-    @property
-    def max_model_len(self) -> int | None: ...
-    @property
-    def dtype(self) -> str: ...
-    @property
-    def gpu_memory_utilization(self) -> float | None: ...
-    @property
-    def tensor_parallel(self) -> int: ...
-    @property
-    def max_loras(self) -> int: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +36,7 @@ class Start:
     remote_code: bool = False
 
 
-def vllm(start: Start, settings: Settings) -> list[str]:
+def vllm(start: Start, settings: ServeSpec) -> list[str]:
     """The command of vLLM's own server."""
     cpu, length = not devices.visible(), settings.max_model_len
     words: list[str] = [
@@ -79,7 +64,7 @@ def vllm(start: Start, settings: Settings) -> list[str]:
     return [sys.executable, *words]
 
 
-def transformers(start: Start, settings: Settings) -> list[str]:
+def transformers(start: Start, settings: ServeSpec) -> list[str]:
     """The command of the small server."""
     words = ["-m", "tasks.serving.transformers_server", str(start.base), str(start.socket), settings.dtype]
     return [sys.executable, *words, str(settings.max_model_len or 0)]

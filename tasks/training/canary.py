@@ -19,6 +19,7 @@ from storage.records import PonensError
 from tasks.training import merging, tokens
 from tasks.training.masks import Row
 from tasks.training.render import Renderer
+from tasks.training.spec import TrainSpec
 
 _HERE = {"is_local", "local_files_only", "name_or_path"}  # what a tokenizer notes of where it was loaded from
 # largest difference, as a share of the largest logit, between an adapter on a base in 4 bits and that adapter merged
@@ -43,7 +44,7 @@ def save_and_check(
     tokenizer: Any,
     probes: Sequence[str],
     folder: Path,
-    spec: dict[str, Any],
+    spec: TrainSpec,
     base: Callable[[bool], Any],
 ) -> dict[str, float]:
     """Save a PEFT folder and check it as an engine meets it: put on the untouched base, then merged into it.
@@ -121,14 +122,14 @@ def _quantised(model: Any) -> bool:
     return bool(getattr(model, "quantization_method", None))
 
 
-def save(model: Any, tokenizer: Any, folder: Path, spec: dict[str, Any]) -> None:
+def save(model: Any, tokenizer: Any, folder: Path, spec: TrainSpec) -> None:
     """Adapter, tokenizer and template, without a trace of this machine, equal bytes for equal training."""
     model.save_pretrained(folder, safe_serialization=True, save_embedding_layers=False)
     (folder / "README.md").unlink(missing_ok=True)
     config = json.loads((folder / "adapter_config.json").read_text())
     config = {key: sorted(value) if isinstance(value, list) else value for key, value in config.items()}
     # vllm's resolver wants the very string that the server was given as its model
-    config |= {"base_model_name_or_path": spec["base_model"], "revision": spec["revision"]}
+    config |= {"base_model_name_or_path": spec.base_model, "revision": spec.revision}
     write_json(folder / "adapter_config.json", config)
     tokenizer.save_pretrained(folder)
     told = json.loads((folder / "tokenizer_config.json").read_text())

@@ -24,6 +24,7 @@ import orjson
 
 from storage.records import PonensError, digest
 from tasks.training import packing
+from tasks.training.spec import TrainSpec
 
 # NF4 with double quantisation: 4 bits, 8 bits a block of 64, 32 bits a block of 256 of those (arXiv 2305.14314, 3)
 _NF4 = (4 + 8 / 64 + 32 / (64 * 256)) / 8
@@ -97,7 +98,7 @@ def read(folder: Path) -> Shape:
     return shape(orjson.loads((folder / "config.json").read_bytes()), found)
 
 
-def memory(shape: Shape, spec: Mapping[str, Any], largest: Pass, *, checkpointing: bool) -> dict[str, int]:
+def memory(shape: Shape, spec: TrainSpec, largest: Pass, *, checkpointing: bool) -> dict[str, int]:
     """Bytes by part at the peak of a step, on one device.
 
     Weights and optimizer: 16 bytes a trained parameter in mixed precision (Rajbhandari et al., arXiv 1910.02054, 3.1).
@@ -106,11 +107,11 @@ def memory(shape: Shape, spec: Mapping[str, Any], largest: Pass, *, checkpointin
     checkpointing one input a layer, and one layer's at a time (same, 5). Shards are even shares.
     """
     cells, cuda = largest.cells, largest.cuda
-    full, half = spec["method"] == "full", spec["dtype"] == "bfloat16" or (spec["dtype"] == "auto" and cuda)
-    number = 2 if half and (not full or spec["dtype"] == "bfloat16") else 4
+    full, half = spec.method == "full", spec.dtype == "bfloat16" or (spec.dtype == "auto" and cuda)
+    number = 2 if half and (not full or spec.dtype == "bfloat16") else 4
     trained = shape.parameters if full else adapter(shape, spec)
     linear = sum(math.prod(dims) for dims in shape.linear.values())
-    held = _NF4 * linear if spec["method"] == "qlora" else number * linear
+    held = _NF4 * linear if spec.method == "qlora" else number * linear
     weights = held + number * (shape.parameters - linear)
     if full and number == 4 and half:
         weights += 2 * linear  # autocast's copies
@@ -119,11 +120,11 @@ def memory(shape: Shape, spec: Mapping[str, Any], largest: Pass, *, checkpointin
     layer = cells * _per_layer(shape, spec, 2 if half else 4)
     kept = shape.layers * cells * shape.hidden * (2 if half else 4) + layer if checkpointing else shape.layers * layer
     kept += (8 if full else 4) * cells * shape.hidden  # the last norm, in float32
-    if spec["use_dora"]:
+    if spec.use_dora:
         kept += (1 if checkpointing else shape.layers) * 4 * linear / shape.layers
-    share = 1 / spec["processes"]
-    zero3, zero2 = spec["strategy"] in ("fsdp2", "zero3"), spec["strategy"] == "zero2"
-    away = 0 if spec["offload"] else 1
+    share = 1 / spec.processes
+    zero3, zero2 = spec.strategy in ("fsdp2", "zero3"), spec.strategy == "zero2"
+    away = 0 if spec.offload else 1
     parts = {
         "weights": weights * (share * away if zero3 else 1),
         "adapter": 0 if full else 4 * trained * (share if zero3 else 1),
@@ -136,7 +137,7 @@ def memory(shape: Shape, spec: Mapping[str, Any], largest: Pass, *, checkpointin
     return {**whole, "total": sum(whole.values())}
 
 
-def adapter(shape: Shape, spec: Mapping[str, Any]) -> int:
+def adapter(shape: Shape, spec: TrainSpec) -> int:
     """Parameters that an adapter trains: rank (in + out) a layer (arXiv 2106.09685, 4.1), its whole modules beside.
 
     An expert's gate and up projection lie in one matrix once they are loaded: PEFT gives the two together twice the
@@ -145,12 +146,12 @@ def adapter(shape: Shape, spec: Mapping[str, Any]) -> int:
     chosen = {
         name: dims
         for name, dims in shape.linear.items()
-        if spec["target_modules"] == "all-linear" or _named(name, spec["target_modules"])
+        if spec.target_modules == "all-linear" or _named(name, spec.target_modules)
     }
-    low: int = sum(spec["rank"] * sum(dims) for dims in chosen.values())
-    low += sum(2 * spec["rank"] * dims[0] for name, dims in chosen.items() if _GATE.search(name))
-    lengths = sum(dims[0] for dims in chosen.values()) if spec["use_dora"] else 0
-    whole = sum(math.prod(dims) for name, dims in shape.weights.items() if _named(name, spec["modules_to_save"]))
+    low: int = sum(spec.rank * sum(dims) for dims in chosen.values())
+    low += sum(2 * spec.rank * dims[0] for name, dims in chosen.items() if _GATE.search(name))
+    lengths = sum(dims[0] for dims in chosen.values()) if spec.use_dora else 0
+    whole = sum(math.prod(dims) for name, dims in shape.weights.items() if _named(name, spec.modules_to_save))
     return low + lengths + whole
 
 
@@ -172,7 +173,7 @@ def machine() -> str:
     return digest(platform.node())[:12]
 
 
-def speed(past: Iterable[Mapping[str, Any]], base: str, spec: Mapping[str, Any]) -> tuple[float, str] | None:
+def speed(past: Iterable[Mapping[str, Any]], base: str, spec: TrainSpec) -> tuple[float, str] | None:
     """Tokens learnt a second, and which adapter's training showed it: of the same base, method and machine, else None.
 
     `past` are the adapter.json of earlier trainings, the latest last.
@@ -181,7 +182,7 @@ def speed(past: Iterable[Mapping[str, Any]], base: str, spec: Mapping[str, Any])
     for about in reversed(list(past)):
         facts, settings = about.get("facts", {}), about.get("settings", {})
         here = facts.get("machine") == machine() and about.get("base_identity") == base
-        if here and all(settings.get(name) == spec[name] for name in alike) and facts.get("tokens_per_second"):
+        if here and all(settings.get(name) == getattr(spec, name) for name in alike) and facts.get("tokens_per_second"):
             return float(facts["tokens_per_second"]), str(about.get("adapter", "an earlier training"))
     return None
 
@@ -191,41 +192,41 @@ def at_once(parameters: int, *, cuda: bool) -> int | None:
     return None if cuda or parameters < TINY else _BUSY
 
 
-def steps(lengths: Sequence[int], spec: Mapping[str, Any], most: int | None = None) -> dict[str, int]:
+def steps(lengths: Sequence[int], spec: TrainSpec, most: int | None = None) -> dict[str, int]:
     """Optimizer steps, forward passes a step on each device, and the cells of the largest pass.
 
     `most` is the tokens of a usual pass at most (`packing.unfold`); which rows a step takes does not hang on it.
     """
-    rows, passes = spec["batch_size"], spec["gradient_accumulation"]
-    if spec["packing"]:
-        rows, passes = packing.fold(lengths, rows, passes, spec["max_length"])
+    rows, passes = spec.batch_size, spec.gradient_accumulation
+    if spec.packing:
+        rows, passes = packing.fold(lengths, rows, passes, spec.max_length)
     if most is not None:
         rows, passes = packing.unfold(lengths, rows, passes, most)
     longest = sorted(lengths, reverse=True)[:rows]
-    lines = len(packing.lines(longest, longest[0])) if spec["packing"] else len(longest)
-    every: int = rows * passes * spec["processes"]
+    lines = len(packing.lines(longest, longest[0])) if spec.packing else len(longest)
+    every: int = rows * passes * spec.processes
     return {
-        "steps": spec["max_steps"] or math.ceil(math.ceil(len(lengths) / every) * spec["epochs"]),
+        "steps": spec.max_steps or math.ceil(math.ceil(len(lengths) / every) * spec.epochs),
         "rows_a_step": every,
         "passes_a_step": passes,
         "cells": lines * longest[0],
     }
 
 
-def needs_checkpointing(shape: Shape, spec: Mapping[str, Any], largest: Pass, room: int) -> bool:
+def needs_checkpointing(shape: Shape, spec: TrainSpec, largest: Pass, room: int) -> bool:
     """Whether the step fits `room` bytes only if activations are computed twice; a tenth is left for the rest."""
     return memory(shape, spec, largest, checkpointing=False)["total"] > 0.9 * room
 
 
-def _per_layer(shape: Shape, spec: Mapping[str, Any], number: int) -> float:
+def _per_layer(shape: Shape, spec: TrainSpec, number: int) -> float:
     """Bytes that a layer keeps of a token, for numbers of `number` bytes; norms compute in float32 always."""
     wide = 4 * shape.intermediate + 2 * shape.key_value
-    if spec["method"] == "full":
+    if spec.method == "full":
         return number * wide + 32 * shape.hidden  # the norms' own gradients need their inputs once more
-    if spec["use_dora"]:  # each matrix's output, and its scaled copies
+    if spec.use_dora:  # each matrix's output, and its scaled copies
         return number * (9.5 * shape.intermediate + 2 * shape.key_value) + (64 if number == 4 else 50) * shape.hidden
-    dropped = (6 * shape.hidden + shape.intermediate) * (number + 2) if spec["dropout"] else 0  # inputs, masks
-    kept: float = number * (wide + 7 * spec["rank"]) + 24 * shape.hidden + dropped
+    dropped = (6 * shape.hidden + shape.intermediate) * (number + 2) if spec.dropout else 0  # inputs, masks
+    kept: float = number * (wide + 7 * spec.rank) + 24 * shape.hidden + dropped
     return kept
 
 
@@ -237,8 +238,8 @@ def _logits(shape: Shape, largest: Pass) -> int:
     return 2 * 4 * min(largest.cells, tokens) * min(shape.vocabulary, vocabulary)
 
 
-def _eight_bits(spec: Mapping[str, Any], cuda: bool) -> bool:
-    return "8bit" in spec["optimizer"] or (spec["optimizer"] == "auto" and spec["method"] == "qlora" and cuda)
+def _eight_bits(spec: TrainSpec, cuda: bool) -> bool:
+    return "8bit" in spec.optimizer or (spec.optimizer == "auto" and spec.method == "qlora" and cuda)
 
 
 def _named(weight: str, modules: Sequence[str]) -> bool:

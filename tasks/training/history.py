@@ -12,7 +12,7 @@ from __future__ import annotations
 import resource
 import sys
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +22,7 @@ from transformers.integrations import get_reporting_integration_callbacks
 
 from storage.artifacts import write_json
 from tasks import lifeline
+from tasks.training.spec import TrainSpec
 
 FILE = "history.json"
 _NAMES = {
@@ -35,12 +36,12 @@ _NAMES = {
 }
 
 
-def callbacks(spec: Mapping[str, Any], file: Path, tokens: int) -> list[Any]:
+def callbacks(spec: TrainSpec, file: Path, tokens: int) -> list[Any]:
     """The history, and the trackers of `[train] report_to` that live in the training's process.
 
     `tokens` are those that one pass trains.
     """
-    inside = [name for name in spec["report_to"] if name in ("wandb", "tensorboard")]
+    inside = [name for name in spec.report_to if name in ("wandb", "tensorboard")]
     return [History(file, tokens), *(Guarded(name, _tracker(name)) for name in inside)]
 
 

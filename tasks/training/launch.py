@@ -10,35 +10,17 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 from storage.artifacts import write_json
 from tasks import lifeline
 from tasks.training.presets import SHARDED
+from tasks.training.spec import TrainSpec
 
 SETTINGS = "launch.json"
 
 
-class Devices(Protocol):
-    """What of a TrainSpec says where it runs."""
-
-    @property
-    def strategy(self) -> str: ...
-    @property
-    def processes(self) -> int: ...
-    @property
-    def nodes(self) -> int: ...
-    @property
-    def rendezvous(self) -> str | None: ...
-    @property
-    def offload(self) -> bool: ...
-    @property
-    def max_grad_norm(self) -> float: ...
-    @property
-    def gradient_accumulation(self) -> int: ...
-
-
-def command(spec: Devices, order: Path, node: int = 0) -> list[str]:
+def command(spec: TrainSpec, order: Path, node: int = 0) -> list[str]:
     """The command that trains as the order file says, on this node its part."""
     settings = order.with_name(f"node-{node}-{SETTINGS}" if node else SETTINGS)
     write_json(settings, accelerate(spec, node))
@@ -47,7 +29,7 @@ def command(spec: Devices, order: Path, node: int = 0) -> list[str]:
     return [*launcher, "--num_cpu_threads_per_process", "1", "-m", "tasks.trainer", str(order)]
 
 
-def accelerate(spec: Devices, node: int = 0) -> dict[str, Any]:
+def accelerate(spec: TrainSpec, node: int = 0) -> dict[str, Any]:
     """Accelerate's own settings file (its `ClusterConfig`), as `accelerate config` would write it on this node."""
     settings: dict[str, Any] = {
         "compute_environment": "LOCAL_MACHINE",
@@ -81,7 +63,7 @@ def shards(strategy: str) -> bool:
     return strategy in SHARDED
 
 
-def _fsdp2(spec: Devices) -> dict[str, Any]:
+def _fsdp2(spec: TrainSpec) -> dict[str, Any]:
     return {
         "fsdp_version": 2,
         "fsdp_auto_wrap_policy": "TRANSFORMER_BASED_WRAP",
@@ -93,7 +75,7 @@ def _fsdp2(spec: Devices) -> dict[str, Any]:
     }
 
 
-def _zero(spec: Devices) -> dict[str, Any]:
+def _zero(spec: TrainSpec) -> dict[str, Any]:
     where = "cpu" if spec.offload else "none"
     stage = int(spec.strategy.removeprefix("zero"))
     settings: dict[str, Any] = {

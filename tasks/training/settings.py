@@ -17,6 +17,7 @@ from trl.trainer.sft_config import SFTConfig
 from storage.records import PonensError
 from tasks import lifeline
 from tasks.training import estimate, loading
+from tasks.training.spec import TrainSpec
 
 _LARGE = 1_000_000_000
 
@@ -31,11 +32,11 @@ class Plan:
     checkpointing: bool
 
 
-def plan(spec: dict[str, Any], model: Any, lengths: Sequence[int], taught: float) -> Plan:
+def plan(spec: TrainSpec, model: Any, lengths: Sequence[int], taught: float) -> Plan:
     """How the rows are dealt out on this machine. `taught` is the share of tokens with a loss."""
     cuda, parameters = torch.cuda.is_available(), model.num_parameters()
     told = estimate.steps(lengths, spec, estimate.at_once(parameters, cuda=cuda))
-    checkpointing = spec["gradient_checkpointing"]
+    checkpointing = spec.gradient_checkpointing
     if checkpointing is None:
         largest = estimate.Pass(told["cells"], math.ceil(taught * told["cells"]), cuda)
         try:
@@ -44,39 +45,39 @@ def plan(spec: dict[str, Any], model: Any, lengths: Sequence[int], taught: float
             checkpointing = parameters >= _LARGE
         if checkpointing:
             lifeline.say({"say": "activations are computed twice: they would not fit otherwise"})
-    rows = told["rows_a_step"] // told["passes_a_step"] // spec["processes"]
+    rows = told["rows_a_step"] // told["passes_a_step"] // spec.processes
     return Plan(rows, told["passes_a_step"], told["steps"], checkpointing)
 
 
-def arguments(spec: dict[str, Any], folder: Path, made: Plan, valid: bool) -> SFTConfig:
+def arguments(spec: TrainSpec, folder: Path, made: Plan, valid: bool) -> SFTConfig:
     """SFTConfig. PonensError for other processes than were asked for, or if there is no row to validate on."""
     cpu = not torch.cuda.is_available()
-    if spec["eval_steps"] and not valid:
+    if spec.eval_steps and not valid:
         raise PonensError(
             "there is no row to validate on",
-            seen=f"eval_steps = {spec['eval_steps']}, and no row in the snapshot's valid part",
+            seen=f"eval_steps = {spec.eval_steps}, and no row in the snapshot's valid part",
             expected="a validation part, for eval_steps, keep_best and patience",
             hint="set [parse] valid, or leave eval_steps out",
         )
-    saves = spec["eval_steps"] if spec["keep_best"] else spec["save_steps"]  # the best is one of those that are kept
+    saves = spec.eval_steps if spec.keep_best else spec.save_steps  # the best is one of those that are kept
     config = SFTConfig(
         output_dir=str(folder / "scratch" / "checkpoints"),
-        num_train_epochs=spec["epochs"],
-        max_steps=spec["max_steps"] or -1,
+        num_train_epochs=spec.epochs,
+        max_steps=spec.max_steps or -1,
         per_device_train_batch_size=made.rows,
-        per_device_eval_batch_size=spec["batch_size"],
+        per_device_eval_batch_size=spec.batch_size,
         gradient_accumulation_steps=made.passes,
         optim=_optimizer(spec),
-        learning_rate=spec["learning_rate"],
-        lr_scheduler_type=spec["scheduler"],
-        warmup_steps=spec["warmup"],
-        weight_decay=spec["weight_decay"],
-        adam_beta2=spec["adam_beta2"],
-        max_grad_norm=spec["max_grad_norm"],
-        neftune_noise_alpha=spec["neftune_alpha"],
-        seed=spec["seed"],
-        data_seed=spec["seed"],
-        bf16=(loading.has_bfloat16() and spec["dtype"] != "float32") or spec["dtype"] == "bfloat16",
+        learning_rate=spec.learning_rate,
+        lr_scheduler_type=spec.scheduler,
+        warmup_steps=spec.warmup,
+        weight_decay=spec.weight_decay,
+        adam_beta2=spec.adam_beta2,
+        max_grad_norm=spec.max_grad_norm,
+        neftune_noise_alpha=spec.neftune_alpha,
+        seed=spec.seed,
+        data_seed=spec.seed,
+        bf16=(loading.has_bfloat16() and spec.dtype != "float32") or spec.dtype == "bfloat16",
         use_cpu=cpu,
         dataloader_pin_memory=not cpu,
         gradient_checkpointing=made.checkpointing,
@@ -89,39 +90,39 @@ def arguments(spec: dict[str, Any], folder: Path, made: Plan, valid: bool) -> SF
         logging_nan_inf_filter=False,
         save_steps=saves,
         save_total_limit=2,
-        eval_strategy="steps" if spec["eval_steps"] else "no",
-        eval_steps=spec["eval_steps"],
-        load_best_model_at_end=spec["keep_best"],
-        metric_for_best_model="eval_loss" if spec["keep_best"] else None,
-        greater_is_better=False if spec["keep_best"] else None,
+        eval_strategy="steps" if spec.eval_steps else "no",
+        eval_steps=spec.eval_steps,
+        load_best_model_at_end=spec.keep_best,
+        metric_for_best_model="eval_loss" if spec.keep_best else None,
+        greater_is_better=False if spec.keep_best else None,
         report_to="none",
         disable_tqdm=True,
     )
-    if config.world_size != spec["processes"]:  # else the launcher fell back to one, and the steps would be other ones
+    if config.world_size != spec.processes:  # else the launcher fell back to one, and the steps would be other ones
         raise PonensError(
             "training did not start in as many processes as asked for",
             seen=f"{config.world_size}, with {torch.cuda.device_count()} GPUs",
-            expected=f"[train] processes = {spec['processes']}",
+            expected=f"[train] processes = {spec.processes}",
             hint="set it to the number of GPUs",
         )
     return config
 
 
-def lora(spec: dict[str, Any], tokens: dict[str, list[int]] | None = None) -> LoraConfig | None:
+def lora(spec: TrainSpec, tokens: dict[str, list[int]] | None = None) -> LoraConfig | None:
     """PEFT's settings of the adapter, with `tokens` to learn by layer; None if all weights are trained."""
-    if spec["method"] == "full":
+    if spec.method == "full":
         return None
     return LoraConfig(
         task_type="CAUSAL_LM",
-        r=spec["rank"],
-        lora_alpha=spec["alpha"],
-        lora_dropout=spec["dropout"],
-        use_rslora=spec["use_rslora"],
-        use_dora=spec["use_dora"],
-        target_modules=spec["target_modules"],
-        modules_to_save=spec["modules_to_save"] or None,
+        r=spec.rank,
+        lora_alpha=spec.lora_alpha,
+        lora_dropout=spec.dropout,
+        use_rslora=spec.use_rslora,
+        use_dora=spec.use_dora,
+        target_modules=spec.target_modules,
+        modules_to_save=spec.modules_to_save or None,
         trainable_token_indices=tokens,
-        ensure_weight_tying=bool(spec["modules_to_save"]),  # else a tied head would come loose from its embeddings
+        ensure_weight_tying=bool(spec.modules_to_save),  # else a tied head would come loose from its embeddings
     )
 
 
@@ -142,10 +143,10 @@ def threads(parameters: int, processes: int) -> None:
         torch.set_num_threads(1 if parameters < estimate.TINY else max(1, (os.cpu_count() or 1) // processes))
 
 
-def _optimizer(spec: dict[str, Any]) -> str:
-    chosen: str = spec["optimizer"]
+def _optimizer(spec: TrainSpec) -> str:
+    chosen: str = spec.optimizer
     if chosen == "auto":
-        paged = spec["method"] == "qlora" and torch.cuda.is_available()
+        paged = spec.method == "qlora" and torch.cuda.is_available()
         chosen = "paged_adamw_8bit" if paged else "adamw_torch_fused"
     if "8bit" in chosen and importlib.util.find_spec("bitsandbytes") is None:
         raise PonensError(
@@ -153,7 +154,7 @@ def _optimizer(spec: dict[str, Any]) -> str:
         )
     if chosen.startswith("paged") and not torch.cuda.is_available():
         lifeline.say({"say": f"optimizer {chosen}: nothing is paged without a GPU"})
-    if spec["method"] == "qlora":
+    if spec.method == "qlora":
         lifeline.say(
             {"say": f"optimizer {chosen}" + ("" if "8bit" in chosen else ": nothing here pages or takes 8 bits")}
         )

@@ -17,7 +17,7 @@ from datasets import Dataset
 from safetensors import SafetensorError
 from trl.trainer.sft_trainer import DataCollatorForLanguageModeling
 
-from prompts.rendering import Wish, unmarked_thoughts
+from prompts.rendering import unmarked_thoughts
 from storage.artifacts import write_json
 from storage.examples import read
 from storage.records import PonensError
@@ -37,39 +37,38 @@ from tasks.training import (
     whole,
 )  # fmt: skip
 from tasks.training.masks import Teaching
+from tasks.training.order import TrainOrder
+from tasks.training.spec import TrainSpec
 
 _PROBES = 32
 
 
-def train(order: dict[str, Any]) -> None:
+def train(order: TrainOrder) -> None:
     """Train as the order says and leave a whole adapter in its folder; adapter.json is written last."""
-    spec, folder, start = order["spec"], Path(order["folder"]), time.monotonic()
-    place = order["base_folder"] or spec["base_model"]
-    rows = read(Path(order["train"]))
+    spec, folder, start, place = order.spec, order.folder, time.monotonic(), order.base
+    rows = read(order.train)
     if not rows:
-        raise PonensError("the snapshot has no row to train on", seen=order["train"], hint="see what assemble dropped")
-    renderer = render.fit(
-        render.load(place, spec["revision"]), Wish(spec["template"], spec["system"], spec["thinking"])
-    )
+        raise PonensError("the snapshot has no row to train on", seen=order.train, hint="see what assemble dropped")
+    renderer = render.fit(render.load(place, spec.revision), spec.wish)
     tokenizer, rendering = renderer.tokenizer, renderer.rendering
     probes = canary.texts(rows[:_PROBES], renderer)
     plain = [vocabulary.without(rendering.added, text) for text in probes]
-    canary.check_tokenizer(tokenizer, order["base_folder"], plain, "that the base model's folder holds")
-    teaching = Teaching(spec["loss"], spec["learn_thinking"])
+    canary.check_tokenizer(tokenizer, order.base_folder, plain, "that the base model's folder holds")
+    teaching = Teaching(spec.loss, spec.learn_thinking)
     stops = _stops(place, spec, renderer)
-    encode = partial(tokens.encode, leave_out=spec["long_prompts"] == "leave_out")
-    encoded = encode(rows, renderer, spec["max_length"], teaching)
+    encode = partial(tokens.encode, leave_out=spec.long_prompts == "leave_out")
+    encoded = encode(rows, renderer, spec.max_length, teaching)
     tokens.check_ends(encoded, stops, tokenizer)
     if not encoded.ids:
         raise PonensError("no row is left to train on", seen=f"{encoded.left_out} with prompts of max_length and more")
-    tokens.check_share(encoded.truncated, len(encoded.ids), spec["max_truncated_share"], spec["max_length"])
-    held_out, none = read(Path(order["valid"])), tokens.Encoded([], [], 0, 0)
-    valid = encode(held_out, renderer, spec["max_length"], teaching) if held_out else none
+    tokens.check_share(encoded.truncated, len(encoded.ids), spec.max_truncated_share, spec.max_length)
+    held_out, none = read(order.valid), tokens.Encoded([], [], 0, 0)
+    valid = encode(held_out, renderer, spec.max_length, teaching) if held_out else none
     if thinking := unmarked_thoughts(rows, rendering.text):
         lifeline.say({"warn": f"{thinking} rows hold <think> tags, unknown to the template: they are learnt as words"})
     if encoded.left_out or valid.left_out:
         many = f"{encoded.left_out} rows, and {valid.left_out} to validate on, are left out"
-        lifeline.say({"warn": f"{many}: their prompts alone fill max_length {spec['max_length']}"})
+        lifeline.say({"warn": f"{many}: their prompts alone fill max_length {spec.max_length}"})
     lifeline.say({"say": f"{len(encoded.ids)} rows, {encoded.trained} tokens to learn, {encoded.truncated} rows cut"})
 
     model = _load(order)  # only now: whatever is wrong with the rows is known
@@ -77,7 +76,7 @@ def train(order: dict[str, Any]) -> None:
     added = tokenizer.convert_tokens_to_ids(list(rendering.added))
     vocabulary.make_room(model, added)
     trainer = make(spec, folder, tokenizer, model, encoded, valid, added)
-    before = whole.logits(trainer.model, tokenizer, probes) if spec["method"] == "full" else None
+    before = whole.logits(trainer.model, tokenizer, probes) if spec.method == "full" else None
     done = _run(trainer, spec)
     losses = _losses(trainer)
     valid_loss = trainer.evaluate()["eval_loss"] if valid.ids else None
@@ -102,7 +101,7 @@ def train(order: dict[str, Any]) -> None:
         "loss_last": losses[-1]["loss"],
         "valid_loss": valid_loss,
         "valid_losses": [{"step": e["step"], "loss": e["eval_loss"]} for e in state.log_history if "eval_loss" in e],
-        "best_step": state.best_global_step if spec["keep_best"] else None,
+        "best_step": state.best_global_step if spec.keep_best else None,
         "trainable": sum(p.numel() for p in trainer.model.parameters() if p.requires_grad),
         "parameters": parameters,
         "canary": changed,
@@ -114,17 +113,17 @@ def train(order: dict[str, Any]) -> None:
     }
     libraries = {name: version(name) for name in ("torch", "transformers", "trl", "peft", "accelerate")}
     stopping = [tokenizer.decode([i]) for i in sorted(stops)]
-    about = order["about"] | {"rendering": rendering.dict()}
+    about = order.about | {"rendering": rendering.dict()}
     about["inference"] = (about.get("inference") or {}) | {"stops": stopping}
     _note_stops(folder, place, stops)
     told = {**about, "facts": facts, "history": history.rows(state), "libraries": libraries}
     write_json(folder / "adapter.json", told)
 
 
-def _stops(place: str, spec: dict[str, Any], renderer: render.Renderer) -> set[int]:
+def _stops(place: str, spec: TrainSpec, renderer: render.Renderer) -> set[int]:
     """Where a reply ends: the base model's stops, the tokenizer's eos, and the token by which the template ends it."""
     tokenizer, ends = renderer.tokenizer, render.end_tokens(renderer)
-    stops = render.stop_tokens(place, None if Path(place).is_dir() else spec["revision"]) | {tokenizer.eos_token_id}
+    stops = render.stop_tokens(place, None if Path(place).is_dir() else spec.revision) | {tokenizer.eos_token_id}
     found = {stop for stop in stops if stop is not None}
     ids = tokenizer.convert_tokens_to_ids(ends)
     if not found.intersection(ids):
@@ -141,20 +140,20 @@ def _note_stops(folder: Path, place: str, stops: set[int]) -> None:
     write_json(folder / name, told | {"eos_token_id": sorted(stops)})
 
 
-def _load(order: dict[str, Any], *, quantised: bool = True) -> Any:
+def _load(order: TrainOrder, *, quantised: bool = True) -> Any:
     """The base as it is trained; of a base in 4 bits, unless `quantised`, the whole."""
-    spec = order["spec"] if quantised else order["spec"] | {"method": "lora"}
-    return loading.load(order["base_folder"] or spec["base_model"], spec)
+    spec = order.spec if quantised else order.spec.model_copy(update={"method": "lora"})
+    return loading.load(order.base, spec)
 
 
-def _roomy(order: dict[str, Any], adapter: Path, *, quantised: bool) -> Any:
+def _roomy(order: TrainOrder, adapter: Path, *, quantised: bool) -> Any:
     model = _load(order, quantised=quantised)
     vocabulary.grow(model, vocabulary.rows_needed(adapter))
     return model
 
 
 def make(
-    spec: dict[str, Any],
+    spec: TrainSpec,
     folder: Path,
     tokenizer: Any,
     model: Any,
@@ -163,11 +162,11 @@ def make(
     added: list[int],
 ) -> loop.PackedTrainer:
     """The trainer of these rows, ready to start; `added` are the ids of tokens that the base did not know."""
-    settings.threads(model.num_parameters(), spec["processes"] // spec["nodes"])
+    settings.threads(model.num_parameters(), spec.processes // spec.nodes)
     lengths = [len(ids) for ids in encoded.ids]
     plan = settings.plan(spec, model, lengths, encoded.trained / sum(lengths))
     config = settings.arguments(spec, folder, plan, bool(valid.ids))
-    telling = loop.Telling(spec["patience"])
+    telling = loop.Telling(spec.patience)
     trainer = loop.PackedTrainer(
         packed=_collator(spec, model, tokenizer),
         model=model,
@@ -180,7 +179,7 @@ def make(
         callbacks=[telling, *history.callbacks(spec, folder / "scratch" / history.FILE, encoded.trained)],
     )
     telling.wait = trainer.accelerator.wait_for_everyone
-    if spec["method"] == "qlora":
+    if spec.method == "qlora":
         for weights in trainer.model.parameters():
             if weights.requires_grad:  # TRL halves them; small updates would round away
                 weights.data = weights.data.float()
@@ -188,44 +187,44 @@ def make(
     return trainer
 
 
-def _collator(spec: dict[str, Any], model: Any, tokenizer: Any) -> Any:
-    if not spec["packing"]:
+def _collator(spec: TrainSpec, model: Any, tokenizer: Any) -> Any:
+    if not spec.packing:
         return loop.Collator(tokenizer.pad_token_id, None)
     if model.config._attn_implementation == loading.FLASH:
         return DataCollatorForLanguageModeling(tokenizer.pad_token_id, padding_free=True)
     # of a shared-out model no process has all layers to try it with
-    apart = launch.shards(spec["strategy"]) or loop.keeps_apart(model)
+    apart = launch.shards(spec.strategy) or loop.keeps_apart(model)
     if not apart:
         lifeline.say({"say": "rows are padded, not packed: this model's layers let packed rows see each other"})
     return loop.Collator(tokenizer.pad_token_id, settings.weight(model) if apart else None)
 
 
-def _run(trainer: loop.PackedTrainer, spec: dict[str, Any]) -> Any:
+def _run(trainer: loop.PackedTrainer, spec: TrainSpec) -> Any:
     """Train, from the newest whole checkpoint if there is one."""
     with trainer.args.main_process_first(local=False):
         resume = checkpoints.newest_whole(Path(trainer.args.output_dir))
     if resume:
         lifeline.say({"say": f"going on from {resume.name}"})
         state = checkpoints.state(resume)
-        if checkpoints.no_longer_falls(state["log_history"], spec["patience"]):
+        if checkpoints.no_longer_falls(state["log_history"], spec.patience):
             trainer.args.max_steps = state["global_step"]  # it had stopped there
     return trainer.train(resume_from_checkpoint=str(resume) if resume else None)
 
 
 def _save(
-    trainer: loop.PackedTrainer, tokenizer: Any, probes: list[str], order: dict[str, Any], before: Any
+    trainer: loop.PackedTrainer, tokenizer: Any, probes: list[str], order: TrainOrder, before: Any
 ) -> dict[str, float]:
     """Save what was trained, load it again and compare; nothing in processes other than the first."""
-    spec, folder, model = order["spec"], Path(order["folder"]), trainer.model
-    if launch.shards(spec["strategy"]):
+    spec, folder, model = order.spec, order.folder, trainer.model
+    if launch.shards(spec.strategy):
         gathered = folder / "scratch" / "gathered"
         trainer.save_model(str(gathered))  # each process has a part
         if trainer.is_world_process_zero():
             model = whole.gathered(gathered, order)
     if not trainer.is_world_process_zero():
         return {}
-    if spec["method"] == "full":
-        return whole.save_and_check(model, tokenizer, probes, folder, order["base_folder"], before)
+    if spec.method == "full":
+        return whole.save_and_check(model, tokenizer, probes, folder, order.base_folder, before)
     return canary.save_and_check(
         model, tokenizer, probes, folder, spec, lambda quantised: _roomy(order, folder, quantised=quantised)
     )

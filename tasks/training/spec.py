@@ -112,11 +112,40 @@ class TrainSpec(BaseModel):
 
     @model_validator(mode="after")
     def _fitting(self) -> TrainSpec:
-        if wrong := presets.conflict(self):
+        if wrong := self._conflict():
             raise ValueError(wrong)
         return self
+
+    def _conflict(self) -> str | None:
+        """Why these settings cannot go together, or None."""
+        wrong = [name for name in presets.ADAPTER_ONLY if getattr(self, name)]
+        if self.method == "full" and wrong:
+            return f'{", ".join(wrong)} with method = "full": these are for adapters'
+        if isinstance(self.target_modules, list) and (head := next(filter(_is_head, self.target_modules), None)):
+            return f"target_modules with {head!r}: TRL trains no low ranks of the head; modules_to_save trains it whole"
+        if self.method == "qlora" and self.strategy in presets.SHARDED:
+            shared = f'strategy = "{self.strategy}" cannot share out a base in 4 bits'
+            return f'{shared}: take "ddp" or "zero2", or method = "lora"'
+        if self.offload and self.strategy == "ddp":
+            return 'offload needs strategy = "fsdp2", "zero2" or "zero3"'
+        if self.nodes > 1 and not self.rendezvous:
+            return 'nodes need rendezvous = "HOST:PORT": an address of the first node, and a port that is free there'
+        if self.processes % self.nodes:
+            return f"{self.processes} processes cannot be shared out evenly to {self.nodes} nodes"
+        if (self.keep_best or self.patience) and not self.eval_steps:
+            return "keep_best and patience need eval_steps: how often to look at the validation loss"
+        return None
+
+    @property
+    def lora_alpha(self) -> float:
+        """Scale of the adapter, over rank: `alpha`, or twice the rank."""
+        return self.alpha or 2.0 * self.rank
 
     @property
     def wish(self) -> Wish:
         """How conversations are to be rendered."""
         return Wish(self.template, self.system, self.thinking)
+
+
+def _is_head(module: str) -> bool:
+    return module.rpartition(".")[2] in presets.HEADS

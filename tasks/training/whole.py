@@ -11,6 +11,7 @@ from transformers import AutoConfig, AutoModelForCausalLM
 
 from storage.records import PonensError
 from tasks.training import canary, loading
+from tasks.training.order import TrainOrder
 
 _TOLERANCE = {torch.float32: 1e-4, torch.bfloat16: 5e-2}  # as a share of the largest logit
 
@@ -55,12 +56,12 @@ def save_and_check(
     return {"changes": change, "reload_error": error}
 
 
-def gathered(folder: Path, order: dict[str, Any]) -> Any:
+def gathered(folder: Path, order: TrainOrder) -> Any:
     """What several processes trained, in one: the whole model, or the base with the adapter on it."""
-    spec = order["spec"]
-    if spec["method"] == "full":
+    spec = order.spec
+    if spec.method == "full":
         return AutoModelForCausalLM.from_pretrained(folder, dtype=loading.number(spec), use_safetensors=True)
     from peft import PeftModel
 
-    base = loading.load(order["base_folder"] or spec["base_model"], spec)
+    base = loading.load(order.base, spec)
     return PeftModel.from_pretrained(base, str(folder))

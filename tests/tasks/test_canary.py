@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from storage.records import PonensError
+from tasks.training.spec import TrainSpec
 from tests.tiny import tiny_base
 
 pytestmark = [pytest.mark.heavy, pytest.mark.timeout(600)]
@@ -63,7 +64,7 @@ def check(base: Path, kind: str, folder: Path) -> dict[str, float]:
     rows = [
         {"prompt": [{"role": "user", "content": "which way?"}], "completion": [{"role": "assistant", "content": "B"}]}
     ]
-    spec = {"base_model": str(base), "revision": None}
+    spec = TrainSpec(base_model=str(base))
     probes = canary.texts(rows, renderer)
     return canary.save_and_check(trained(base, kind), tokenizer, probes, folder, spec, loader(base, kind))
 
@@ -74,7 +75,7 @@ def after_saving(monkeypatch: pytest.MonkeyPatch, harm: Callable[[Path], None]) 
 
     save = canary.save
 
-    def harmful(model: Any, tokenizer: Any, folder: Path, spec: dict[str, Any]) -> None:
+    def harmful(model: Any, tokenizer: Any, folder: Path, spec: TrainSpec) -> None:
         save(model, tokenizer, folder, spec)
         harm(folder)
 

@@ -10,7 +10,7 @@ import pytest
 
 from storage.records import Receipt, digest
 from tasks import assemble, code, evaluate, parse, puzzles, reason, report, train
-from tasks.candidates import Candidate
+from tasks.candidates import Base, Candidate
 from tasks.code import DATA, ROOMS, reached
 from tasks.plumbing import BY_SETTINGS, DECLARED, PLUMBING
 from tasks.step import Step
@@ -67,16 +67,16 @@ def steps() -> dict[str, Step]:
     def left(name: str) -> Receipt:
         return Receipt(name, "k", "d", name, {}, {}, 0.0, "")
 
-    spec, adapter = TrainSpec(base_model=DEMO), Candidate("demo/1", "adapters/demo/1", "d")
+    spec, base, adapter = TrainSpec(base_model=DEMO), Base(DEMO), Candidate("demo/1", "adapters/demo/1", "d")
     return {
         "puzzles": puzzles.step(puzzles.PuzzlesSpec()),
         "parse": parse.step(parse.ParseSpec(path="x"), parse.Source((), "d")),
         "reason": reason.step(reason.ReasonSpec(teacher="embedded"), left("parse")),
         "assemble": assemble.step(assemble.AssembleSpec(), left("parse"), left("reason")),
         "train": train.step(spec, "demo", left("assemble")),
-        "evaluate": evaluate.step(evaluate.EvaluateSpec(engine="transformers"), spec, left("parse"), adapter),
+        "evaluate": evaluate.step(evaluate.EvaluateSpec(engine="transformers"), base, left("parse"), adapter),
         "evaluate dialogues": evaluate.step(
-            evaluate.EvaluateSpec(engine="transformers"), spec, left("parse"), adapter, kind="sql"
+            evaluate.EvaluateSpec(engine="transformers"), base, left("parse"), adapter, kind="sql"
         ),
         "report": report.step(report.ReportSpec(), "{}", [left("parse"), left("evaluate")]),
     }

@@ -4,7 +4,6 @@ import socket
 import sys
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -12,7 +11,7 @@ from storage.artifacts import write_json
 from tasks import child
 from tasks.train import content
 from tasks.training import launch
-from tasks.training.spec import TrainSpec
+from tasks.training.order import TrainOrder
 from tests.tasks.trainings import facts, losses, order
 from tests.tiny import tiny_base
 
@@ -25,12 +24,11 @@ def free_port() -> int:
         return int(taken.getsockname()[1])
 
 
-def trained(order: dict[str, Any]) -> list[str]:
+def trained(order: TrainOrder) -> list[str]:
     """Train as a machine does, or as several do, each by a command of its own; the first one's words."""
-    file = Path(order["folder"]) / "scratch" / "order.json"
-    write_json(file, order)
-    spec = TrainSpec.model_validate(order["spec"])
-    commands = [launch.command(spec, file, node) for node in range(spec.nodes)]
+    file = order.folder / "scratch" / "order.json"
+    write_json(file, order.model_dump(mode="json"))
+    commands = [launch.command(order.spec, file, node) for node in range(order.spec.nodes)]
 
     def node(words: list[str]) -> None:
         child.run(words, log=file.with_name("train.log"), hear=lambda message: None, what="training")
@@ -54,10 +52,10 @@ def test_two_processes_of_one_machine_or_of_two_have_the_losses_of_one_with_the_
     assert facts(one)["steps"] == facts(two)["steps"] == facts(apart)["steps"] == 8
     assert losses(two) == pytest.approx(losses(one), rel=1e-4)
     assert losses(apart) == losses(two)
-    assert content(Path(apart["folder"])) == content(Path(two["folder"]))
+    assert content(apart.folder) == content(two.folder)
     assert facts(one)["valid_loss"] == pytest.approx(facts(two)["valid_loss"], rel=1e-3)
     for given in (two, apart):
-        assert sorted(p.name for p in Path(given["folder"]).glob("scratch/checkpoints/checkpoint-8/rng_state*")) == [
+        assert sorted(p.name for p in given.folder.glob("scratch/checkpoints/checkpoint-8/rng_state*")) == [
             "rng_state_0.pth",
             "rng_state_1.pth",
         ]

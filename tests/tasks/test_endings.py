@@ -15,6 +15,7 @@ from storage.adapters import Adapter
 from storage.artifacts import write_json
 from storage.records import PonensError
 from tasks.engines.base import Loading
+from tasks.training.order import TrainOrder
 from tasks.training.spec import TrainSpec
 from tests.tasks.test_training import rows
 from tests.tiny import tiny_base
@@ -38,16 +39,20 @@ def unlike(folder: Path, template: str | None = None) -> Path:
     return folder
 
 
-def order(base: Path, out: Path, **settings: Any) -> dict[str, Any]:
+def order(base: Path, out: Path, **settings: Any) -> TrainOrder:
     out.mkdir(parents=True, exist_ok=True)
     long = rows(1, seed=7, words=90)  # a prompt that alone fills max_length
     pl.DataFrame([*rows(16), *long]).write_parquet(out.parent / "train.parquet")
     given = {"base_model": str(base), "rank": 4, "max_steps": 2, "batch_size": 8, "gradient_accumulation": 1}
     spec = TrainSpec(**given | {"max_length": 64} | settings)  # type: ignore[arg-type]
-    return {
-        "spec": spec.model_dump() | {"alpha": 8.0}, "base_folder": str(base), "folder": str(out), "about": {},
-        "train": str(out.parent / "train.parquet"), "valid": str(out.parent / "none.parquet"),
-    }  # fmt: skip
+    return TrainOrder(
+        spec=spec,
+        base_folder=str(base),
+        train=out.parent / "train.parquet",
+        valid=out.parent / "none.parquet",
+        folder=out,
+        about={},
+    )
 
 
 @pytest.fixture(scope="module")

@@ -34,8 +34,8 @@ LAYER_7B = {
 }
 
 
-def values(**settings: Any) -> dict[str, Any]:
-    return TrainSpec.model_validate({"base_model": "x", **settings}).model_dump()
+def values(**settings: Any) -> TrainSpec:
+    return TrainSpec.model_validate({"base_model": "x", **settings})
 
 
 @pytest.fixture
@@ -86,8 +86,8 @@ def test_all_weights_take_sixteen_bytes_a_parameter(seven: estimate.Shape) -> No
 @pytest.mark.parametrize("name", PRESETS)
 def test_a_preset_fits_the_memory_in_its_name(seven: estimate.Shape, name: str) -> None:
     spec = values(preset=name)
-    largest = steps([spec["max_length"]] * 16, spec)["cells"]
-    checked = spec["gradient_checkpointing"]
+    largest = steps([spec.max_length] * 16, spec)["cells"]
+    checked = spec.gradient_checkpointing
     room = int(name.removesuffix("gb")) * 10**9
     if checked is None:
         checked = estimate.needs_checkpointing(seven, spec, Pass(largest, largest // 2, cuda=True), room)
@@ -162,7 +162,7 @@ def test_activations_are_what_autograd_keeps(settings: dict[str, Any], checkpoin
     widths = {"hidden_size": 192, "intermediate_size": 512, "num_attention_heads": 6, "num_key_value_heads": 2}
     torch.manual_seed(0)
     spec = values(rank=8, alpha=16, **settings)
-    half = spec["dtype"] == "bfloat16"
+    half = spec.dtype == "bfloat16"
     model = Qwen2ForCausalLM(Qwen2Config(vocab_size=256, num_hidden_layers=4, tie_word_embeddings=True, **widths))
     model = model.to(torch.bfloat16 if half else torch.float32)
     shape = estimate.shape(model.config.to_dict(), ((n, tuple(p.shape)) for n, p in model.named_parameters()))

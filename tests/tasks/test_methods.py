@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from storage.records import PonensError
+from tasks.training.order import TrainOrder
 from tests.tasks.trainings import facts, losses, order
 from tests.tiny import tiny_base
 
@@ -18,15 +19,15 @@ def base(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tiny_base(tmp_path_factory.mktemp("models") / "base", hidden=64, layers=1)
 
 
-def train(order: dict[str, Any]) -> dict[str, Any]:
+def train(order: TrainOrder) -> dict[str, Any]:
     from tasks.training import sft
 
     sft.train(order)
     return facts(order)
 
 
-def adapter_config(order: dict[str, Any]) -> dict[str, Any]:
-    found: dict[str, Any] = json.loads((Path(order["folder"]) / "adapter_config.json").read_text())
+def adapter_config(order: TrainOrder) -> dict[str, Any]:
+    found: dict[str, Any] = json.loads((order.folder / "adapter_config.json").read_text())
     return found
 
 
@@ -62,7 +63,7 @@ def test_a_base_in_four_bits_is_really_in_four_bits(base: Path, tmp_path: Path) 
 
     from tasks.training import loading
 
-    model = loading.load(str(base), order(base, tmp_path, method="qlora")["spec"])
+    model = loading.load(str(base), order(base, tmp_path, method="qlora").spec)
     weight = model.model.layers[0].mlp.up_proj.weight
 
     assert (weight.dtype, weight.quant_state.quant_type, weight.quant_state.nested) == (torch.uint8, "nf4", True)
@@ -88,7 +89,7 @@ def test_all_weights_leave_a_model_that_evaluation_loads_in_place_of_the_base(ba
 
     given = order(base, tmp_path, method="full", learning_rate=5e-3, epochs=6)
     found = train(given)
-    folder = Path(given["folder"])
+    folder = given.folder
     subject = weights.load(Loading(model=str(base), adapters={"demo/1": folder}, scratch=tmp_path), folder)
     before = AutoModelForCausalLM.from_pretrained(base)
     ids = torch.arange(20)[None]
@@ -122,7 +123,7 @@ def test_it_stops_when_the_validation_loss_no_longer_falls(base: Path, tmp_path:
 
 def test_validation_without_rows_is_refused(base: Path, tmp_path: Path) -> None:
     given = order(base, tmp_path, eval_steps=2)
-    Path(given["valid"]).unlink()
+    given.valid.unlink()
 
     with pytest.raises(PonensError, match="no row to validate on"):
         train(given)
@@ -138,9 +139,9 @@ def test_packed_rows_give_the_losses_of_padded_ones_in_fewer_cells(base: Path, t
 
     def batches(packing: bool) -> tuple[list[Any], list[float]]:
         given = order(base, tmp_path / str(packing), packing=packing, batch_size=8)
-        renderer, model = render.fit(render.load(str(base), None), Wish()), loading.load(str(base), given["spec"])
-        encoded = tokens.encode(read(Path(given["train"])), renderer, 128, Teaching())
-        trainer = sft.make(given["spec"], tmp_path, renderer.tokenizer, model, encoded, encoded, [])
+        renderer, model = render.fit(render.load(str(base), None), Wish()), loading.load(str(base), given.spec)
+        encoded = tokens.encode(read(given.train), renderer, 128, Teaching())
+        trainer = sft.make(given.spec, tmp_path, renderer.tokenizer, model, encoded, encoded, [])
         found = list(trainer.get_train_dataloader())
         counted = torch.tensor(100)
         with torch.no_grad():

@@ -81,7 +81,7 @@ def test_a_full_disk_is_said_and_the_next_run_goes_on_from_what_was_whole(
     base: Path, tmp_path: Path, limit: int
 ) -> None:
     given = order(base, tmp_path, count=48, save_steps=2, epochs=2)
-    file = Path(given["folder"]) / "scratch" / "order.json"
+    file = given.folder / "scratch" / "order.json"
     file.parent.mkdir(parents=True)
     file.write_text(json.dumps(given))
     command = [sys.executable, "-m", "tasks.trainer", str(file)]
@@ -95,7 +95,7 @@ def test_a_full_disk_is_said_and_the_next_run_goes_on_from_what_was_whole(
             command, env=child.surroundings({}), stdin=subprocess.PIPE, stdout=out, stderr=out, preexec_fn=cap
         )
         code = full.wait()
-    folder, told = Path(given["folder"]), said.read_text()
+    folder, told = given.folder, said.read_text()
 
     assert code == 1
     assert "the disk is full" in told, told[-2000:]
@@ -119,12 +119,12 @@ def test_a_lost_base_model_is_said_and_once_it_is_back_training_goes_on(base: Pa
     given = order(own, tmp_path / "run", save_steps=2, max_steps=4)
     sft.train(given)
     whole = facts(given)
-    kept = sorted(p.name for p in (Path(given["folder"]) / "scratch" / "checkpoints").iterdir())
-    (Path(given["folder"]) / "adapter.json").unlink()
+    kept = sorted(p.name for p in (given.folder / "scratch" / "checkpoints").iterdir())
+    (given.folder / "adapter.json").unlink()
     weights = (own / "model.safetensors").rename(own / "model.away")
     with pytest.raises(PonensError, match="cannot be loaded"):
         sft.train(given)
-    assert sorted(p.name for p in (Path(given["folder"]) / "scratch" / "checkpoints").iterdir()) == kept
+    assert sorted(p.name for p in (given.folder / "scratch" / "checkpoints").iterdir()) == kept
 
     weights.rename(own / "model.safetensors")
     sft.train(given)
@@ -139,7 +139,7 @@ def test_a_training_that_had_stopped_early_does_no_further_step_after_a_restart(
     sft.train(given)
     stopped = facts(given)
     assert stopped["steps"] < 20 * 4
-    (Path(given["folder"]) / "adapter.json").unlink()
+    (given.folder / "adapter.json").unlink()
     sft.train(given)
 
     assert facts(given)["steps"] == stopped["steps"]

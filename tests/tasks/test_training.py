@@ -8,7 +8,6 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +20,7 @@ from storage.records import PonensError, Receipt
 from tasks import child
 from tasks.step import Tick, run_step
 from tasks.train import step
+from tasks.training.order import TrainOrder
 from tasks.training.spec import TrainSpec
 from tests.tiny import tiny_base
 
@@ -174,44 +174,47 @@ def test_why_it_cannot_train_comes_from_the_child_in_words(base: Path, tmp_path:
 
 
 @pytest.fixture
-def order(base: Path, tmp_path: Path) -> Iterator[dict[str, Any]]:
+def order(base: Path, tmp_path: Path) -> TrainOrder:
     """What the child is given, for training in this process."""
     receipt = snapshot(Home(tmp_path), rows(16))
     source = tmp_path / receipt.artifact
-    yield {
-        "spec": spec(base, max_steps=2).model_dump() | {"alpha": 16},
-        "base_folder": str(base),
-        "train": str(source / "train.parquet"),
-        "valid": str(source / "valid.parquet"),
-        "folder": str(tmp_path / "out"),
-        "about": {},
-    }
+    return TrainOrder(
+        spec=spec(base, max_steps=2),
+        base_folder=str(base),
+        train=source / "train.parquet",
+        valid=source / "valid.parquet",
+        folder=tmp_path / "out",
+        about={},
+    )
 
 
-def test_an_empty_snapshot_is_refused(order: dict[str, Any]) -> None:
+def changed(order: TrainOrder, **settings: Any) -> TrainOrder:
+    return order.model_copy(update={"spec": order.spec.model_copy(update=settings)})
+
+
+def test_an_empty_snapshot_is_refused(order: TrainOrder) -> None:
     from tasks.training import sft
 
-    pl.read_parquet(order["train"]).clear().write_parquet(order["train"])
+    pl.read_parquet(order.train).clear().write_parquet(order.train)
     with pytest.raises(PonensError, match="no row to train on"):
         sft.train(order)
 
 
-def test_cut_rows_are_counted_and_too_many_are_refused(order: dict[str, Any]) -> None:
+def test_cut_rows_are_counted_and_too_many_are_refused(order: TrainOrder) -> None:
     from tasks.training import sft
 
     examples = rows(16)
     examples[0]["completion"][0]["content"] = "north " * 200
-    pl.DataFrame(examples).write_parquet(order["train"])
+    pl.DataFrame(examples).write_parquet(order.train)
     with pytest.raises(PonensError, match="1 of 16 rows"):
         sft.train(order)
-    order["spec"] |= {"max_truncated_share": 0.1}
-    sft.train(order)
+    sft.train(changed(order, max_truncated_share=0.1))
 
-    about = json.loads((Path(order["folder"]) / "adapter.json").read_text())
+    about = json.loads((order.folder / "adapter.json").read_text())
     assert about["facts"]["truncated"] == 1
 
 
-def test_a_tokenizer_that_transformers_would_replace_is_refused(order: dict[str, Any], tmp_path: Path) -> None:
+def test_a_tokenizer_that_transformers_would_replace_is_refused(order: TrainOrder, tmp_path: Path) -> None:
     from tasks.training import sft
 
     other = tiny_base(tmp_path / "other", hidden=32, layers=1)
@@ -224,18 +227,18 @@ def test_a_tokenizer_that_transformers_would_replace_is_refused(order: dict[str,
     }
     (other / "tokenizer.json").write_text(json.dumps(tokenizer))
     with pytest.raises(PonensError, match="gives other tokens"):
-        sft.train(order | {"base_folder": str(other)})
+        sft.train(order.model_copy(update={"base_folder": str(other)}))
 
 
-def test_a_loss_that_is_no_number_stops_the_run(order: dict[str, Any]) -> None:
+def test_a_loss_that_is_no_number_stops_the_run(order: TrainOrder) -> None:
     from tasks.training import sft
 
-    order["spec"] |= {"learning_rate": 1e30, "max_grad_norm": 0.0, "warmup": 0.0, "max_steps": 6}
+    wild = changed(order, learning_rate=1e30, max_grad_norm=0.0, warmup=0.0, max_steps=6)
     with pytest.raises(PonensError, match="loss is"):
-        sft.train(order)
+        sft.train(wild)
 
 
-def test_labels_and_loss_are_those_of_trl(order: dict[str, Any], base: Path, tmp_path: Path) -> None:
+def test_labels_and_loss_are_those_of_trl(order: TrainOrder, base: Path, tmp_path: Path) -> None:
     import torch
     from datasets import Dataset
     from trl.trainer.sft_config import SFTConfig
@@ -247,15 +250,15 @@ def test_labels_and_loss_are_those_of_trl(order: dict[str, Any], base: Path, tmp
 
     examples = rows(8)
     renderer = render.fit(render.load(str(base), None), Wish())
-    tokenizer, model = renderer.tokenizer, loading.load(str(base), order["spec"])
+    tokenizer, model = renderer.tokenizer, loading.load(str(base), order.spec)
     ours = tokens.encode(examples, renderer, 128, Teaching())
-    trainer = sft.make(order["spec"], tmp_path, tokenizer, model, ours, ours, [])
+    trainer = sft.make(order.spec, tmp_path, tokenizer, model, ours, ours, [])
     config = SFTConfig(
         output_dir=str(tmp_path), max_length=128, completion_only_loss=True, report_to="none", use_cpu=True, bf16=False
     )
     data = Dataset.from_list([{key: row[key] for key in ("prompt", "completion")} for row in examples])
     theirs = SFTTrainer(
-        model=loading.load(str(base), order["spec"]), args=config, train_dataset=data, processing_class=tokenizer
+        model=loading.load(str(base), order.spec), args=config, train_dataset=data, processing_class=tokenizer
     )
     batch = trainer.packed([trainer.train_dataset[n] for n in range(8)])
     counted = (batch["labels"] != IGNORED).sum()

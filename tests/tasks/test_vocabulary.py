@@ -17,6 +17,7 @@ from storage.records import PonensError, Question
 from storage.samples import SAMPLES
 from tasks.evaluate import EvaluateSpec, step
 from tasks.step import run_step
+from tasks.training.order import TrainOrder
 from tasks.training.spec import TrainSpec
 from tests.tasks.test_engines_heavy import QUESTIONS, greedy, receipt
 from tests.tasks.test_training import rows
@@ -26,20 +27,20 @@ pytestmark = [pytest.mark.heavy, pytest.mark.timeout(900)]
 NEW = list(shipped("yuan2").tokens)
 
 
-def order(base: Path, out: Path, **settings: Any) -> dict[str, Any]:
+def order(base: Path, out: Path, **settings: Any) -> TrainOrder:
     out.mkdir(parents=True, exist_ok=True)
     examples = rows(32)
     pl.DataFrame(examples).write_parquet(out.parent / "train.parquet")
     given: dict[str, Any] = {"template": "yuan2", "rank": 8, "learning_rate": 2e-2, "epochs": 6, "max_length": 128}
     given |= {"batch_size": 8, "gradient_accumulation": 1, "base_model": str(base)} | settings
-    return {
-        "spec": TrainSpec(**given).model_dump() | {"alpha": 16.0},
-        "base_folder": str(base),
-        "train": str(out.parent / "train.parquet"),
-        "valid": str(out.parent / "none.parquet"),
-        "folder": str(out),
-        "about": {},
-    }
+    return TrainOrder(
+        spec=TrainSpec(**given),
+        base_folder=str(base),
+        train=out.parent / "train.parquet",
+        valid=out.parent / "none.parquet",
+        folder=out,
+        about={},
+    )
 
 
 def untie(base: Path) -> None:
@@ -111,7 +112,7 @@ def test_the_trainer_s_two_ways_to_the_loss_agree_on_new_rows(trained: SimpleNam
     from tasks.training.masks import Teaching
 
     renderer = render.fit(render.load(str(trained.base), None), Wish("yuan2"))
-    spec = order(trained.base, tmp_path / "out")["spec"]
+    spec = order(trained.base, tmp_path / "out").spec
     model = loading.load(str(trained.base), spec)
     added = renderer.tokenizer.convert_tokens_to_ids(NEW)
     vocabulary.make_room(model, added)
