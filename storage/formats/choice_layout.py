@@ -4,14 +4,24 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from functools import lru_cache
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple, Protocol
 
 from storage.formats import options as shapes
 from storage.formats.choice_names import KEYISH, KEYS
 from storage.formats.options import normed
 
-if TYPE_CHECKING:
-    from storage.formats.choice import ChoiceSet
+
+class Parts(Protocol):
+    """What a set calls its parts."""
+
+    @property
+    def passage(self) -> tuple[str, ...]: ...
+    @property
+    def question(self) -> tuple[str, ...]: ...
+    @property
+    def options(self) -> tuple[str, ...]: ...
+    @property
+    def key(self) -> tuple[str, ...]: ...
 
 
 class Layout(NamedTuple):
@@ -26,7 +36,7 @@ class Layout(NamedTuple):
 
 
 @lru_cache(maxsize=1024)
-def layout_of(chosen: ChoiceSet, columns: tuple[str, ...]) -> Layout:
+def layout_of(chosen: Parts, columns: tuple[str, ...]) -> Layout:
     """What a set's parts are in rows of these columns: looked for once, not row by row."""
     names = _names(columns)
 
