@@ -59,7 +59,7 @@ def arguments(spec: TrainSpec, folder: Path, made: Plan, valid: bool) -> SFTConf
             expected="a validation part, for eval_steps, keep_best and patience",
             hint="set [parse] valid, or leave eval_steps out",
         )
-    saves = spec.eval_steps if spec.keep_best else spec.save_steps  # the best is one of those that are kept
+    saves = (spec.eval_steps if spec.keep_best else None) or spec.save_steps  # the best is one of those that are kept
     config = SFTConfig(
         output_dir=str(folder / "scratch" / "checkpoints"),
         num_train_epochs=spec.epochs,
