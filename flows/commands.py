@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, cast, get_args
 
 from rich.markup import escape
 
-from flows import server, show, surroundings
+from flows import show
 from flows.show import stdout
 from storage.home import Home
 from storage.records import PonensError, UsageError
@@ -242,6 +242,8 @@ def _secret() -> Secret:
 def _flow(
     chosen: recipes.Recipe, home: Home, refresh: Sequence[str], until: str | None, changes: Sequence[str]
 ) -> dict[str, Any]:
+    from flows import surroundings
+
     surroundings.require(home.root)
     with in_prefect():
         from flows.finetune import finetune_logic
@@ -259,6 +261,8 @@ def _flow(
 @contextlib.contextmanager
 def in_prefect() -> Iterator[None]:
     """Prefect's surroundings for a flow that runs in this process."""
+    from flows import server
+
     own_server = server.own()
     # the screen tells the story; Prefect's own lines go to its server and, of them, only the gravest here
     os.environ.setdefault("PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL", "CRITICAL")

@@ -9,8 +9,6 @@ from typing import Any
 from rich.markup import escape
 from rich.table import Table
 
-from evals.page import interval, percent
-from evals.scored import RIGHT
 from flows import show, tables
 from flows.show import stdout
 from storage import runs
@@ -49,6 +47,8 @@ def results(run: str, form: str, out: Path | None, recipe: Path | None, *, json:
 
 
 def _shown(found: Mapping[str, Any]) -> None:
+    from evals.page import interval, percent
+
     a, b = found["a"], found["b"]
     table = Table("", a["run"], b["run"])
     for name in ("recipe", "outcome", "snapshot", "adapter", "accuracy"):
@@ -77,6 +77,8 @@ def _shown(found: Mapping[str, Any]) -> None:
 
 
 def _questions(kind: str, colour: str, found: Sequence[Mapping[str, Any]]) -> None:
+    from evals.scored import RIGHT
+
     for row in found[:_SHOWN]:
         key = "" if row["gold"] == RIGHT else f"key {row['gold']}: "
         said = f"{row['source_id'] or row['id']}  {key}{row['a'] or '–'} → {row['b'] or '–'}"

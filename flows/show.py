@@ -12,7 +12,6 @@ import orjson
 from rich.markup import escape
 from rich.table import Table
 
-from evals.rationales import cost_told, told
 from flows import tables
 
 if TYPE_CHECKING:
@@ -150,6 +149,8 @@ def asking(found: Mapping[str, Any]) -> None:
 
 def rationales(found: Mapping[str, Any]) -> None:
     """Print what asking brought: kept and refused, cost, keys in doubt, the page's path."""
+    from evals.rationales import cost_told, told
+
     refused = ", ".join(f"{count:,} {reason}" for reason, count in found["rejected"].items()) or "none"
     stdout.print(
         f"{found['kept']:,} rationales kept of {found['requests']:,} asked for {found['questions']:,} questions; "

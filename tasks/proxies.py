@@ -15,13 +15,15 @@ import importlib.util
 import ipaddress
 import os
 import re
-import urllib.request
 from collections.abc import Mapping
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 from urllib.parse import urlsplit
 
 from storage.records import UsageError
 from storage.remote import public
+
+if TYPE_CHECKING:  # every command settles its proxies, few call an address
+    import urllib.request
 
 HERE = ("localhost", "127.0.0.1", "::1", "0.0.0.0")
 ASIDE = "PONENS_PROXIES_ASIDE"  # the variables that were put aside, with their values, a line each
@@ -79,6 +81,8 @@ def exceptions(environment: Mapping[str, str]) -> tuple[list[str], list[str]]:
 
 def proxy_for(url: str) -> str | None:
     """The proxy that a request to this address goes through; None if it goes straight."""
+    import urllib.request
+
     parts = urlsplit(url)
     host = parts.hostname or ""
     proxies = {name: value for name, value in urllib.request.getproxies().items() if value.strip()}
@@ -116,6 +120,8 @@ def loopback(host: str) -> bool:
 
 def opener(url: str) -> urllib.request.OpenerDirector:
     """The standard library's way to this address, past every proxy if it is on this machine."""
+    import urllib.request
+
     straight = [urllib.request.ProxyHandler({})] if loopback(urlsplit(url).hostname or "") else []
     return urllib.request.build_opener(*straight)
 

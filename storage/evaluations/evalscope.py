@@ -6,7 +6,7 @@ Predictions alone hold no key and reports no questions: both are passed over whe
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -41,7 +41,11 @@ def is_report(file: Opened) -> bool:
 
 def read(file: Opened, choice: Choice) -> Task:
     """The task of one file of reviews."""
-    rows = [(line, _old(row) if "sample_score" not in row else row) for line, row in map(_row(file.path), file.rows())]
+    rows = [
+        (line, each)
+        for line, row in map(_row(file.path), file.rows())
+        for each in ([row] if "sample_score" in row else _old(row))
+    ]
     metrics = list(dict.fromkeys(name for _, row in rows for name in _values(row)))
     if not metrics:
         raise UsageError(f"{file.path} has no score", seen="no review has a value", expected="sample_score.score.value")
@@ -94,25 +98,27 @@ def _review(row: Mapping[str, Any]) -> Mapping[str, Any] | None:
     return review if isinstance(review, dict) else None
 
 
-def _old(row: Mapping[str, Any]) -> Mapping[str, Any]:
-    """A review of a release before 1.0 in the form of today's."""
-    review = _review(row) or {}
-    result = review.get("result")
-    message = row["choices"][0].get("message")
-    return {
-        "target": review.get("gold"),
-        "input": _question(row.get("raw_input")),
-        "index": row.get("index"),
-        "sample_score": {
-            "group_id": row.get("index", row.get("answer_id")),
-            "score": {
-                "value": result if isinstance(result, dict) else {"score": result},
-                "extracted_prediction": review.get("pred"),
-                "prediction": text(message),
+def _old(row: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
+    """The reviews of a row of a release before 1.0, one a choice, in the form of today's."""
+    for choice in row["choices"]:
+        review = choice.get("review") if isinstance(choice, dict) else None
+        if not isinstance(review, dict):
+            continue
+        result = review.get("result")
+        yield {
+            "target": review.get("gold"),
+            "input": _question(row.get("raw_input")),
+            "index": row.get("index"),
+            "sample_score": {
+                "group_id": row.get("index", row.get("answer_id")),
+                "score": {
+                    "value": result if isinstance(result, dict) else {"score": result},
+                    "extracted_prediction": review.get("pred"),
+                    "prediction": text(choice.get("message")),
+                },
+                "sample_metadata": row.get("raw_input"),
             },
-            "sample_metadata": row.get("raw_input"),
-        },
-    }
+        }
 
 
 def _question(raw: Any) -> str:

@@ -17,6 +17,7 @@ from storage.records import UsageError
 TOOL = "inspect"
 _LETTERS = {"C": 1.0, "I": 0.0, "P": 0.5, "N": 0.0}
 _HEADERS = ("header.json", "_journal/start.json")
+_READ = ("id", "epoch", "input", "target", "choices", "metadata", "scores", "score", "output", "error", "invalidation")
 
 
 def is_it(file: Opened) -> bool:
@@ -49,8 +50,11 @@ def read(file: Opened, choice: Choice) -> Task:
         )
     name = _name(log)
     metric = choice.metric_of(name, metrics, where)
-    task = Task(name, _items(samples, _reductions(log, metric), metric, where), "", metric, (), metrics)
+    reducers, reduced = _reductions(log, metric)
+    task = Task(name, _items(samples, reduced, metric, where), "", metric, (), metrics)
     task.notes += _odd(log, samples, task)
+    if len(reducers) > 1:
+        task.notes.append(f"{name}: of the reducers {', '.join(reducers)} the log's first is what --repeats tool takes")
     return task
 
 
@@ -74,7 +78,8 @@ def _zipped(file: Opened) -> tuple[Mapping[str, Any], list[Any]]:
         elif name == "reductions.json":
             reductions = parsed(content, f"{file.path}: {name}")
         elif name.startswith("samples/") and name.endswith(".json"):
-            samples.append(parsed(content, f"{file.path}: {name}"))
+            sample = parsed(content, f"{file.path}: {name}")  # events and messages of an agent take megabytes each
+            samples.append({of: sample[of] for of in _READ if of in sample} if isinstance(sample, dict) else sample)
     log = next((headers[name] for name in _HEADERS if name in headers), {})
     return {"status": "started", **log, "reductions": reductions}, samples
 
@@ -145,18 +150,22 @@ def _answer(score: Any) -> Any:
     return answer.strip() if isinstance(answer, str) else answer
 
 
-def _reductions(log: Mapping[str, Any], metric: str) -> dict[str, Reply]:
-    """What the log's own reducer made of each sample's epochs."""
+def _reductions(log: Mapping[str, Any], metric: str) -> tuple[list[str], dict[str, Reply]]:
+    """The log's own reducers, and what the first made of each sample's epochs."""
+    reducers: list[str] = []
     found: dict[str, Reply] = {}
     reductions = log.get("reductions")
     for one in reductions if isinstance(reductions, list) else []:
         if _object(one).get("scorer") != metric.partition("/")[0]:
             continue
+        reducers.append(str(one.get("reducer")))
+        if len(reducers) > 1:
+            continue
         for sample in one["samples"] if isinstance(one.get("samples"), list) else []:
             score = _number(_value(sample, metric))
             if score is not None and "sample_id" in sample:
                 found.setdefault(str(sample["sample_id"]), Reply(score))
-    return found
+    return reducers, found
 
 
 def _items(samples: list[Mapping[str, Any]], reduced: Mapping[str, Reply], metric: str, where: str) -> list[Item]:
@@ -208,6 +217,8 @@ def _odd(log: Mapping[str, Any], samples: list[Mapping[str, Any]], task: Task) -
     ids = _object(_eval(log).get("dataset")).get("sample_ids")
     if isinstance(ids, list) and (lacking := len({*map(str, ids)} - {one.id for one in task.items})):
         found.append(f"{task.name}: {lacking} of {len(ids)} samples are not in the log")
+    if invalid := sum(bool(sample.get("invalidation")) for sample in samples):
+        found.append(f"{task.name}: {invalid} samples were marked invalid in the log; they count as they were scored")
     if failed := sum(bool(reply.failed) for one in task.items for reply in one.replies):
         found.append(
             f"{task.name}: {failed} of {len(samples)} samples ended in an error or were not scored; "

@@ -13,7 +13,7 @@ from storage.records import UsageError
 LETTERED = "letter"  # what `Item.key` of multiple choice by likelihood is
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)  # not frozen, as `Item`: a frozen one takes thrice as long to make, and there are many
 class Reply:
     """What a tool made of one reply.
 
@@ -31,7 +31,7 @@ class Reply:
         return bool(self.failed) or (self.answer == "" and not self.score)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Item:
     """One question of a task. What a tool does not say is empty.
 

@@ -1,4 +1,8 @@
-"""lighteval: details as parquet, a row a question: `doc`, `metric` and `model_response`; before 0.9 flat columns."""
+"""lighteval: details as parquet, a row a question: `doc`, `metric` and `model_response`; before 0.9 flat columns.
+
+Those are `full_prompt`, which is the model's own where a chat's template went into it, and `example`, the question
+alone, by which rows are then matched; lists and objects may stand there as Python's text.
+"""
 
 from __future__ import annotations
 
@@ -9,7 +13,7 @@ from typing import Any
 
 from storage.evaluations.files import Opened
 from storage.evaluations.items import Choice, Item, Reply, Task, number, text
-from storage.records import UsageError
+from storage.records import UsageError, digest
 
 TOOL = "lighteval"
 
@@ -73,7 +77,7 @@ def _metric(row: Mapping[str, Any]) -> Mapping[str, Any]:
 
 
 def _item(index: int, row: Mapping[str, Any], metric: str) -> Item:
-    doc = _object(row.get("doc")) or {**row, "query": row.get("full_prompt")}
+    doc = _object(row.get("doc")) or {**row, "query": row.get("full_prompt") or row.get("example")}
     response = _object(row.get("model_response"))
     said = _literal(response.get("text", row.get("predictions")))
     choices = _literal(doc.get("choices"))
@@ -84,6 +88,7 @@ def _item(index: int, row: Mapping[str, Any], metric: str) -> Item:
     return Item(
         index=int(own) if own.isascii() and own.isdigit() and len(own) < 16 else index,
         id="" if own.isdigit() else own,
+        document=digest([repr((row["example"], row.get("choices")))]) if row.get("example") else "",
         prompt=text(doc.get("query")),
         key=_key(doc, options),
         options=() if all(len(one.strip()) == 1 for one in options) else options,

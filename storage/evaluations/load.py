@@ -14,7 +14,17 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from storage.evaluations import batches, evalscope, inspect_log, lighteval, lm_eval, opencompass, predicted, tables
+from storage.evaluations import (
+    batches,
+    evalscope,
+    inspect_log,
+    lighteval,
+    lm_eval,
+    opencompass,
+    predicted,
+    refused,
+    tables,
+)
 from storage.evaluations.files import Opened
 from storage.evaluations.items import Choice, Evaluation, Item, Task, text
 from storage.records import UsageError
@@ -41,6 +51,10 @@ def _named_after_file(read: Callable[[Opened, Choice], Task]) -> Callable[[Opene
     return named
 
 
+def _joined(file: Opened, choice: Choice) -> Task:
+    return opencompass.read([file], choice)
+
+
 _FORMS = (
     _Form(lm_eval.TOOL, lm_eval.is_it, lm_eval.read, lambda file: lm_eval.model_of(file.path)),
     _Form(inspect_log.TOOL, inspect_log.is_it, inspect_log.read, inspect_log.model_of),
@@ -51,10 +65,9 @@ _FORMS = (
         "llama-factory", predicted.is_llama_factory, _named_after_file(predicted.read_llama_factory), lambda file: ""
     ),
     _Form("ms-swift", predicted.is_swift, _named_after_file(predicted.read_swift), lambda file: ""),
-    _Form(opencompass.TOOL, opencompass.is_it, opencompass.read, lambda file: opencompass.model_of(file.path)),
+    _Form(opencompass.TOOL, opencompass.is_it, _joined, lambda file: opencompass.model_of(file.path)),
     _Form(tables.TOOL, tables.is_it, _named_after_file(tables.read), lambda file: ""),
 )
-_KEYLESS = "its replies alone have no key: give the reviews beside them, or a file of keys with --keys"
 
 
 def load(path: str, choice: Choice | None = None) -> Evaluation:
@@ -87,7 +100,10 @@ def load(path: str, choice: Choice | None = None) -> Evaluation:
         tasks, notes = [batches.read(chosen, choice)], list(_errors_beside(chosen))
     else:
         chosen, notes = _one_subject(path, form, chosen)
-        tasks = [form.read(file, choice) for file in chosen]
+        if form.tool == opencompass.TOOL:
+            tasks = [opencompass.read(shards, choice) for shards in opencompass.shards(chosen)]
+        else:
+            tasks = [form.read(file, choice) for file in chosen]
     found = Evaluation(
         path, form.tool, form.model(chosen[0]), tasks, notes + [note for task in tasks for note in task.notes]
     )
@@ -112,10 +128,9 @@ def _form(file: Opened, *, single: bool) -> _Form | None:
     """The form of a file; in a folder what lies beside results is passed over, by itself it is refused."""
     if file.is_empty:
         return None
-    if not file.is_zip and (evalscope.is_report(file) or evalscope.is_prediction(file) or batches.is_request(file)):
+    if refusal := refused.refusal(file):
         if single:
-            what = "a report: figures of whole datasets, no questions" if evalscope.is_report(file) else _KEYLESS
-            raise UsageError(f"{file.path} cannot be compared", seen=what, expected="right or wrong for each question")
+            raise _refused(file, refusal)
         return None
     if not single and not file.is_zip and file.document is not None and not isinstance(file.document, list):
         return next((form for form in _FORMS[:-1] if form.is_it(file)), None)
@@ -134,7 +149,7 @@ def _preferred(known: Sequence[tuple[_Form, Opened]]) -> list[tuple[_Form, Opene
     return [
         (form, file)
         for form, file in kept
-        if form.tool != opencompass.TOOL or opencompass.is_result(file) or opencompass.task_of(file.path) not in judged
+        if form.tool != opencompass.TOOL or opencompass.is_result(file) or not opencompass.is_judged(file.path, judged)
     ]
 
 
@@ -177,7 +192,19 @@ def _without_time(path: Path) -> str:
     return _TIME.sub("", path.name) if _TIME.sub("", path.stem).strip("._-") else path.suffix
 
 
+def _refused(file: Opened, refusal: refused.Refusal) -> UsageError:
+    return UsageError(
+        f"{file.path} cannot be compared",
+        seen=refusal.what,
+        expected="right or wrong for each question",
+        hint=refusal.instead,
+    )
+
+
 def _unknown(path: str, files: Sequence[Opened]) -> UsageError:
+    for file in files:
+        if refusal := refused.refusal(file):
+            return _refused(file, refusal)
     seen = ", ".join(file.path.name for file in files[:5]) or "no file"
     if files and all(file.is_empty for file in files):
         seen = f"{seen}: empty"

@@ -1,12 +1,16 @@
 """OpenCompass: `results/MODEL/DATASET.json` with its details, else `predictions/MODEL/DATASET.json`.
 
-Both are one object with an entry a question, "0", "1" and so on; details may be a list as well. A prediction without
-"gold" has the key 0, where keys are numbers, else an empty one: OpenCompass leaves both out. Where a dataset was asked
-`n` times, the whole set stands there n times, one after the other: what repeats itself so is repeats.
+Both are one object with an entry a question, "0", "1" and so on; details may be a list as well, and as of 0.4 hold the
+details of each repeat under "predictions". A prediction without "gold" has the key 0, where keys are numbers, else an
+empty one: OpenCompass leaves both out. Where a dataset was asked `n` times, the whole set stands there n times, one
+after the other: what repeats itself so is repeats. Predictions of a large dataset are shards, DATASET_0.json and so
+on, each numbered anew: `shards` finds those that belong together.
 """
 
 from __future__ import annotations
 
+import re
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -17,8 +21,12 @@ from storage.records import UsageError
 
 TOOL = "opencompass"
 _SAID: tuple[str, ...] = ("pred", "predictions", "prediction")
-_KEYS: tuple[str, ...] = ("gold", "references", "answer", "reference")
-_RIGHT = ("correct", "is_correct", "score")
+_KEYS: tuple[str, ...] = ("gold", "references", "answer", "reference", "ref")
+_RIGHT = ("correct", "is_correct", "cascade_correct", "score")
+_NAMED = "example_abbr"  # the question's name in details of 0.4 and later: its subset and number
+_SHARD = re.compile(r"(?P<whole>.+)_(?P<place>\d+)\.json")
+
+Entry = Mapping[str, Any]
 
 
 def is_it(file: Opened) -> bool:
@@ -38,12 +46,6 @@ def is_prediction(file: Opened) -> bool:
     return isinstance(entry, dict) and "prediction" in entry
 
 
-def is_summary(file: Opened) -> bool:
-    """Whether it holds figures alone: results without details."""
-    first = file.document
-    return isinstance(first, dict) and bool(first) and all(isinstance(value, (int, float)) for value in first.values())
-
-
 def task_of(path: Path) -> str:
     """The task that the file is named after."""
     return path.name.partition(".json")[0]
@@ -54,37 +56,79 @@ def model_of(path: Path) -> str:
     return path.parent.name
 
 
-def read(file: Opened, choice: Choice) -> Task:
-    """The task of one file."""
-    entries = _details(file.document) if is_result(file) else _numbered(file.document)
-    left_out = 0 if any(type(_first(entry, _KEYS + _SAID[2:])) is int for _, entry in entries) else ""
-    items = [_item(index, entry, left_out, f"{file.path}, {index}") for index, entry in entries]
-    task = Task(task_of(file.path), items, "", "" if choice.metric is None else choice.metric)
+def shards(files: Sequence[Opened]) -> list[list[Opened]]:
+    """The files of each task in their order: one, or the shards 0 to k of predictions that no whole file stands for."""
+    whole = {file.path for file in files}
+    by_task: dict[Path, dict[int, Opened]] = defaultdict(dict)
+    for file in files:
+        if (named := _SHARD.fullmatch(file.path.name)) and not is_result(file):
+            by_task[file.path.with_name(f"{named['whole']}.json")][int(named["place"])] = file
+    joined = {
+        task: [parts[place] for place in sorted(parts)]
+        for task, parts in by_task.items()
+        if sorted(parts) == list(range(len(parts))) and len(parts) > 1 and task not in whole
+    }
+    of_shards = {file.path for parts in joined.values() for file in parts}
+    return [*([file] for file in files if file.path not in of_shards), *joined.values()]
+
+
+def is_judged(path: Path, judged: set[str]) -> bool:
+    """Whether a file of predictions is of a task, or a shard of one, that results judge already."""
+    shard = _SHARD.fullmatch(path.name)
+    return task_of(path) in judged or (shard is not None and shard["whole"] in judged)
+
+
+def read(files: Sequence[Opened], choice: Choice) -> Task:
+    """The task of one file, or of the shards of one."""
+    name = task_of(files[0].path) if len(files) == 1 else task_of(files[0].path).rpartition("_")[0]
+    entries: list[tuple[int, list[Entry], str]] = []
+    for file in files:
+        start = max((index for index, _, _ in entries), default=-1) + 1
+        found = _details(file.document) if is_result(file) else _numbered(file.document)
+        entries += [(start + index, repeats, f"{file.path}, {index}") for index, repeats in found]
+    left_out = 0 if any(type(_first(one, _KEYS + _SAID[2:])) is int for _, of, _ in entries for one in of) else ""
+    items = [_of_repeats(index, [_item(index, one, left_out, at) for one in of]) for index, of, at in entries]
+    task = Task(name, items, "", "" if choice.metric is None else choice.metric)
     numbers = [one.index for one in items]
+    if len(files) > 1:
+        task.notes.append(f"{name}: {len(files)} shards are joined")
     if lacking := len(set(range(max(numbers) + 1))) - len(set(numbers)):
         task.notes.append(f"{task.name}: {lacking} of {max(numbers) + 1} numbers are not in the file")
     elif (times := _times(items)) > 1:
-        task.items = _folded(items, times)
+        size = len(items) // times
+        task.items = [_of_repeats(index, items[index::size]) for index in range(size)]
     return task
 
 
-def _numbered(document: Mapping[str, Any]) -> list[tuple[int, Mapping[str, Any]]]:
+def _numbered(document: Mapping[str, Any]) -> list[tuple[int, list[Entry]]]:
     found = []
     for name, entry in document.items():
         if not (name.isascii() and name.isdigit()) or not isinstance(entry, dict):
             raise UsageError(f"OpenCompass, entry {name[:40]!r}", seen=str(entry)[:60], expected="entries by number")
-        found.append((int(name), entry))
+        found.append((int(name), [entry]))
     return sorted(found, key=lambda pair: pair[0])
 
 
-def _details(document: Mapping[str, Any]) -> list[tuple[int, Mapping[str, Any]]]:
+def _details(document: Mapping[str, Any]) -> list[tuple[int, list[Entry]]]:
     details = document.get("details")
     if isinstance(details, dict):
         details = [details[str(n)] for n in range(len(details)) if str(n) in details]
     if not isinstance(details, list):
         return []
-    flat = [one["detail"] if isinstance(one, dict) and isinstance(one.get("detail"), dict) else one for one in details]
-    return [(n, one) for n, one in enumerate(flat) if isinstance(one, dict) and _first(one, _SAID) is not None]
+    each = [_repeats(one) for one in details]
+    return [(n, of) for n, of in enumerate(each) if of and all(_first(one, _SAID + _RIGHT) is not None for one in of)]
+
+
+def _repeats(detail: Any) -> list[Entry]:
+    """The details of each reply to a question."""
+    if isinstance(detail, dict) and isinstance(detail.get("detail"), dict):
+        detail = detail["detail"]
+    if not isinstance(detail, dict):
+        return []
+    nested = detail.get("predictions")
+    if isinstance(nested, list) and nested and all(isinstance(one, dict) for one in nested):
+        return [{_NAMED: detail.get(_NAMED), **one} for one in nested]
+    return [detail]
 
 
 def _first(entry: Mapping[str, Any], names: Sequence[str]) -> Any:
@@ -94,18 +138,18 @@ def _first(entry: Mapping[str, Any], names: Sequence[str]) -> Any:
 def _item(index: int, entry: Mapping[str, Any], left_out: Any, where: str) -> Item:
     said, key, right = _first(entry, _SAID), _first(entry, _KEYS), number(_first(entry, _RIGHT))
     key = left_out if key is None else key
+    id = text(entry.get(_NAMED))
     by_likelihood = any(name.startswith("label:") for name in entry)
     judged = "origin_prediction" in entry or right is not None
     texts = said if isinstance(said, list) else [said]
     if judged or by_likelihood:
         answer = said.strip() if isinstance(said, str) else said
         words = text(entry.get("origin_prediction")) if judged else ""
-        return Item(
-            index, prompt=_prompt(entry), key=key, replies=[Reply(right, answer)], texts=[words] if words else []
-        )
+        texts = [words] if words else []
+        return Item(index, id, prompt=_prompt(entry), key=key, replies=[Reply(right, answer)], texts=texts)
     if not all(isinstance(one, str) for one in texts):
         raise UsageError(where, seen=f"prediction {str(said)[:60]}", expected="a text, or a list of texts")
-    return Item(index, prompt=_prompt(entry), key=key, texts=texts)
+    return Item(index, id, prompt=_prompt(entry), key=key, texts=texts)
 
 
 def _prompt(entry: Mapping[str, Any]) -> str:
@@ -125,11 +169,7 @@ def _times(items: Sequence[Item]) -> int:
     return n // size if n % size == 0 and len(set(asked)) == size and asked == asked[:size] * (n // size) else 1
 
 
-def _folded(items: Sequence[Item], times: int) -> list[Item]:
-    size = len(items) // times
-    found = []
-    for index in range(size):
-        of = items[index::size]
-        replies, texts = [r for one in of for r in one.replies], [t for one in of for t in one.texts]
-        found.append(Item(index, prompt=of[0].prompt, key=of[0].key, replies=replies, texts=texts))
-    return found
+def _of_repeats(index: int, of: Sequence[Item]) -> Item:
+    """One item of the same question asked several times."""
+    replies, texts = [r for one in of for r in one.replies], [t for one in of for t in one.texts]
+    return Item(index, of[0].id, prompt=of[0].prompt, key=of[0].key, replies=replies, texts=texts)

@@ -40,7 +40,8 @@ def replies_of(task: Task, *, ours: bool) -> tuple[int, int]:
 
 def by_tool(task: Task, repeats: Repeats) -> Marks:
     """The tool's own marks; where it extracts no answers, ours says which of its wrong replies cannot be read."""
-    voting = all(_short(reply) for item in task.items for reply in item.replies)
+    several = any(len(item.replies) > 1 for item in task.items)
+    voting = several and all(_short(reply) for item in task.items for reply in item.replies)
     silent = not any(reply.answer is not None for item in task.items for reply in item.replies)
     keys, how = keyed(task.items) if silent and any(item.texts for item in task.items) else ([], "")
     notes = (

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Hashable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
+from operator import attrgetter
 
 from evals.answers import folded, plain
 from storage.evaluations.items import Item, Task
@@ -12,6 +12,8 @@ from storage.records import UsageError
 
 _SHOWN = 3
 _KINDS = ("id", "document", "prompt")
+_index = attrgetter("index")
+_Keyed = dict[tuple[str, int], Item]
 
 
 @dataclass(slots=True)
@@ -27,8 +29,15 @@ class Matched:
 
 def match(a: Task, b: Task, names: tuple[str, str], *, allow_missing: bool) -> Matched:
     """The items that both sides have. UsageError where some are missing and may not be, or where keys differ."""
-    sides = {kind: (_keyed(a.items, kind), _keyed(b.items, kind)) for kind in _KINDS}
-    common = {kind: len(ours.keys() & theirs.keys()) for kind, (ours, theirs) in sides.items() if ours and theirs}
+    sides: dict[str, tuple[_Keyed, _Keyed]] = {}
+    common: dict[str, int] = {}
+    ordered = [sorted(task.items, key=_index) for task in (a, b)]
+    for kind in _KINDS:
+        ours, theirs = (_keyed(items, kind) for items in ordered)
+        if ours and theirs:
+            sides[kind], common[kind] = (ours, theirs), len(ours.keys() & theirs.keys())
+            if common[kind] == len(ours) == len(theirs):
+                break  # nothing can match more
     kind = max(common, key=lambda kind: common[kind], default="")
     if not kind or not common[kind]:
         return _by_position(a, b, names, common)
@@ -58,15 +67,17 @@ def named(item: Item) -> str:
     return item.id or (str(own) if isinstance(own, (str, int)) else str(item.index))
 
 
-def _keyed(items: Sequence[Item], kind: str) -> dict[tuple[Hashable, int], Item]:
+def _keyed(items: Sequence[Item], kind: str) -> _Keyed:
     """Items by what they are matched by, and how often that came before; {} where one has none."""
-    found: dict[tuple[Hashable, int], Item] = {}
-    times: Counter[str] = Counter()
-    for item in sorted(items, key=lambda one: one.index):
-        if not (key := " ".join(getattr(item, kind).split())):
+    found: _Keyed = {}
+    times: dict[str, int] = {}
+    of = attrgetter(kind)
+    for item in items:
+        if not (key := " ".join(of(item).split())):
             return {}
-        found[key, times[key]] = item
-        times[key] += 1
+        before = times.get(key, 0)
+        found[key, before] = item
+        times[key] = before + 1
     return found
 
 
@@ -87,7 +98,7 @@ def _missing(a: Task, found: Matched, names: tuple[str, str]) -> UsageError:
 
 
 def _by_position(a: Task, b: Task, names: tuple[str, str], common: dict[str, int]) -> Matched:
-    sides = [sorted(task.items, key=lambda one: one.index) for task in (a, b)]
+    sides = [sorted(task.items, key=_index) for task in (a, b)]
     if {"id", "document"} & common.keys() or len(sides[0]) != len(sides[1]):
         raise UsageError(
             f"{names[0]} and {names[1]} have no question in common",
@@ -111,7 +122,11 @@ def _first(items: Sequence[Item]) -> str:
 
 def _keys_agree(found: Matched, names: tuple[str, str]) -> None:
     """UsageError where keys differ, unless the same options stand in another order."""
-    differ = [(a, b) for a, b in found.pairs if None not in (a.key, b.key) and _plain(a.key) != _plain(b.key)]
+    differ = [
+        (a, b)
+        for a, b in found.pairs
+        if a.key != b.key and a.key is not None and b.key is not None and _plain(a.key) != _plain(b.key)
+    ]
     shuffled = [(a, b) for a, b in differ if _shuffled(a, b)]
     if others := [pair for pair in differ if pair not in shuffled]:
         a, b = others[0]

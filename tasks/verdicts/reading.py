@@ -7,8 +7,6 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from evals.answers import folded, plain
-from prompts.lettered import options_of
-from prompts.reading import read
 from storage.evaluations.items import Item
 from storage.records import LETTERS, Question
 
@@ -49,6 +47,8 @@ def keyed(items: Sequence[Item]) -> tuple[list[Keyed | None], str]:
 def reading(text: str, key: Keyed, how: str) -> Read:
     """What one reply says."""
     if key.question is not None:
+        from prompts.reading import read  # its expressions take a tenth of a second, and a tool's own marks need none
+
         found = read(text, key.question)
         return Read(found.answer, found.extractor)
     if how == "numbers":
@@ -71,6 +71,9 @@ def _letter(item: Item) -> str | None:
     key = _text(item.key)
     if key is None or (key in LETTERS and len(key) == 1):
         return key
+    from prompts.lettered import options_of
+    from prompts.reading import read
+
     options = item.options or options_of(item.prompt)
     same = [n for n, option in enumerate(options) if folded(plain(option), cased=False) == key.casefold()]
     if len(same) == 1 and same[0] < len(LETTERS):
@@ -81,6 +84,8 @@ def _letter(item: Item) -> str | None:
 
 
 def _question(item: Item, letter: str | None, letters: int) -> Question:
+    from prompts.lettered import options_of
+
     options = tuple(item.options) or options_of(item.prompt)
     if (
         not 2 <= len(options) <= len(LETTERS)

@@ -135,6 +135,10 @@ def test_a_verdict_on_json_waits_for_no_library_but_numpy(results: Path) -> None
         "print(*sorted({name.split('.')[0] for name in sys.modules} & set(sys.argv[1:])), file=sys.stderr)"
     )
     heavy = [
+        "transformers",
+        "vllm",
+        "mlflow",
+        "sqlite3",
         "prefect",
         "langchain",
         "langchain_openai",

@@ -10,6 +10,7 @@ from storage.evaluations.items import Choice
 from storage.home import Home
 from tasks.verdict import VerdictSpec, compare
 from tests import result_files as files
+from tests import result_variants as variants
 
 
 def first(cast: str) -> str | None:
@@ -67,6 +68,16 @@ FORMS = [
     (files.batch, first, "id", "column group", {"choice": Choice(keys=Path("keys.jsonl")), "repeats": "first"}),
     (files.responses, first, "id", "column group", {"choice": Choice(keys=Path("keys.jsonl"))}),
     (files.own_rows, first, "id", "column group", {}),
+    (variants.lm_eval_passes, lambda cast: first(cast[1]), "document", "column group", {}),
+    (variants.lm_eval_passes, first, "document", "column group", {"choice": Choice(filter="flexible-extract")}),
+    (variants.lm_eval_predicted, first, "document", "column group", {}),
+    (variants.evalscope_choices, majority, "prompt", "column group", {}),
+    (variants.opencompass_nested, majority, "id", "none", {}),
+    (variants.opencompass_shards, first, "prompt", "none", {}),
+    (variants.lighteval_flat, first, "document", "column group", {}),
+    (variants.ms_swift_old, first, "prompt", "none", {}),
+    (variants.completions, first, "id", "column group", {"choice": Choice(keys=Path("keys.jsonl"))}),
+    (variants.anthropic, first, "id", "column group", {"choice": Choice(keys=Path("keys.jsonl"))}),
     (files.spreadsheet, first, "id", "column Rack", {"choice": SAID, "group": "Rack"}),
 ]
 
