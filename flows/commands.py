@@ -34,7 +34,7 @@ def run(
     _known_steps([*refresh, *([until] if until else [])])
     chosen = _load(path, [*changes, *(["parse.strict=true"] if strict else [])])
     try:
-        summary = _flow(chosen, _home(path), refresh, until, changes)
+        summary = _flow(chosen, Home.beside(path), refresh, until, changes)
     except PonensError as error:
         if json and error.summary:
             show.emit({**error.summary, "error": str(error)})
@@ -52,7 +52,7 @@ def train(path: Path, changes: Sequence[str], refresh: Sequence[str], *, estimat
         return
     from flows import estimates
 
-    facts = estimates.train(_load(path, changes), _home(path))
+    facts = estimates.train(_load(path, changes), Home.beside(path))
     if json:
         show.emit(facts)
     else:
@@ -68,7 +68,7 @@ def preview(path: Path, changes: Sequence[str], refresh: Sequence[str], rows: in
     """Show the tokens of the first rows that training would see; everything before training runs."""
     from flows.preview import preview as look
 
-    chosen, home = _load(path, changes), _home(path)
+    chosen, home = _load(path, changes), Home.beside(path)
     look(chosen, home, _flow(chosen, home, refresh, "assemble", changes)["dataset"]["snapshot"], rows, json=json)
 
 
@@ -79,7 +79,7 @@ def plan(path: Path, changes: Sequence[str], refresh: Sequence[str], *, json: bo
     from tasks import references
 
     _known_steps(refresh)
-    chosen, home = _load(path, changes), _home(path)
+    chosen, home = _load(path, changes), Home.beside(path)
     forecasts = forecast(chosen, home, refresh)
     wrong = [seen for seen in look(chosen, home, forecasts, _secret()) if seen.error]
     warnings = [one for f in forecasts if f.receipt for one in references.warnings(f.receipt.facts.get("references"))]
@@ -125,7 +125,7 @@ def export(given: str, form: str, out: Path | None, recipe: Path | None, columns
     """Write a snapshot or a source for other tools."""
     from tasks.export import export as write
 
-    written = write(given, form, out, _home(recipe) if recipe else Home.beside(), _mapped(columns))
+    written = write(given, form, out, Home.beside(recipe) if recipe else Home.beside(), _mapped(columns))
     if json:
         show.emit(written)
     else:
@@ -147,7 +147,7 @@ def puzzles(out: Path, count: int, seed: int, families: Sequence[str], *, json: 
 
 def reason(path: Path, changes: Sequence[str], refresh: Sequence[str], *, estimate: bool, json: bool) -> None:
     """Ask the teacher, or say what asking would cost."""
-    chosen, home = _load(path, changes), _home(path)
+    chosen, home = _load(path, changes), Home.beside(path)
     if estimate:
         from flows import estimates
 
@@ -184,7 +184,7 @@ def evaluate(
         summary = evaluate_adapters(
             _load(path, changes),
             adapters=list(adapters),
-            home=_home(path).root,
+            home=Home.beside(path).root,
             refresh=cast("list[recipes.StepName]", list(refresh)),
         )
     if json:
@@ -197,7 +197,7 @@ def sql(query: str, recipe: Path | None, *, json: bool) -> None:
     """Ask the warehouse."""
     from storage.warehouse import query as ask
 
-    rows = ask(_home(recipe) if recipe else Home.beside(), query)
+    rows = ask(Home.beside(recipe) if recipe else Home.beside(), query)
     if json:
         show.emit({"rows": rows})
     else:
@@ -279,10 +279,6 @@ def _load(path: Path, changes: Sequence[str]) -> recipes.Recipe:
     from flows.recipe import load  # brings the libraries of all steps along: not for --help
 
     return load(path, list(changes))
-
-
-def _home(recipe: Path) -> Home:
-    return Home.beside(recipe)
 
 
 def _known_steps(names: Iterable[str]) -> None:
