@@ -80,15 +80,24 @@ def _toml(column: str | Sequence[str]) -> str:
     return orjson.dumps(column).decode()  # a text or a list of texts is the same in TOML
 
 
+def _flag(column: str | Sequence[str]) -> str:
+    return column if isinstance(column, str) else ",".join(column)
+
+
 def suggestion(found: Mapping[str, Any]) -> None:
-    """Print the mapping that would read a source, for a recipe and for the command line, and its first records."""
+    """Print the mapping that would read a source, why, what else would, and the first records as they would be read."""
     columns = found["columns"]
     if columns:
         table = ", ".join(f"{name} = {_toml(column)}" for name, column in columns.items())
-        ways = ((name, column if isinstance(column, str) else ",".join(column)) for name, column in columns.items())
-        flags = (f"--column {quote('='.join(way))}" for way in ways)
+        flags = (f"--column {quote(f'{name}={_flag(column)}')}" for name, column in columns.items())
         stdout.print(escape(f"[parse]\ncolumns = {{{table}}}\n\n{' '.join(flags)}\n"), soft_wrap=True)
-    stdout.print(f"read as {found['format']}{'' if columns else ', without a mapping'}:", soft_wrap=True)
+    how = f", {found['confidence']}" if columns else ", without a mapping"
+    stdout.print(f"read as {found['format']}{how}:", soft_wrap=True)
+    facts({f"  {name}": why for name, why in found["reasons"].items()})
+    for other in found["others"]:
+        flags = " ".join(f"--column {quote(f'{name}={_flag(column)}')}" for name, column in other.items())
+        stdout.print(escape(f"or: {flags}"), soft_wrap=True)
+    stdout.print()
     for record in found["records"]:
         if record["rejected"]:
             stdout.print(f"  [red]✗[/] {escape(record['field'])}: {escape(record['reason'])}", soft_wrap=True)

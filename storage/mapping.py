@@ -34,6 +34,7 @@ _ASKED = frozenset(
 _TURNS = ("messages", "conversations", "history", "prompt", "completion", "chosen", "rejected", "questions", "tools")
 _TAGS = ("tokens", "labels", "tags", "ner_tags", "triples", "premises", "names")
 _LISTS = frozenset(("options", "choices", "answer", "answers", "label", "key", *_TURNS, *_TAGS))
+_SEVERAL = frozenset(("options", "choices", "incorrect_answers", "distractors"))  # what columns make a list of
 _ANSWERS = frozenset(("answer", "completion", "output", "response", "target", "summary", "label"))
 
 
@@ -172,7 +173,7 @@ def _cell(name: str, ways: Sequence[Way], value: Any, rows: tuple[Step, ...], pl
         except Absent:
             cell = None
         found.append(way.of(cell, name))
-    if len(ways) > 1 and name in ("options", "choices"):
+    if len(ways) > 1 and name in _SEVERAL:
         while found and (found[-1] is None or found[-1] == ""):
             found.pop()  # a row may have fewer options than there are columns
         return found or None

@@ -102,7 +102,7 @@ def formats_of(
     found = [_sniffed(file, columns or {}) for file in files]
     some = next((one for one in found if one), None)
     if some is None:
-        raise unknown(files, columns or {}, FORMATS)
+        raise unknown(files, columns or {})
     return [one or some for one in found]
 
 

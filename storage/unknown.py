@@ -3,32 +3,86 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable, Sequence
+from collections.abc import Mapping, Sequence
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
 from storage.formats.base import kind
+from storage.formats.declared import needed
+from storage.formats.options import normed
 from storage.inside import inside
 from storage.mapping import Columns, leads
 from storage.records import Rejected, UsageError
 from storage.rows import Row, rows
+from storage.sourced import sourced
+from storage.suggestion import suggested
 
 _LONG = 60  # characters of a name that is no name
+_LOOK = 20  # rows that a mapping is tried on
+_NEAREST = 3  # formats that are named
+_LACKING = 2  # columns that they may miss
+_SPELT = 0.85  # how alike two spellings of a name are
 
 
-def unknown(files: Sequence[tuple[str, Path]], columns: Columns, formats: Iterable[str]) -> UsageError:
-    """The error for files of which no format knows a row. Mapping is advised only where it can work."""
+def unknown(files: Sequence[tuple[str, Path]], columns: Columns) -> UsageError:
+    """The error for files of which no format knows a row: the nearest formats, with what each of them misses.
+
+    A mapping is advised only where one can work.
+    """
     firsts = [next(rows(name, path), None) for name, path in files]
     if not any(firsts):
         what = "the file is empty" if len(files) == 1 else "the files are empty"
         return UsageError(what, seen=", ".join(name for name, _ in files), expected="at least one row")
     first = next(first for first in firsts if first)
+    file = files[firsts.index(first)]
+    if columns and (reason := _unmapped(file, columns)):
+        return UsageError(f"no row of {file[0]} can be mapped", seen=reason, expected="a row that the mapping reaches")
     return UsageError(
         "no reader knows this format",
-        seen=_glimpse(files[firsts.index(first)][0], first),
-        expected=f"one of {', '.join(formats)}",
-        hint=_hint(files[firsts.index(first)], first, columns),
+        seen=_glimpse(file[0], first),
+        expected=_nearest(_columns_of(first, columns)) or "columns that a format knows: docs/formats.md lists them",
+        hint=_hint(file, first, columns),
     )
+
+
+def _unmapped(file: tuple[str, Path], columns: Columns) -> str:
+    """Why a mapping gives no row at all, if it gives none."""
+    items = list(islice(sourced(file[0], rows(*file), columns, lambda row: True), _LOOK))
+    rejects = [item for item in items if isinstance(item, Rejected)]
+    return f"{rejects[0].field}: {rejects[0].reason}" if rejects and len(rejects) == len(items) else ""
+
+
+def _columns_of(first: Row | Rejected, columns: Columns) -> list[str]:
+    """The columns of a file's first row, or those that a mapping makes."""
+    if columns:
+        return list(columns)
+    if isinstance(first, Rejected):
+        return []
+    within = inside(first.value) if first.whole and isinstance(first.value, dict) else first.value
+    value = within[0] if isinstance(within, list) and within else first.value
+    return _names(value)
+
+
+def _nearest(names: Sequence[str]) -> str:
+    """The formats that share most columns with a row, and what it misses for each; "" where none is near."""
+    there = {normed(name): name for name in names}
+    found = []
+    for format, needs in needed().items():
+        has = [next((there[normed(name)] for name in one if normed(name) in there), None) for one in needs]
+        free = {name: column for name, column in there.items() if column not in has}
+        lacks = [_missing(one, free) for one, column in zip(needs, has, strict=True) if column is None]
+        met = sum(column is not None for column in has) + sum("?" in lack for lack in lacks) / 2
+        if met and len(lacks) <= _LACKING and met < len(needs):
+            beside = f"has {', '.join(dict.fromkeys(column for column in has if column))}; " if any(has) else ""
+            found.append((-met / len(needs), -met, f"{format} ({beside}misses {', '.join(lacks)})"))
+    return "; ".join(words for _, _, words in sorted(found, key=lambda one: one[:2])[:_NEAREST])
+
+
+def _missing(names: Sequence[str], free: Mapping[str, str]) -> str:
+    """The column to say, and the one whose name may be a misspelling of it."""
+    near = difflib.get_close_matches(normed(names[0]), free, 1, _SPELT)
+    return f"{names[0]} (is it {free[near[0]]}?)" if near else names[0]
 
 
 def misspelt(files: Sequence[tuple[str, Path]], columns: Columns) -> UsageError | None:
@@ -89,8 +143,9 @@ def _hint(file: tuple[str, Path], first: Row | Rejected, columns: Columns) -> st
             f"{', '.join(columns)} make no row by themselves: map question, options and answer; prompt and "
             "completion; or text"
         )
-    if not any(isinstance(cell, str) for cell in _leaves(first.value)):
-        return see
+    if not suggested([file]).columns:
+        why = "nothing in it both asks and answers" if _has_text(first.value) else "no cell is a text"
+        return f"no mapping can read it: {why}"
     return f"`ponens parse {name} --suggest` prints a mapping of its columns, for parse.columns or --column"
 
 
@@ -103,6 +158,6 @@ def _is_data(path: Path, row: dict[str, Any]) -> bool:
     )
 
 
-def _leaves(value: Any) -> list[Any]:
+def _has_text(value: Any) -> bool:
     inner = value.values() if isinstance(value, dict) else value if isinstance(value, list) else None
-    return [value] if inner is None else [leaf for cell in inner for leaf in _leaves(cell)]
+    return isinstance(value, str) if inner is None else any(_has_text(cell) for cell in inner)

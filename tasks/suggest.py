@@ -9,9 +9,8 @@ from typing import Any
 
 from storage import readers
 from storage import source as sources
-from storage.mapping import Columns
 from storage.records import Rejected, UsageError
-from storage.suggestion import suggested
+from storage.suggestion import Suggestion, suggested
 
 _SHOWN = 3  # records
 
@@ -19,20 +18,32 @@ _SHOWN = 3  # records
 def suggest(path: str, first: int | None = None, fetched: Path = Path()) -> dict[str, Any]:
     """How the files at `path` would be read: `format`, `columns` ({} where no mapping is needed), three `records`.
 
+    With a mapping also how sure it is (`confidence`), why each column is what it is (`reasons`), and `others` that
+    would be read too.
+
     UsageError if no mapping can be guessed, or nothing says what its keys count from.
     """
     files = sources.files([sources.local(path, fetched)])
-    columns: Columns = {}
+    guess = Suggestion()
     try:
         formats = readers.formats_of(files)
-    except UsageError:
-        columns = suggested(files)
-        if not columns:
-            raise
-        formats = readers.formats_of(files, columns=columns)
-    found = islice(readers.read(files, formats, columns, first), _SHOWN)
+        found = list(islice(readers.read(files, formats, first=first), _SHOWN))
+        useless = all(isinstance(item, Rejected) for item in found)
+    except UsageError as error:
+        useless, unknown = True, error
+    else:
+        unknown = None
+    if useless and (mapped := suggested(files)).columns:
+        guess = mapped
+        formats = readers.formats_of(files, columns=guess.columns)
+        found = list(islice(readers.read(files, formats, guess.columns, first), _SHOWN))
+    elif unknown is not None:
+        raise unknown
     return {
         "format": ", ".join(dict.fromkeys(format.name for format in formats)),
-        "columns": dict(columns),
+        "columns": dict(guess.columns),
+        "confidence": guess.confidence if guess.columns else "",
+        "reasons": dict(guess.reasons),
+        "others": [dict(other) for other in guess.others],
         "records": [{"rejected": isinstance(item, Rejected), **asdict(item)} for item in found],
     }

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from storage.dialogues import Dialogue, Preference, Record
+from storage.formats import declared
 from storage.records import Question, Rejected
 from tests.choices import sets_of_the_page
 
@@ -1353,6 +1354,12 @@ HERE = [
         ("rated-answer",),
     ),
     Form("numbers for labels", [{"text": "Hi", "label": 2}], ["u: Hi | a: 2"], ("number-label",)),
+    Form(
+        "two languages",
+        [{"id": 1, "en": "Hi", "de": "Hallo"}, {"en": "Ho", "de": "So"}],
+        ["u: Hi | a: Hallo", "u: Ho | a: So"],
+    ),
+    Form("source and target", [{"src": "Hi", "tgt": "Hallo"}], ["u: Hi | a: Hallo"]),
     Form("accepted and rejected", [{"prompt": "Hi", "accepted": "Ho", "rejected": "No"}], ["u: Hi >> Ho << No"]),
     Form("winner and loser", [{"prompt": "Hi", "winner": "Ho", "loser": "No"}], ["u: Hi >> Ho << No"]),
     Form(
@@ -1556,7 +1563,7 @@ def write(docs: Path) -> None:
     head = forms.read_text("utf-8").partition(f"## {next(iter(GROUPS))}")[0]
     forms.write_text(head + page(), "utf-8")
     lines = formats.read_text("utf-8").splitlines()
-    for table in (sets_of_the_page(),):
+    for table in (declared.page(), sets_of_the_page()):
         start = lines.index(table[0])
         end = next(n for n in range(start, len(lines)) if not lines[n].startswith("|"))
         lines[start:end] = table

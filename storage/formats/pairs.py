@@ -79,7 +79,7 @@ def _instruction(row: Cells) -> str:
 
 
 def _translated(row: Cells, at: At) -> Iterator[Dialogue]:
-    both = row.get("translation")
+    both = row.get("translation") if "translation" in row else _two_languages(row)
     if both is None:
         notes: set[str] = set()
         answer = reasoned(row, text(row, "target"), notes)
@@ -161,7 +161,19 @@ def _questions(row: Cells) -> bool:
 
 
 def _translations(row: Cells) -> bool:
-    return isinstance(row.get("translation"), dict) or _has("source", "target")(row)
+    made = isinstance(row.get("translation"), dict) or _two_languages(row) is not None
+    return made or _has("source", "target")(row)
+
+
+def _two_languages(row: Cells) -> dict[str, Any] | None:
+    """The texts of a row whose only columns, metadata apart, are two languages, or a source and a target."""
+    if {"src", "tgt"} <= row.keys():
+        return {"src": row["src"], "tgt": row["tgt"]}
+    names = [name for name in row if not columns.is_metadata(name)]
+    codes = [name for name in names if re.split(r"[_-]", name.lower())[0] in columns.LANGUAGES]
+    if len(names) != 2 or codes != names or not all(isinstance(row[name], str) for name in names):
+        return None
+    return {name: row[name] for name in names}
 
 
 def _summaries(row: Cells) -> bool:

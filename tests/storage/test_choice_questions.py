@@ -12,6 +12,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from storage import readers, source
+from storage.formats import declared
+from storage.formats.choice_sets import SETS
 from storage.records import LETTERS, Question, Rejected, UsageError
 from tests.choices import ASKED, BY_LETTER, CASES, LABELS, LISTED, Q, sets_of_the_page
 
@@ -206,10 +208,12 @@ def test_questions_without_a_passage_are_kept_together_by_their_own_text(tmp_pat
     assert first.group == again.group != other.group
 
 
-def test_the_page_of_formats_has_every_declared_set():
+def test_the_page_of_formats_has_every_format_and_every_declared_set():
     page = (Path(__file__).resolve().parents[2] / "docs" / "formats.md").read_text("utf-8")
 
-    assert "\n".join(sets_of_the_page()) in page, "write it anew: python -m tests.forms"
+    for table in (declared.page(), sets_of_the_page()):
+        assert "\n".join(table) in page, "write it anew: python -m tests.forms"
+    assert set(readers.FORMATS) == {*declared.DECLARED, *(chosen.name for chosen in SETS)}
 
 
 @pytest.mark.parametrize(

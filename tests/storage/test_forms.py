@@ -8,7 +8,7 @@ import pytest
 from storage import readers, source
 from storage.formats.columns import is_metadata
 from storage.oddities import Oddities
-from storage.records import Rejected
+from storage.records import Rejected, UsageError
 from tests.forms import FILES, FORMS, Form, gpt, page, said, told
 
 
@@ -149,3 +149,30 @@ def test_a_named_format_is_the_only_one(tmp_path):
     formats = readers.formats_of([("a.jsonl", file)], "alpaca")
 
     assert [told(item) for item in readers.read([("a.jsonl", file)], formats)] == ["! instruction: missing field"] * 2
+
+
+@pytest.mark.parametrize(
+    ("row", "expected", "hint"),
+    [
+        ({"question": "Which one?", "reply_1": "That one."}, "question-answer (has question; misses answer)", "--suggest"),
+        ({"instuction": "Say it.", "output": "It is."}, "alpaca (has output; misses instruction (is it instuction?))", "--suggest"),
+        ({"x": 1, "y": [2]}, "columns that a format knows: docs/formats.md lists them", "no mapping can read it: no cell is a text"),
+        ({"question": "Which one?", "n": 1}, "question-answer (has question; misses answer)", "--suggest"),
+    ],
+)  # fmt: skip
+def test_an_unknown_file_is_told_the_nearest_formats_and_what_it_misses(tmp_path, row, expected, hint):
+    (tmp_path / "a.jsonl").write_bytes(orjson.dumps(row))
+    with pytest.raises(UsageError) as caught:
+        readers.formats_of(source.files([tmp_path / "a.jsonl"]))
+
+    assert expected in caught.value.expected
+    assert hint in caught.value.hint
+    assert len(caught.value.expected.split("); ")) <= 3
+
+
+def test_a_mapping_that_reaches_no_row_says_why(tmp_path):
+    (tmp_path / "a.jsonl").write_bytes(orjson.dumps({"s": "S.", "l": 3}))
+    with pytest.raises(
+        UsageError, match=r"no row of a\.jsonl can be mapped\n.*label: '3' is none of 0, 1, which have words"
+    ):
+        readers.formats_of([("a.jsonl", tmp_path / "a.jsonl")], columns={"text": "s", "label": "l{bad|good}"})
