@@ -150,6 +150,11 @@ def ran(evaluation: dict[str, Any]) -> str:
     sql = evaluation.get("sql")
     if not sql:
         return ""
+    if sql["text"] == evaluation["questions"]:
+        return (
+            "No query was run: none of the schemas can be read. Right is the same text as the reference, but for the "
+            f"spelling of keywords, blanks and quotes; all {sql['text']} were compared as text."
+        )
     said = f"Queries were run by {sql['engine']} on {sql['databases']} generated databases a question"
     if real := sum(sql["real"].values()):
         names = ", ".join(list(sql["real"])[:5]) + (", …" if len(sql["real"]) > 5 else "")
