@@ -85,10 +85,11 @@ def measure(recipe: Recipe, home: Path) -> Events[None]:
     yield report.step(recipe.report, resolved(recipe), [parsed, measured])
 
 
-def contest(recipe: Recipe, home: Path, adapters: Sequence[str]) -> Events[list[Receipt]]:
+def contest(recipe: Recipe, home: Path, adapters: Sequence[str]) -> Events[tuple[Receipt, list[Receipt]]]:
     """Adapters on the recipe's gate set, each over the base and with the rendering that it was trained with.
 
-    Each evaluation is by itself: the one that a run came to on its test split is found done.
+    What was parsed of the set, and the evaluations. Each is by itself: the one that a run came to on its test split is
+    found done.
     """
     recipe = local(recipe, home)
     asked = yield from _gate_set(recipe, home)
@@ -97,7 +98,7 @@ def contest(recipe: Recipe, home: Path, adapters: Sequence[str]) -> Events[list[
     for one in candidates.named(home, adapters):
         base = candidates.stated(home, one) or recipe.base or candidates.base(home, [one])
         evaluations.append((yield evaluate.step(spec, base, asked, one, rendering=wish, kind=recipe.kind)))
-    return evaluations
+    return asked, evaluations
 
 
 def again(recipe: Recipe, home: Path, asked: Recipe, champion: str | None, round: str, seed: int) -> Events[Receipt]:
@@ -127,8 +128,8 @@ def _named(base: candidates.Base | None) -> candidates.Base:
 def _gate_set(recipe: Recipe, home: Path) -> Events[Receipt]:
     if not recipe.gate:
         return (yield from _parsed(recipe, home))
-    spec = parse.ParseSpec(path=recipe.gate, valid=0.0, test=1.0)
     fetched = home / "fetched"
+    spec = parse.whole(recipe.parse, recipe.gate, fetched)
     source = parse.source(spec, fetched=fetched)
     return _tried((yield parse.step(spec, source, fetched, recipe.kind, recipe.evaluating)))
 

@@ -262,6 +262,16 @@ def _tested(dry: Dry) -> Iterator[Outlook]:
     yield _said(said, hint=f"{len(lost)} are not: {reasons}" if lost else "")
 
 
+def _gate(dry: Dry) -> Iterator[Outlook]:
+    """A gate set of its own, which a run asks last."""
+    if dry.recipe.gate:
+        from flows import gate
+
+        asked, lost = gate.look(dry.recipe, dry.home)
+        hint = f"{lost:,} rows judge nothing: rejected, or without a key" if lost else ""
+        yield _said(f"{asked:,} questions", hint=hint)
+
+
 def _engine(dry: Dry) -> Iterator[Outlook]:
     from tasks.engines.open import choose, renders
 
@@ -281,5 +291,6 @@ CHECKS: tuple[tuple[str, str, Check], ...] = (
     ("training", "train", _training),
     ("memory", "train", _memory),
     ("test split", "evaluate", _tested),
+    ("gate set", "promote", _gate),
     ("engine", "evaluate", _engine),
 )

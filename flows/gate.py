@@ -16,13 +16,15 @@ from typing import Any
 from flows.announce import announce
 from flows.chain import Events, contest
 from flows.recipe import Recipe, validate
-from storage import adapters, champions, runs
+from storage import adapters, champions, runs, source
 from storage.adapters import Adapter
 from storage.aliases import Move
 from storage.artifacts import read_manifest
+from storage.dialogues import TAKES
 from storage.home import Home
-from storage.records import Refused, UsageError
+from storage.records import Receipt, Refused, UsageError
 from storage.registry import Overtaken
+from tasks import parse
 from tasks.promote import SPLIT, judge
 from tasks.step import Secret, log
 
@@ -41,15 +43,36 @@ def promote(recipe: Recipe, home: Home, candidate: Adapter, secret: Secret, beca
         if champion == candidate:
             return _told(candidate, champion, None, {}, [])
         contenders = [str(one) for one in (candidate, champion) if one]
-        receipts = yield from contest(recipe, home.root, contenders)
+        asked, receipts = yield from contest(recipe, home.root, contenders)
+        unread = _unread(recipe, asked)
         evidence = {"gate": recipe.gate or SPLIT, **judge(home, receipts[0], receipts[1] if champion else None)}
         if evidence["paired"]["verdict"] != "better":
-            return _told(candidate, champion, None, evidence, [])
+            return _told(candidate, champion, None, evidence, unread)
         try:
             move = champions.promote(home, candidate, champion, "gate", because, evidence)
         except Overtaken:
             continue
-        return _told(candidate, champion, move, evidence, announce(move, webhook(recipe, secret)) if move else [])
+        silent = announce(move, webhook(recipe, secret)) if move else []
+        return _told(candidate, champion, move, evidence, [*unread, *silent])
+
+
+def look(recipe: Recipe, home: Home) -> tuple[int, int]:
+    """How many rows of a gate set of its own could judge an adapter, and how many not. UsageError if none could."""
+    fetched = home.root / "fetched"
+    spec = parse.whole(recipe.parse, recipe.gate, fetched)
+    paths = [source.local(path, fetched).expanduser() for path in recipe.gate]
+    found = parse.inspect(paths, None, spec.columns, fetched, spec.first)
+    asked = int(found["answered"]) if {*found["kinds"]} <= {*TAKES[recipe.kind]} else 0
+    if not asked:
+        reasons = dict.fromkeys(f"{reject['field']}: {reject['reason']}" for reject in found["rejects"])
+        raise UsageError(
+            "the gate set holds nothing that an adapter could be judged on",
+            seen=f"{', '.join(recipe.gate)}: {found['questions']:,} rows for {', '.join(found['kinds']) or 'nothing'}, "
+            + "; ".join([f"{found['rejected']:,} rejected", *reasons][:3]),
+            expected=f"rows for {', '.join(TAKES[recipe.kind])}, with answers",
+            hint="see it by itself: ponens parse FILE",
+        )
+    return asked, int(found["questions"]) + int(found["rejected"]) - asked
 
 
 def force(home: Home, candidate: Adapter, because: str, url: str | None) -> Found:
@@ -116,6 +139,16 @@ def refusal(found: Found) -> Refused:
         hint=("" if worse else "judge it on more questions, or ")
         + f'`ponens promote {found["adapter"]} --force --because "…"`',
     )
+
+
+def _unread(recipe: Recipe, asked: Receipt) -> list[str]:
+    """What of a gate set of its own judges nothing, in words; of the test split `parse` has said so."""
+    facts = asked.facts
+    lost = facts["rejected"], facts["questions"] - facts["answered"]
+    said = [f"{count:,} {what}" for count, what in zip(lost, ("rejected rows", "without a key"), strict=True) if count]
+    if not recipe.gate or not said:
+        return []
+    return [f"the gate set is judged without {' and '.join(said)} of {facts['questions'] + facts['rejected']:,} rows"]
 
 
 def _told(

@@ -67,15 +67,17 @@ class EvaluationSets:
 
     def _read(self, path: Path) -> Iterator[Record | Rejected]:
         files = source.files([path])
-        columns = self._columns
-        try:
-            formats = readers.formats_of(files, columns=columns)
-        except UsageError:
-            if not columns:
-                raise
-            columns = {}
-            formats = readers.formats_of(files)
-        return readers.read(files, formats, columns, first=0, keyed=False)  # what keys say is not compared
+        columns = fitting(files, self._columns)
+        return readers.read(files, columns=columns, first=0, keyed=False)  # what keys say is not compared
+
+
+def fitting(files: Sequence[tuple[str, Path]], columns: Columns) -> Columns:
+    """A user's names for the source, where the files of another set have such columns too; else none."""
+    try:
+        readers.formats_of(files, columns=columns)
+    except UsageError:
+        return {}
+    return columns
 
 
 def _words(reject: Rejected) -> str:

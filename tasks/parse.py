@@ -20,7 +20,7 @@ from storage import dialogue_files, parsed, questions, readers
 from storage import source as sources
 from storage.cleaning.clean import Rules
 from storage.dialogues import TAKES, Dialogue, Kind, Preference, Record
-from storage.evaluation_sets import EvaluationSets
+from storage.evaluation_sets import EvaluationSets, fitting
 from storage.mapping import Columns
 from storage.oddities import Oddities
 from storage.records import Question, Receipt, Rejected, Split, UsageError
@@ -99,6 +99,13 @@ def source(spec: ParseSpec, base: Path = Path(), fetched: Path = Path()) -> Sour
         )
     files = sources.hashed(sources.files(paths))
     return Source(paths, sources.fingerprint(files), tuple(files))
+
+
+def whole(spec: ParseSpec, paths: Sequence[str], fetched: Path = Path()) -> ParseSpec:
+    """How another set of files is read that is asked whole, such as a gate's: as the source where its columns are."""
+    files = sources.files([sources.local(path, fetched).expanduser() for path in paths])
+    same = {"columns": fitting(files, spec.columns), "first": spec.first, "strict": spec.strict}
+    return ParseSpec(path=list(paths), valid=0.0, test=1.0, **same)
 
 
 def generated(receipt: Receipt, home: Path) -> Source:

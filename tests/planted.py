@@ -64,7 +64,7 @@ class Planter:
         assert self.parsed
         by_digest = {adapters.about(adapters.resolve(self.home, name))["digest"]: name for name in self.right}
         name = by_digest.get(str(step.inputs.get("adapter")))
-        asked = sorted(Stored(self.home, self.parsed), key=lambda q: q.source_id)
+        asked = sorted((q for q in Stored(self.home, self.parsed) if q.answer), key=lambda q: q.source_id)
         about = {"step": "evaluate", "key": str(step.key), "ingredients": step.ingredients, "seconds": 1.0}
         about |= {"made_at": "2026-11-22T08:00:00+00:00"}
         receipt = self._evaluated(name, asked, about, again=bool(step.settings["seed"]))

@@ -5,11 +5,13 @@ from pathlib import Path
 
 import pytest
 
-from flows import gate
+from flows import dry_run, gate
 from flows.cli import main
+from flows.recipe import load
 from storage import adapters, champions
 from storage.artifacts import write_json
-from storage.records import Receipt
+from storage.home import Home
+from storage.records import Receipt, UsageError
 from tasks.step import Step
 from tests.chains import follow
 from tests.flows.conftest import Hook
@@ -142,6 +144,58 @@ def test_a_gate_of_its_own_is_asked_whole_and_kept_out_of_training(path: Path) -
     found = follow(gate.promote(recipe, home, adapters.resolve(home, "logic/1"), lambda name: None), do)
     assert (True, [str(other)]) == (found["promoted"], found["gate"])
     assert do.parsed and {"train": 0, "valid": 0, "test": ASKED} == do.parsed.facts["splits"]
+
+
+def with_gate(path: Path, *rows: str) -> Path:
+    other = path.with_name("gate.jsonl")
+    own = path.with_name("data.jsonl").read_text().replace("Lamp", "Bulb")
+    other.write_text(own + "".join(f"{row}\n" for row in rows))
+    path.write_text(path.read_text() + 'gate = "gate.jsonl"\n')
+    return other
+
+
+def test_rows_of_a_gate_that_judge_nothing_are_told_with_the_decision(path: Path) -> None:
+    keyless = {"id": "x", "problem": "Bulb x.", "questions": [{"question": "Which?", "options": ["red", "green"]}]}
+    with_gate(path, "{broken", json.dumps(keyless))
+    home, recipe, do = planted(path, 30)
+    found = follow(gate.promote(recipe, home, adapters.resolve(home, "logic/1"), lambda name: None), do)
+
+    assert ["the gate set is judged without 1 rejected rows and 1 without a key of 42 rows"] == found["warnings"]
+    assert (ASKED, 2) == gate.look(recipe, home)
+
+
+def test_a_gate_is_read_by_the_recipe_s_columns_where_it_has_them(path: Path) -> None:
+    rows = [{"stem": f"Which is lamp {n}?", "a": "red", "b": "green", "key": n % 2 + 1} for n in range(9)]
+    path.with_name("data.jsonl").write_text("".join(f"{json.dumps(row)}\n" for row in rows))
+    path.with_name("gate.jsonl").write_text("".join(f"{json.dumps(row)}\n" for row in rows[:4]))
+    columns = 'first = 1\ncolumns = {question = "stem", options = ["a", "b"], answer = "key"}'
+    path.write_text(path.read_text().replace("test = 1.0", f"test = 1.0\n{columns}") + 'gate = "gate.jsonl"\n')
+    home, recipe = Home(path.parent / "home"), load(path)
+
+    assert (4, 0) == gate.look(recipe, home)
+    own = [{"question": "Which?", "options": ["red", "green"], "answer": "B"}]
+    path.with_name("gate.jsonl").write_text("".join(f"{json.dumps(row)}\n" for row in own))
+    assert (1, 0) == gate.look(recipe, home), "another file's own columns are its own"
+
+
+@pytest.mark.parametrize(
+    ("row", "says"),
+    [
+        ({"question": "Which?", "options": ["red"], "answer": "A"}, "1 rejected; options: 1 options"),
+        ({"question": "Which?", "options": ["red", "green"]}, "1 rows for choice, 0 rejected"),
+        ({"instruction": "Say hello.", "output": "Hello."}, "1 rows for instruction"),
+    ],
+)
+def test_a_gate_that_could_judge_nothing_is_refused_before_anything_is_trained(
+    row: dict[str, object], says: str, path: Path
+) -> None:
+    path.with_name("gate.jsonl").write_text(json.dumps(row) + "\n")
+    path.write_text(path.read_text() + 'gate = "gate.jsonl"\n')
+    dry = dry_run.Dry(load(path), Home(path.parent / "home"), None, {})
+
+    with pytest.raises(UsageError, match="the gate set holds nothing") as caught:
+        dry_run.refuse(dry, ["promote"])
+    assert says in str(caught.value)
 
 
 def test_a_webhook_is_told_in_the_end_and_one_that_fails_undoes_nothing(
