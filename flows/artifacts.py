@@ -40,6 +40,7 @@ from storage.home import Home
 from storage.records import PonensError, Receipt
 from tasks import step as steps
 from tasks.step import Step, Tick, log
+from tasks.viewing import address
 
 ALIVE = "ponens.run.alive"
 _MEASURES = ("accuracy", "ci95", "greedy_accuracy", "single_accuracy", "forced_accuracy", "value", "unreadable")
@@ -102,6 +103,13 @@ def run(summary: Mapping[str, Any]) -> None:
         create_markdown_artifact(Path(page).with_suffix(".md").read_text("utf-8"), key="verdict")
     if found := summary.get("promotion"):
         create_markdown_artifact(found["why"], key="promotion", description=f"Champion: {found['champion']}")
+
+
+def look(run_id: str) -> None:
+    """A link on the run's page to the same run in `ponens view`, from its beginning on."""
+    if FlowRunContext.get() is not None:
+        said = "Steps, loss as it trains, log, every reply; while `ponens view` is open."
+        create_link_artifact(f"{address.url()}/runs/{run_id}", link_text="In ponens view", key="view", description=said)
 
 
 class Progress:

@@ -35,6 +35,7 @@ from flows import (
     sweep,
     trend,
     verdict,
+    view,
 )
 from flows import results as evaluated
 from flows.homes import RecipeOption
@@ -49,7 +50,7 @@ app = typer.Typer(
     rich_markup_mode="rich",
     cls=groups.InOrder,
 )
-_SERVERS = ("dev", "mlflow", "serve", "chat")  # what ends by Ctrl-C and has nothing to go on from
+_SERVERS = ("dev", "mlflow", "serve", "chat", "view")  # what ends by Ctrl-C and has nothing to go on from
 INTERRUPTED = 128 + signal.SIGINT
 state = {"debug": False}
 
@@ -61,7 +62,7 @@ COMMANDS: tuple[Callable[..., None], ...] = (
     *(data.export, data.puzzles),
     *(verdict.verdict, sweep.sweep, nodes.join, champion.promote, champion.rollback, trend.reeval, explain.explain),
     *(serving.serve, serving.ask, serving.chat),
-    *(deploy.deploy, dev.dev, housekeeping.gc, housekeeping.backup, housekeeping.restore),
+    *(view.view, deploy.deploy, dev.dev, housekeeping.gc, housekeeping.backup, housekeeping.restore),
 )
 for command in COMMANDS:
     app.command()(command)

@@ -1,6 +1,6 @@
-"""`ponens dev`: Prefect's server, a worker and MLflow's page together, on the loopback address of this machine.
+"""`ponens dev`: Prefect's server, a worker, MLflow's page and ours together, on the loopback address of this machine.
 
-    server ──answers──▶ ponens deploy ──▶ worker          MLflow beside them; what each prints goes to the home's logs
+    server ──answers──▶ ponens deploy ──▶ worker          pages beside them; what each prints goes to the logs
 
 They begin and end together. None outlives this process, however it dies: their standard input is their lifeline.
 """
@@ -25,6 +25,7 @@ from flows.show import stderr
 from storage.home import Home
 from storage.records import PonensError
 from tasks import lifeline, proxies
+from tasks.viewing import address
 
 HOST = "127.0.0.1"
 _ROOT = Path(__file__).resolve().parents[1]
@@ -68,17 +69,17 @@ def dev(
     port: Annotated[int, typer.Option(min=1, max=65535, help="Prefect's port; another if it is taken.")] = 4200,
     mlflow_port: Annotated[int, typer.Option(min=1, max=65535, help="MLflow's port; another if it is taken.")] = 5000,
 ) -> None:
-    """Start Prefect's server, a worker and MLflow together; Ctrl-C stops them together."""
+    """Start Prefect's server, a worker, MLflow and `ponens view` together; Ctrl-C stops them together."""
     from tasks.training import tracking
 
-    home, port, mlflow_port = Home.beside(recipe or _DEMO), _free(port), _free(mlflow_port)
-    url, tracker = f"http://{HOST}:{port}", f"http://{HOST}:{mlflow_port}"
-    surroundings = _surroundings(home, url, tracker)
+    home, port, mlflow_port, view_port = Home.beside(recipe or _DEMO), *map(_free, (port, mlflow_port, address.PORT))
+    url, tracker, view = (f"http://{HOST}:{number}" for number in (port, mlflow_port, view_port))
+    surroundings = _surroundings(home, url, tracker) | {address.VARIABLE: view}
     for number in (signal.SIGINT, signal.SIGTERM):  # a shell's background jobs are born deaf to the first
         signal.signal(number, _interrupt)
     running: list[Service] = []
     try:
-        stderr.print("starting Prefect's server, a worker and MLflow …")
+        stderr.print("starting Prefect's server, a worker, MLflow and ponens view …")
         server = ["prefect", "server", "start", "--host", HOST, "--port", str(port)]
         running.append(_start("server", server, surroundings, home))
         store, artifacts = tracking.store(home), home.mlflow / "artifacts"
@@ -86,12 +87,15 @@ def dev(
         page = ["mlflow", "server", "--host", HOST, "--port", str(mlflow_port), "--workers", "1"]
         page += ["--default-artifact-root", str(artifacts)]
         running.append(_start("MLflow", page, {**os.environ, "MLFLOW_BACKEND_STORE_URI": store}, home))
+        running.append(_start("view", ["flows.cli", "view", "--port", str(view_port)], surroundings, home))
         _await(f"{url}/api/health", running)
         _deploy(surroundings, home)
         worker = ["prefect", "worker", "start", "--pool", "local-process", "--name", "ponens-dev"]
         running.insert(0, _start("worker", worker, surroundings, home))  # the first to end: it says goodbye
-        _await(f"{tracker}/health", running)
-        stderr.print(f"Prefect: [bold]{url}[/]\nMLflow:  [bold]{tracker}[/]\nlogs:    {home.logs}", soft_wrap=True)
+        for page in (f"{tracker}/health", f"{view}/static/view.css"):
+            _await(page, running)
+        places = f"Prefect: [bold]{url}[/]\nMLflow:  [bold]{tracker}[/]\nruns:    [bold]{view}[/]\nlogs:    {home.logs}"
+        stderr.print(places, soft_wrap=True)
         stderr.print(
             f"[dim]in other shells:[/] export PREFECT_API_URL={url}/api MLFLOW_TRACKING_URI={tracker}", soft_wrap=True
         )

@@ -14,7 +14,7 @@ from typer.core import TyperCommand, TyperGroup
 from flows.homes import in_home
 
 GROUPS: Mapping[str, tuple[str, ...]] = {
-    "Start here": ("doctor", "plan", "run", "runs"),
+    "Start here": ("doctor", "plan", "run", "runs", "view"),
     "Data": ("parse", "puzzles", "export", "datasets", "reason", "assemble"),
     "Train": ("train", "join", "sweep", "adapters", "models"),
     "Evaluate": ("evaluate", "report", "verdict", "diff", "results", "reeval"),

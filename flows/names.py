@@ -7,8 +7,7 @@ logic: train.rank=32, train.epochs=2, evaluate.votes=9 and 4 more
 
 from __future__ import annotations
 
-import json
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -18,10 +17,9 @@ from prefect.context import FlowRunContext
 
 from flows.recipe import Recipe
 from storage.home import Home
-from tasks.training.tracking import public
+from tasks.changes import differences
 
 _SHOWN = 3  # changes that a name tells
-_LONGEST = 32  # of a value
 _LOOKED_AT = 50  # earlier runs, among which the recipe's last one is looked for
 
 
@@ -52,31 +50,6 @@ def called(recipe: str, changes: Sequence[str]) -> str:
     """
     more = f" and {len(changes) - _SHOWN} more" if len(changes) > _SHOWN else ""
     return f"{recipe}: {', '.join(changes[:_SHOWN])}{more}" if changes else recipe
-
-
-def differences(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
-    """The settings of `now` that are not those of `before`, as `--set` would take them; no secret is among them.
-
-    A setting that `now` does not have is left out: there is nothing to set.
-
-    >>> differences({"train": {"rank": 16, "epochs": 3}}, {"train": {"rank": 32, "epochs": 3}})
-    ['train.rank=32']
-    """
-    old, new = dict(_leaves(public(before))), dict(_leaves(public(now)))
-    return [f"{key}={_short(value)}" for key, value in new.items() if value is not None and old.get(key) != value]
-
-
-def _leaves(content: Any, key: str = "") -> Iterator[tuple[str, Any]]:
-    if isinstance(content, Mapping):
-        for name, value in content.items():
-            yield from _leaves(value, f"{key}.{name}" if key else name)
-    else:
-        yield key, content
-
-
-def _short(value: Any) -> str:
-    text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
-    return text if len(text) <= _LONGEST else f"…{text[1 - _LONGEST :]}"
 
 
 def _deployed(context: FlowRunContext, name: str) -> dict[str, Any] | None:

@@ -27,10 +27,12 @@ from flows.screen import Screen
 from storage import adapters, runs, warehouse
 from storage.artifacts import write_json
 from storage.home import Home
+from storage.progress import RunProgress, following
 from storage.records import PonensError, Receipt
 from tasks import model_card
+from tasks.clients.secrets import redact
 from tasks.rationales import PAGE
-from tasks.step import Progress, Step, log, remembered, run_step
+from tasks.step import Progress, Step, Tick, log, remembered, run_step
 
 _CHEAP = ("puzzles", "parse", "assemble", "report")
 
@@ -51,6 +53,7 @@ class Run:
     result: Any = None  # what the chain returned
     known: warehouse.Known = frozenset()
     looked: bool = False
+    progress: RunProgress | None = None
 
     def go(self, events: Callable[[Recipe, Path], Events[Any]] = chain) -> dict[str, Any]:
         """Run a chain; the summary that `ponens run --json` prints. Whatever a step raises passes through.
@@ -63,15 +66,19 @@ class Run:
         log.setLevel(logging.INFO)  # what the house says goes to Prefect's log, which asks for no more than this
         with runs.going(self.home, self.id, resolved(self.recipe)) as folder:
             self.known = warehouse.open_run(self.home, self.id, resolved(self.recipe), self.recipe.name)
-            outcome = "failed"
+            artifacts.look(self.id)
+            outcome, why = "failed", {}
             try:
-                self._follow(events(self.recipe, self.home.root))
+                with following(folder, log, redact) as self.progress:
+                    self._follow(events(self.recipe, self.home.root))
                 outcome = "done"
-            except PonensError as error:
-                error.summary = self.summary()
+            except BaseException as error:
+                why = {"error": redact(str(error) or type(error).__name__)}
+                if isinstance(error, PonensError):
+                    error.summary = self.summary()
                 raise
             finally:
-                write_json(folder / "outcome.json", {"outcome": outcome, **self.summary()})
+                write_json(folder / "outcome.json", {"outcome": outcome, "ended_at": _now(), **why, **self.summary()})
                 warehouse.close_run(self.home, self.id, outcome)
         return self.summary()
 
@@ -138,6 +145,8 @@ class Run:
         def waits(said: str | None) -> None:
             self.screen.waits(step.name, said)
             artifacts.waiting(step.name, said)
+            if self.progress:
+                self.progress.waits(said)
 
         who, cluster = f"{step.name} of {self.recipe.name}, run {self.id}", self.recipe.cluster
         return run_step(
@@ -158,8 +167,10 @@ class Run:
         @task(name=name, task_run_name=name, cache_policy=NO_CACHE, persist_result=False)
         def perform() -> State[None]:
             with artifacts.ended(name), self.screen.working(name) as show, artifacts.Progress(name, show) as tell:
-                return work(tell)
+                return work(self._followed(tell))
 
+        if self.progress:
+            self.progress.begin(name, key)
         start = time.monotonic()
         try:
             perform()
@@ -168,8 +179,20 @@ class Run:
             raise
         return time.monotonic() - start
 
+    def _followed(self, tell: Progress) -> Progress:
+        """Whoever looks at the run's folder is told as well."""
+
+        def told(tick: Tick) -> None:
+            tell(tick)
+            if self.progress:
+                self.progress.tick(tick.done, tick.total, tick.unit, tick.note)
+
+        return told
+
     def _note(self, name: str, status: str, seconds: float, key: str, facts: Any) -> None:
         self.steps.append({"name": name, "status": status, "seconds": round(seconds, 3), "key": key})
+        if self.progress:
+            self.progress.end(self.steps[-1])
         self.screen.done(name, status, seconds, facts)
 
     def summary(self) -> dict[str, Any]:
@@ -204,6 +227,10 @@ class Run:
             facts |= {"asked": 0, "from_ledger": facts["requests"], "cost": 0.0, "seconds": 0.0}
             facts["tokens"] = dict.fromkeys(facts["tokens"], 0)
         return facts
+
+
+def _now() -> str:
+    return datetime.now(UTC).isoformat(timespec="seconds")
 
 
 def _card(home: Home, step: str, receipt: Receipt) -> None:

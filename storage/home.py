@@ -16,7 +16,8 @@ reads/                     copies of the warehouse for as long as copying takes
 sweeps/NAME-ID/            the table of a sweep
 trash-*                    what a removal that was killed has left
 logs/                      of the servers' engines, by port
-locks/  runs/RUN_ID/
+locks/
+runs/RUN_ID/              recipe.json, outcome.json, and of a run under way progress.json and log.txt
 """
 
 from __future__ import annotations

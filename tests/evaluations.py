@@ -124,7 +124,13 @@ def _sample(subject: str, question: Question, index: int, answer: str | None) ->
 
 def _receipt(home: Home, folder: Path, step: str, key: str, facts: dict[str, Any]) -> Receipt:
     place = str(folder.relative_to(home.root))
-    inputs = {"source": "s", "base_model": "b", "adapter": "one", "adapter logic/2": "two"}
+    inputs = {
+        "source": "s",
+        "questions": key.rpartition("-")[0] + "-parse-digest",
+        "base_model": "b",
+        "adapter": "one",
+        "adapter logic/2": "two",
+    }
     ingredients = {"inputs": inputs, "code": "c"}
     receipt = Receipt(step, key, f"{key}-digest", place, facts, ingredients, 1.0, "2026-11-22T08:00:00+00:00")
     write_json(home.receipt(step, key), receipt.dict())

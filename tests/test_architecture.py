@@ -24,6 +24,7 @@ SHARED_VERBS = {
     "tasks.alone_report",
     "tasks.candidates",
     "tasks.card",
+    "tasks.changes",
     "tasks.clients",
     "tasks.cluster",
     "tasks.code",
@@ -58,6 +59,7 @@ SHARED_VERBS = {
     "tasks.text_to_sql",
     "tasks.training",
     "tasks.verdicts",
+    "tasks.viewing",
 }
 
 

@@ -24,6 +24,7 @@ from storage.home import Home
 from storage.peft_folder import CONFIG, KEPT
 from tasks import lifeline
 from tasks.training.tracking import ENDED, store
+from tasks.viewing import address
 
 MODEL = "adapter"
 _STATE = "run.json"
@@ -83,7 +84,9 @@ class _Run:
         return id
 
     def _new(self) -> str:
-        tags = {"ponens.key": self.order["key"], "ponens.adapter": self.order["experiment"]}
+        name = self.order["experiment"]
+        tags = {"ponens.key": self.order["key"], "ponens.adapter": name}
+        tags |= {"mlflow.note.content": f"[{name} in ponens view]({address.url()}/adapters/{name})"}
         run = self.client.create_run(self.experiment, run_name=self.order["run_name"], tags=tags)
         id = str(run.info.run_id)
         write_json(self.state, {"run_id": id})

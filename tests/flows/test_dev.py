@@ -1,4 +1,4 @@
-"""`ponens dev`: three servers come up together and go together."""
+"""`ponens dev`: four servers come up together and go together."""
 
 import os
 import signal
@@ -39,7 +39,7 @@ def of_group(word: str) -> list[str]:
     return found
 
 
-def test_all_three_answer_and_none_outlives_ctrl_c(tmp_path: Path) -> None:
+def test_all_four_answer_and_none_outlives_ctrl_c(tmp_path: Path) -> None:
     first, second = ports(2)
     home = tmp_path / "home"
     env = environment(PONENS_HOME=str(home), PREFECT_HOME=str(tmp_path / "prefect"))
@@ -59,6 +59,9 @@ def test_all_three_answer_and_none_outlives_ctrl_c(tmp_path: Path) -> None:
     for url in (f"http://127.0.0.1:{first}/api/health", f"http://127.0.0.1:{second}/health"):
         with urllib.request.urlopen(url, timeout=30) as reply:
             assert 200 == reply.status
+    view = next(line for line in (tmp_path / "said").read_text().splitlines() if line.startswith("runs:")).split()[1]
+    with urllib.request.urlopen(view, timeout=30) as reply:
+        assert b"no run yet" in reply.read()
     pool = f"http://127.0.0.1:{first}/api/work_pools/local-process/workers/filter"
     asked = urllib.request.Request(pool, data=b"{}", headers={"Content-Type": "application/json"})
     while time.monotonic() < end:

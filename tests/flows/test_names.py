@@ -9,10 +9,10 @@ from prefect.exceptions import TerminationSignal
 
 from flows import artifacts
 from flows.finetune import finetune_logic
-from flows.names import differences
 from flows.recipe import Recipe
 from flows.reeval import reeval
 from storage.records import UsageError
+from tasks.changes import differences
 from tasks.serve import Address, listening
 
 

@@ -1,0 +1,137 @@
+"""Parquet files of a home, asked in SQL: one DuckDB in memory for all, a page of rows at a time.
+
+    Duck().rows("select count(*) as n from read_parquet($file, …)", {"file": parquet(path)})
+    page(duck, file, Wanted(text="lamp", sort="line", page=2))
+
+Artifacts never change, so no lock is taken and no writer waits.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import duckdb
+
+from storage import results
+from storage.records import PonensError, UsageError
+from storage.sqlfiles import quoted, word_for_word
+
+Row = dict[str, Any]
+SIZE = 50  # rows of a page
+_MEMORY = "1GB"
+_LONG = 400  # characters of a cell
+
+
+class Duck:
+    """An in-memory DuckDB that reads parquet files. Threads ask at the same time, each with a cursor of its own."""
+
+    def __init__(self) -> None:
+        self._con = duckdb.connect(config={"memory_limit": _MEMORY})
+        self._con.execute("set parquet_metadata_cache = true").fetchall()
+        self._local = threading.local()
+
+    def rows(self, sql: str, values: Mapping[str, Any] | None = None) -> list[Row]:
+        """All rows of a query. PonensError with DuckDB's words where a file is damaged, gone or of another build."""
+        if not hasattr(self._local, "cursor"):
+            self._local.cursor = self._con.cursor()
+        cursor = self._local.cursor
+        try:
+            cursor.execute(sql, values or None)
+            return results.rows(cursor)
+        except duckdb.Error as error:
+            raise PonensError(
+                "an artifact cannot be read",
+                seen=str(error).splitlines()[0],
+                expected="the tables that this build writes",
+                hint="it is damaged, was removed meanwhile, or another build wrote it: `ponens doctor --deep`",
+            ) from None  # fmt: skip
+
+
+def parquet(*files: Path) -> str:
+    """A table function over files, to stand in SQL."""
+    named = ", ".join(f"'{quoted(word_for_word(file))}'" for file in files)
+    return f"read_parquet([{named}], hive_partitioning = false)"
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """Which rows: those with all words of `text` in some column and `value` in column `by`; sorted; which page."""
+
+    text: str = ""
+    by: str = ""
+    value: str = ""
+    sort: str = ""
+    down: bool = False
+    page: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """Rows of a page; `total` in all, `matching` what was wanted, `parts` the counts by the column `by`."""
+
+    columns: Sequence[str]
+    rows: Sequence[Row]
+    total: int
+    matching: int
+    page: int
+    parts: Sequence[tuple[str, int]] = ()
+
+    @property
+    def pages(self) -> int:
+        return max(1, -(-self.matching // SIZE))
+
+
+def page(duck: Duck, file: Path, wanted: Wanted, shown: Mapping[str, str] | None = None) -> Page:
+    """A page of a parquet file, its own columns or those `shown`, name by SQL; long texts are cut.
+
+    UsageError for a column that it does not have.
+    """
+    columns = list(shown or [row["column_name"] for row in duck.rows(f"describe select * from {parquet(file)}")])
+    named = ", ".join(f'{sql} as "{name}"' for name, sql in shown.items()) if shown else "* exclude (file_row_number)"
+    source = (
+        f"(select {named}, file_row_number as place_in_file from "
+        f"read_parquet('{quoted(word_for_word(file))}', file_row_number = true, hive_partitioning = false))"
+    )
+    for column in (wanted.by, wanted.sort):
+        if column and column not in columns:
+            raise UsageError("there is no such column", seen=repr(column[:80]), expected=", ".join(columns))
+    values: dict[str, Any] = {}
+    where = ["true"]
+    for n, word in enumerate(wanted.text.lower().split()):
+        where.append(f"contains(lower(concat_ws(' ', {', '.join(map(_text, columns))})), $word{n})")
+        values[f"word{n}"] = word
+    if wanted.by and wanted.value:
+        where.append(f"{_text(wanted.by)} is not distinct from $value")
+        values["value"] = wanted.value
+    matches = " and ".join(where)
+    [count] = duck.rows(f"select count(*) as total, count(*) filter ({matches}) as n from {source}", values)
+    order = f't."{wanted.sort}" {"desc" if wanted.down else "asc"} nulls last, ' if wanted.sort else ""
+    number = min(max(1, wanted.page), max(1, -(-count["n"] // SIZE)))
+    cells = ", ".join(f'left({_text(name)}, {_LONG}) as "{name}"' for name in columns)
+    rows = duck.rows(
+        f"select {cells} from {source} t where {matches} order by {order}place_in_file "
+        f"limit {SIZE} offset {(number - 1) * SIZE}",
+        values,
+    )
+    parts = (
+        duck.rows(f"select {_text(wanted.by)} as part, count(*) as n from {source} group by 1 order by 2 desc limit 40")
+        if wanted.by
+        else []
+    )
+    return Page(columns, rows, count["total"], count["n"], number, [(str(p["part"]), p["n"]) for p in parts])
+
+
+def count(duck: Duck, file: Path) -> int | None:
+    """How many rows a file has; None where it cannot be read."""
+    try:
+        return int(duck.rows(f"select count(*) as n from {parquet(file)}")[0]["n"])
+    except PonensError:
+        return None
+
+
+def _text(column: str) -> str:
+    return f'"{column}"::varchar'

@@ -1,0 +1,82 @@
+"""The application of `ponens view`: which page answers which address, and what is said where something is wrong.
+
+    /                      all runs                     /runs/ID            one, /runs/ID/live while it is under way
+    /questions?a=…&b=…     every question, every reply  /reports            every page that was written for people
+    /adapters[/NAME[/N]]   the registry                 /snapshots[/ID]     with /snapshots/A/diff/B
+    /data                  sources                      /data/TABLE/ID      rejects, drops, suspects, lost
+
+Handlers read files and parquet, in threads. Every id is looked up among those that are there; none is made a path.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from typing import Any
+
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+from starlette.types import ASGIApp
+
+from storage.home import Home
+from storage.records import PonensError, UsageError
+from tasks.viewing import data, questions, registry, reports, runs
+from tasks.viewing.sealed import sealed
+from tasks.viewing.site import Site, static
+
+log = logging.getLogger("ponens")
+Handler = Callable[[Site, Request], Response]
+ROUTES: dict[str, Handler] = {
+    "/": runs.index,
+    "/runs/{id}": runs.show,
+    "/runs/{id}/live": runs.live,
+    "/runs/{id}/log": runs.log,
+    "/questions": questions.index,
+    "/reports": reports.index,
+    "/pages/{kind}/{id}": reports.kept,
+    "/adapters": registry.index,
+    "/adapters/{name}": registry.one,
+    "/adapters/{name}/{number:int}": registry.version,
+    "/snapshots": data.snapshots,
+    "/snapshots/{id}": data.snapshot,
+    "/snapshots/{a}/diff/{b}": data.diff,
+    "/data": data.index,
+    "/data/{table}/{id}": data.table,
+}
+
+
+def application(home: Home) -> ASGIApp:
+    """The pages over a home, which need not be there yet."""
+    site = Site(home)
+
+    def answers(handler: Handler) -> Callable[[Request], Response]:
+        return lambda request: handler(site, request)
+
+    def failed(request: Request, error: Exception) -> Response:
+        return _failed(site, request, error)
+
+    handlers: dict[Any, Any] = {HTTPException: failed, PonensError: failed, Exception: failed}
+    routes = [Route(path, answers(handler)) for path, handler in ROUTES.items()]
+    return sealed(Starlette(routes=[*routes, Route("/static/{name}", _static)], exception_handlers=handlers))
+
+
+def _static(request: Request) -> Response:
+    if (found := static(request.path_params["name"])) is None:
+        raise HTTPException(404, "there is no such file")
+    return Response(found[0], media_type=found[1], headers={"Cache-Control": "max-age=31536000, immutable"})
+
+
+def _failed(site: Site, request: Request, error: Exception) -> Response:
+    """A page that says what is wrong and what to do, in the words of the error."""
+    status, thing, more = 500, "this page failed; the terminal of `ponens view` says how", []
+    if isinstance(error, HTTPException):
+        status, thing = error.status_code, error.detail
+    elif isinstance(error, PonensError):
+        status = 400 if isinstance(error, UsageError) else 500
+        thing, *more = str(error).splitlines()
+    else:
+        log.error("view: %s failed", request.url.path, exc_info=error)
+    return site.page(request, "failed.html.j2", status, status=status, thing=thing, more=[m.strip() for m in more])
