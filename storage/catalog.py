@@ -26,7 +26,8 @@ from storage.sqlfiles import quoted, word_for_word
 TABLES = {"examples": EXAMPLES, "train": "train.parquet", "valid": "valid.parquet", "drops": DROPS}
 _LISTED = 8  # candidates that an error names
 # Rows with one id are the same example. Of the others, those of one question are paired in the order of their copies.
-DIFFERENCES = """
+_DIFF = """
+create temp table differences as
 with a as (from read_parquet($a, hive_partitioning = false)), b as (from read_parquet($b, hive_partitioning = false)),
 gone as (
   select *, row_number() over (partition by question order by shuffle, id) as place from a anti join b using (id)
@@ -123,7 +124,7 @@ def diff(a: Snapshot, b: Snapshot, limit: int | None = None) -> dict[str, Any]:
     with duckdb.connect() as con:
         files = {name: word_for_word(one.path / EXAMPLES) for name, one in (("a", a), ("b", b))}
         try:
-            con.execute(f"create temp table differences as {DIFFERENCES}", files).fetchall()
+            con.execute(_DIFF, files).fetchall()
             counts = dict(con.execute("select what, count(*) from differences group by 1").fetchall())
             con.execute("from differences order by what, question, after.id, before.id limit $n", {"n": limit})
             told = results.rows(con)

@@ -17,7 +17,7 @@ from itertools import count
 from typing import Any
 
 from storage.browse.evaluations import Subject
-from storage.browse.tables import Duck, Row, parquet
+from storage.browse.tables import Duck, Row, parquet, pattern
 from storage.records import FORCED, PonensError, UsageError
 
 CHANGES = ("fixed", "broken", "both right", "both wrong", "not judged")
@@ -239,13 +239,13 @@ def _where(pair: Pair, wanted: Filter) -> tuple[str, dict[str, Any]]:
     if wanted.extractor:
         where.append("list_contains(p.extractors, $extractor)")
         values["extractor"] = wanted.extractor
-    for n, word in enumerate(wanted.text.lower().split()):
+    for n, word in enumerate(wanted.text.split()):
         inside = " or ".join(
             f"p.id in (select question from {parquet(s.evaluation.table)} where subject = ${x} "
-            f"and contains(lower(text), $word{n}))"
+            f"and regexp_matches(text, $word{n}))"
             for x, s in (("a", pair.a), ("b", pair.b)) if s.evaluation.table
         )  # fmt: skip
-        own = f"contains(lower(concat_ws(' ', p.id, p.source_id, p.problem, p.asked)), $word{n})"
+        own = f"regexp_matches(concat_ws(' ', p.id, p.source_id, p.problem, p.asked), $word{n})"
         where.append(f"({own}{f' or {inside}' if inside else ''})")
-        values |= {f"word{n}": word, "a": pair.a.name, "b": pair.b.name}
+        values |= {f"word{n}": pattern(word), "a": pair.a.name, "b": pair.b.name}
     return " and ".join(where), values

@@ -8,11 +8,13 @@ Artifacts never change, so no lock is taken and no writer waits.
 
 from __future__ import annotations
 
+import re
 import threading
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from array import array
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import duckdb
 
@@ -24,6 +26,9 @@ Row = dict[str, Any]
 SIZE = 50  # rows of a page
 _MEMORY = "1GB"
 _LONG = 400  # characters of a cell
+_REMEMBERED = 32  # orders of rows
+_SIGNS = re.compile(r"[!-/:-@\[-`{-~]")
+T = TypeVar("T")
 
 
 class Duck:
@@ -33,6 +38,21 @@ class Duck:
         self._con = duckdb.connect(config={"memory_limit": _MEMORY})
         self._con.execute("set parquet_metadata_cache = true").fetchall()
         self._local = threading.local()
+        self._kept: dict[Any, Any] = {}
+        self._lock = threading.Lock()
+
+    def remembered(self, name: Any, make: Callable[[], T]) -> T:
+        """What was made under this name lately, else made now; what is made of artifacts never grows old."""
+        with self._lock:
+            if name in self._kept:
+                kept: T = self._kept[name]
+                return kept
+        made = make()
+        with self._lock:
+            while len(self._kept) >= _REMEMBERED:
+                self._kept.pop(next(iter(self._kept)))
+            self._kept[name] = made
+        return made
 
     def rows(self, sql: str, values: Mapping[str, Any] | None = None) -> list[Row]:
         """All rows of a query. PonensError with DuckDB's words where a file is damaged, gone or of another build."""
@@ -91,38 +111,62 @@ def page(duck: Duck, file: Path, wanted: Wanted, shown: Mapping[str, str] | None
     UsageError for a column that it does not have.
     """
     columns = list(shown or [row["column_name"] for row in duck.rows(f"describe select * from {parquet(file)}")])
-    named = ", ".join(f'{sql} as "{name}"' for name, sql in shown.items()) if shown else "* exclude (file_row_number)"
-    source = (
-        f"(select {named}, file_row_number as place_in_file from "
-        f"read_parquet('{quoted(word_for_word(file))}', file_row_number = true, hive_partitioning = false))"
-    )
     for column in (wanted.by, wanted.sort):
         if column and column not in columns:
             raise UsageError("there is no such column", seen=repr(column[:80]), expected=", ".join(columns))
-    values: dict[str, Any] = {}
-    where = ["true"]
-    for n, word in enumerate(wanted.text.lower().split()):
-        where.append(f"contains(lower(concat_ws(' ', {', '.join(map(_text, columns))})), $word{n})")
-        values[f"word{n}"] = word
-    if wanted.by and wanted.value:
-        where.append(f"{_text(wanted.by)} is not distinct from $value")
-        values["value"] = wanted.value
-    matches = " and ".join(where)
-    [count] = duck.rows(f"select count(*) as total, count(*) filter ({matches}) as n from {source}", values)
-    order = f't."{wanted.sort}" {"desc" if wanted.down else "asc"} nulls last, ' if wanted.sort else ""
-    number = min(max(1, wanted.page), max(1, -(-count["n"] // SIZE)))
-    cells = ", ".join(f'left({_text(name)}, {_LONG}) as "{name}"' for name in columns)
-    rows = duck.rows(
-        f"select {cells} from {source} t where {matches} order by {order}place_in_file "
-        f"limit {SIZE} offset {(number - 1) * SIZE}",
-        values,
+    selected = (
+        ", ".join(f'{sql} as "{name}"' for name, sql in shown.items()) if shown else "* exclude (file_row_number)"
     )
+    source = (
+        f"(select {selected}, file_row_number as place_in_file from "
+        f"read_parquet('{quoted(word_for_word(file))}', file_row_number = true, hive_partitioning = false))"
+    )
+    [total] = duck.rows(f"select count(*) as n from {parquet(file)}")
+    if wanted.text or wanted.value or wanted.sort:
+        places: Sequence[int] = duck.remembered(
+            (str(file), file.stat().st_mtime_ns, replace(wanted, page=0)),
+            lambda: _places(duck, source, columns, wanted),
+        )
+    else:
+        places = range(total["n"])
+    number = min(max(1, wanted.page), max(1, -(-len(places) // SIZE)))
+    here = places[(number - 1) * SIZE : number * SIZE]
+    cells = ", ".join(f'left({_text(name)}, {_LONG}) as "{name}"' for name in columns)
+    inside = f"place_in_file in ({', '.join(map(str, here))})" if here else "false"
+    found = {
+        row.pop("place_in_file"): row
+        for row in duck.rows(f"select {cells}, place_in_file from {source} where {inside}")
+    }
     parts = (
         duck.rows(f"select {_text(wanted.by)} as part, count(*) as n from {source} group by 1 order by 2 desc limit 40")
         if wanted.by
         else []
     )
-    return Page(columns, rows, count["total"], count["n"], number, [(str(p["part"]), p["n"]) for p in parts])
+    rows = [found[place] for place in here if place in found]
+    return Page(columns, rows, total["n"], len(places), number, [(str(p["part"]), p["n"]) for p in parts])
+
+
+def _places(duck: Duck, source: str, columns: Sequence[str], wanted: Wanted) -> Sequence[int]:
+    """Where in the file the wanted rows stand, in their order."""
+    where, values = ["true"], dict[str, Any]()
+    for n, word in enumerate(wanted.text.split()):
+        where.append(f"({' or '.join(f'regexp_matches({_text(c)}, $word{n})' for c in columns)})")
+        values[f"word{n}"] = pattern(word)
+    if wanted.by and wanted.value:
+        where.append(f"{_text(wanted.by)} = $value")
+        values["value"] = wanted.value
+    order = f't."{wanted.sort}" {"desc" if wanted.down else "asc"} nulls last, ' if wanted.sort else ""
+    rows = duck.rows(
+        f"select list(place_in_file order by {order}place_in_file) as places from {source} t "
+        f"where {' and '.join(where)}",
+        values,
+    )
+    return array("q", rows[0]["places"] or [])
+
+
+def pattern(word: str) -> str:
+    """A regular expression of DuckDB's for a word in any case: half the time of lower-casing every text."""
+    return "(?i)" + _SIGNS.sub(r"\\\g<0>", word)
 
 
 def count(duck: Duck, file: Path) -> int | None:
