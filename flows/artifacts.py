@@ -36,11 +36,11 @@ from prefect.states import Running
 
 from flows import show
 from storage import adapters
+from storage.browse import address
 from storage.home import Home
 from storage.records import PonensError, Receipt
 from tasks import step as steps
 from tasks.step import Step, Tick, log
-from tasks.viewing import address
 
 ALIVE = "ponens.run.alive"
 _MEASURES = ("accuracy", "ci95", "greedy_accuracy", "single_accuracy", "forced_accuracy", "value", "unreadable")

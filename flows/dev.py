@@ -22,10 +22,10 @@ from typing import Annotated, Any
 import typer
 
 from flows.show import stderr
+from storage.browse import address
 from storage.home import Home
 from storage.records import PonensError
 from tasks import lifeline, proxies
-from tasks.viewing import address
 
 HOST = "127.0.0.1"
 _ROOT = Path(__file__).resolve().parents[1]

@@ -9,8 +9,8 @@ import typer
 
 from flows.homes import RecipeOption, elsewhere
 from flows.show import stderr
+from storage.browse.address import PORT
 from storage.home import Home
-from tasks.viewing.address import PORT
 
 
 def view(

@@ -20,11 +20,11 @@ import orjson
 
 from storage.adapters import ABOUT
 from storage.artifacts import write_json
+from storage.browse import address
 from storage.home import Home
 from storage.peft_folder import CONFIG, KEPT
 from tasks import lifeline
 from tasks.training.tracking import ENDED, store
-from tasks.viewing import address
 
 MODEL = "adapter"
 _STATE = "run.json"

@@ -9,8 +9,8 @@ from collections.abc import Callable
 import uvicorn
 from starlette.types import ASGIApp
 
+from storage.browse.address import HOST
 from storage.records import UsageError
-from tasks.viewing.address import HOST
 
 
 def door(port: int, *, another: bool) -> socket.socket:
