@@ -89,8 +89,8 @@ def suggestion(found: Mapping[str, Any]) -> None:
     columns = found["columns"]
     if columns:
         table = ", ".join(f"{name} = {_toml(column)}" for name, column in columns.items())
-        flags = (f"--column {quote(f'{name}={_flag(column)}')}" for name, column in columns.items())
-        stdout.print(escape(f"[parse]\ncolumns = {{{table}}}\n\n{' '.join(flags)}\n"), soft_wrap=True)
+        flags = " ".join(f"--column {quote(f'{name}={_flag(column)}')}" for name, column in columns.items())
+        stdout.print(escape(f"[parse]\ncolumns = {{{table}}}\n\n{flags}\n"), soft_wrap=True)
     how = f", {found['confidence']}" if columns else ", without a mapping"
     stdout.print(f"read as {found['format']}{how}:", soft_wrap=True)
     facts({f"  {name}": why for name, why in found["reasons"].items()})

@@ -94,7 +94,7 @@ def families(ways: Sequence[str], among: Mapping[str, Profile]) -> Iterator[list
 def _head(way: str) -> str:
     """The first word of a name that has more: of "Wahl eins", option_1, antwortB, w1; "" of one that is one word."""
     name = way.rpartition(".")[2]
-    words = _WORD.findall(re.sub(r"(?<=[a-z])(?=[A-Z])", " ", name))
+    words: list[str] = _WORD.findall(re.sub(r"(?<=[a-z])(?=[A-Z])", " ", name))
     if len(words) > 1:
         return way[: len(way) - len(name)] + words[0].lower()
     return ""

@@ -25,14 +25,13 @@ def suggest(path: str, first: int | None = None, fetched: Path = Path()) -> dict
     """
     files = sources.files([sources.local(path, fetched)])
     guess = Suggestion()
+    unknown: UsageError | None = None
     try:
         formats = readers.formats_of(files)
         found = list(islice(readers.read(files, formats, first=first), _SHOWN))
         useless = all(isinstance(item, Rejected) for item in found)
     except UsageError as error:
         useless, unknown = True, error
-    else:
-        unknown = None
     if useless and (mapped := suggested(files)).columns:
         guess = mapped
         formats = readers.formats_of(files, columns=guess.columns)

@@ -101,7 +101,7 @@ def read(files: Sequence[Opened], choice: Choice) -> Task:
 
 
 def _numbered(document: Mapping[str, Any]) -> list[tuple[int, list[Entry]]]:
-    found = []
+    found: list[tuple[int, list[Entry]]] = []
     for name, entry in document.items():
         if not (name.isascii() and name.isdigit()) or not isinstance(entry, dict):
             raise UsageError(f"OpenCompass, entry {name[:40]!r}", seen=str(entry)[:60], expected="entries by number")
