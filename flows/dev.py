@@ -92,8 +92,8 @@ def dev(
         _deploy(surroundings, home)
         worker = ["prefect", "worker", "start", "--pool", "local-process", "--name", "ponens-dev"]
         running.insert(0, _start("worker", worker, surroundings, home))  # the first to end: it says goodbye
-        for page in (f"{tracker}/health", f"{view}/static/view.css"):
-            _await(page, running)
+        for answering in (f"{tracker}/health", f"{view}/static/view.css"):
+            _await(answering, running)
         places = f"Prefect: [bold]{url}[/]\nMLflow:  [bold]{tracker}[/]\nruns:    [bold]{view}[/]\nlogs:    {home.logs}"
         stderr.print(places, soft_wrap=True)
         stderr.print(

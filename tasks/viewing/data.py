@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
@@ -47,7 +47,9 @@ def index(site: Site, request: Request) -> Response:
 def table(site: Site, request: Request) -> Response:
     """A page of rejects, drops or suspects."""
     name, id = request.path_params["table"], request.path_params["id"]
-    step, file, by, about = TABLES[name] if name in TABLES else _absent("this is no table")
+    if name not in TABLES:
+        _absent(f"there is no table {name[:40]!r}")
+    step, file, by, about = TABLES[name]
     folder = _folder(site, step, id)
     if not (folder / file).is_file():
         _absent(f"artifact {id} has no {file}: it is gone, or another build made it")
@@ -132,7 +134,7 @@ def _folder(site: Site, step: str, id: str) -> Path:
     for receipt in site.files.receipts(step):
         if Path(receipt.artifact).name == id and (folder := site.files.inside(receipt.artifact)):
             return folder
-    return _absent(f"no artifact {id[:80]!r} of {step} is in this home")
+    _absent(f"no artifact {id[:80]!r} of {step} is in this home")
 
 
 def _one(site: Site, id: str) -> tuple[Path, Row, list[Entry]]:
@@ -180,5 +182,5 @@ def _wanted(request: Request, by: str) -> Wanted:
     )
 
 
-def _absent(why: str) -> Any:
+def _absent(why: str) -> NoReturn:
     raise HTTPException(404, why)

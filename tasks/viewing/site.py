@@ -108,11 +108,10 @@ def ago(when: datetime | str | None) -> str:
     """A time as people say it: "12 min ago", "3 h ago", "22 Nov 2026"; a dash for None, what is no time as it is."""
     if when is None or when == "":
         return "–"
-    if isinstance(when, str):
-        try:
-            when = datetime.fromisoformat(when)
-        except ValueError:
-            return when
+    try:
+        when = datetime.fromisoformat(when) if isinstance(when, str) else when
+    except ValueError:
+        return str(when)
     seconds = (datetime.now(UTC) - when.astimezone(UTC)).total_seconds()
     if seconds < 60:
         return "just now"
