@@ -27,7 +27,7 @@ _EVERY_S = 1.0
 
 
 class RunProgress:
-    """The progress of one run, on disk at most a second late."""
+    """The progress of one run; of ticks that follow one another within a second the first is on disk."""
 
     def __init__(self, folder: Path, clean: Callable[[str], str]) -> None:
         self._file, self._clean = folder / PROGRESS, clean
@@ -40,6 +40,7 @@ class RunProgress:
         """A step begins."""
         now = {"name": name, "key": key, "began": _time(), "done": None, "total": None, "unit": "", "note": ""}
         self._set(now)
+        self._written = float("-inf")  # its first tick is seen at once
 
     def tick(self, done: int, total: int | None, unit: str, note: str) -> None:
         """The step under way has come so far."""
