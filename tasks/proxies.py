@@ -96,9 +96,10 @@ def check(url: str, package: str = "socksio") -> None:
     if (through := proxy_for(url)) is None:
         return
     scheme = urlsplit(url).scheme
-    named = {s.name.lower(): s for s in settings(os.environ, package)}
+    named = {s.name.lower(): s for s in settings(os.environ)}
     setting = named.get(f"{scheme}_proxy") or named.get("all_proxy")
-    wrong = setting.wrong if setting else _wrong(through, package)
+    # without socksio SOCKS was put aside for this whole process, whatever else is there
+    wrong = (setting.wrong if setting else "") or _wrong(setting.value if setting else through, package)
     if wrong:
         name, value = (setting.name, setting.value) if setting else ("a proxy", through)
         raise UsageError(

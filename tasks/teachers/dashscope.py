@@ -19,8 +19,6 @@ from dashscope.aigc.generation import Generation
 from langchain_core.messages import AIMessage, BaseMessage
 from langchain_core.outputs import ChatGeneration, ChatResult
 from pydantic import PrivateAttr, SecretStr
-from urllib3.connection import HTTPConnection, HTTPSConnection
-from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 from urllib3.exceptions import TimeoutError as Urllib3Timeout
 
 from tasks.clients.body import answer, complaint
@@ -111,20 +109,13 @@ class _Response(http.client.HTTPResponse):
         self.fp = io.BufferedReader(_Raw(sock, self.fp.detach()))
 
 
-class _Http(HTTPConnection):
-    response_class = _Response
-
-
-class _Https(HTTPSConnection):
-    response_class = _Response
-
-
-class _HttpPool(HTTPConnectionPool):
-    ConnectionCls = _Http
-
-
-class _HttpsPool(HTTPSConnectionPool):
-    ConnectionCls = _Https
+def timed(pool: Any) -> Any:
+    """A class of connection pools, straight or through SOCKS, whose reads are given what is left of the call."""
+    connection = pool.ConnectionCls
+    if connection.response_class is _Response:
+        return pool
+    own = type(f"Timed{connection.__name__}", (connection,), {"response_class": _Response})
+    return type(f"Timed{pool.__name__}", (pool,), {"ConnectionCls": own})
 
 
 class _Adapter(requests.adapters.HTTPAdapter):
@@ -132,12 +123,16 @@ class _Adapter(requests.adapters.HTTPAdapter):
 
     def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
         super().init_poolmanager(*args, **kwargs)
-        self.poolmanager.pool_classes_by_scheme = {"http": _HttpPool, "https": _HttpsPool}
+        self._time(self.poolmanager)
 
     def proxy_manager_for(self, proxy: str, **kwargs: Any) -> Any:
         manager = super().proxy_manager_for(proxy, **kwargs)
-        manager.pool_classes_by_scheme = {"http": _HttpPool, "https": _HttpsPool}
+        self._time(manager)
         return manager
+
+    def _time(self, manager: Any) -> None:
+        pools = manager.pool_classes_by_scheme
+        manager.pool_classes_by_scheme = {scheme: timed(pool) for scheme, pool in pools.items()}
 
 
 class QwenChat(DirectChat):

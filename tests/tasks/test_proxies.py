@@ -1,12 +1,14 @@
 """Environments with proxies, as companies set them: each library reaches this machine, and the rest is told."""
 
 import asyncio
+import contextlib
 import os
 import socket
 import threading
 import urllib.request
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Self
 
 import httpx
 import httpx2
@@ -15,6 +17,7 @@ import requests
 
 from storage.records import UsageError
 from tasks import proxies
+from tasks.clients.faults import NoAnswer, TeacherError
 from tasks.engines.base import Loading
 from tasks.engines.openai import OpenAIEngine
 from tasks.teachers.build import TeacherSpec, teacher
@@ -63,6 +66,47 @@ LIBRARIES: dict[str, Callable[[str], int]] = {
     "urllib": opened,
     "aiohttp": aiohttp_status,
 }
+
+
+class Socks:
+    """A SOCKS5 proxy that remembers which hosts it was asked for, and brings each to one server here."""
+
+    def __init__(self, target: AnswerServer) -> None:
+        self.asked: list[str] = []
+        self._to = ("127.0.0.1", int(target.url.rpartition(":")[2]))
+        self._listening = socket.create_server(("127.0.0.1", 0))
+        self.url = f"socks5h://127.0.0.1:{self._listening.getsockname()[1]}"
+
+    def __enter__(self) -> Self:
+        threading.Thread(target=self._serve, daemon=True).start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._listening.close()
+
+    def _serve(self) -> None:
+        with contextlib.suppress(OSError):
+            while True:
+                client, _ = self._listening.accept()
+                threading.Thread(target=self._bring, args=(client,), daemon=True).start()
+
+    def _bring(self, client: socket.socket) -> None:
+        client.recv(client.recv(2)[1])
+        client.sendall(b"\x05\x00")
+        client.recv(4)
+        self.asked.append(client.recv(client.recv(1)[0]).decode())
+        client.recv(2)
+        client.sendall(b"\x05\x00\x00\x01" + bytes(6))
+        with socket.create_connection(self._to) as there:
+            threading.Thread(target=self._pass, args=(client, there), daemon=True).start()
+            self._pass(there, client)
+
+    @staticmethod
+    def _pass(source: socket.socket, to: socket.socket) -> None:
+        with contextlib.suppress(OSError):
+            while piece := source.recv(65536):
+                to.sendall(piece)
+            to.shutdown(socket.SHUT_WR)
 
 
 @pytest.fixture(autouse=True)
@@ -133,6 +177,54 @@ def test_a_proxy_that_cannot_be_used_is_told_only_where_it_is_needed(
 
     assert f"ALL_PROXY={value.replace('me:word', '…')}: {why}" in str(caught.value)
     assert "word" not in str(caught.value)
+
+
+def test_one_of_two_packages_for_socks_is_told_to_be_too_few(monkeypatch: pytest.MonkeyPatch) -> None:
+    """requests goes through SOCKS by PySocks, but without socksio a proxy is put aside for every library."""
+    there: dict[str, object] = {"socks": object()}
+    monkeypatch.setattr(proxies.importlib.util, "find_spec", there.get)
+    settle(monkeypatch, {"ALL_PROXY": "socks5://corp:1080"})
+    with pytest.raises(UsageError, match="SOCKS needs the package socksio"):
+        proxies.check("https://dashscope.aliyuncs.com/api/v1", "socks")
+
+    there["socksio"] = there.pop("socks")
+    settle(monkeypatch, {"ALL_PROXY": "socks5://corp:1080", proxies.ASIDE: ""})
+    proxies.check("https://api.openai.com/v1")
+    with pytest.raises(UsageError, match="SOCKS needs the package PySocks"):
+        proxies.check("https://dashscope.aliyuncs.com/api/v1", "socks")
+
+
+def test_dashscope_s_deadline_holds_in_pools_of_any_proxy_and_leaves_them_their_own() -> None:
+    from urllib3.connection import HTTPConnection
+    from urllib3.connectionpool import HTTPConnectionPool
+
+    from tasks.teachers.dashscope import timed
+
+    class Through(HTTPConnection):
+        def __init__(self, _socks_options: dict[str, str], *args: object, **kwargs: object) -> None:
+            self.through = _socks_options
+            super().__init__(*args, **kwargs)  # type: ignore[arg-type]
+
+    class Pool(HTTPConnectionPool):
+        ConnectionCls = Through
+
+    made = timed(Pool)
+    assert {"a": "b"} == made.ConnectionCls(_socks_options={"a": "b"}, host="h").through
+    assert made.ConnectionCls.response_class is not Through.response_class
+    assert timed(made) is made, "a manager that is asked for twice is timed once"
+
+
+@pytest.mark.parametrize("name", ["openai", "dashscope"])
+def test_a_teacher_is_asked_through_socks_where_its_packages_are(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("socksio", reason="socksio is not installed")
+    pytest.importorskip("socks", reason="PySocks is not installed")
+    with AnswerServer([chat()]) as real, Socks(real) as through:
+        settle(monkeypatch, {"ALL_PROXY": through.url})
+        spec = TeacherSpec(teacher=name, model="m", base_url="http://teacher.invalid/v1")  # type: ignore[arg-type]
+        with contextlib.suppress(TeacherError, NoAnswer):  # a chat in OpenAI's form is none in DashScope's
+            teacher(spec).invoke("Which?")
+
+    assert ["teacher.invalid"] == through.asked
 
 
 def test_what_must_not_go_round_a_proxy_fails_without_it(monkeypatch: pytest.MonkeyPatch) -> None:
