@@ -41,6 +41,7 @@ from tasks.training.order import TrainOrder
 from tasks.training.spec import TrainSpec
 
 _PROBES = 32
+_SPACED = "two  spaces,\n    four before a line"
 
 
 def train(order: TrainOrder) -> None:
@@ -54,6 +55,9 @@ def train(order: TrainOrder) -> None:
     probes = canary.texts(rows[:_PROBES], renderer)
     plain = [vocabulary.without(rendering.added, text) for text in probes]
     canary.check_tokenizer(tokenizer, order.base_folder, plain, "that the base model's folder holds")
+    if order.base_folder:
+        words = [m["content"] for row in rows[:_PROBES] for m in (*row["prompt"], *row["completion"])]
+        tokens.check_pieces([_SPACED, *words], tokenizer, Path(order.base_folder))
     teaching = Teaching(spec.loss, spec.learn_thinking)
     stops = _stops(place, spec, renderer)
     encode = partial(tokens.encode, leave_out=spec.long_prompts == "leave_out")

@@ -20,7 +20,7 @@ from tests.real_model import fetched
 
 ROOT = Path(__file__).resolve().parents[2]
 SETTINGS = ["puzzles.count=36", "train.max_steps=3", "train.batch_size=4", "train.warmup=0", 'train.report_to=["none"]']
-SETTINGS += ['evaluate.engine="transformers"', "evaluate.limit=3", "evaluate.votes=0", "evaluate.max_tokens=24"]
+SETTINGS += ['evaluate.engine="transformers"', "evaluate.limit=3", "evaluate.votes=1", "evaluate.max_tokens=24"]
 CAPITAL = "<|im_start|>user\nWhat is the capital of France?<|im_end|>\n<|im_start|>assistant\n"
 
 pytestmark = [pytest.mark.heavy, pytest.mark.timeout(1800)]
