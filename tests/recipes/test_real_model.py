@@ -16,6 +16,7 @@ from storage.home import Home
 from storage.records import Receipt
 from tasks import import_model
 from tasks.step import Step, run_step
+from tests.chains import follow
 from tests.real_model import fetched
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -96,7 +97,7 @@ class Few:
     def __init__(self, name: str, home: Home) -> None:
         self.home, self.receipts = home, dict[str, Receipt]()
         self.recipe = local(load(ROOT / "recipes" / "real" / f"{name}.toml", SETTINGS), home.root)
-        chain(self.recipe, self.do, home.root)
+        follow(chain(self.recipe, home.root), self.do)
 
     def do(self, step: Step) -> Receipt:
         self.receipts[step.name], _ = run_step(step, self.home)
