@@ -10,7 +10,7 @@ a catalogue names and is not on this disk is told, not fetched.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -23,6 +23,7 @@ from storage.rows import Row, rows
 CATALOGUE = "dataset_info.json"
 YAML = (".yml", ".yaml")
 _HUBS = ("hf_hub_url", "ms_hub_url", "om_hub_url", "script_url", "cloud_file_name")
+_APART = ("test_datasets", "pretraining_dataset")
 _SWIFT_HUBS = ("ms_dataset_id", "hf_dataset_id", "dataset_path")
 _ALPACA = {"prompt": "instruction", "query": "input", "response": "output"}
 _SHAREGPT = {"messages": "conversations"}
@@ -138,7 +139,7 @@ def _made(place: Path, entries: Iterator[tuple[str, Any, Description]]) -> Catal
         )
         hub = next((entry[key] for key in _HUBS if entry.get(key)), None) if isinstance(entry, dict) else None
         if hub is not None or local is None:
-            elsewhere.append(f"{name} (at {hub or 'no file'})")
+            elsewhere.append(f"{name} (at {hub or 'a hub'})")
             continue
         file = place.parent / Path(str(local)).expanduser()
         if not file.exists() and Path(str(local)).expanduser().exists():
@@ -199,14 +200,25 @@ def _axolotl(place: Path) -> Catalogue:
             seen=place,
             expected="axolotl's `datasets:`, a list of entries with a path",
         )
-    return _made(place, ((str(entry["path"]), _placed(entry), _axolotl_entry(place, entry)) for entry in entries))
+    made = _made(
+        place,
+        (
+            (str(one["path"]), one, _axolotl_entry(place, entry))
+            for entry in entries
+            for one in _placed(place.parent, entry)
+        ),
+    )
+    apart = [f"{key} (sets for evaluation: evaluate on them apart)" for key in _APART if content.get(key)]
+    return replace(made, elsewhere=(*made.elsewhere, *apart))
 
 
-def _placed(entry: Mapping[str, Any]) -> dict[str, Any]:
-    """The entry with its file: where `data_files` names one, it lies below `path` or in its place."""
+def _placed(folder: Path, entry: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """The entry once for each file: those that `data_files` names lie below `path`, or in its place."""
     files = entry.get("data_files")
-    first = files[0] if isinstance(files, list) and files else files
-    return {**entry, "path": first} if isinstance(first, str) else dict(entry)
+    names = [files] if isinstance(files, str) else files if isinstance(files, list) else []
+    below = Path(str(entry["path"]))
+    here = [str(below / str(name)) if (folder / below / str(name)).exists() else str(name) for name in names]
+    return [{**entry, "path": name} for name in here] or [dict(entry)]
 
 
 def _axolotl_entry(place: Path, entry: Mapping[str, Any]) -> Description:

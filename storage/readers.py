@@ -99,10 +99,17 @@ def formats_of(
         raise error
     if format is not None:
         return [known(format)] * len(files)
-    found = [_sniffed(file, columns or {}) for file in files]
+    found: list[Format | None] = []
+    refused = None
+    for file in files:
+        try:
+            found.append(_sniffed(file, columns or {}))
+        except UsageError as error:  # a file of images beside others: its rows are rejected one by one
+            refused = refused or error
+            found.append(None)
     some = next((one for one in found if one), None)
     if some is None:
-        raise unknown(files, columns or {})
+        raise refused or unknown(files, columns or {})
     return [one or some for one in found]
 
 

@@ -33,6 +33,16 @@ SUFFIXES = (
 # schemas of databases, read along with the rows beside them
 COMPANIONS = ("tables.json", "db_schema.json", "dev_tables.json", "train_tables.json", "test_tables.json")
 WIKISQL = ".tables.jsonl"  # as well, beside a file of that stem
+# what is no container of rows here, and what to do
+_OTHERS = {
+    **dict.fromkeys((".xlsx", ".xls", ".ods", ".numbers"), "a spreadsheet: save the sheet as CSV, in UTF-8"),
+    **dict.fromkeys((".pdf", ".docx", ".doc", ".epub", ".html", ".xml"), "a document: write its texts as JSON lines"),
+    **dict.fromkeys((".db", ".sqlite", ".sqlite3", ".duckdb"), "a database: write the query's rows as CSV or parquet"),
+    **dict.fromkeys((".pkl", ".pickle", ".pt", ".npy", ".npz", ".h5"), "objects of Python: write them as JSON lines"),
+    **dict.fromkeys(
+        (".tar", ".tgz", ".rar", ".7z", ".bz2", ".xz"), "packed: unpack it, or pack it as .zip, .gz or .zst"
+    ),
+}
 _PLAIN_TEXT = (".txt", ".txt.gz", ".txt.zst")
 _SAVED = ("dataset_dict.json", CATALOGUE, "state.json", MANIFEST)  # what `datasets` and we write beside rows
 _HUB = re.compile(r"hf://(?:datasets/)?(?P<name>[\w.-]+/[\w.-]+)(?:@(?P<revision>[^/]+))?(?:/(?P<below>.+))?")
@@ -136,6 +146,9 @@ def fingerprint(files: Sequence[Hashed]) -> str:
 def _below(path: Path) -> list[tuple[Path, Description | None]]:
     if not path.exists():
         raise UsageError("a source file is missing", seen=path, hint=_near(path))
+    if path.is_file() and (other := _OTHERS.get(path.suffix.lower()) or _OTHERS.get("".join(path.suffixes[-2:-1]))):
+        kinds = ".jsonl, .json, .csv, .tsv, .txt, .parquet, .arrow, or these as .gz, .zst, .zip"
+        raise UsageError(f"{path.name} is no file of rows", seen=other, expected=kinds)
     catalogue = None if (path / "state.json").exists() else catalogue_of(path)
     if catalogue is not None:
         return _catalogued(catalogue)

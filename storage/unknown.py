@@ -30,19 +30,48 @@ def unknown(files: Sequence[tuple[str, Path]], columns: Columns) -> UsageError:
 
     A mapping is advised only where one can work.
     """
-    firsts = [next(rows(name, path), None) for name, path in files]
+    firsts = [_first(file) for file in files]
     if not any(firsts):
         what = "the file is empty" if len(files) == 1 else "the files are empty"
         return UsageError(what, seen=", ".join(name for name, _ in files), expected="at least one row")
     first = next(first for first in firsts if first)
     file = files[firsts.index(first)]
+    if isinstance(first, Rejected):
+        return _unreadable(first)
     if columns and (reason := _unmapped(file, columns)):
         return UsageError(f"no row of {file[0]} can be mapped", seen=reason, expected="a row that the mapping reaches")
     return UsageError(
         "no reader knows this format",
-        seen=_glimpse(file[0], first),
+        seen=_glimpse(file[0], first) + _by_catalogue(file),
         expected=_nearest(_columns_of(first, columns)) or "columns that a format knows: docs/formats.md lists them",
         hint=_hint(file, first, columns),
+    )
+
+
+def _by_catalogue(file: tuple[str, Path]) -> str:
+    """What a catalogue says of a file's columns, if one describes it."""
+    description = getattr(file, "description", None)
+    if description is None or not description.columns:
+        return ""
+    named = ", ".join(f"{ours} is {theirs}" for ours, theirs in description.columns.items())
+    return f"; {description.catalogue.name} says that {named}"
+
+
+def _first(file: tuple[str, Path]) -> Row | Rejected | None:
+    """The first row of a file, else what is in the place of one, else None."""
+    items = list(islice(rows(*file), _LOOK))
+    return next((item for item in items if isinstance(item, Row)), items[0] if items else None)
+
+
+def _unreadable(first: Rejected) -> UsageError:
+    """The error for a file whose first row is none: what is wrong is its bytes, not its columns."""
+    encoded = "UTF-8" in first.reason or "udcff" in first.reason or "ufffd" in first.reason
+    json = "JSON" in first.reason
+    return UsageError(
+        f"{first.file} cannot be read",
+        seen=f"line {first.line}: {first.reason}",
+        expected="UTF-8" if encoded else "a JSON object a line" if json else "a line with the names of the columns",
+        hint=f"iconv -f ENCODING -t UTF-8 {first.file}, with UTF-16 or LATIN1 for ENCODING" if encoded else "",
     )
 
 
@@ -53,12 +82,10 @@ def _unmapped(file: tuple[str, Path], columns: Columns) -> str:
     return f"{rejects[0].field}: {rejects[0].reason}" if rejects and len(rejects) == len(items) else ""
 
 
-def _columns_of(first: Row | Rejected, columns: Columns) -> list[str]:
+def _columns_of(first: Row, columns: Columns) -> list[str]:
     """The columns of a file's first row, or those that a mapping makes."""
     if columns:
         return list(columns)
-    if isinstance(first, Rejected):
-        return []
     within = inside(first.value) if first.whole and isinstance(first.value, dict) else first.value
     value = within[0] if isinstance(within, list) and within else first.value
     return _names(value)
@@ -119,9 +146,7 @@ def _names(value: Any) -> list[str]:
     return [str(name) for name in value] if isinstance(value, dict) else []
 
 
-def _glimpse(name: str, first: Row | Rejected) -> str:
-    if isinstance(first, Rejected):
-        return f"{name}:{first.line} {first.reason}"
+def _glimpse(name: str, first: Row) -> str:
     value = first.value
     within = inside(value) if first.whole else value
     if isinstance(within, str) and first.whole:
@@ -131,10 +156,10 @@ def _glimpse(name: str, first: Row | Rejected) -> str:
     return f"{name} with {held[:200]}"
 
 
-def _hint(file: tuple[str, Path], first: Row | Rejected, columns: Columns) -> str:
+def _hint(file: tuple[str, Path], first: Row, columns: Columns) -> str:
     name, path = file
     see = "name the format with --format to see what is wrong with each row"
-    if isinstance(first, Rejected) or not isinstance(first.value, dict):
+    if not isinstance(first.value, dict):
         return see
     if _is_data(path, first.value):
         return "the first line was taken for the names of the columns: put such a line above it"

@@ -1354,6 +1354,30 @@ HERE = [
         ("rated-answer",),
     ),
     Form("numbers for labels", [{"text": "Hi", "label": 2}], ["u: Hi | a: 2"], ("number-label",)),
+    Form("PaLM", [{"input_text": "Hi", "output_text": "Ho"}], ["u: Hi | a: Ho"]),
+    Form(
+        "Cohere",
+        [{"messages": [{"role": "User", "content": "Hi"}, {"role": "Chatbot", "content": "Ho"}]}],
+        ["u: Hi | a: Ho"],
+    ),
+    Form(
+        "Gemini with a system prompt",
+        [
+            {
+                "systemInstruction": {"role": "system", "parts": [{"text": "Be kind."}]},
+                "contents": [{"role": "user", "parts": [{"text": "Hi"}]}, {"role": "model", "parts": [{"text": "Ho"}]}],
+            }
+        ],
+        ["s: Be kind. | u: Hi | a: Ho"],
+    ),
+    Form(
+        "answers as lists of one",
+        [
+            {"prompt": "Hi", "chosen": ["Ho"], "rejected": ["No"]},
+            {"prompt": "Hi", "chosen": "Ho", "rejected": ["No", "Go"]},
+        ],
+        ["u: Hi >> Ho << No", "! rejected: 2 answers, expected one"],
+    ),
     Form(
         "two languages",
         [{"id": 1, "en": "Hi", "de": "Hallo"}, {"en": "Ho", "de": "So"}],

@@ -48,6 +48,8 @@ QUESTION = (
     "open-ended verifiable question",
     "original_text",
     "user_input",
+    "input_text",
+    "problem_text",
     "user_query",
     "question_text",
     "question_content",
@@ -69,6 +71,7 @@ REPLY = (
     "model_answer",
     "targets",
     "target_text",
+    "output_text",
     "target",
     "std_answer",
     "assistant",
@@ -181,7 +184,7 @@ grade_level school_grade points max_score upvotes downvotes views likes comment_
 METADATA = frozenset((*_METADATA.split(), *_METADATA_OF_SETS.split(), "", "unnamed:_0"))  # and numbers of rows
 _LAST = frozenset(
     (
-        *("id", "ids", "idx", "index", "uuid", "uid", "url", "date", "type"),
+        *("id", "ids", "idx", "index", "uuid", "uid", "url", "date", "type", "category"),
         *("language", "lang", "license", "licence", "version", "difficulty"),
     )
 )

@@ -13,10 +13,11 @@ import re
 import orjson
 
 from storage.formats.base import Cells, Fault, kind, said
-from storage.formats.turns import are_turns, speaks, turns, unpacked
+from storage.formats.turns import are_turns, content, speaks, turns, unpacked
 from storage.records import Message
 
-SYSTEM = ("system", "system_prompt", "system_message", "sys", "developer", "meta_prompt")
+_GEMINI = ("systemInstruction", "system_instruction")  # an object of parts
+SYSTEM = ("system", "system_prompt", "system_message", "sys", "developer", "meta_prompt", *_GEMINI)
 _LABEL = re.compile(r"\ASYSTEM:\s*")  # how Glaive's begin
 TOOLS = ("tools", "functions")
 _BESIDE = frozenset((*SYSTEM, *TOOLS))
@@ -57,7 +58,11 @@ def system_of(row: Cells) -> str:
     if _BESIDE.isdisjoint(row):
         return ""
     name = next((name for name in SYSTEM if name in row and row[name] is not None), None)
-    return _LABEL.sub("", said(row[name], name, empty=True)) if name else ""
+    if name is None:
+        return ""
+    value = row[name]
+    parts = value.get("parts") if name in _GEMINI and isinstance(value, dict) else None
+    return _LABEL.sub("", content(parts if parts is not None else value, name))
 
 
 def history(row: Cells) -> list[Message]:

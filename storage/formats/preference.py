@@ -135,6 +135,11 @@ def _answer(value: object, field: str, notes: set[str]) -> list[Message]:
     items = unpacked(value)
     if is_turn(items):
         return turns([items], field, notes)
+    if isinstance(items, list) and items and all(isinstance(item, str) for item in items) and "messages" not in field:
+        if len(items) > 1:
+            raise Fault(field, f"{len(items)} answers, expected one: say which, such as --column '{field}={field}[0]'")
+        value = items[0]
+        items = value
     if isinstance(items, list):
         return turns(items, field, notes)
     if is_transcript(value):

@@ -23,7 +23,8 @@ from storage.records import Message, Role
 ROLES: dict[str, Role] = {
     **dict.fromkeys(("system", "developer"), "system"),
     **dict.fromkeys(("user", "human", "prompter"), "user"),
-    **dict.fromkeys(("assistant", "gpt", "chatgpt", "model", "function_call", "tool_call"), "assistant"),
+    **dict.fromkeys(("assistant", "gpt", "chatgpt", "model", "chatbot", "bot", "ai"), "assistant"),
+    **dict.fromkeys(("function_call", "tool_call"), "assistant"),
     **dict.fromkeys(("tool", "function", "observation", "function_response", "tool_response"), "tool"),
 }
 _CALLS = frozenset(("function_call", "tool_call"))  # roles whose words are a call of a tool, as JSON

@@ -134,7 +134,7 @@ def test_ms_swifts_registration_names_columns_and_turns(tmp_path):
     (tmp_path / "a.jsonl").write_bytes(orjson.dumps({"q": "Hi", "a": "Ho"}))
 
     assert read(tmp_path) == {"a.jsonl": ["u: Hi | a: Ho"], "b.jsonl": ["u: Hi | a: Ho"]}
-    assert source.elsewhere([tmp_path]) == ["org/far (at no file)"]
+    assert source.elsewhere([tmp_path]) == ["org/far (at a hub)"]
 
 
 AXOLOTL = """base_model: org/model
@@ -149,8 +149,13 @@ datasets:
     field: words
   - path: own.jsonl
     type: {field_instruction: frage, field_output: antwort, format: "[INST] {instruction}"}
+  - path: json
+    data_files: [one.jsonl, two.jsonl]
+    type: alpaca
   - path: org/far
     type: alpaca
+test_datasets:
+  - path: one.jsonl
 """
 
 
@@ -161,15 +166,20 @@ def test_axolotls_datasets_are_read_as_its_file_says(tmp_path):
         chat__jsonl={"talk": [{"who": "ich", "what": "Hi"}, {"who": "es", "what": "Ho"}]},
         texts__jsonl={"words": "A text."},
         own__jsonl={"frage": "Hi", "antwort": "Ho"},
+        one__jsonl={"instruction": "One", "output": "1"},
+        two__jsonl={"instruction": "Two", "output": "2"},
     )
 
     assert read(tmp_path / "config.yml") == {
         "chat.jsonl": ["u: Hi | a: Ho"],
         "texts.jsonl": ["= A text."],
         "own.jsonl": ["u: Hi | a: Ho"],
+        "one.jsonl": ["u: One | a: 1"],
+        "two.jsonl": ["u: Two | a: 2"],
     }
     assert source.elsewhere([tmp_path / "config.yml"]) == [
         "org/far (org/far is not here)",
+        "test_datasets (sets for evaluation: evaluate on them apart)",
         "format is not applied: a template renders prompts",
     ]
 

@@ -1,5 +1,6 @@
 """The forms of published sets are read right, text by text, or refused with the true reason; nothing goes in silence."""
 
+import re
 from pathlib import Path
 
 import orjson
@@ -62,6 +63,32 @@ def test_rows_with_images_are_rejected_one_by_one(tmp_path):
         "! images: a row with images, and this release is text only",
         "u: Hi | a: Ho",
     ]
+
+
+def test_a_file_of_images_beside_others_is_rejected_row_by_row(tmp_path):
+    (tmp_path / "a.jsonl").write_bytes(orjson.dumps({"messages": said("Hi", "Ho"), "images": ["c.png"]}))
+    (tmp_path / "b.jsonl").write_bytes(orjson.dumps({"instruction": "Hi", "output": "Ho"}))
+
+    assert [
+        "! images: a row with images, and this release is text only",
+        "u: Hi | a: Ho",
+    ] == [told(item) for item in readers.read(source.files([tmp_path]))]
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "words"),
+    [
+        ("a.xlsx", b"PK", "a spreadsheet: save the sheet as CSV"),
+        ("a.tar.gz", b"", "unpack it"),
+        ("a.csv", "question,answer\nQ?,A\n".encode("utf-16"), "expected: UTF-8"),
+        ("a.csv", "question,answer\nf\xfcr?,A\n".encode("latin-1"), "iconv -f ENCODING -t UTF-8 a.csv"),
+        ("a.jsonl", b"{'question': 'Q?'}\n", "a JSON object a line"),
+    ],
+)
+def test_what_is_no_file_of_rows_says_what_it_is(tmp_path, name, content, words):
+    (tmp_path / name).write_bytes(content)
+    with pytest.raises(UsageError, match=re.escape(words)):
+        readers.formats_of(source.files([tmp_path / name]))
 
 
 def test_one_warning_says_what_nobody_read(tmp_path):
