@@ -135,6 +135,8 @@ def _headless(first: Sequence[str], lines: _Lines, delimiter: str) -> tuple[str,
     letters = tuple(LETTERS[: max(0, len(first) - 2)])
     if len(letters) < 2 or len(letters) > len(LETTERS) or first[-1] not in letters or first[0] in ("", *letters):
         return ()
+    if len({*letters}.intersection(first[1:-1])) > 1:
+        return ()  # columns of options by their letters, and no key: a file of test questions
     ahead = csv.reader(iter(lines.ahead(_LOOK)), delimiter=delimiter)
     whole = [cells for cells in ahead if len(cells) == len(first)]
     return letters if all(cells[-1].strip() in letters for cells in whole[:-1]) else ()

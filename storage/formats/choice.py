@@ -75,7 +75,8 @@ class ChoiceSet:
     def _held(self, row: Cells, layout: Layout) -> str | tuple[str, ...] | None:
         """The column of the options, or the columns."""
         if self.columns:
-            return tuple(layout.names[normed(name)] for name in self.columns)
+            there = tuple(layout.names[normed(name)] for name in self.columns if normed(name) in layout.names)
+            return there if len(there) > 1 else None
         for column in layout.options:
             if isinstance(row[column], _SHAPES) and row[column]:
                 return column

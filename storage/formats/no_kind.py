@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
 from storage.dialogues import Record
+from storage.formats import choice_sets, rated
 from storage.formats.base import At, Cells, Fault, Format
 from storage.records import Rejected
 
@@ -85,7 +86,7 @@ def _several_labels(row: Cells) -> str | None:
 
 
 def _without_schema(row: Cells) -> str | None:
-    asks = any(isinstance(row.get(name), str) for name in (*_ASKS, "nl", "utterance"))
+    asks = "db_id" not in row and any(isinstance(row.get(name), str) for name in (*_ASKS, "nl", "utterance"))
     names = ("sql", "SQL", "query", "sql_query", "gold_sql", "target_sql")
     query = next((name for name in names if isinstance(row.get(name), str) and _SQL.match(row[name])), None)
     return query if asks and query else None
@@ -158,8 +159,8 @@ REFUSALS = (
 
 
 def sniff(row: Cells) -> bool:
-    """A row that one of the refusals is for."""
-    return _refusal(row) is not None
+    """A row that one of the refusals is for, and that is neither a choice nor rated answers."""
+    return _refusal(row) is not None and not choice_sets.known(row) and not rated.sniff(row)
 
 
 def records(row: Cells, at: At) -> Iterator[Record | Rejected]:

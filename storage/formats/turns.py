@@ -23,7 +23,7 @@ from storage.records import Message, Role
 ROLES: dict[str, Role] = {
     **dict.fromkeys(("system", "developer"), "system"),
     **dict.fromkeys(("user", "human", "prompter"), "user"),
-    **dict.fromkeys(("assistant", "gpt", "chatgpt", "model", "chatbot", "bot", "ai"), "assistant"),
+    **dict.fromkeys(("assistant", "gpt", "chatgpt", "model", "chatbot", "bot"), "assistant"),
     **dict.fromkeys(("function_call", "tool_call"), "assistant"),
     **dict.fromkeys(("tool", "function", "observation", "function_response", "tool_response"), "tool"),
 }

@@ -236,6 +236,8 @@ def test_plain_text_is_a_row_a_paragraph_and_of_a_long_one_a_row_a_line(tmp_path
         ("a.jsonl", b'{"a": 1, "b": 2}\r{"a": 3, "b": 4}\r', ["1 1 2", "1 3 4"]),
         # no header
         ("a.csv", b"Which?,x,y,B\nWho?,u,v,A\n", ["1 Which? x y B", "2 Who? u v A"]),
+        # a header that ends in the letters of the options: no key
+        ("a.csv", b"id,question,A,B,C,D\n7,Which?,x,y,z,w\n", ["2 7 Which? x y z w"]),
     ],
 )  # fmt: skip
 def test_what_a_broken_row_swallows_is_told_and_what_follows_is_read(tmp_path, name, content, told):
