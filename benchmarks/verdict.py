@@ -1,7 +1,7 @@
 """How long `ponens verdict` takes and how much memory, at 100,000 questions a side: `python benchmarks/verdict.py`.
 
-Samples of lm-eval, a log of Inspect and rows of our own are written once; each pair is judged by the command in a
-process of its own, whose time and peak of memory are printed.
+Samples of lm-eval, rows of our own and scores are written once; each pair is judged by the command in a
+process of its own, whose seconds of processor and wall and peak of memory are printed.
 """
 
 from __future__ import annotations
@@ -55,17 +55,22 @@ def main() -> None:
     parser.add_argument("--questions", type=int, default=100_000)
     n = parser.parse_args().questions
     with tempfile.TemporaryDirectory() as folder:
-        for name, made in (("lm-eval samples", samples), ("rows", rows), ("scores", scores)):
+        for name, made in (("rows", rows), ("scores", scores), ("lm-eval samples", samples)):
             paths = [Path(folder) / f"{name}-{seed}.jsonl" for seed in (1, 2)]
             for seed, path in enumerate(paths, 1):
                 path.write_text("".join(f"{json.dumps(row)}\n" for row in made(n, seed)))
-            start = time.perf_counter()
+            start, before = time.perf_counter(), resource.getrusage(resource.RUSAGE_CHILDREN)
             command = [sys.executable, "-m", "flows.cli", "verdict", *map(str, paths), "--json"]
             subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
             took = time.perf_counter() - start
-            peak = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 2**20
+            after = resource.getrusage(resource.RUSAGE_CHILDREN)
+            worked = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+            peak = after.ru_maxrss / 2**20
             size = sum(path.stat().st_size for path in paths) / 2**20
-            print(f"{name:<16} {n:,} a side, {size:,.0f} MiB: {took:.1f} s; the largest process so far {peak:.2f} GiB")
+            print(
+                f"{name:<16} {n:,} a side, {size:,.0f} MiB: {worked:.1f} s of processor, {took:.1f} s; "
+                f"the largest process so far {peak:.2f} GiB"
+            )
 
 
 if __name__ == "__main__":

@@ -26,6 +26,7 @@ from flows import (
     dev,
     encoding,
     explain,
+    extras,
     groups,
     housekeeping,
     models,
@@ -271,11 +272,6 @@ def _exit_code(arguments: list[str] | None) -> int:
         if arguments is None:
             encoding.settle()
         app(arguments)
-    except PonensError as error:
-        if state["debug"]:
-            raise
-        stderr.print(f"[red]error:[/] {escape(str(error))}", soft_wrap=True)
-        return error.exit_code
     except SystemExit as done:
         code = done.code if isinstance(done.code, int) else int(done.code is not None)
         if code == INTERRUPTED:  # what typer makes of Ctrl-C
@@ -285,6 +281,9 @@ def _exit_code(arguments: list[str] | None) -> int:
     except Exception as error:
         if state["debug"]:
             raise
+        if known := error if isinstance(error, PonensError) else extras.lacking(error):
+            stderr.print(f"[red]error:[/] {escape(str(known))}", soft_wrap=True)
+            return known.exit_code
         kind = type(error).__name__
         stderr.print(
             f"[red]error:[/] {escape(f'{kind}: {error}')}\n  next:     run it with `ponens --debug …`", soft_wrap=True

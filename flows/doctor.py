@@ -98,7 +98,8 @@ def _keys() -> list[Finding]:
 
 
 def _prefect() -> Finding:
-    version = _version("prefect")
+    if (version := _version("prefect")) is None:
+        return Finding("prefect", False, "not installed: no recipe can be run", "pip install 'ponens[run]'")
     url = os.environ.get("PREFECT_API_URL")
     if not url:
         said = f"{version}, no PREFECT_API_URL: each run starts a server of its own (some 12 s)"

@@ -60,6 +60,7 @@ def scored(home: Home, id: str, kind: Kind, outcomes: Mapping[str, Sequence[Outc
     made = {
         "sql": lambda n: query(f"How many of {n}?", f"SELECT {n}", db_id=f"music {n // 2}"),
         "proof": lambda n: chat(f"Prove {n} < {n} + 1.", f"theorem t{n} :=", task="statement"),
+        "instruction": lambda n: chat(f"Write {n}.", f"Here it is: {n}."),
         "chat": lambda n: chat(f"Hello {n}.", f"Ask me {n}.", f"What is {n}?", f"A number, {n}."),
     }[kind]
     dialogue_files.write(parsed, [made(n) for n in range(len(outcomes["base"]))], lambda group: "test")

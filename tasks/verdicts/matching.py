@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
 from dataclasses import dataclass, field
 from operator import attrgetter
 
@@ -13,7 +13,7 @@ from storage.records import UsageError
 _SHOWN = 3
 _KINDS = ("id", "document", "prompt")
 _index = attrgetter("index")
-_Keyed = dict[tuple[str, int], Item]
+_Keyed = dict[Hashable, Item]
 
 
 @dataclass(slots=True)
@@ -50,8 +50,7 @@ def match(a: Task, b: Task, names: tuple[str, str], *, allow_missing: bool) -> M
     )
     if (found.only_a or found.only_b) and not allow_missing:
         raise _missing(a, found, names)
-    twice = len(ours) - len({key[0] for key in ours})
-    if twice:
+    if twice := sum(isinstance(key, tuple) for key in ours):
         found.warnings.append(
             f"{twice} questions of {a.name or names[0]} repeat a {kind}: they are told apart by their order"
         )
@@ -68,16 +67,18 @@ def named(item: Item) -> str:
 
 
 def _keyed(items: Sequence[Item], kind: str) -> _Keyed:
-    """Items by what they are matched by, and how often that came before; {} where one has none."""
+    """Items by what they are matched by, with how often that came before where it did; {} where one has none."""
     found: _Keyed = {}
     times: dict[str, int] = {}
     of = attrgetter(kind)
     for item in items:
         if not (key := " ".join(of(item).split())):
             return {}
-        before = times.get(key, 0)
-        found[key, before] = item
-        times[key] = before + 1
+        if key in found:
+            times[key] = times.get(key, 0) + 1
+            found[key, times[key]] = item
+        else:
+            found[key] = item
     return found
 
 
