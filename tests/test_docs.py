@@ -7,8 +7,10 @@ import random
 import re
 import shutil
 import subprocess
+import sys
 from contextlib import redirect_stderr, redirect_stdout
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -156,3 +158,24 @@ def test_each_promise_of_the_readme_names_tests_that_are_there() -> None:
     assert [] == [promise for promise, tests in zip(promises, held, strict=True) if not tests]
     for name, file in (test for tests in held for test in tests):
         assert f"def {name}(" in (ROOT / file).read_text("utf-8"), f"{file} has no {name}"
+
+
+def test_the_loop_over_lorax_s_stream_leaves_out_tokens_that_are_no_text(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    tokens = [SimpleNamespace(text=text, special=text[0] == "<") for text in ("Mia", ".", "<|im_end|>")]
+
+    class Client:
+        def __init__(self, url: str) -> None: ...
+
+        def generate(self, prompt: str, **settings: object) -> SimpleNamespace:
+            return SimpleNamespace(generated_text="")
+
+        def generate_stream(self, prompt: str, **settings: object) -> list[SimpleNamespace]:
+            return [SimpleNamespace(token=token) for token in tokens]
+
+    monkeypatch.setitem(sys.modules, "lorax", SimpleNamespace(Client=Client))  # type: ignore[arg-type]
+    page = (ROOT / "docs" / "serving.md").read_text("utf-8")
+    exec(page.partition("**LoRAX**")[2].partition("```python\n")[2].partition("```")[0], {})
+
+    assert "Mia." == capsys.readouterr().out

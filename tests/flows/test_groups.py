@@ -73,6 +73,28 @@ def test_help_of_refresh_says_that_replies_are_not_asked_for_again(
         assert "Replies that the home holds are not asked for again" in said(capsys, command, "--help")
 
 
+@pytest.mark.parametrize(
+    ("command", "word"),
+    [
+        ("dev", "stopped"),
+        ("serve", "stopped"),
+        ("mlflow", "stopped"),
+        ("chat", "stopped"),
+        ("run", "goes on from here"),
+    ],
+)
+def test_what_ctrl_c_says_fits_a_server_and_a_run(
+    command: str, word: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def app(arguments: list[str]) -> None:
+        raise SystemExit(cli.INTERRUPTED)
+
+    monkeypatch.setattr(cli, "app", app)
+
+    assert cli.INTERRUPTED == cli._exit_code([command])
+    assert capsys.readouterr().err.strip().endswith(word)
+
+
 def a_run(home: Home, id: str, **outcome: object) -> None:
     folder = home.run(id)
     folder.mkdir(parents=True)
