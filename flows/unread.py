@@ -12,6 +12,7 @@ from typing import Any
 from pydantic import BaseModel
 
 from storage.records import UsageError
+from tasks.described import BesideSpec
 from tasks.text_to_sql import SqlSpec
 from tasks.training import presets
 
@@ -67,6 +68,7 @@ READ: tuple[Read, ...] = (
     Read(("evaluate.adaptive", "evaluate.confidence", "evaluate.window"), "kind", ("choice",)),
     Read(("evaluate.weighting", "evaluate.shuffles"), "kind", ("choice",)),
     Read(tuple(f"evaluate.{name}" for name in SqlSpec.model_fields), "kind", ("sql",)),
+    Read(tuple(f"parse.{name}" for name in BesideSpec.model_fields), "kind", ("sql",)),
     Read(("evaluate.lean",), "kind", ("proof",)),
     Read(("evaluate.judge",), "kind", ("chat",)),
     Read(

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import ConfigDict, Field, model_validator
 
 from storage import dialogue_files, parsed, questions, readers
 from storage import source as sources
@@ -25,6 +25,7 @@ from storage.mapping import Columns
 from storage.oddities import Oddities
 from storage.records import Question, Receipt, Rejected, Split, UsageError
 from tasks import references, shares
+from tasks.described import BesideSpec, Described
 from tasks.step import Result, Step, Workshop, of
 from tasks.text_to_sql import SQLITE, SqlSpec
 
@@ -33,7 +34,7 @@ _FEW = 1_000  # rejects that are looked at for the reason why nothing could be r
 _TOLD = 5  # rejects that a strict run's error names
 
 
-class ParseSpec(BaseModel):
+class ParseSpec(BesideSpec):
     """What to read and how to share it out: `valid` and `test` are shares of problems or topics, not of rows."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -104,7 +105,8 @@ def source(spec: ParseSpec, base: Path = Path(), fetched: Path = Path()) -> Sour
 def whole(spec: ParseSpec, paths: Sequence[str], fetched: Path = Path()) -> ParseSpec:
     """How another set of files is read that is asked whole, such as a gate's: as the source where its columns are."""
     files = sources.files([sources.local(path, fetched).expanduser() for path in paths])
-    same = {"columns": fitting(files, spec.columns), "first": spec.first, "strict": spec.strict}
+    same = spec.model_dump(include={"first", "strict", *BesideSpec.model_fields})
+    same["columns"] = fitting(files, spec.columns)
     return ParseSpec(path=list(paths), valid=0.0, test=1.0, **same)
 
 
@@ -120,13 +122,14 @@ def step(spec: ParseSpec, source: Source, fetched: Path = Path(), kind: Kind = "
     """
     sets = [sources.local(path, fetched).expanduser() for path in spec.against]
     against = {"against": sources.fingerprint(sources.hashed(sources.files(sets)))} if sets else {}
+    beside = {**sql.fingerprint(), **spec.fingerprint(sql.roots)} if kind == "sql" else {}
     records = {"questions": questions.QUESTIONS} if kind == "choice" else {"dialogues": dialogue_files.DIALOGUES}
     return Step(
         name="parse",
         code=(__name__, "storage.cleaning", *(references.CODE if kind == "sql" else ())),
         settings={"kind": kind, **spec.model_dump(exclude={"path", "origin", "against"})}
         | ({"dialect": sql.dialect} if kind == "sql" else {}),
-        inputs={"source": source.digest, **against, **(sql.fingerprint() if kind == "sql" else {})},
+        inputs={"source": source.digest, **against, **beside},
         work=lambda shop: _work(shop, spec, source, sets, kind, sql),
         shelf=next(iter(records)),
         tables={**records, "rejects": parsed.REJECTS, "drops": parsed.DROPS},
@@ -221,6 +224,7 @@ def _answered(record: Record) -> bool:
 
 def _work(shop: Workshop, spec: ParseSpec, source: Source, against: Sequence[Path], kind: Kind, sql: SqlSpec) -> Result:
     tally = _Tally(sources.files(source.paths), spec.format, spec.columns, spec.first)
+    described = Described(sql.roots, spec.descriptions, spec.evidence)
     items = _fitting(tally.items(), kind)
     if spec.strict:
         items = _strict(items)
@@ -232,7 +236,8 @@ def _work(shop: Workshop, spec: ParseSpec, source: Source, against: Sequence[Pat
     if kind == "choice":
         identity, facts = questions.write(shop.folder, _only(Question, items), side, rules, held.records())
     else:
-        identity, facts = dialogue_files.write(shop.folder, _only(Dialogue, items), side, rules, held.records())
+        dialogues = (described(item) if isinstance(item, Dialogue) else item for item in _only(Dialogue, items))
+        identity, facts = dialogue_files.write(shop.folder, dialogues, side, rules, held.records())
     if tally.rejects and not tally.facts()["questions"]:
         raise readers.nothing_read(", ".join(map(str, source.paths)), tally.rejects)
     facts["sources"] = [{"name": file.name, "sha256": file.sha256, "bytes": file.bytes} for file in source.files]
@@ -243,9 +248,10 @@ def _work(shop: Workshop, spec: ParseSpec, source: Source, against: Sequence[Pat
         *tally.warnings(),
         *shares.uneven(facts["splits"], spec.valid, spec.test),
         *held.warnings(),
+        *described.warnings(),
         *references.warnings(facts.get("references")),
     ]
-    return Result({**tally.facts(), **facts, "warnings": odd}, identity)
+    return Result({**tally.facts(), **facts, **described.facts(), "warnings": odd}, identity)
 
 
 def _fitting(items: Iterator[Record | Rejected], kind: Kind) -> Iterator[Record | Rejected]:

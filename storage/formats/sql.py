@@ -115,6 +115,11 @@ def _interaction(row: Cells, at: At) -> Iterator[Dialogue]:
     yield Dialogue(tuple(turns), topic=database, file=at.file, line=at.line, context=schema)
 
 
+def asked(*parts: str) -> str:
+    """What a user says: the schema, what is known beside it, and the question, each a paragraph."""
+    return "\n\n".join(part for part in parts if part.strip())
+
+
 def is_block(row: Cells) -> bool:
     """A text of WikiSQL's four lines."""
     return set(row) == {"text"} and isinstance(row["text"], str) and bool(_BLOCK.fullmatch(row["text"]))
@@ -140,9 +145,8 @@ def _dialogue(
     evidence: str = "",
     notes: tuple[str, ...] = (),
 ) -> Dialogue:
-    asked = "\n\n".join(part for part in (schema, evidence, question) if part.strip())
     return Dialogue(
-        (Message("user", asked), Message("assistant", query)),
+        (Message("user", asked(schema, evidence, question)), Message("assistant", query)),
         "sql",
         {"schema": schema, "db_id": database, "question": question, **({"evidence": evidence} if evidence else {})},
         database or schema,

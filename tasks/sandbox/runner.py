@@ -119,6 +119,7 @@ class Sandbox:
                     "PYTHONPATH": house,
                     "HOME": "/nonexistent",
                     "PYTHONDONTWRITEBYTECODE": "1",
+                    "TZ": "UTC",  # 'localtime' is the same on every machine
                     "MALLOC_ARENA_MAX": "1",  # or each thread reserves 64 MiB of the address space it may have
                 },
                 start_new_session=True,

@@ -13,6 +13,7 @@ import time
 from pathlib import Path
 from typing import Any
 
+from tasks.sandbox import clock
 from tasks.sandbox.answers import failed, quoted
 
 # Of SQLite's own, all that give the same for the same rows. Chance, the connection's state, what allocates at will and
@@ -56,6 +57,8 @@ class SqliteEngine:
             named = connection.execute("SELECT name FROM pragma_module_list").fetchall()
         self._modules = {str(name).lower() for (name,) in named}
         self._connection = sqlite3.connect(":memory:")
+        self._clock = self._opened(":memory:")
+        self._names_now = False  # whether 'now' is the clock's on this connection
         self._tables: frozenset[str] = frozenset()
         self._until = 0.0
 
@@ -79,6 +82,8 @@ class SqliteEngine:
                 marks = ", ".join("?" * len(columns))
                 self._connection.executemany(f"INSERT INTO {quoted(table)} VALUES ({marks})", rows)
             self._tables = frozenset(name.lower() for name in database["tables"])
+        self._names_now = False
+        clock.fix(self._connection, self._clock)
         self._connection.set_authorizer(self._permits)
         self._connection.set_progress_handler(lambda: time.process_time() > self._until, _STEPS)
 
@@ -90,6 +95,9 @@ class SqliteEngine:
             return failed("invalid", "there is no query")
         if command := _COMMAND.match(rest):
             return failed("refused", f"{command[0].upper()} is no query")
+        if not self._names_now and clock.names_now(sql):
+            clock.fix_named(self._connection, self._clock)
+            self._names_now = True
         self._until = time.process_time() + self._limits["seconds"]
         try:
             return self._rows(self._connection.execute(sql))
