@@ -27,6 +27,7 @@ _SUMS = (exp.Sum, exp.Avg, exp.Add, exp.Sub, exp.Mul, exp.Div)
 _SAME = (exp.Cast, exp.Paren, exp.Lower, exp.Upper, exp.Trim, exp.Collate, exp.Round, *_DATES)  # value to value
 _LETTERS = "abcdefghijklmnopqrstuvwxyz"
 _PARTS = {"%Y": 4, "%m": 2, "%d": 2, "%H": 2, "%M": 2, "%S": 2, "%j": 3}  # of strftime: digits
+_LARGE, _ROWS = 10**12, 6  # a number that is no centre; rows of a usual group
 Undo = Callable[[str], str | None]
 
 
@@ -43,6 +44,7 @@ class Clues:
     always: set[Place] = field(default_factory=set)  # one NULL would empty a NOT IN
     grouped: set[Place] = field(default_factory=set)
     repeated: set[Place] = field(default_factory=set)  # what HAVING counts rows of
+    centres: dict[Place, int] = field(default_factory=dict)  # about which a column's mean or sum is compared
     size: int = 0  # the most rows that a group is asked to have
     joined: list[tuple[Place, Place]] = field(default_factory=list)
     tables: set[str] = field(default_factory=set)
@@ -56,6 +58,7 @@ def clues(trees: Iterable[exp.Query], schema: Schema) -> Clues:
         found.tables |= {t.name.lower() for t in tree.find_all(exp.Table) if schema.table(t.name)}
         for node in tree.find_all(exp.Predicate, exp.In, exp.Between):
             _compared(node, names, found)
+        _centred(tree, names, found)
         for side in tree.find_all(exp.Predicate, *_SUMS):
             parts = [side.this, side.args.get("expression")]
             if not isinstance(side, exp.Predicate) or "number" in [names.kind(part) for part in parts]:
@@ -112,6 +115,20 @@ def _compared(node: exp.Expr, names: Names, found: Clues) -> None:
             found.joined.append((places[0], other))
         if other and isinstance(node.parent, exp.Not):
             found.always.add(other)
+
+
+def _centred(tree: exp.Query, names: Names, found: Clues) -> None:
+    """About which values a column must lie for its means or sums to be over and under what they are compared with."""
+    aliases = {
+        one.alias.lower(): one.this for one in tree.find_all(exp.Alias) if isinstance(one.this, exp.Avg | exp.Sum)
+    }
+    for node in tree.find_all(exp.Predicate, exp.Between):
+        numbers = [float(one.name) for one in _own(node, exp.Literal) if is_number(one.name)]
+        called = [aliases.get(c.name.lower()) for c in _own(node, exp.Column) if names.place(c) is None]
+        for summed in [*_own(node, exp.Avg), *_own(node, exp.Sum), *filter(None, called)]:
+            place = names.place(summed.this) if isinstance(summed.this, exp.Column) else None
+            if place is not None and numbers and abs(numbers[0]) < _LARGE:
+                found.centres[place] = int(numbers[0] / (_ROWS if isinstance(summed, exp.Sum) else 1))
 
 
 def _own(node: exp.Expr, kind: type[exp.Expr]) -> Iterator[exp.Expr]:

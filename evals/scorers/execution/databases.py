@@ -64,6 +64,7 @@ class _Maker:
         self.of = {(t.name.lower(), c.name.lower()): c for t in self.tables for c in t.columns}
         self.keys = {(t.name.lower(), t.key) for t in schema.tables if t.key}
         self.owners = _owners(schema)
+        self.stated = {child for child, _ in schema.references}
         self.owners -= {place for place in clue.repeated if self._refers_by(place)}
         self.classes = _classes(schema, clue, self.owners, self.of)
         self.parents = self.draw.randint(6, 12)
@@ -98,7 +99,7 @@ class _Maker:
             values = self.draw.choices(pool, weights=[1 / (i + 1) for i in range(len(pool))], k=size)
         if self.loose and refers:
             values = [self._nowhere(place, i) if self.draw.random() < 0.1 else v for i, v in enumerate(values)]
-        share = self._absent(place, refers)
+        share = self._absent(place, refers or place in self.stated)
         return [None if share and self.draw.random() < share else self._typed(v, place) for v in values]
 
     def _refers(self, place: Place) -> bool:
@@ -169,6 +170,8 @@ class _Maker:
         if column.kind == "number":
             base = max((v for v in said if isinstance(v, int)), default=0)
             value = (base if index % 2 else 0) + 1 + index * self.step
+            if (centre := self.clue.centres.get(place)) is not None:
+                value = centre + (1 if index % 2 else -1) * (1 + index * self.step)
             return value + self.draw.randint(1, 99) / 100 if column.real else value
         if self._dated(column, place):
             return self._day(column, said, index)

@@ -46,7 +46,7 @@ class Names:
         try:
             self.scopes: list[Scope] = traverse_scope(tree)
             for scope in self.scopes:
-                for column in scope.columns:
+                for column in (*scope.columns, *_in_having(scope)):
                     self._resolve(column, scope)
         except SqlglotError as error:  # also of one alias for two tables
             raise Invalid(str(error).splitlines()[0]) from None
@@ -115,3 +115,10 @@ class Names:
                     self._kinds[id(column)] = kind
                 return True
         return False
+
+
+def _in_having(scope: Scope) -> list[exp.Column]:
+    """Columns without a table in HAVING: sqlglot leaves them out as they may be aliases, SQLite takes columns first."""
+    having = scope.expression.args.get("having")
+    columns = having.find_all(exp.Column) if having is not None else ()
+    return [c for c in columns if not c.table and c.find_ancestor(exp.Query) is scope.expression]
