@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from prompts.turns import Answer, Conversation, asked, own, spoken, template
 from storage.records import Message
 
-VERSION = "assignment/2"
+VERSION = "assignment/3"
 _ASK = {
     "en": "Reason step by step. End with a line for each inhabitant, such as `(1) NAME is a knight`.",
     "zh": "请逐步推理。最后每个居民写一行，例如“(1) 姓名是武士”。",

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from prompts.turns import Answer, Conversation, asked, own, spoken
 from storage.records import Message
 
-VERSION = "instruction/2"
+VERSION = "instruction/3"
 TEMPLATE: Mapping[str, str] = {}
 _TRIPLES = "triples"
 _ASK: Mapping[str, Mapping[str, str]] = {

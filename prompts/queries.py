@@ -1,6 +1,7 @@
 """A SQL query read out of a reply: fenced or in prose, with blank lines, comments and semicolons within quotes.
 
     reply ──▶ fenced blocks that hold a query, else all of it ──▶ statements ──▶ the last query that reads
+                     └─ texts of a JSON object in it (`keyed`), if they hold one
 
 What reads is what sqlglot parses as SQLite's; whether it may run, and what it gives, is the scorer's to say.
 """
@@ -8,15 +9,23 @@ What reads is what sqlglot parses as SQLite's; whether it may run, and what it g
 from __future__ import annotations
 
 import functools
+import html
 import re
 from collections.abc import Iterator
 from typing import NamedTuple
+
+from prompts import keyed
 
 _FENCE = re.compile(r"(?P<mark>```+|~~~+)(?P<inside>.*?)(?:(?P=mark)|\Z)", re.DOTALL)
 _LANGUAGE = re.compile(
     r"[ \t]*(?:[a-z][\w+-]*)?[ \t]*\n|[ \t]*(?:sql(?:ite3?)?|mysql|postgres(?:ql)?|duckdb)\b", re.IGNORECASE
 )
-_TAGGED = re.compile(r"(?:<sql>|\[SQL\])(?P<inside>.*?)(?:</sql>|\[/SQL\]|\Z)", re.DOTALL | re.IGNORECASE)
+_TAGGED = re.compile(
+    r"(?:<(?P<tag>sql|query|answer|final|output|code)>|\[SQL\])(?P<inside>.*?)(?:</(?P=tag)>|\[/SQL\]|\Z)",
+    re.DOTALL | re.IGNORECASE,
+)
+_ESCAPE = re.compile(r"&(?:lt|gt|amp|quot|apos|#39);")
+_QUOTED_LINE = re.compile(r"^[ \t]*> ?", re.MULTILINE)
 # Where a query may begin; "With this query" and "Select the right one" begin none.
 _START = re.compile(
     r"(?<![A-Za-z0-9_.'’])(?:\(\s{0,40}){0,4}"
@@ -33,7 +42,7 @@ _PIECE = re.compile(rf"{_SPAN.pattern}|[;；。()]", re.DOTALL)
 _OTHER = re.compile(
     r"\s*(?:(?:```|~~~)\w*\s*)?(?:insert\s+(?:or\s+\w+\s+)?into|replace\s+into|merge\s+into|update\s+\S+\s+set|delete\s+from"
     r"|create\s+(?:or\s+replace|temp|temporary|table|view|virtual|unique|index|trigger)|alter\s+table|pragma\s+\w|vacuum"
-    r"|drop\s+(?:table|view|index|trigger)|(?:attach|detach)\s+(?:database\s+)?['\"\w]|copy\s+\w+\s+(?:from|to))\b",
+    r"|drop\s+(?:table|view|index|trigger)|explain\s+(?:query\s+plan\s+)?(?=select|with|values)|(?:attach|detach)\s+(?:database\s+)?['\"\w]|copy\s+\w+\s+(?:from|to))\b",
     re.IGNORECASE,
 )
 _BARE = re.compile(r"(?:\A|[\n:：\"'“`(>*])\s*\Z")
@@ -51,7 +60,7 @@ _SENTENCE = re.compile(r"[.!?。！？]\s*\Z")
 # "We select from singer.\n\nSELECT name": prose that begins as a query does, and the query behind it
 _AGAIN = re.compile(r"(?:\n[ \t]*\n|[.:。：]\s+)(?=(?:select|with)\b)", re.IGNORECASE)
 _FROM = re.compile(r"\bfrom\b", re.IGNORECASE)
-_CLOSERS = {"`": "`", '"': '"', "“": "”", "'": "'", "‘": "’", "「": "」", "*": "**"}
+_CLOSERS = {"`": "`", '"': '"', "“": "”", "'": "'", "‘": "’", "「": "」", "*": "**", "{": "}", "$": "$"}
 _PROSE = re.compile(
     r"\s(?:which|that|this|these|to|will|would|it|its|here|so|because|since|for|returns?|gives?|shows?|counts?|finds?|gets?"
     r"|lists?|selects?|with|where|to|note|the|a|an|you|we|i|answers?|should|can|query|done|explanation)\Z",
@@ -80,13 +89,17 @@ class _Found(NamedTuple):
 
 def query(reply: str) -> Query:
     """The last query of a reply that reads, else the last that begins as one."""
+    if _ESCAPE.search(reply):
+        reply = html.unescape(reply)
     blocks = list(_blocks(reply))
-    found = [one for inside, closed in blocks for one in _queries(inside, closed)]
-    found = found or list(_queries(reply, closed=False))
+    found = [one for inside, closed in blocks for one in _within(inside, closed)]
+    found = found or _within(reply, closed=False)
+    reading = [one for one in found if reads(one.text)]
+    if not reading and (plain := _QUOTED_LINE.sub("", reply)) != reply:
+        return query(plain)  # it was quoted as in a letter
     if not found:
         text, closed = blocks[-1] if blocks else (reply, False)
         return Query(text.strip() or None, 0, closed)
-    reading = [one for one in found if reads(one.text)]
     chosen = (reading or found)[-1]
     return Query(chosen.text, len(reading) or len(found), chosen.closed)
 
@@ -123,6 +136,13 @@ def _blocks(reply: str) -> Iterator[tuple[str, bool]]:
     if not _FENCE.search(reply):
         for hit in _TAGGED.finditer(reply):
             yield hit["inside"], hit.end() > hit.end("inside")
+
+
+def _within(text: str, closed: bool) -> list[_Found]:
+    """The queries in the texts of an object, if there are any; else those in the text itself."""
+    values = [] if reads(text.strip(" ;\n")) else keyed.texts(text, lambda value: reads(value.strip(" ;\n")))
+    inside = [one for value in values for one in _queries(value.text, closed or value.closed)]
+    return inside or list(_queries(text, closed))
 
 
 def _queries(text: str, closed: bool) -> Iterator[_Found]:

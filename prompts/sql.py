@@ -11,7 +11,7 @@ from prompts.queries import begins, query
 from prompts.turns import Answer, Conversation, asked, own, spoken, template
 from storage.records import Message
 
-VERSION = "sql/2"
+VERSION = "sql/3"
 _ASK = {
     "en": "Answer with one SQL query over these tables and nothing else.",
     "zh": "只回答一条针对这些表的 SQL 查询，不要写别的内容。",

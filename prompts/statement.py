@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from prompts.turns import Answer, Conversation, asked, blocks, own, spoken, template
 from storage.records import Message
 
-VERSION = "statement/2"
+VERSION = "statement/3"
 _ASK = {
     "en": "State this as a Lean theorem over mathlib that ends in `:=`. Leave its proof out and write nothing else.",
     "zh": "把它写成基于 mathlib 的 Lean 定理，以 `:=` 结尾。不写证明，也不写别的内容。",

@@ -13,7 +13,8 @@ from prompts.invented import begun
 from prompts.invented import own as ends
 from storage.records import Message, language_of
 
-_THINK = re.compile(r"\A.*</think>|<think>.*\Z", re.DOTALL | re.IGNORECASE)
+# a reply's thoughts: in tags, or in what stands before the final channel of gpt-oss
+_THINK = re.compile(r"\A.*(?:</think>|<\|channel\|>final<\|message\|>)|<think>.*\Z", re.DOTALL | re.IGNORECASE)
 _FENCE = re.compile(r"```[^\n`]*\n(?P<inside>.*?)(?:```|\Z)", re.DOTALL)
 
 

@@ -96,9 +96,10 @@ def _delimiter(text: str) -> str:
 
 def _column(row: dict[str, str | list[str] | None]) -> tuple[str, str, str]:
     """A row's column: its name, its data format, and what is said of it, each thing once."""
-    beyond = row.get("") if isinstance(row.get(""), list) else []  # cells of an unquoted text with commas
+    more = row.get("")
+    beyond = [cell.strip() for cell in more] if isinstance(more, list) else []  # of an unquoted text with commas
     cells = {name: " ".join(str(value or "").split()) for name, value in row.items() if name}
-    cells["value_description"] = ", ".join(filter(None, [cells.get("value_description", ""), *map(str.strip, beyond)]))
+    cells["value_description"] = ", ".join(filter(None, [cells.get("value_description", ""), *beyond]))
     name = cells[_NAME]
     said = list[str]()
     for text in (cells.get(field, "") for field in _SAID):

@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 import sqlite3
 from collections.abc import Callable
+from typing import Any
 
 NOW = "2025-01-01 12:00:00"  # UTC, in which SQLite reckons
 _WORDS = {"current_date": "date", "current_time": "time", "current_timestamp": "datetime"}
@@ -50,18 +51,18 @@ def _known(clock: sqlite3.Connection) -> dict[str, int]:
     return {name: place for name, place in _FUNCTIONS.items() if name in named}
 
 
-def _at_now(clock: sqlite3.Connection, function: str, place: int) -> Callable[..., object]:
+def _at_now(clock: sqlite3.Connection, function: str, place: int) -> Callable[..., Any]:
     """The function, told the time that stands at `place`, or that is missing there."""
 
-    def call(*given: object) -> object:
+    def call(*given: Any) -> Any:
         values = [NOW if isinstance(value, str) and value.lower() == "now" else value for value in given]
         if len(values) == place or _is_modifier(values[place:]):
             values.insert(place, NOW)
         marks = ", ".join("?" * len(values))
-        return clock.execute(f"SELECT {function}({marks})", values).fetchone()[0]  # type: ignore[arg-type]
+        return clock.execute(f"SELECT {function}({marks})", values).fetchone()[0]
 
     return call
 
 
-def _is_modifier(rest: list[object]) -> bool:
+def _is_modifier(rest: list[Any]) -> bool:
     return bool(rest) and isinstance(rest[0], str) and rest[0].lower() in _MODIFIERS

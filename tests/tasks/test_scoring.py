@@ -80,7 +80,7 @@ def test_sql_is_voted_on_by_result_and_scored_by_execution(tmp_path: Path) -> No
     assert (0.0, 1.0, 3) == (facts["base"]["accuracy"], facts["adapter"]["accuracy"], facts["votes"])
     assert 0.0 == facts["adapter"]["greedy_accuracy"]
     assert ("better", 8, 0) == tuple(facts["paired"][n] for n in ("verdict", "fixed", "broken"))
-    assert ("sql", "sql/2", 8) == (facts["scorer"], facts["prompt"], facts["counted"])
+    assert ("sql", "sql/3", 8) == (facts["scorer"], facts["prompt"], facts["counted"])
     assert 2 * 8 * 4 == table.height
     assert 16 == table["wins"].sum()
     assert {1} == set(table.filter(pl.col("wins") & (pl.col("subject") == "x/1"))["index"])
