@@ -70,6 +70,7 @@ class _Maker:
         self.parents = self.draw.randint(6, 12)
         self.children = max(self.draw.randint(24, 48), 4 * min(clue.size + 2, _LARGEST))
         self.pools: dict[Place, list[Value]] = {}
+        self.said: dict[Place, list[Value]] = {}
 
     def data(self) -> Data:
         made = {}
@@ -153,6 +154,8 @@ class _Maker:
 
     def _said(self, place: Place) -> list[Value]:
         """What queries compare a column with, and for a number or a day its neighbours."""
+        if place in self.said:
+            return self.said[place]
         values: list[Value] = []
         for text in sorted(self.clue.values.get(place, ())):
             if self.of[place].kind == "number" and is_number(text):
@@ -162,7 +165,8 @@ class _Maker:
             elif self.of[place].kind == "text":
                 values.append(_day_like(text) or text.replace("%", "").replace("_", "a"))
                 values += _days_beside(text)
-        return list(dict.fromkeys(values))
+        self.said[place] = list(dict.fromkeys(values))
+        return self.said[place]
 
     def _fill(self, column: Column, place: Place, index: int) -> Value:
         """The index-th value that nobody asked for."""
