@@ -82,14 +82,21 @@ def plan(path: Path, changes: Sequence[str], refresh: Sequence[str], *, json: bo
     chosen, home = _load(path, changes), Home.beside(path)
     forecasts = forecast(chosen, home, refresh)
     wrong = [seen for seen in look(chosen, home, forecasts, _secret()) if seen.error]
-    warnings = [one for f in forecasts if f.receipt for one in references.warnings(f.receipt.facts.get("references"))]
+    tried = next(
+        (f.receipt.facts["references"] for f in forecasts if f.receipt and "references" in f.receipt.facts), None
+    )
+    warnings = references.warnings(tried)
+    told = references.outlook(chosen.evaluating, tried) if chosen.kind == "sql" else ""
     if json:
         steps = [{"name": f.name, "status": f.status, "why": f.why} for f in forecasts]
-        show.emit({"steps": steps, "wrong": [seen.finding().dict() for seen in wrong], "warnings": warnings})
+        wrong_ones = [seen.finding().dict() for seen in wrong]
+        show.emit({"steps": steps, "wrong": wrong_ones, "references": told or None, "warnings": warnings})
     else:
         for f in forecasts:
             mark = "[cyan]·[/] cached  " if f.status == "cached" else "[yellow]▸[/] will run"
             stdout.print(f"{mark} {f.name:<9} {escape(f.why)}", soft_wrap=True)
+        if told:
+            stdout.print(f"  [cyan]·[/] {escape(told)}", soft_wrap=True)
         for warning in warnings:
             stdout.print(f"  [yellow]![/] {escape(show.sentence(warning))}", soft_wrap=True)
         show.findings([seen.finding() for seen in wrong])

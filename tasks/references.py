@@ -19,7 +19,7 @@ from typing import Any
 
 from storage import sqlite_files
 from storage.dialogues import Dialogue
-from storage.records import UsageError
+from storage.records import UsageError, failure
 from tasks.text_to_sql import SqlSpec
 
 MOST, FEW = 2_000, 300  # references that are tried: of a step, of a file that is only looked at
@@ -44,6 +44,8 @@ def tried(spec: SqlSpec, dialogues: Iterable[Dialogue], most: int = MOST) -> dic
             scorer = free.get()
             try:
                 return str(scorer.unusable(dialogue))
+            except Exception as error:  # a reference ends no parsing, whatever it is
+                return f"error: {failure(error)}"
             finally:
                 free.put(scorer)
 
@@ -75,7 +77,8 @@ def warnings(found: Mapping[str, Any] | None) -> list[dict[str, Any]]:
         return told
     if lost := sum(found["cannot"].values()):
         reasons = "; ".join(f"{count:,} {reason}" for reason, count in list(found["cannot"].items())[:5])
-        message = f"{lost:,} of {found['tried']:,} references cannot be run and count for nothing: {reasons}"
+        share = f"{100 * lost / found['tried']:.1f} %"
+        message = f"{lost:,} of {found['tried']:,} references ({share}) cannot be run and count for nothing: {reasons}"
         told.append({"kind": "references", "count": lost, "message": message, "examples": found["examples"]})
     if text := found["text"]:
         message = (
@@ -83,6 +86,18 @@ def warnings(found: Mapping[str, Any] | None) -> list[dict[str, Any]]:
         )
         told.append({"kind": "references-as-text", "count": text, "message": message, "examples": []})
     return told
+
+
+def outlook(spec: SqlSpec, found: Mapping[str, Any] | None) -> str:
+    """How references will be tried, in a sentence for a plan; once they were, how many of them can be run."""
+    if found:
+        return f"{found['run']:,} of {found['tried']:,} references that were tried can be run"
+    engine = "SQLite" if spec.dialect == "sqlite" else "DuckDB"
+    real = f" and on the real ones in {', '.join(map(str, spec.roots))}" if spec.roots and engine == "SQLite" else ""
+    return (
+        f"parse will run the test split's references, {MOST:,} of them at most, once each by {engine} on a generated "
+        f"database{real}; what cannot be run is counted by reason, and where none can be, nothing further is done"
+    )
 
 
 def require(found: Mapping[str, Any] | None) -> None:

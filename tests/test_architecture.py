@@ -29,6 +29,7 @@ SHARED_VERBS = {
     "tasks.cluster",
     "tasks.code",
     "tasks.code_digest",
+    "tasks.described",
     "tasks.forecast",
     "tasks.pages",
     "tasks.plumbing",

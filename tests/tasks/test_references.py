@@ -6,9 +6,11 @@ from typing import Any
 import orjson
 import pytest
 
+from evals.scorers.sql import SqlScorer
+from flows import commands
 from flows.chain import chain
 from flows.plan import plan
-from flows.recipe import validate
+from flows.recipe import load, validate
 from storage.home import Home
 from storage.records import Receipt, UsageError
 from tasks import parse, references
@@ -43,7 +45,7 @@ def test_what_cannot_be_run_is_counted_by_its_reason(tmp_path: Path) -> None:
     assert 2 == found["cannot"]["invalid: no such column: …"]
     assert "rows.jsonl:2 invalid: no such column: nowhere: SELECT nowhere FROM singer" in found["examples"]
     (warning,) = references.warnings(found)
-    assert warning["message"].startswith("4 of 5 references cannot be run and count for nothing: 2 invalid")
+    assert warning["message"].startswith("4 of 5 references (80.0 %) cannot be run and count for nothing: 2 invalid")
 
 
 def test_the_step_tries_them_and_a_plan_tells_what_it_found(tmp_path: Path) -> None:
@@ -58,6 +60,42 @@ def test_the_step_tries_them_and_a_plan_tells_what_it_found(tmp_path: Path) -> N
     assert "references" in {warning["kind"] for warning in receipt.facts["warnings"]}
     assert planned.receipt is not None
     assert receipt.facts["references"] == planned.receipt.facts["references"]
+
+
+def test_a_plan_says_how_references_will_be_tried_and_then_what_came_of_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file, home = rows(tmp_path / "data", GOOD, "SELECT nowhere FROM singer"), Home(tmp_path / "home")
+    written = tmp_path / "sql.toml"
+    written.write_text(
+        f"name = 'sql'\nkind = 'sql'\n[parse]\npath = '{file}'\ntest = 1.0\nvalid = 0.0\n"
+        "[evaluate]\nbase_model = 'nobody/nothing'\n"
+    )
+    monkeypatch.setenv("PONENS_HOME", str(home.root))
+
+    commands.plan(written, [], [], json=False)
+    before = " ".join(capsys.readouterr().out.split())
+    chosen = load(written)
+    run_step(parse.step(chosen.parsing, parse.source(chosen.parse), kind="sql", sql=chosen.evaluating), home)
+    commands.plan(written, [], [], json=False)
+    after = " ".join(capsys.readouterr().out.split())
+
+    assert "parse will run the test split's references, 2,000 of them at most, once each by SQLite" in before
+    assert "1 of 2 references that were tried can be run" in after
+    assert "1 of 2 references (50.0 %) cannot be run and count for nothing: 1 invalid: no such column: …" in after
+
+
+def test_a_reference_that_breaks_the_scorer_is_one_that_cannot_be_run(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def boom(self: SqlScorer, gold: object) -> str:
+        raise RecursionError("too deep")
+
+    monkeypatch.setattr(SqlScorer, "unusable", boom)
+    found = parse.inspect(rows(tmp_path, GOOD))["references"]
+
+    assert (1, 0) == (found["tried"], found["run"])
+    assert next(iter(found["cannot"])).startswith("error: RecursionError")
 
 
 def test_where_none_can_be_run_the_chain_ends_before_anything_is_asked_or_loaded(tmp_path: Path) -> None:
