@@ -74,23 +74,19 @@ def preview(path: Path, changes: Sequence[str], refresh: Sequence[str], rows: in
 
 def plan(path: Path, changes: Sequence[str], refresh: Sequence[str], *, json: bool) -> bool:
     """Print a line a step, cached or will_run and why, and what would go wrong; False if something surely would."""
-    from flows.plan import look
+    from flows.plan import look, on_references
     from flows.plan import plan as forecast
-    from tasks import references
 
     _known_steps(refresh)
     chosen, home = _load(path, changes), Home.beside(path)
     forecasts = forecast(chosen, home, refresh)
     wrong = [seen for seen in look(chosen, home, forecasts, _secret()) if seen.error]
-    tried = next(
-        (f.receipt.facts["references"] for f in forecasts if f.receipt and "references" in f.receipt.facts), None
-    )
-    warnings = references.warnings(tried)
-    told = references.outlook(chosen.evaluating, tried) if chosen.kind == "sql" else ""
+    told, warnings = on_references(chosen, forecasts)
     if json:
         steps = [{"name": f.name, "status": f.status, "why": f.why} for f in forecasts]
-        wrong_ones = [seen.finding().dict() for seen in wrong]
-        show.emit({"steps": steps, "wrong": wrong_ones, "references": told or None, "warnings": warnings})
+        show.emit(
+            {"steps": steps, "wrong": [s.finding().dict() for s in wrong], "references": told, "warnings": warnings}
+        )
     else:
         for f in forecasts:
             mark = "[cyan]·[/] cached  " if f.status == "cached" else "[yellow]▸[/] will run"

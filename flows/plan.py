@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Sequence
+from typing import Any
 
 from flows.bases import local
 from flows.chain import Walk, chain
@@ -10,6 +11,7 @@ from flows.dry_run import Dry, Outlook, outlooks
 from flows.recipe import Recipe
 from storage.home import Home
 from storage.records import PonensError, Receipt
+from tasks import references
 from tasks.forecast import Forecast, forecast, stand_in
 from tasks.step import Secret, run_step
 
@@ -27,6 +29,14 @@ def _forecasts(recipe: Recipe, home: Home, refresh: Collection[str] = ()) -> Ite
         walk.done(stand_in(ahead))
     if recipe.promote:
         yield Forecast("promote", "will_run", "it depends on who is champion then")
+
+
+def on_references(recipe: Recipe, forecasts: Sequence[Forecast]) -> tuple[str, list[dict[str, Any]]]:
+    """How references of text-to-SQL will be tried, or were, in a sentence; and the warnings about them."""
+    facts = [ahead.receipt.facts for ahead in forecasts if ahead.receipt]
+    tried = next((fact["references"] for fact in facts if "references" in fact), None)
+    told = references.outlook(recipe.evaluating, tried) if recipe.kind == "sql" else ""
+    return told, references.warnings(tried)
 
 
 def examine(recipe: Recipe, home: Home, secret: Secret) -> list[Outlook]:

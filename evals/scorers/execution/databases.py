@@ -77,7 +77,7 @@ class _Maker:
         for table in self.tables:
             places = [(table.name.lower(), c.name.lower()) for c in table.columns]
             size = self.parents if any(self._owns(p) for p in places) else self.children
-            made[table.name] = tuple(tuple(self._values(p, size)) for p in places)
+            made[table.name] = _unique(table, tuple(tuple(self._values(p, size)) for p in places))
         return Data(tuple(self.tables), made)
 
     def _owns(self, place: Place) -> bool:
@@ -206,6 +206,15 @@ class _Maker:
         if isinstance(value, str):
             return int(float(value)) if is_number(value) else seed_of(value) % 1000
         return str(value)
+
+
+def _unique(table: Table, columns: tuple[tuple[Value, ...], ...]) -> tuple[tuple[Value, ...], ...]:
+    """The rows without those that repeat another's key of several columns."""
+    if not table.together:
+        return columns
+    places = [i for i, column in enumerate(table.columns) if column.name.lower() in table.together]
+    rows = {tuple(row[i] for i in places): row for row in zip(*columns, strict=True)}
+    return tuple(zip(*rows.values(), strict=True))
 
 
 def _owners(schema: Schema) -> set[Place]:

@@ -3,11 +3,13 @@
 Two kinds suffice because the queries are SQLite's, which stores what it is given: a declared type is read by
 the substrings of sqlite.org/datatype3.html, section 3.1. Dates and times are texts, as they are there. SQLite itself
 reads the statements, in a database of its own in which nothing but a table can be made; what is another system's
-(AUTO_INCREMENT, COMMENT) sqlglot reads.
+(AUTO_INCREMENT, COMMENT) sqlglot reads. What stands between them and makes no table (rows, views, a dump's settings)
+is passed over.
 """
 
 from __future__ import annotations
 
+import re
 import sqlite3
 from collections.abc import Collection, Iterator, Sequence
 from contextlib import closing
@@ -19,6 +21,16 @@ import sqlglot
 from sqlglot import exp
 from sqlglot.errors import SqlglotError
 
+# a statement: up to a semicolon that stands in no text, name or comment
+_STATEMENT = re.compile(
+    r"(?:'(?:[^']|'')*'|\"(?:[^\"]|\"\")*\"|`[^`]*`|\[[^\]]*\]|--[^\n]*|/\*.*?\*/|[^;])+", re.DOTALL
+)
+_MAKES_NO_TABLE = re.compile(
+    r"(?:\s|--[^\n]*(?:\n|\Z)|/\*.*?\*/)*(?:\Z|(?:insert|replace|update|delete|select|pragma|begin|start|commit|end|rollback|set"
+    r"|use|lock|unlock|analyze|vacuum|grant|comment\s+on|drop\s+\w+\s+if|create\s+(?:or\s+replace\s+)?(?:temp\w*\s+)?"
+    r"(?:view|trigger|virtual|database|schema\b(?!\s*\()))\b)",
+    re.IGNORECASE | re.DOTALL,
+)
 Kind = Literal["number", "text"]
 Place = tuple[str, str]  # table and column in lower case: SQL's names have no case
 
@@ -58,11 +70,15 @@ class Column:
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """A table. `key` is the column, in lower case, of a primary key of one column; "" where none is stated."""
+    """A table. `key` is the column, in lower case, of a primary key of one column; "" where none is stated.
+
+    `together` are the columns, in lower case, of a key of several.
+    """
 
     name: str
     columns: tuple[Column, ...]
     key: str = ""
+    together: tuple[str, ...] = ()
 
     def column(self, name: str) -> Column | None:
         return next((c for c in self.columns if c.name.lower() == name.lower()), None)
@@ -98,6 +114,7 @@ class Schema:
 @lru_cache(maxsize=256)
 def schema_of(text: str) -> Schema:
     """The schema that CREATE TABLE statements declare, apart by semicolons. `Unreadable` if they do not."""
+    text = ";".join(one for one in _STATEMENT.findall(text) if not _MAKES_NO_TABLE.match(one))
     schema = _made_by_sqlite(text) or _parsed(text)
     names = [t.name.lower() for t in schema.tables]
     if len(set(names)) != len(names) or not all(t.columns for t in schema.tables):
@@ -129,10 +146,11 @@ def _made_by_sqlite(text: str) -> Schema | None:
             return None
         tables, references = [], []
         for name in names:
-            rows = connection.execute('SELECT name, type, "notnull", pk FROM pragma_table_info(?)', [name]).fetchall()
-            keys = [str(column).lower() for column, _, _, place in rows if place]
-            columns = (column_of(str(c), str(kind or "").upper(), required=bool(r)) for c, kind, r, _ in rows)
-            tables.append(Table(name, tuple(columns), keys[0] if len(keys) == 1 else ""))
+            asked = 'SELECT name, type, "notnull", pk FROM pragma_table_xinfo(?)'  # with what is generated
+            rows = connection.execute(asked, [name]).fetchall()
+            keys = tuple(str(column).lower() for column, _, _, place in rows if place)
+            columns = (column_of(str(c), str(kind or "").upper(), required=bool(r or pk)) for c, kind, r, pk in rows)
+            tables.append(Table(name, tuple(columns), keys[0] if len(keys) == 1 else "", keys if len(keys) > 1 else ()))
         keyed = {table.name.lower(): table.key for table in tables}
         for name in names:
             for parent, column, target in connection.execute(
