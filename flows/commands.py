@@ -88,13 +88,7 @@ def plan(path: Path, changes: Sequence[str], refresh: Sequence[str], *, json: bo
             {"steps": steps, "wrong": [s.finding().dict() for s in wrong], "references": told, "warnings": warnings}
         )
     else:
-        for f in forecasts:
-            mark = "[cyan]·[/] cached  " if f.status == "cached" else "[yellow]▸[/] will run"
-            stdout.print(f"{mark} {f.name:<9} {escape(f.why)}", soft_wrap=True)
-        if told:
-            stdout.print(f"  [cyan]·[/] {escape(told)}", soft_wrap=True)
-        for warning in warnings:
-            stdout.print(f"  [yellow]![/] {escape(show.sentence(warning))}", soft_wrap=True)
+        show.planned(forecasts, told, warnings)
         show.findings([seen.finding() for seen in wrong])
     return not any(seen.sure for seen in wrong)
 

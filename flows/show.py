@@ -16,6 +16,7 @@ from flows import tables
 
 if TYPE_CHECKING:
     from storage.checkup import Finding
+    from tasks.forecast import Forecast
 
 stdout = tables.Output(highlight=False)
 stderr = tables.Output(stderr=True, highlight=False)
@@ -51,6 +52,17 @@ def source(found: Mapping[str, Any]) -> None:
     if len(groups) > REJECTS:
         stdout.print(f"  … and {len(groups) - REJECTS:,} more reasons; --json lists all rows")
     for warning in found["warnings"]:
+        stdout.print(f"  [yellow]![/] {escape(sentence(warning))}", soft_wrap=True)
+
+
+def planned(forecasts: Sequence[Forecast], told: str, warnings: Sequence[object]) -> None:
+    """Print a line a step of a plan, and what it says of references."""
+    for ahead in forecasts:
+        mark = "[cyan]·[/] cached  " if ahead.status == "cached" else "[yellow]▸[/] will run"
+        stdout.print(f"{mark} {ahead.name:<9} {escape(ahead.why)}", soft_wrap=True)
+    if told:
+        stdout.print(f"  [cyan]·[/] {escape(told)}", soft_wrap=True)
+    for warning in warnings:
         stdout.print(f"  [yellow]![/] {escape(sentence(warning))}", soft_wrap=True)
 
 

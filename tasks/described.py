@@ -11,7 +11,7 @@ The words are a dialogue's own from here on, so that training, evaluation and wh
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -22,7 +22,7 @@ from storage import column_descriptions
 from storage.column_descriptions import Undescribed
 from storage.dialogues import Dialogue
 from storage.formats import sql
-from storage.records import Message
+from storage.records import Message, Rejected
 
 _EXAMPLES = 5
 # what is told, by kind: of how many things, and what became of them
@@ -77,6 +77,10 @@ class Described:
         known = str(about.get("evidence", "")) if self.evidence else ""
         first = Message("user", sql.asked(context, known, str(about["question"])))
         return replace(dialogue, messages=(first, *dialogue.messages[1:]), context=context)
+
+    def each(self, items: Iterable[Dialogue | Rejected]) -> Iterator[Dialogue | Rejected]:
+        """Dialogues as they are asked; rejects pass."""
+        return (self(item) if isinstance(item, Dialogue) else item for item in items)
 
     def facts(self) -> dict[str, Any]:
         """Databases and columns that something is said of, and how often what was odd was met."""

@@ -106,8 +106,7 @@ def whole(spec: ParseSpec, paths: Sequence[str], fetched: Path = Path()) -> Pars
     """How another set of files is read that is asked whole, such as a gate's: as the source where its columns are."""
     files = sources.files([sources.local(path, fetched).expanduser() for path in paths])
     same = spec.model_dump(include={"first", "strict", *BesideSpec.model_fields})
-    same["columns"] = fitting(files, spec.columns)
-    return ParseSpec(path=list(paths), valid=0.0, test=1.0, **same)
+    return ParseSpec(path=list(paths), valid=0.0, test=1.0, columns=fitting(files, spec.columns), **same)
 
 
 def generated(receipt: Receipt, home: Path) -> Source:
@@ -236,7 +235,7 @@ def _work(shop: Workshop, spec: ParseSpec, source: Source, against: Sequence[Pat
     if kind == "choice":
         identity, facts = questions.write(shop.folder, _only(Question, items), side, rules, held.records())
     else:
-        dialogues = (described(item) if isinstance(item, Dialogue) else item for item in _only(Dialogue, items))
+        dialogues = described.each(_only(Dialogue, items))
         identity, facts = dialogue_files.write(shop.folder, dialogues, side, rules, held.records())
     if tally.rejects and not tally.facts()["questions"]:
         raise readers.nothing_read(", ".join(map(str, source.paths)), tally.rejects)
@@ -245,10 +244,8 @@ def _work(shop: Workshop, spec: ParseSpec, source: Source, against: Sequence[Pat
         facts["references"] = references.tried(sql, dialogue_files.read(shop.folder, "test"))
     odd = [
         *_elsewhere(source.paths),
-        *tally.warnings(),
-        *shares.uneven(facts["splits"], spec.valid, spec.test),
-        *held.warnings(),
-        *described.warnings(),
+        *(tally.warnings() + shares.uneven(facts["splits"], spec.valid, spec.test)),
+        *(held.warnings() + described.warnings()),
         *references.warnings(facts.get("references")),
     ]
     return Result({**tally.facts(), **facts, **described.facts(), "warnings": odd}, identity)
