@@ -72,19 +72,24 @@ class RunView:
 
 def listed(files: Files) -> list[RunView]:
     """Every run of the home, newest first."""
-    folder = files.home.root / "runs"
-    try:
-        with os.scandir(folder) as entries:
-            names = sorted((e.name for e in entries if ID.fullmatch(e.name) and e.is_dir()), reverse=True)
-    except OSError:
-        return []
-    return [_read(files, folder / name) for name in names]
+    return [_read(files, files.home.run(name)) for name in _names(files)]
 
 
 def one(files: Files, id: str) -> RunView | None:
     """The run of this id."""
     folder = files.home.run(id) if ID.fullmatch(id) else None
     return _read(files, folder) if folder and folder.is_dir() else None
+
+
+def before(files: Files, run: RunView) -> RunView | None:
+    """The run before this one of the same recipe; only recipes are read on the way to it."""
+    for name in (name for name in _names(files) if name < run.id):
+        recipe = files.json(files.home.run(name) / "recipe.json")
+        if recipe and recipe.get("name") == run.recipe.get("name"):
+            earlier = one(files, name)
+            if earlier and earlier.name == run.name:
+                return earlier
+    return None
 
 
 def log(run: RunView) -> tuple[str, bool]:
@@ -102,6 +107,14 @@ def tail(file: Path) -> tuple[str, bool]:
     except OSError:
         return "", False
     return (text.partition("\n")[2], True) if size > _TAIL else (text, False)
+
+
+def _names(files: Files) -> list[str]:
+    try:
+        with os.scandir(files.home.root / "runs") as entries:
+            return sorted((e.name for e in entries if ID.fullmatch(e.name) and e.is_dir()), reverse=True)
+    except OSError:
+        return []
 
 
 def _read(files: Files, folder: Path) -> RunView:

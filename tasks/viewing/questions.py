@@ -17,6 +17,7 @@ from tasks.sampling.choices import read
 from tasks.viewing.site import Site, ask, number
 
 Row = dict[str, Any]
+_OFFERED = 60  # evaluations that a menu holds, the newest
 _CUT = 20_000  # characters of a reply: the whole of what models say
 
 
@@ -34,7 +35,13 @@ def index(site: Site, request: Request) -> Response:
         id=ask(request, "id"),
         page=number(request, "page"),
     )
-    values: Row = {"groups": _groups(usable), "gone": len(there) - len(usable), "broken": site.files.broken("evaluate")}
+    offered = [one for n, one in enumerate(usable) if n < _OFFERED or (chosen and one.id in _ids(chosen))]
+    values: Row = {
+        "groups": _groups(offered),
+        "older": len(usable) - len(offered),
+        "gone": len(there) - len(usable),
+        "broken": site.files.broken("evaluate"),
+    }
     if chosen is None:
         return site.page(request, "questions.html.j2", pair=None, **values)
     pair = site.pairs.of(*chosen)
@@ -61,6 +68,10 @@ def _chosen(site: Site, request: Request, usable: Sequence[Evaluation]) -> tuple
         return None
     names = one.subjects
     return Subject(one, names[0]), Subject(one, names[min(1, len(names) - 1)])
+
+
+def _ids(chosen: tuple[Subject, Subject]) -> set[str]:
+    return {subject.evaluation.id for subject in chosen}
 
 
 def _groups(usable: Sequence[Evaluation]) -> list[tuple[str, list[tuple[str, str]]]]:

@@ -136,7 +136,7 @@ def _before(found: list[RunView]) -> dict[str, RunView]:
 
 def _facts(site: Site, request: Request) -> Row:
     run = _run(site, request)
-    before = _before(runs.listed(site.files)).get(run.id)
+    before = runs.before(site.files, run)
     text, cut = runs.log(run)
     evaluation = run.part("evaluation")
     receipt = site.files.receipt("evaluate", run.key("evaluate") or "")

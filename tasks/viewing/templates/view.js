@@ -62,7 +62,7 @@
     const address = target.dataset.load;
     delete target.dataset.load;
     try {
-      const fresh = (await fetched(address)).querySelector(".detail");
+      const fresh = (await fetched(`${address}&part=yes`)).querySelector(".detail");
       target.querySelector(".detail").replaceChildren(...fresh.childNodes);
     } catch { target.dataset.load = address; }
   }, true);
