@@ -115,5 +115,5 @@ def test_three_steps_of_the_recipe_end_in_a_report(few: Few) -> None:
 
     assert ["puzzles", "parse", "assemble", "train", "evaluate", "report"] == list(few.receipts)
     assert (3, 0) == (facts["steps"], facts["truncated"])
-    assert 3.0 > facts["loss_first"] > facts["loss_last"] > 0, "the real model reads SQL well before it learns"
+    assert 5.0 > facts["loss_first"] > facts["loss_last"] > 0, "without its weights the first would be ln 49,152 = 10.8"
     assert "smollm2" in page.read_text("utf-8")
