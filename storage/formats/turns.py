@@ -74,8 +74,8 @@ def turns(value: object, field: str, notes: set[str]) -> list[Message]:
 
 def _with_analysis(items: list[Any]) -> list[Any]:
     """The turns with what harmony says in its channel `analysis` as the reasoning of the turn after it."""
-    if not any(isinstance(item, dict) and "channel" in item for item in items):
-        return items
+    if not items or not isinstance(items[-1], dict) or "channel" not in items[-1]:
+        return items  # as most are: harmony's last turn is its channel `final`
     found: list[Any] = []
     thoughts = None
     for item in items:
