@@ -214,6 +214,13 @@ CASES: list[Case] = [
     ("camel case", "choice", {"questionText": Q["question"], "answerOptions": LISTED, "correctAnswerText": "iron"}, ASKED),
     ("solution that is a letter", "choice", {**Q, "options": LISTED, "solution": "B"}, ASKED),
     ("answers that are flagged", "choice", {**Q, "answers": [{"text": o, "correct": o == "iron"} for o in OPTIONS]}, ASKED),
+    ("Inspect", "inspect", {"id": "1", "input": Q["question"], "choices": LISTED, "target": "B"}, ASKED),
+    ("input and options", "input-options", {"input": Q["question"], "options": LISTED, "answer": "iron"}, ASKED),
+    ("options between bars", "choice", {**Q, "options": "ice | iron | sand | salt", "answer": "iron"}, ASKED),
+    ("options between semicolons", "choice", {**Q, "options": "ice;iron;sand;salt", "answer": "B"}, ASKED),
+    ("marks in a text", "choice", {**Q, "options": LISTED, "answer": "0,1,0,0"}, ASKED),
+    ("Kahoot", "choice", {"Question": Q["question"], **{f"Answer {n + 1}": o for n, o in enumerate(OPTIONS)},
+        "Time limit": "20", "Correct answer(s)": "4"}, (*ASKED[:3], "D")),
     ("Chinese names", "choice", {"题目": "哪个?", "选项": {"A": "冰", "B": "铁"}, "答案": "B", "解析": "因为"},
         ("", "哪个?", ("冰", "铁"), "B")),
 ]  # fmt: skip

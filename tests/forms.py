@@ -1354,6 +1354,13 @@ HERE = [
         ("rated-answer",),
     ),
     Form("numbers for labels", [{"text": "Hi", "label": 2}], ["u: Hi | a: 2"], ("number-label",)),
+    Form("evaluation sheets", [{"input": "Hi", "expected_output": "Ho there"}], ["u: Hi | a: Ho there"]),
+    Form("flash cards", [{"front": "Ice?", "back": "Frozen water."}], ["u: Ice? | a: Frozen water."]),
+    Form(
+        "Ragas",
+        [{"user_input": "Q?", "retrieved_contexts": ["One.", "Two."], "response": "So."}],
+        ["u: One.\n\nTwo.\n\nQ? | a: So."],
+    ),
     Form("PaLM", [{"input_text": "Hi", "output_text": "Ho"}], ["u: Hi | a: Ho"]),
     Form(
         "Cohere",

@@ -151,6 +151,19 @@ SETS: tuple[ChoiceSet, ...] = (
         inside=True,
     ),
     ChoiceSet(
+        "inspect",
+        "Inspect, and what asks in `input` beside choices",
+        needs=("input", "choices", "target"),
+        question=("input",),
+        key=("target",),
+    ),
+    ChoiceSet(
+        "input-options",
+        "a question in `input` beside options",
+        needs=("input", "options", "answer"),
+        question=("input",),
+    ),
+    ChoiceSet(
         "big-bench",
         "BIG-bench",
         needs=("input", "target_scores"),

@@ -30,6 +30,7 @@ _LETTER = re.compile(
 )
 _NUMBER = re.compile(r"-?\d{1,3}(?:\.0+)?")
 _SEVERAL = re.compile(r"[A-Z]{2,}|[(\[]?[A-Za-z][)\]]?(?:\s*(?:[,、;/|&+和与及\s]|and|or)\s*[(\[]?[A-Za-z][)\]]?)+")
+_PLACES = re.compile(r"\d{1,2}(?:\s*[,、;/|&]\s*\d{1,2})+")  # of several right options, in numbers
 _TRUTHS = {True: ("true", "yes", "是", "对", "正确"), False: ("false", "no", "否", "错", "错误")}
 
 
@@ -135,6 +136,11 @@ def _single(value: Any, options: Options, field: str) -> Any:
             return value
         raise Fault(field, f"expected a letter, a number or an option's text, found {kind(value)}")
     core = folded(value).strip(_AROUND)
+    if _PLACES.fullmatch(core) and not _texts(value, options):
+        marks = [int(mark) for mark in re.findall(r"\d+", core)]
+        if len(marks) == len(options.texts) > 2 and sorted(marks) == [*(len(marks) - 1) * [0], 1]:
+            return LETTERS[marks.index(1)]  # a mark for each option
+        raise Several(field, f"several answers ({core}), expected one")
     if _SEVERAL.fullmatch(core) and not _texts(value, options) and _label(value.strip(), options) is None:
         letters = re.findall(r"(?<![A-Za-z])[A-Za-z](?![A-Za-z])", core) or list(core)
         named = [letter.upper() for letter in letters]

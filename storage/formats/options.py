@@ -168,8 +168,11 @@ def _of_text(value: str, field: str) -> Options:
     if (both := lettered(text)) and not both[0].strip():
         counted(both[1], field)
         return Options(both[1], tuple(LETTERS[: len(both[1])]))
-    if len(each := [line.strip() for line in text.splitlines() if line.strip()]) > 1 and not lettered(text):
-        return plain(each, field)
+    for mark in ("\n", "|", ";", "；"):
+        each = [part.strip() for part in text.split(mark) if part.strip()]
+        if len(each) > 1 and not lettered(text):
+            counted(each, field)
+            return plain(each, field)
     raise Fault(field, f"no list of options, and none that begin with A, B, …: {text[:40]!r}")
 
 

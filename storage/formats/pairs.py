@@ -17,7 +17,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from storage.dialogues import Dialogue, Task
-from storage.formats import choice_sets, columns, prose, rated, signs
+from storage.formats import choice_sets, columns, keys, prose, rated, signs
 from storage.formats.base import At, Cells, Fault, Format, kind, named, said, text
 from storage.formats.choice_names import OPTIONS
 from storage.formats.conversation import settled
@@ -28,6 +28,7 @@ from storage.formats.turns import are_turns, turns
 from storage.records import Message, Role
 
 _QUERY = re.compile(r"\s*(?:select|with)\s", re.IGNORECASE)
+_REPLIES = (*columns.ANSWER, *columns.REPLY)
 # what makes a row another format's
 _TAKEN = {"premises", "chosen", "image", "quiz", "db_id", "formal_statement", "completions"}
 
@@ -53,6 +54,7 @@ def _turns(row: Cells, field: str, role: Role, notes: set[str]) -> list[Message]
 def _asked(row: Cells, at: At) -> Iterator[Dialogue]:
     if present(tuple(row), OPTIONS) and choice_sets.known(row):
         raise Fault(present(tuple(row), OPTIONS)[0], "a multiple choice among other rows: keep it in a file of its own")
+    _without_options(row)
     notes = signs.notes(row)
     contexts = [prose.passage(row[name], name) for name in _contexts(row)]
     context = "\n\n".join(part for part in contexts if part.strip())
@@ -66,6 +68,15 @@ def _asked(row: Cells, at: At) -> Iterator[Dialogue]:
     answer = reply(row, notes)
     given = [*history(row), *asked, Message("assistant", answer.text)]
     yield _dialogue(given, row, at, "instruction", notes, answer.about, context)
+
+
+def _without_options(row: Cells) -> None:
+    """Fault for options beside an answer that is one of them: a multiple choice, whose letter teaches nothing alone."""
+    for name in present(tuple(row), OPTIONS):
+        options = row[name] if isinstance(row[name], list) and len(row[name]) > 1 else []
+        answer = next((row[key] for key in present(tuple(row), _REPLIES) if isinstance(row[key], str)), "")
+        if options and answer.strip() and (keys.is_letter(answer) or answer in options):
+            raise Fault(name, "options beside an answer that names one: map question, options and answer")
 
 
 def _contexts(row: Cells) -> list[str]:
