@@ -97,7 +97,7 @@ def _write(path: Path, found: Comparison) -> None:
 
 
 def _gate(found: Comparison, fail_on: str) -> None:
-    judged = [*found.tasks, *found.overall]
+    judged = [*found.tasks, *(one for one in found.overall if one not in found.tasks)]
     if fail_on == "worse":
         failed = [one for one in judged if one.judged.word == "worse"]
     else:

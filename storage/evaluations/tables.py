@@ -119,7 +119,7 @@ def read(file: Opened, choice: Choice) -> Task:
     told = {} if of is None else {what: name for what, name in of._asdict().items() if name and what != "prompt"}
     own = all(what == name for what, name in told.items())
     notes = [] if own else [f"columns: {', '.join(f'{what} = {name}' for what, name in told.items())}"]
-    return Task("", list(by_id.values()), notes=notes)
+    return Task("", list(by_id.values()), metric=(of.score if of else None) or "", notes=notes)
 
 
 def _repeated(first: Item, again: Item, choice: Choice, where: str) -> Item:
@@ -225,7 +225,7 @@ def _item(index: int, row: Mapping[str, Any], of: _Columns, file: Opened, line: 
         options=[one for one in options if isinstance(one, str)] if isinstance(options, list) else (),
         fields=row,
         replies=(reply,),
-        texts=(said,) if isinstance(said, str) else (),
+        texts=(said,) if of.answer and isinstance(said, str) else (),
     )
 
 

@@ -162,6 +162,14 @@ def test_what_is_known_and_not_read_is_called_by_its_name(content, says, tmp_pat
         assert caught.value.hint
 
 
+def test_the_column_of_scores_is_named_as_what_is_judged_and_nothing_is_said_of_replies(tmp_path):
+    path = files.lines(tmp_path / "a.jsonl", [{"qid": n, "group": n, "chrf": n / 10} for n in range(8)])
+    found = compare(VerdictSpec([str(path), str(path)], Choice(score="chrf")), Home(tmp_path / "home"))
+
+    assert "chrf of the tool" == found.tasks[0].facts["judged_by"]
+    assert ["columns: id = qid, score = chrf"] == found.warnings
+
+
 def test_older_layouts_of_lighteval_are_likelihoods_too(tmp_path):
     import polars as pl
 
