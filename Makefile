@@ -5,6 +5,7 @@ INDEX := $(shell python3 -m pip config get global.index-url 2>/dev/null)
 GPU := $(shell command -v nvidia-smi >/dev/null 2>&1 && nvidia-smi -L >/dev/null 2>&1 && echo yes)
 NAME ?=
 D ?= finetune-logic
+ON ?= cuda
 # tests and benchmarks start hundreds of processes: each would compile the house anew
 unexport PYTHONDONTWRITEBYTECODE
 
@@ -31,6 +32,9 @@ demo-real: install  ## the same on a small model that somebody trained: SmolLM2-
 
 test: install  ## every tier that needs no GPU
 	$(PY) -m pytest -q -n 2 --dist loadfile
+
+gpu: install  ## on a machine with a CUDA device: training, LoRA in vLLM, GPU locks, the demo; ON=cpu: what a CPU can do of it
+	PONENS_GPU=$(ON) $(PY) -m pytest -q -rs -m gpu
 
 unit: install  ## a minute or two; no torch, no Prefect server
 	$(PY) -m pytest -q -n 2 -m "not process and not heavy and not vllm and not prefect"

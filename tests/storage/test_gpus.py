@@ -1,6 +1,5 @@
 """GPUs are held by one process each, over homes: who waits says for whom, and a killed holder's are free at once."""
 
-import os
 import signal
 import subprocess
 import sys
@@ -13,6 +12,7 @@ from storage.devices import held, visible
 from storage.holders import holding
 from storage.home import Home
 from storage.records import PonensError
+from tests.cards import pretend
 
 ROOT = Path(__file__).resolve().parents[2]
 HOLDER = """
@@ -28,14 +28,7 @@ with held(1, "train of logic, run 1", print) as mine:
 @pytest.fixture(autouse=True)
 def two_gpus(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A machine with two GPUs, and a user of it."""
-    tool = tmp_path / "bin" / "nvidia-smi"
-    tool.parent.mkdir()
-    listed = "".join(f"GPU {n}: NVIDIA A10 (UUID: GPU-{n}{n}{n}{n}-00)\n" for n in range(2))
-    tool.write_text(f"#!/bin/sh\ncat <<END\n{listed}END\n")
-    tool.chmod(0o755)
-    monkeypatch.setenv("PATH", f"{tool.parent}{os.pathsep}{os.environ['PATH']}")
-    monkeypatch.setenv("HOME", str(tmp_path))
-    monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
+    pretend(2, tmp_path, monkeypatch)
 
 
 def start(seconds: int = 600) -> tuple[subprocess.Popen[str], int]:
