@@ -32,9 +32,9 @@ import aiohttp
 import httpx
 
 from storage import devices
-from storage.adapters import SERVABLE_RANKS
 from storage.artifacts import publish, write_json
 from storage.home import Home
+from storage.peft_config import SERVABLE_RANKS
 from tasks import models
 from tasks.serving import engines
 from tasks.serving.spec import ServeSpec

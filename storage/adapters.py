@@ -15,15 +15,14 @@ from typing import Any
 import orjson
 
 from storage import aliases
+from storage.adapter_folder import AdapterFolder
 from storage.artifacts import MANIFEST, read_manifest
 from storage.home import Home
 from storage.records import UsageError
 
 _NAME = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._-]{0,62}[A-Za-z0-9])?")
 _REFERENCE = re.compile(r"(?P<name>[^/@]+)(?:/(?P<number>[1-9][0-9]{0,8})|@(?P<alias>[a-z][a-z0-9_-]*))")
-ABOUT = "adapter.json"
 # what vllm takes as max_lora_rank (vllm.config.lora.MaxLoRARanks); an adapter of another rank is served by the next
-SERVABLE_RANKS = (1, 8, 16, 32, 64, 128, 256, 320, 512)
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +92,7 @@ def about(adapter: Adapter) -> dict[str, Any]:
     """What people ask of an adapter: adapter.json, with the manifest's digest. PonensError if it is damaged."""
     manifest = read_manifest(adapter.folder)
     try:
-        found: dict[str, Any] = orjson.loads((adapter.folder / ABOUT).read_bytes())
+        found = AdapterFolder(adapter.folder).about
     except (OSError, orjson.JSONDecodeError):
         found = {"facts": manifest.get("facts", {})}
     return found | {"adapter": str(adapter), "digest": manifest["digest"]}

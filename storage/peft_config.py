@@ -10,6 +10,7 @@ import re
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+SERVABLE_RANKS = (1, 8, 16, 32, 64, 128, 256, 320, 512)  # of an adapter, as vLLM has kernels for them
 # what PEFT applies and merges, and what shapes training alone
 _KNOWN = frozenset((
     "peft_type", "peft_version", "auto_mapping", "base_model_name_or_path", "revision", "task_type", "inference_mode",

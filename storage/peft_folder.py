@@ -18,8 +18,7 @@ from typing import Any
 
 import orjson
 
-from storage.adapters import SERVABLE_RANKS
-from storage.peft_config import rank_of, unusable
+from storage.peft_config import SERVABLE_RANKS, rank_of, unusable
 from storage.records import PonensError, UsageError
 
 CONFIG, WEIGHTS = "adapter_config.json", "adapter_model.safetensors"

@@ -18,7 +18,7 @@ from typing import Any
 import orjson
 
 from storage import lineage, runs
-from storage.adapters import ABOUT
+from storage.adapter_folder import ABOUT
 from storage.artifacts import MANIFEST
 from storage.home import Home
 

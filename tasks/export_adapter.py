@@ -19,8 +19,8 @@ from typing import Any, Literal
 
 import orjson
 
+from storage.adapter_folder import AdapterFolder
 from storage.adapters import Adapter, about
-from storage.artifacts import write_json
 from storage.peft_folder import CONFIG, KEPT, WEIGHTS
 from storage.records import PonensError, UsageError
 from tasks import models
@@ -167,8 +167,9 @@ def _peft(adapter: Adapter, told: Mapping[str, Any], base_model: str | None, out
     for name in (*KEPT, CARD):
         if (adapter.folder / name).is_file():
             shutil.copyfile(adapter.folder / name, out / name)
-    config = plain(orjson.loads((adapter.folder / CONFIG).read_bytes()))
-    write_json(out / CONFIG, config | {"base_model_name_or_path": base_model or _place(told), "inference_mode": True})
+    config = plain(AdapterFolder(adapter.folder).config)
+    base = base_model or _place(told)
+    AdapterFolder(out).configure({**config, "base_model_name_or_path": base, "inference_mode": True})
 
 
 def _place(told: Mapping[str, Any]) -> str:

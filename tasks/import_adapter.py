@@ -16,14 +16,13 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-import orjson
-
 from storage import remote
-from storage.adapters import ABOUT, Adapter, check_name
+from storage.adapter_folder import ABOUT, AdapterFolder
+from storage.adapters import Adapter, check_name
 from storage.artifacts import MANIFEST, publish, sha256, whole, write_json
 from storage.home import Home
 from storage.peft_fit import misfit
-from storage.peft_folder import CONFIG, KEPT, Peft, look
+from storage.peft_folder import KEPT, Peft, look
 from storage.records import PonensError, UsageError, digest
 from tasks import models
 
@@ -55,7 +54,7 @@ def import_adapter(
             if (folder / file).is_file():
                 shutil.copyfile(folder / file, copy / file)
         config = dict(peft.config) | {"base_model_name_or_path": base, "revision": about["revision"]}
-        write_json(copy / CONFIG, config)
+        AdapterFolder(copy).configure(config)
         identity = digest({p.name: sha256(p) for p in sorted(copy.iterdir())})
         write_json(copy / ABOUT, about | {"origin": {"imported_from": remote.public(place), "at": about["at"]}})
         manifest = {"facts": about["facts"], "made_at": about["at"], "imported": True}
@@ -72,7 +71,7 @@ def _named(peft: Peft) -> str:
 def _about(folder: Path, peft: Peft, base: str, revision: str | None) -> dict[str, Any]:
     told: dict[str, Any] = {}
     if (folder / ABOUT).is_file():
-        told = orjson.loads((folder / ABOUT).read_bytes())
+        told = AdapterFolder(folder).about
     revision = revision or told.get("revision") or peft.config.get("revision")
     identity = models.identity(base, revision)
     if told.get("base_identity", identity) != identity:

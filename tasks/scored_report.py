@@ -13,13 +13,12 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-import orjson
 import polars as pl
 
 from evals.facts import OriginFacts, StepFacts, ThrownFacts, TrainingFacts, change_of
 from evals.measured import TOGETHER
 from evals.scored_page import ScoredFacts, ScoredQuestion, ScoredReply
-from storage.adapters import ABOUT
+from storage.adapter_folder import AdapterFolder
 from storage.dialogue_files import Dialogues
 from storage.dialogues import Dialogue
 from storage.home import Home
@@ -103,10 +102,9 @@ def training(root: Path, train: Receipt) -> TrainingFacts:
 def _about(adapter: Path) -> dict[str, Any]:
     """What stands beside an adapter; nothing where it was removed since."""
     try:
-        found: dict[str, Any] = orjson.loads((adapter / ABOUT).read_bytes())
+        return AdapterFolder(adapter).about
     except OSError:
         return {}
-    return found
 
 
 def step(receipt: Receipt) -> StepFacts:

@@ -22,13 +22,14 @@ from pathlib import Path
 import uvicorn
 
 from storage import adapters
-from storage.adapters import SERVABLE_RANKS, Adapter
+from storage.adapter_folder import AdapterFolder
+from storage.adapters import Adapter
 from storage.devices import Held, held
 from storage.holders import Waits, silent
 from storage.home import Home
+from storage.peft_config import SERVABLE_RANKS
 from storage.records import UsageError
 from tasks import models
-from tasks.engines import weights
 from tasks.engines.open import choose
 from tasks.serving import engines
 from tasks.serving.catalogue import Catalogue
@@ -182,7 +183,7 @@ def _ranks(home: Home, names: Sequence[str]) -> list[int]:
         for number in adapters.versions(home, name):
             folder = Adapter(name, number, home.adapters / name / str(number)).folder
             with contextlib.suppress(OSError, ValueError, KeyError, TypeError, AttributeError):
-                found.append(0 if weights.whole(folder) else weights.rank(folder))
+                found.append(AdapterFolder(folder).rank)
     return found
 
 

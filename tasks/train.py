@@ -21,11 +21,13 @@ import orjson
 from prompts.rendering import shipped
 from storage import adapters as registry
 from storage import remote
-from storage.adapters import ABOUT, SERVABLE_RANKS, check_name
+from storage.adapter_folder import ABOUT
+from storage.adapters import check_name
 from storage.artifacts import read_manifest, sha256, write_json
 from storage.devices import Held, held
 from storage.examples import read
 from storage.home import Home
+from storage.peft_config import SERVABLE_RANKS
 from storage.records import Receipt, UsageError, digest
 from tasks import child, models
 from tasks.step import Progress, Result, Step, Tick, Workshop, of

@@ -14,10 +14,11 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+from storage.adapter_folder import AdapterFolder
+from storage.peft_config import SERVABLE_RANKS
 from storage.records import PonensError
 from tasks.engines import checking, weights
 from tasks.engines.base import Completion, Encoded, Loading, Request, overflow
-from tasks.training import vocabulary
 from tasks.training.tokens import check_same_ids
 
 _BLOCK = 32  # the CPU kernel's smallest: short prompts share their whole blocks
@@ -25,7 +26,6 @@ _BATCHED = 8192
 _SEQUENCES = 1024  # in flight, of a small model on a CPU: its steps cost more than its rows
 _LORAS = 16  # adapters in one batch: each takes its room on the device; further ones wait in memory
 # the only ranks that vLLM takes as max_lora_rank
-_RANKS = (1, 8, 16, 32, 64, 128, 256, 320, 512)
 
 
 class VllmEngine:
@@ -63,15 +63,16 @@ class VllmEngine:
 
     def _brought(self, name: str, folder: Path) -> int:
         """The rows of embeddings that an adapter needs beyond the base's; 0 if it needs none."""
-        if not weights.whole(folder):
-            return vocabulary.rows_needed(folder)
+        own = AdapterFolder(folder)
+        if not own.is_full_model:
+            return own.rows_needed
         rows = weights.vocabulary_rows(self.loading, name)
         return rows if rows > self._known else 0
 
     def _applied(self, cuda: bool) -> str:
         """How adapters are applied; vLLM adds low ranks to known layers on the fly, and nothing else."""
         loading = self.loading
-        merged = {name: why for name, folder in loading.adapters.items() if (why := weights.must_merge(folder))}
+        merged = {name: why for name, at in loading.adapters.items() if (why := AdapterFolder(at).not_on_the_fly)}
         if merged and loading.applied == "on_the_fly":
             raise PonensError(
                 f"vLLM cannot apply {', '.join(merged)} on the fly",
@@ -114,13 +115,13 @@ class VllmEngine:
         if not cuda and loading.small:
             options["max_num_seqs"] = _SEQUENCES
         if self.together:
-            rank = max(map(weights.rank, loading.adapters.values()))
+            rank = max(AdapterFolder(folder).rank for folder in loading.adapters.values())
             options |= {
                 "enable_lora": True,
                 # the CPU's kernel reads "no adapter" as the last slot: one more than can be filled keeps it empty
                 "max_loras": min(len(loading.adapters), _LORAS) if cuda else len(loading.adapters) + 1,
                 "max_cpu_loras": len(loading.adapters) + 1,
-                "max_lora_rank": next((r for r in _RANKS if r >= rank), rank),
+                "max_lora_rank": next((r for r in SERVABLE_RANKS if r >= rank), rank),
             }
         return options
 

@@ -7,11 +7,8 @@ import shutil
 from pathlib import Path
 from typing import Any
 
-import orjson
-
 from prompts.rendering import Rendering, Wish
-from storage.peft_config import on_the_fly
-from storage.peft_folder import CONFIG, WEIGHTS, shapes_of
+from storage.adapter_folder import AdapterFolder
 from storage.records import PonensError
 from tasks.engines.base import Loading, Reader
 from tasks.training import render, vocabulary
@@ -81,7 +78,8 @@ def dtype(loading: Loading) -> str:
 def vocabulary_rows(loading: Loading, subject: str = "base") -> int:
     """Tokens that the embeddings have a row for, of the base or of a model of its own."""
     folder = loading.adapters.get(subject)
-    return _rows(folder) if folder is not None and whole(folder) else _rows(loading.model, loading.revision)
+    own = folder is not None and AdapterFolder(folder).is_full_model
+    return _rows(folder) if folder and own else _rows(loading.model, loading.revision)
 
 
 def _rows(place: str | Path, revision: str | None = None) -> int:
@@ -90,24 +88,12 @@ def _rows(place: str | Path, revision: str | None = None) -> int:
     return int(AutoConfig.from_pretrained(str(place), revision=revision).get_text_config().vocab_size)
 
 
-def whole(adapter: Path) -> bool:
-    """Whether this "adapter" is a model of its own: all weights were trained."""
-    return not (adapter / "adapter_config.json").exists() and (adapter / "config.json").exists()
-
-
-def must_merge(adapter: Path) -> list[str]:
-    """Why vLLM cannot apply it on the fly, in words; none if it can."""
-    if whole(adapter):
-        return ["all weights trained"]
-    config = orjson.loads((adapter / CONFIG).read_bytes())
-    return on_the_fly(config, shapes_of(adapter / WEIGHTS))
-
-
 def unties(loading: Loading, adapter: Path) -> bool:
     """Whether the adapter gives a head and embeddings that are one tensor in its base each numbers of their own."""
-    if whole(adapter):
+    folder = AdapterFolder(adapter)
+    if folder.is_full_model:
         return not _tied(adapter)
-    ends = [name for name in shapes_of(adapter / WEIGHTS) if not _LAYER.search(name) and "token_adapter" not in name]
+    ends = [name for name in folder.shapes if not _LAYER.search(name) and "token_adapter" not in name]
     return bool(ends)
 
 
@@ -132,10 +118,10 @@ def load(loading: Loading, adapter: Path | None, device: str = "cpu", rows: int 
 
     from tasks.training import merging
 
-    own = adapter is not None and whole(adapter)
+    own = adapter is not None and AdapterFolder(adapter).is_full_model
     place, revision = (adapter, None) if own else (loading.model, loading.revision)
     model = AutoModelForCausalLM.from_pretrained(place, revision=revision, dtype=dtype(loading)).to(device)
-    vocabulary.grow(model, max(rows, vocabulary.rows_needed(adapter) if adapter and not own else 0))
+    vocabulary.grow(model, max(rows, AdapterFolder(adapter).rows_needed if adapter and not own else 0))
     if adapter and not own:
         model = merging.merged(model, adapter)
     if apart:
@@ -151,7 +137,8 @@ def save_merged(loading: Loading, adapter: Path | None, folder: Path, rows: int 
     """
     from tasks.engines import checking
 
-    kept = adapter if adapter and whole(adapter) and rows <= _rows(adapter) and not (apart and _tied(adapter)) else None
+    own = adapter is not None and AdapterFolder(adapter).is_full_model
+    kept = adapter if adapter and own and rows <= _rows(adapter) and not (apart and _tied(adapter)) else None
     if not folder.exists():
         aside = folder.with_suffix(".part")
         shutil.rmtree(aside, ignore_errors=True)
@@ -162,9 +149,3 @@ def save_merged(loading: Loading, adapter: Path | None, folder: Path, rows: int 
         checking.note(model, tokenizer(loading), aside)
         aside.rename(folder)
     return kept or folder
-
-
-def rank(adapter: Path) -> int:
-    """The adapter's largest rank."""
-    config = orjson.loads((adapter / "adapter_config.json").read_bytes())
-    return max([int(config["r"]), *map(int, (config.get("rank_pattern") or {}).values())])

@@ -7,8 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import orjson
-
+from storage.adapter_folder import AdapterFolder
 from storage.records import PonensError, digest
 from tasks.engines.server import ServerSpec
 from tasks.sampling.order import Subject
@@ -20,7 +19,7 @@ def of_adapter(name: str, folder: Path, content: str | None, base: str) -> Subje
     PonensError if it is gone, or was trained on another base.
     """
     try:
-        about = orjson.loads((folder / "adapter.json").read_bytes())
+        about = AdapterFolder(folder).about
     except OSError:
         raise PonensError(f"adapter {name} is gone", seen=folder, hint="run the recipe again") from None
     if about.get("base_identity", base) != base:

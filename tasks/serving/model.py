@@ -16,10 +16,10 @@ import orjson
 
 from prompts import ending
 from storage import adapters, chat_template
+from storage.adapter_folder import AdapterFolder
 from storage.adapters import Adapter
 from storage.peft_folder import look
 from storage.records import PonensError
-from tasks.engines import weights
 from tasks.serving.refusal import Refusal, why
 from tasks.training import checks
 
@@ -97,12 +97,12 @@ def adapter(version: Adapter, base: Base, most_rank: int, *, merges: bool) -> Mo
     low ranks only, up to `most_rank`.
     """
     try:
-        about = adapters.about(version)
-        if not weights.whole(version.folder):
-            rank = look(version.folder).rank
-            if not merges and rank > most_rank:
-                raise _unusable(version, f"rank {rank} is above {most_rank}, for which the server was started; restart")
-        if not merges and (apart := weights.must_merge(version.folder)):
+        about, folder = adapters.about(version), AdapterFolder(version.folder)
+        if not folder.is_full_model:
+            look(folder.path)
+        if not merges and (rank := folder.rank) > most_rank:
+            raise _unusable(version, f"rank {rank} is above {most_rank}, for which the server was started; restart")
+        if not merges and (apart := folder.not_on_the_fly):
             reason = f"vLLM cannot apply it on the fly ({', '.join(apart)}); "
             raise _unusable(version, reason + "export it with --merge and serve that as a base")
     except (PonensError, OSError, ValueError) as error:

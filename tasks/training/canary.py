@@ -13,7 +13,7 @@ from safetensors.torch import load_file
 from tokenizers import Tokenizer
 from transformers import AutoTokenizer
 
-from storage.artifacts import write_json
+from storage.adapter_folder import AdapterFolder
 from storage.peft_folder import WEIGHTS
 from storage.records import PonensError
 from tasks.training import merging, tokens
@@ -126,11 +126,10 @@ def save(model: Any, tokenizer: Any, folder: Path, spec: TrainSpec) -> None:
     """Adapter, tokenizer and template, without a trace of this machine, equal bytes for equal training."""
     model.save_pretrained(folder, safe_serialization=True, save_embedding_layers=False)
     (folder / "README.md").unlink(missing_ok=True)
-    config = json.loads((folder / "adapter_config.json").read_text())
-    config = {key: sorted(value) if isinstance(value, list) else value for key, value in config.items()}
+    saved = AdapterFolder(folder)
+    config = {key: sorted(value) if isinstance(value, list) else value for key, value in saved.config.items()}
     # vllm's resolver wants the very string that the server was given as its model
-    config |= {"base_model_name_or_path": spec.base_model, "revision": spec.revision}
-    write_json(folder / "adapter_config.json", config)
+    saved.configure(config | {"base_model_name_or_path": spec.base_model, "revision": spec.revision})
     tokenizer.save_pretrained(folder)
     told = json.loads((folder / "tokenizer_config.json").read_text())
     kept = {key: value for key, value in told.items() if key not in _HERE}

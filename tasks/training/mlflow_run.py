@@ -18,11 +18,11 @@ from typing import Any
 
 import orjson
 
-from storage.adapters import ABOUT
+from storage.adapter_folder import ABOUT, AdapterFolder
 from storage.artifacts import write_json
 from storage.browse import address
 from storage.home import Home
-from storage.peft_folder import CONFIG, KEPT
+from storage.peft_folder import KEPT
 from tasks import lifeline
 from tasks.training.tracking import ENDED, store
 
@@ -139,14 +139,14 @@ class _Run:
 
     def end(self, status: str) -> None:
         """The model and the last word on the run."""
-        adapter = Path(self.order["adapter"])
+        adapter = AdapterFolder(Path(self.order["adapter"]))
         try:
-            if status == "FINISHED" and (adapter / CONFIG).exists():
+            if status == "FINISHED" and adapter.is_peft:
                 self._model(adapter)
         finally:
             self.client.set_terminated(self.id, status)
 
-    def _model(self, adapter: Path) -> None:
+    def _model(self, adapter: AdapterFolder) -> None:
         from importlib.metadata import version
 
         import mlflow
@@ -157,9 +157,9 @@ class _Run:
         shutil.rmtree(files, ignore_errors=True)
         files.mkdir()
         for name in (*KEPT, ABOUT):
-            if (adapter / name).exists():
-                shutil.copyfile(adapter / name, files / name)
-        about = orjson.loads((adapter / ABOUT).read_bytes())
+            if (adapter.path / name).exists():
+                shutil.copyfile(adapter.path / name, files / name)
+        about = adapter.about
         defaults = about["inference"]
         params = {"temperature": "double", "top_p": "double", "max_new_tokens": "long", "seed": "long"}
         signature = ModelSignature(

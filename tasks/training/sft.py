@@ -18,6 +18,7 @@ from safetensors import SafetensorError
 from trl.trainer.sft_trainer import DataCollatorForLanguageModeling
 
 from prompts.rendering import unmarked_thoughts
+from storage.adapter_folder import ABOUT, AdapterFolder
 from storage.artifacts import write_json
 from storage.examples import read
 from storage.records import PonensError
@@ -121,7 +122,7 @@ def train(order: TrainOrder) -> None:
     about["inference"] = (about.get("inference") or {}) | {"stops": stopping}
     _note_stops(folder, place, stops)
     told = {**about, "facts": facts, "history": history.rows(state), "libraries": libraries}
-    write_json(folder / "adapter.json", told)
+    write_json(folder / ABOUT, told)
 
 
 def _stops(place: str, spec: TrainSpec, renderer: render.Renderer) -> set[int]:
@@ -152,7 +153,7 @@ def _load(order: TrainOrder, *, quantised: bool = True) -> Any:
 
 def _roomy(order: TrainOrder, adapter: Path, *, quantised: bool) -> Any:
     model = _load(order, quantised=quantised)
-    vocabulary.grow(model, vocabulary.rows_needed(adapter))
+    vocabulary.grow(model, AdapterFolder(adapter).rows_needed)
     return model
 
 

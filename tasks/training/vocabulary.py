@@ -7,10 +7,7 @@ given room anew needs no care for what stands there. Knows models by their metho
 from __future__ import annotations
 
 from collections.abc import Iterable
-from pathlib import Path
 from typing import Any
-
-import orjson
 
 from storage.records import PonensError
 
@@ -53,16 +50,6 @@ def show_bias(model: Any) -> None:
     head = model.get_output_embeddings()
     if hasattr(head, "token_adapter"):
         head.bias = None
-
-
-def rows_needed(adapter: Path) -> int:
-    """The rows of embeddings that a PEFT folder's own tokens need; 0 if it brings none along, or is a model itself."""
-    if not (adapter / "adapter_config.json").exists():
-        return 0
-    config = orjson.loads((adapter / "adapter_config.json").read_bytes())
-    found = config.get("trainable_token_indices") or []
-    lists: Iterable[list[int]] = found.values() if isinstance(found, dict) else [found]
-    return 1 + max((id for ids in lists for id in ids), default=-1)
 
 
 def without(tokens: Iterable[str], text: str) -> str:

@@ -9,6 +9,7 @@ from unittest.mock import patch
 
 import pytest
 
+from storage.adapter_folder import AdapterFolder
 from storage.peft_fit import misfit
 from storage.peft_folder import look
 from storage.records import PonensError, UsageError
@@ -193,7 +194,7 @@ def test_a_bias_of_low_ranks_is_merged_where_the_layers_have_one(bases: dict[str
     folder = adapter(base, tmp_path / "adapter", lora_bias=True)
 
     assert misfit(look(folder), base) is None
-    assert ["lora_bias"] == weights.must_merge(folder)
+    assert ["lora_bias"] == AdapterFolder(folder).not_on_the_fly
     merged = logits(weights.load(Loading(str(base)), folder))
     assert float((unmerged(base, folder) - merged).abs().max()) < 1e-3
 

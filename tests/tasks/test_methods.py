@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from storage.adapter_folder import AdapterFolder
 from storage.records import PonensError
 from tasks.training.order import TrainOrder
 from tests.tasks.trainings import facts, losses, order
@@ -102,7 +103,7 @@ def test_all_weights_leave_a_model_that_evaluation_loads_in_place_of_the_base(ba
     assert (
         weights.save_merged(Loading(model=str(base), adapters={}, scratch=tmp_path), folder, tmp_path / "m") == folder
     )
-    assert weights.must_merge(folder)
+    assert AdapterFolder(folder).not_on_the_fly
 
 
 def test_the_weights_of_the_lowest_validation_loss_are_kept(base: Path, tmp_path: Path) -> None:
