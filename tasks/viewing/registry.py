@@ -11,6 +11,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from storage import adapters, aliases, measures
+from storage.adapter_folder import ABOUT
 from storage.adapters import Adapter
 from storage.artifacts import MANIFEST
 from storage.browse.files import Files
@@ -51,7 +52,7 @@ def version(site: Site, request: Request) -> Response:
     if number not in adapters.versions(site.home, name):
         raise HTTPException(404, f"adapter {name} has no version {number}")
     adapter = Adapter(name, number, site.home.adapters / name / str(number))
-    about = site.files.json(adapter.folder / adapters.ABOUT) or {}
+    about = site.files.json(adapter.folder / ABOUT) or {}
     facts = about.get("facts") if isinstance(about.get("facts"), dict) else {}
     rows = about.get("history") or (facts or {}).get("loss")
     origin, problem = _origin(site, adapter)
@@ -91,7 +92,7 @@ def _adapter(site: Site, name: str, judged: Mapping[str, Row]) -> Row:
 def _version(site: Site, name: str, number: int, judged: Mapping[str, Row], pointing: Mapping[str, int]) -> Row:
     folder = site.home.adapters / name / str(number)
     manifest = site.files.json(folder / MANIFEST)
-    about = site.files.json(folder / adapters.ABOUT) or {}
+    about = site.files.json(folder / ABOUT) or {}
     settings, facts = (found if isinstance(found := about.get(part), dict) else {} for part in ("settings", "facts"))
     found = judged.get(f"{name}/{number}") or {}
     return {

@@ -12,6 +12,7 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 
 from storage import adapters, aliases
+from storage.adapter_folder import ABOUT
 from storage.browse import runs
 from storage.browse.runs import STATES, RunView
 from storage.progress import LOG
@@ -177,7 +178,7 @@ def _history(site: Site, run: RunView) -> tuple[list[Any], Any]:
             return _list(content.get("rows")), content.get("total")
     name = _text(run.outcome.get("adapter"))
     try:
-        about = site.files.json(adapters.resolve(site.home, name).folder / adapters.ABOUT) if name else None
+        about = site.files.json(adapters.resolve(site.home, name).folder / ABOUT) if name else None
     except PonensError:  # it was removed since
         about = None
     return (_list(about.get("history")) or _list(_part(about, "facts").get("loss")), None) if about else ([], None)
