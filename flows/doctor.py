@@ -16,6 +16,7 @@ from storage.checkup import Finding
 from storage.home import Home
 from storage.records import PonensError
 from tasks import proxies
+from tasks.teachers.provider import PROVIDERS
 
 GIB = 2**30
 
@@ -93,7 +94,7 @@ def _keys() -> list[Finding]:
             "set" if os.environ.get(name) else "not set",
             "" if os.environ.get(name) else f"needed for teacher = {teacher!r}: export {name}=…",
         )
-        for name, teacher in (("DASHSCOPE_API_KEY", "dashscope"), ("OPENAI_API_KEY", "openai"))
+        for name, teacher in sorted((one.key, name) for name, one in PROVIDERS.items() if one.key)
     ]
 
 

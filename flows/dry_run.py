@@ -129,7 +129,7 @@ def _shares(splits: dict[str, int]) -> str:
 
 def _teacher(dry: Dry) -> Iterator[Outlook]:
     from tasks.clients.secrets import key_of
-    from tasks.teachers.build import key_name, model_name
+    from tasks.teachers.build import model_name
 
     spec = dry.recipe.reason
     name = model_name(spec)
@@ -140,7 +140,7 @@ def _teacher(dry: Dry) -> Iterator[Outlook]:
             expected=f'[reason.prices."{spec.model}"] with `in` and `out` for a million tokens each, or price_file',
             hint="add the price or leave max_cost away",
         )
-    if variable := key_name(spec):
+    if variable := spec.provider.key:
         try:
             key_of(variable, f'teacher = "{spec.teacher}"', dry.secret)
         except UsageError as error:  # a run may be given it elsewhere; without it nothing is sent

@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,6 +13,7 @@ from pydantic import BaseModel
 
 from storage.records import UsageError
 from tasks.described import BesideSpec
+from tasks.teachers.provider import PROVIDERS, Provider
 from tasks.text_to_sql import SqlSpec
 from tasks.training import presets
 
@@ -48,14 +49,15 @@ class Read:
 def _asking(table: Path) -> tuple[Read, ...]:
     """What teachers read, for a table that names one."""
 
-    def some(teachers: str, *names: str) -> Read:
-        return Read(tuple(f"{table}.{name}" for name in names), f"{table}.teacher", tuple(teachers.split()))
+    def some(reads: Callable[[Provider], bool], *names: str) -> Read:
+        teachers = tuple(name for name, provider in PROVIDERS.items() if reads(provider))
+        return Read(tuple(f"{table}.{name}" for name in names), f"{table}.teacher", teachers)
 
     return (
-        some("openai dashscope vllm", "model", "temperature", "top_p", "thinking", "seed"),
-        some("openai dashscope", "base_url", "thinking_budget", "prices", "price_file", "max_cost"),
-        some("openai dashscope vllm", "workers", "timeout", "requests_per_minute", "tokens_per_minute"),
-        some("vllm", "revision"),
+        some(lambda one: not one.solver, "model", "temperature", "top_p", "thinking", "seed"),
+        some(lambda one: not one.local, "base_url", "thinking_budget", "prices", "price_file", "max_cost"),
+        some(lambda one: not one.solver, "workers", "timeout", "requests_per_minute", "tokens_per_minute"),
+        some(lambda one: one.weights, "revision"),
         Read((f"{table}.thinking_budget",), f"{table}.thinking", (True,)),
     )
 

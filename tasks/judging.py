@@ -72,8 +72,8 @@ def decide(spec: JudgeSpec, pairs: Mapping[str, Pair], shop: Workshop) -> tuple[
             judged[id] = Judgement(None, failure(error), error=True)
     total = 2 * len(apart)
     with (
-        shop.devices(spec.gpus if apart else 0, first=True),
-        Ledger(shop.home, durable=not spec.free) as ledger,
+        shop.devices(spec.provider.gpus if apart else 0, first=True),
+        Ledger(shop.home, durable=not spec.provider.free) as ledger,
         Asking(spec, ledger, shop.progress, secret=shop.secret) as ask,
     ):
         ask((one for both in apart.values() for one in both), total)

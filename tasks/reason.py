@@ -49,7 +49,7 @@ class ReasonSpec(AskSpec):
 
     @property
     def asks(self) -> Literal["solve", "explain", "solve-then-explain"]:
-        return self.prompt or ("solve" if self.teacher == "embedded" else "solve-then-explain")
+        return self.prompt or ("solve" if self.provider.solver else "solve-then-explain")
 
     @property
     def first(self) -> Prompt:
@@ -88,7 +88,10 @@ def reason(spec: ReasonSpec, questions: Iterable[Question], shop: Workshop) -> R
     PonensError if a limit was reached or too much stayed unanswered; what was answered is kept.
     """
     start = time.monotonic()
-    with shop.devices(0 if shop.cluster else spec.gpus, first=True), Ledger(shop.home, durable=not spec.free) as ledger:
+    with (
+        shop.devices(0 if shop.cluster else spec.provider.gpus, first=True),
+        Ledger(shop.home, durable=not spec.provider.free) as ledger,
+    ):
         if shop.cluster:
             tally, total = share_out(ask, spec, questions, lambda q: _open(spec, q, ledger), shop)
             ledger.refresh()

@@ -225,3 +225,17 @@ def test_no_file_outgrows_300_lines() -> None:
     }
 
     assert long == {}
+
+
+def test_nobody_asks_for_a_teacher_s_provider_by_its_name() -> None:
+    """What differs between providers is a property of theirs, in `tasks.teachers.provider`."""
+    wrong = [
+        f"{path.relative_to(ROOT)}:{node.lineno}"
+        for room in MAY_IMPORT
+        for path in files(room)
+        for node in ast.walk(ast.parse(path.read_text("utf-8")))
+        if isinstance(node, ast.Compare)
+        and any(isinstance(side, ast.Attribute) and side.attr == "teacher" for side in (node.left, *node.comparators))
+    ]
+
+    assert wrong == []

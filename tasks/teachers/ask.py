@@ -83,7 +83,7 @@ class Asking:
             stop = threading.Event()
             asker = Asker(spec, self._teacher, self.ledger, stop, self.pace)
             calls = map(Call, chain([first], todo))
-            if spec.free:
+            if spec.provider.free:
                 pool: Outcomes = in_turn(calls, asker, stop)
             else:
                 # Clients end each call in time by their own clock, but they have none while a name is looked

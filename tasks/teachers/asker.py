@@ -148,13 +148,13 @@ class Asker:
 
     def _invoke(self, request: Request) -> AIMessage:
         """Seeded by the sample where the recipe sets a seed, or where the model runs here and nothing is sent."""
-        if self.spec.seed is None and self.spec.teacher != "vllm":
+        if self.spec.seed is None and not self.spec.provider.seeded:
             return self.model.invoke(_messages(request))
         return self.model.invoke(_messages(request), seed=seed_of(self.spec.seed or 0, request.digest, request.sample))
 
     def _tokens(self, call: Call, reply: Reply) -> tuple[Tokens, bool]:
         """What a reply was billed for, and whether that is an estimate; the pace hears of it."""
-        if self.spec.free or not (reply.text or reply.reasoning or reply.refusal or reply.finish):
+        if self.spec.provider.free or not (reply.text or reply.reasoning or reply.refusal or reply.finish):
             return Tokens(), False  # nobody is paid, or nothing came
         out = guess(reply.text + reply.reasoning + reply.refusal)
         tokens, estimated = settle(reply.usage, guess_of(call.request.messages), out)

@@ -7,23 +7,20 @@ from __future__ import annotations
 
 import functools
 import os
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator
 
 from storage.records import UsageError
 from tasks import models, proxies
 from tasks.clients.secrets import key_of, keyless
 from tasks.code import code_version
 from tasks.step import Secret
+from tasks.teachers.provider import PROVIDERS, Provider
 
 if TYPE_CHECKING:
     from langchain_core.messages import AIMessage
-
-_ADDRESSES: dict[str, tuple[tuple[str, ...], str]] = {
-    "openai": (("OPENAI_BASE_URL", "OPENAI_API_BASE"), "https://api.openai.com/v1"),
-    "dashscope": (("DASHSCOPE_HTTP_BASE_URL",), "https://dashscope.aliyuncs.com/api/v1"),
-}
 
 
 class Teacher(Protocol):
@@ -67,9 +64,9 @@ class TeacherSpec(BaseModel):
     _keyless = field_validator("base_url")(keyless)
 
     @property
-    def gpus(self) -> int:
-        """How many GPUs it takes of this process, where there are some."""
-        return int(self.teacher == "vllm")
+    def provider(self) -> Provider:
+        """What is to be known of who the teacher is provided by."""
+        return PROVIDERS[self.teacher]
 
 
 def model_name(spec: TeacherSpec) -> str:
@@ -78,7 +75,7 @@ def model_name(spec: TeacherSpec) -> str:
     Weights that run here are named by what they are: a folder by its digest, a hub's by their revision.
     The embedded solver is named by its code.
     """
-    if spec.teacher == "embedded":
+    if spec.provider.solver:
         return f"solver/{code_version('tasks.teachers.embedded')}"
     if not spec.model:
         raise UsageError(
@@ -86,7 +83,7 @@ def model_name(spec: TeacherSpec) -> str:
             expected='[reason] model = "…", as its provider names it',
             hint='or teacher = "embedded" for generated puzzles',
         )
-    return _weights(spec.model, spec.revision) if spec.teacher == "vllm" else spec.model
+    return _weights(spec.model, spec.revision) if spec.provider.weights else spec.model
 
 
 @functools.cache
@@ -103,38 +100,65 @@ def _weights(model: str, revision: str | None) -> str:
 def teacher(spec: TeacherSpec, secret: Secret = os.environ.get) -> Teacher:
     """The chat model a spec asks for, its key from `secret`. UsageError if there is none."""
     model_name(spec)
-    if spec.teacher == "embedded":
-        from tasks.teachers.embedded import SolverChat
+    return OPEN[spec.teacher](spec, secret)
 
-        return SolverChat()
-    sampling: dict[str, Any] = {
+
+def _embedded(spec: TeacherSpec, secret: Secret) -> Teacher:
+    from tasks.teachers.embedded import SolverChat
+
+    return SolverChat()
+
+
+def _vllm(spec: TeacherSpec, secret: Secret) -> Teacher:
+    from tasks.teachers.vllm import LocalChat
+
+    return LocalChat(model=spec.model, revision=spec.revision, **_sampling(spec))
+
+
+def _dashscope(spec: TeacherSpec, secret: Secret) -> Teacher:
+    address, key = _access(spec, secret)
+    from tasks.teachers.dashscope import QwenChat
+
+    return QwenChat(
+        model=spec.model,
+        key=key,
+        base_url=address,
+        timeout=spec.timeout,
+        connections=spec.workers,
+        **_sampling(spec),
+    )
+
+
+def _openai(spec: TeacherSpec, secret: Secret) -> Teacher:
+    address, key = _access(spec, secret)
+    from tasks.teachers.openai import chat
+
+    return chat(spec.model, key=key, base_url=address, timeout=spec.timeout, **_sampling(spec))
+
+
+OPEN: dict[str, Callable[[TeacherSpec, Secret], Teacher]] = {
+    "openai": _openai,
+    "dashscope": _dashscope,
+    "vllm": _vllm,
+    "embedded": _embedded,
+}
+
+
+def _sampling(spec: TeacherSpec) -> dict[str, Any]:
+    return {
         "max_tokens": spec.max_tokens,
         "temperature": spec.temperature,
         "top_p": spec.top_p,
         "thinking": spec.thinking,
         "thinking_budget": spec.thinking_budget,
     }
-    if spec.teacher == "vllm":
-        from tasks.teachers.vllm import LocalChat
 
-        return LocalChat(model=spec.model, revision=spec.revision, **sampling)
+
+def _access(spec: TeacherSpec, secret: Secret) -> tuple[str, SecretStr]:
+    """The address and the key of a provider that is asked over HTTP. UsageError if it cannot be reached, or no key."""
     address = str(address_of(spec))
-    proxies.check(address, "socks" if spec.teacher == "dashscope" else "socksio")  # requests has another package
-    key = key_of(str(key_name(spec)), f'teacher = "{spec.teacher}"', secret)
-    if spec.teacher == "dashscope":
-        from tasks.teachers.dashscope import QwenChat
-
-        return QwenChat(
-            model=spec.model,
-            key=key,
-            base_url=address,
-            timeout=spec.timeout,
-            connections=spec.workers,
-            **sampling,
-        )
-    from tasks.teachers.openai import chat
-
-    return chat(spec.model, key=key, base_url=address, timeout=spec.timeout, **sampling)
+    proxies.check(address, spec.provider.socks)
+    return address, key_of(str(spec.provider.key), f'teacher = "{spec.teacher}"', secret)
 
 
 def address_of(spec: TeacherSpec) -> str | None:
@@ -143,11 +167,6 @@ def address_of(spec: TeacherSpec) -> str | None:
     The variables are the providers' own: DASHSCOPE_HTTP_BASE_URL of its SDK; OPENAI_BASE_URL, and the older
     OPENAI_API_BASE. None for what runs here.
     """
-    variables, default = _ADDRESSES.get(spec.teacher, ((), None))
-    told = (spec.base_url, *(os.environ.get(name) for name in variables), default)
+    provider = spec.provider
+    told = (spec.base_url, *(os.environ.get(name) for name in provider.variables), provider.address)
     return next((url.strip() for url in told if url and url.strip()), None)
-
-
-def key_name(spec: TeacherSpec) -> str | None:
-    """The environment variable of the teacher's key; None for one that runs here."""
-    return None if spec.teacher in ("embedded", "vllm") else f"{spec.teacher.upper()}_API_KEY"

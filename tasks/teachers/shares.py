@@ -30,7 +30,6 @@ from storage.records import PonensError, Question
 from tasks.cluster import Cluster, Tell, even, share_of
 from tasks.code import code_version
 from tasks.step import Progress, Secret, Tick, Workshop
-from tasks.teachers.build import key_name
 from tasks.teachers.terms import AskSpec, Tally
 
 Ask = Callable[[Any, Iterable[Question], Ledger, Progress, Secret, Tally], tuple[Tally, int]]
@@ -72,7 +71,7 @@ def share_out(
     """
     assert shop.cluster is not None
     folder = shop.folder / f"shares-{secrets.token_hex(4)}"  # of this try: limits are a run's own
-    keys = {name: shop.secret(name)} if (name := key_name(spec)) else {}
+    keys = {name: shop.secret(name)} if (name := spec.provider.key) else {}
     code = code_version(ask.__module__)
     try:
         with _crew(shop.cluster, spec) as crew:
@@ -106,7 +105,7 @@ def work(share: Share, tell: Tell) -> tuple[Tally, int]:
             told = time.monotonic()
             tell(tick.done, tick.total or tick.done)
 
-    with Ledger(Home(share.home), durable=not share.spec.free) as ledger:
+    with Ledger(Home(share.home), durable=not share.spec.provider.free) as ledger:
         tally = _taken_over(share, ledger)
         return share.ask(share.spec, share.questions, ledger, progress, share.keys.get, tally)
 
@@ -125,8 +124,8 @@ def _taken_over(share: Share, ledger: Ledger) -> Tally:
 
 def _crew(cluster: Cluster, spec: AskSpec) -> Any:
     """A share a GPU for weights that run here; else no more shares than every limit can be split into."""
-    limits = [spec.requests_per_minute, spec.tokens_per_minute, *([spec.workers] if key_name(spec) else [])]
-    return cluster.crew(gpus=int(spec.teacher == "vllm"), most=min([_MOST, *filter(None, limits)]))
+    limits = [spec.requests_per_minute, spec.tokens_per_minute, *([spec.workers] if spec.provider.key else [])]
+    return cluster.crew(gpus=spec.provider.gpus, most=min([_MOST, *filter(None, limits)]))
 
 
 def _cut(
@@ -136,7 +135,7 @@ def _cut(
     own: dict[str, list[Any]] = {
         name: even(whole, shares)
         for name in ("workers", "requests_per_minute", "tokens_per_minute")
-        if (whole := getattr(spec, name)) and (name != "workers" or key_name(spec))
+        if (whole := getattr(spec, name)) and (name != "workers" or spec.provider.key)
     }
     if spec.max_cost is not None or spec.max_requests is not None:
         weights = [0] * shares

@@ -62,14 +62,9 @@ class AskSpec(TeacherSpec):
     again: bool = Field(default=False, description="Ask again for replies that were cut or refused.")
 
     @property
-    def free(self) -> bool:
-        """True if asking again costs nothing."""
-        return self.teacher == "embedded"
-
-    @property
     def price(self) -> Price | None:
         """None where it is unknown; what runs in this process is not paid for."""
-        if self.teacher in ("embedded", "vllm"):
+        if self.provider.local:
             return Price(sent=0, out=0)
         return self.prices.get(self.model) or (listed(self.price_file).get(self.model) if self.price_file else None)
 

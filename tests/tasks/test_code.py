@@ -37,7 +37,7 @@ COUNTS = {
     "storage.ledger storage.parsed storage.questions storage.records storage.samples storage.scores tasks.candidates "
     "tasks.clients.* tasks.engines.* tasks.evaluate tasks.kinds tasks.models tasks.sampler tasks.sampling.* tasks.training.*",
     "report": "evals.alone_page evals.embedded evals.facts evals.measured evals.page evals.plots "
-    "evals.rationales evals.scored_page evals.stats evals.vote evals/* prompts.* storage.adapters "
+    "evals.rationales evals.scored_page evals.stats evals.vote evals/* prompts.* storage.adapter_folder "
     "storage.dialogue_files storage.dialogues storage.parsed storage.questions storage.records storage.samples "
     "storage.scores storage.suspects tasks.alone_report tasks.report tasks.sampling.choices tasks.scored_report",
 }
