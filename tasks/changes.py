@@ -19,7 +19,8 @@ def differences(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
     >>> differences({"train": {"rank": 16, "epochs": 3}}, {"train": {"rank": 32, "epochs": 3}})
     ['train.rank=32']
     """
-    old, new = dict(_leaves(public(before))), dict(_leaves(public(now)))
+    parts = [name for name, value in now.items() if name not in before or before[name] != value]
+    old, new = (dict(_leaves(public({name: one[name] for name in parts if name in one}))) for one in (before, now))
     return [f"{key}={_short(value)}" for key, value in new.items() if value is not None and old.get(key) != value]
 
 

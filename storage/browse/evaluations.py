@@ -1,14 +1,14 @@
 """The evaluations of a home and who answered in them.
 
 listed(files)                     every evaluation that a receipt names, newest first
-find(files, "6236f38358a33cab")   one of them
+find(there, "6236f38358a33cab")   one of them
 reference: "6236f38358a33cab:demo/1", a subject of one evaluation
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -77,22 +77,22 @@ def listed(files: Files) -> list[Evaluation]:
     return [_evaluation(files, id, receipt, parsed) for id, receipt in reversed(found.items())]
 
 
-def find(files: Files, id: str) -> Evaluation:
-    """The evaluation of this id. UsageError if the home has none."""
-    for one in listed(files):
-        if one.id == id:
-            return one
+def find(there: Sequence[Evaluation], id: str) -> Evaluation:
+    """The evaluation of this id among those that are there. UsageError if none is."""
+    for evaluation in there:
+        if evaluation.id == id:
+            return evaluation
     raise UsageError(
         "there is no such evaluation", seen=repr(id[:80]), expected="one that a receipt of this home names"
     )
 
 
-def subject(files: Files, reference: str) -> Subject:
+def subject(there: Sequence[Evaluation], reference: str) -> Subject:
     """The subject that EVALUATION:NAME means. UsageError if there is none."""
     match = _REFERENCE.fullmatch(reference)
     if match is None:
         raise UsageError("this names no subject", seen=repr(reference[:80]), expected="EVALUATION:NAME")
-    evaluation = find(files, match["id"])
+    evaluation = find(there, match["id"])
     if match["subject"] not in evaluation.subjects:
         raise UsageError(
             f"evaluation {evaluation.id} has no such subject",

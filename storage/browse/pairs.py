@@ -166,14 +166,20 @@ class Pairs:
             f"""select count(*) as n, count(*) filter (unread) as unread,
                 count(*) filter (gold is distinct from gold_b) as rekeyed from "{name}" """
         )
-        alone = self._duck.rows(
-            f"""select (select count(distinct question) from ({sources[0]})) as a,
-                (select count(distinct question) from ({sources[1]})) as b""", values,
-        )[0]  # fmt: skip
+        asked = [self._questions(subject) for subject in (a, b)]
         return Pair(
             name, a, b, told["n"], self._counts(name, "change"), told["unread"], self._counts(name, "family"),
-            self._counts(name, "unnest(extractors)"), (alone["a"] - told["n"], alone["b"] - told["n"]), told["rekeyed"],
+            self._counts(name, "unnest(extractors)"), (asked[0] - told["n"], asked[1] - told["n"]), told["rekeyed"],
         )  # fmt: skip
+
+    def _questions(self, subject: Subject) -> int:
+        """How many questions a subject was asked."""
+        file = subject.evaluation.ballots or subject.evaluation.table
+        assert file is not None
+        [row] = self._duck.rows(
+            f"select count(distinct question) as n from {parquet(file)} where subject = $name", {"name": subject.name}
+        )
+        return int(row["n"])
 
     def _counts(self, table: str, what: str) -> dict[str, int]:
         rows = self._duck.rows(

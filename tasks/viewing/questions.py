@@ -25,7 +25,7 @@ def index(site: Site, request: Request) -> Response:
     """The comparison that `a` and `b` name; by default the newest evaluation's base and adapter."""
     there = evaluations.listed(site.files)
     usable = [one for one in there if one.table]
-    chosen = _chosen(site, request, usable)
+    chosen = _chosen(request, there, usable)
     wanted = Filter(
         change=ask(request, "change") if ask(request, "change") in CHANGES else "",
         unread=ask(request, "unread") == "yes",
@@ -59,11 +59,13 @@ def index(site: Site, request: Request) -> Response:
     )
 
 
-def _chosen(site: Site, request: Request, usable: Sequence[Evaluation]) -> tuple[Subject, Subject] | None:
+def _chosen(
+    request: Request, there: Sequence[Evaluation], usable: Sequence[Evaluation]
+) -> tuple[Subject, Subject] | None:
     a, b, evaluation = ask(request, "a"), ask(request, "b"), ask(request, "evaluation")
     if a and b:
-        return evaluations.subject(site.files, a), evaluations.subject(site.files, b)
-    one = evaluations.find(site.files, evaluation) if evaluation else next(iter(usable), None)
+        return evaluations.subject(there, a), evaluations.subject(there, b)
+    one = evaluations.find(there, evaluation) if evaluation else next(iter(usable), None)
     if one is None:
         return None
     names = one.subjects

@@ -14,6 +14,8 @@ from starlette.testclient import TestClient
 from storage.aliases import Move, append
 from storage.artifacts import write_json
 from storage.browse import pairs, tables
+from storage.browse.evaluations import listed, subject
+from storage.browse.files import Files
 from storage.home import Home
 from storage.lineage import following
 from storage.progress import RunProgress
@@ -461,16 +463,13 @@ def test_a_page_of_a_table_is_the_last_one_where_a_later_one_is_asked_for(tmp_pa
 
 
 def test_only_so_many_pairs_are_remembered(home: Home) -> None:
-    from storage.browse.evaluations import subject
-    from storage.browse.files import Files
-
-    files, duck = Files(home), tables.Duck()
+    there, duck = listed(Files(home)), tables.Duck()
     known = pairs.Pairs(duck)
     names = [
         f"{run}:{name}" for run, name in ((FIRST, "base"), (FIRST, "logic/1"), (SECOND, "base"), (SECOND, "logic/2"))
     ]
     for a in names:
         for b in names:
-            known.of(subject(files, a), subject(files, b))
+            known.of(subject(there, a), subject(there, b))
 
     assert pairs._REMEMBERED == len(duck.rows("show tables"))
