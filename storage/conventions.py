@@ -50,7 +50,7 @@ def _observed(file: tuple[str, Path], format: Format, columns: Columns) -> Itera
     if format.observed is not None:
         for item in sourced(file[0], described_rows(file), columns, format.sniff):
             if not isinstance(item, Rejected):
-                yield format.observed(item.cells)
+                yield format.observed(item.value)
 
 
 def _sum(found: Iterator[Convention], known: int | None) -> Convention:

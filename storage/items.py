@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
-from typing import Any, BinaryIO
+from functools import partial
+from typing import Any, BinaryIO, NamedTuple
 
 from storage import arrays
 
@@ -13,8 +13,7 @@ BLANK = b" \t\r\n"
 Open = Callable[[], BinaryIO]
 
 
-@dataclass(frozen=True, slots=True)
-class Row:
+class Row(NamedTuple):
     """What stands at one place of a file, decoded but not looked at; `whole` if it is all that the file holds."""
 
     line: int
@@ -35,10 +34,11 @@ Items = Iterator[Row | Broken]
 def raw_lines(opened: Open) -> Iterator[tuple[int, bytes]]:
     """Every line with its end, numbered from 1, without a byte order mark."""
     with opened() as file:
-        number = 0
-        while line := file.readline(arrays.MAX_ROW):
-            number += 1
-            yield number, line.removeprefix(BOM) if number == 1 else line
+        numbered = enumerate(iter(partial(file.readline, arrays.MAX_ROW), b""), start=1)
+        for number, line in numbered:
+            yield number, line.removeprefix(BOM)
+            break
+        yield from numbered
 
 
 def full_lines(opened: Open) -> Iterator[tuple[int, bytes]]:

@@ -36,11 +36,10 @@ def lines(opened: Open, *, single: bool = False) -> Items:
     head = list(islice(full_lines(opened), _LOOK))
     first = next((_line(*line) for line in head), None)
     if isinstance(first, Broken) and len(head) > 1 and not _a_row_a_line(head):
-        yield from _objects(opened)
-    elif isinstance(first, Row) and len(head) == 1:
-        yield Row(first.line, first.value, whole=single and isinstance(first.value, dict))
-    else:
-        yield from _by_line(opened)
+        return _objects(opened)
+    if isinstance(first, Row) and len(head) == 1:
+        return iter([first._replace(whole=single and isinstance(first.value, dict))])
+    return _by_line(opened)
 
 
 def array(opened: Open) -> Items:
@@ -51,11 +50,12 @@ def array(opened: Open) -> Items:
 
 def _by_line(opened: Open) -> Items:
     for number, line in full_lines(opened):
-        row = _line(number, line)
-        if isinstance(row, Row):
-            yield row
+        try:
+            row = Row(number, orjson.loads(line))  # as most are
+        except orjson.JSONDecodeError:
+            yield from _mended(number, line)
         else:
-            yield from _several(row, line)
+            yield row
 
 
 def _line(number: int, line: bytes) -> Row | Broken:
@@ -64,12 +64,12 @@ def _line(number: int, line: bytes) -> Row | Broken:
     return _decoded(number, line[:-1]) if isinstance(row, Broken) and line.endswith(b"},") else row
 
 
-def _several(broken: Broken, line: bytes) -> Items:
-    """The objects of a line that holds more than one, or the line as it is."""
-    found: list[Row | Broken] = []
-    for part in re.split(rb"\r|(?<=\})\s*(?=\{)", line):
-        found.append(_decoded(broken.line, part.strip(BLANK)))
-    yield from found if len(found) > 1 and not any(isinstance(row, Broken) for row in found) else [broken]
+def _mended(number: int, line: bytes) -> Items:
+    """What a line that is no row holds: a row before a comma, or several objects; else why it is none."""
+    row = _line(number, line)
+    parts = [] if isinstance(row, Row) else re.split(rb"\r|(?<=\})\s*(?=\{)", line)
+    found = [_decoded(number, part.strip(BLANK)) for part in parts]
+    yield from found if len(found) > 1 and not any(isinstance(row, Broken) for row in found) else [row]
 
 
 def _a_row_a_line(head: Sequence[tuple[int, bytes]]) -> bool:
@@ -121,9 +121,15 @@ def _decoded_one_by_one(content: bytes) -> Items:
 def _elements(values: Iterator[tuple[int, bytes]], number: int) -> Items:
     try:
         for line, value in values:
-            for item in _element(number + 1, line, value):
-                number = item.line
-                yield item
+            try:
+                row = Row(number + 1, orjson.loads(value))
+            except orjson.JSONDecodeError:
+                for item in _element(number + 1, line, value):
+                    number = item.line
+                    yield item
+            else:
+                number += 1
+                yield row
     except arrays.Torn as torn:
         for item in _element(number + 1, torn.line, torn.rest) if torn.rest else ():
             number = item.line

@@ -15,6 +15,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 from storage.conventions import conventions
 from storage.described import described_rows
@@ -45,10 +46,10 @@ from storage.formats import (
     wikisql,
 )
 from storage.formats.base import At, Cells, Fault, Format
-from storage.formats.unread import NOTE, Watched, telling, unread
+from storage.formats.unread import NOTE, Unread
 from storage.mapping import Columns, own_name
 from storage.records import Rejected, UsageError
-from storage.sourced import Sourced, sourced
+from storage.sourced import sourced
 from storage.unknown import misspelt, unknown
 
 FORMATS: dict[str, Format] = {
@@ -148,27 +149,29 @@ def read(
     """
     formats = formats or formats_of(files, columns=columns)
     for file, one, convention in zip(files, formats, conventions(files, formats, columns or {}, first), strict=True):
-        name, folder = file[0], file[1].parent
+        name, folder, passed_over = file[0], file[1].parent, None if columns else Unread()
         for item in sourced(name, one.gathered(described_rows(file)), columns or {}, one.sniff):
             if isinstance(item, Rejected):
                 yield item
             else:
-                yield from _records(item, one, At(name, item.line, folder, convention, keyed), columns or {})
+                at = At(name, item.line, folder, convention, keyed)
+                yield from _records(item.value, one, at, columns or {}, passed_over)
 
 
-def _records(item: Sourced, format: Format, at: At, columns: Columns) -> list[Record | Rejected]:
+def _records(
+    row: dict[str, Any], format: Format, at: At, columns: Columns, passed_over: Unread | None
+) -> list[Record | Rejected]:
     records: list[Record | Rejected] = []
     try:
-        row = Watched(item.cells)
         if not _IMAGES.isdisjoint(row):
             _without_images(row)
-        records.extend(format.records(row, at))  # keeps those before a fault
-        if not columns and not row.read.issuperset(telling(tuple(row))):
-            names = unread(row, [one for one in records if not isinstance(one, Rejected)])
-            records = _noted(records, names) if names else records
+        if passed_over is None:
+            records.extend(format.records(row, at))  # keeps those before a fault
+        elif names := passed_over.names(row, format, at, records):
+            records = _noted(records, names)
     except Fault as fault:
-        if not records and (other := _other(format, item.cells)) is not None:
-            return _records(item, other, at, columns)
+        if not records and (other := _other(format, row)) is not None:
+            return _records(row, other, at, columns, passed_over)
         records.append(at.reject(Fault(own_name(columns, fault.field), fault.reason)))
     return records
 
@@ -213,12 +216,12 @@ def _sniffed(file: tuple[str, Path], columns: Columns) -> Format | None:
         if isinstance(item, Rejected):
             continue
         try:
-            _without_images(item.cells)
+            _without_images(item.value)
         except Fault as fault:
             images = images or fault.field
             continue
         for format in FORMATS.values():
-            if format.sniff(item.cells):
+            if format.sniff(item.value):
                 return _looked_at(format.name)
     if images:
         raise UsageError(

@@ -64,14 +64,18 @@ def lines(path: Path) -> Iterator[tuple[int, bytes]]:
 
 def _items(path: Path) -> Items:
     suffix = _suffix(path)
+    if suffix in (".parquet", ".arrow"):
+        return _table_items(suffix, path)
+    return _text_items(suffix, lambda: _opened(path))
+
+
+def _table_items(suffix: str, path: Path) -> Items:
     if suffix == ".parquet":
         with pq.ParquetFile(path, pre_buffer=False, buffer_size=1 << 16) as file:
             yield from _parquet(file)
-    elif suffix == ".arrow":
+    else:
         with pa.OSFile(str(path)) as source:  # not mapped: its pages would count as memory
             yield from _arrow(source)
-    else:
-        yield from _text_items(suffix, lambda: _opened(path))
 
 
 def _text_items(suffix: str, opened: Open) -> Items:
@@ -81,7 +85,7 @@ def _text_items(suffix: str, opened: Open) -> Items:
         ".csv": lambda opened: text_rows.table(opened, ","),
         ".tsv": lambda opened: text_rows.table(opened, "\t"),
     }
-    yield from named.get(suffix, _looked_into)(opened)
+    return named.get(suffix, _looked_into)(opened)
 
 
 def _looked_into(opened: Open) -> Items:

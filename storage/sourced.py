@@ -1,12 +1,11 @@
 """Cells under the names that formats know, row by row: containers, one object's inside and a user's columns in one.
 
-sourced("a.json", rows("a.json", path), {"question": "stem"}, sniff)     Sourced(1, {"question": "…"}), Rejected(…), …
+sourced("a.json", rows("a.json", path), {"question": "stem"}, sniff)     Row(1, {"question": "…"}), Rejected(…), …
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from typing import Any
 
 from storage.formats.base import At, Cells, Fault
@@ -18,47 +17,38 @@ from storage.rows import Row
 _DEPTH = 3  # objects in objects
 
 
-@dataclass(frozen=True, slots=True)
-class Sourced:
-    """The cells of a row, and where it stands."""
-
-    line: int
-    cells: dict[str, Any]
-
-
 def sourced(
     name: str, items: Iterator[Row | Rejected], columns: Columns, fits: Callable[[Cells], bool]
-) -> Iterator[Sourced | Rejected]:
-    """The rows of a file, in order. A file that is one object is a row if it `fits`, else the rows that lie in it."""
+) -> Iterator[Row | Rejected]:
+    """The rows of a file, in order, each value a dict. A file that is one object is a row if it `fits`, else the rows
+    that lie in it."""
     for item in items:
-        if isinstance(item, Rejected):
-            yield item
-        elif not columns and not item.whole and isinstance(item.value, dict):
-            yield Sourced(item.line, item.value)  # as most are
+        if isinstance(item, Rejected) or (not columns and not item.whole and isinstance(item.value, dict)):
+            yield item  # as most are
         elif item.whole:
             yield from _opened(item, name, columns, fits, _DEPTH)
         else:
             yield from _cells(item, name, columns)
 
 
-def _cells(item: Row, name: str, columns: Columns) -> Iterator[Sourced | Rejected]:
+def _cells(item: Row, name: str, columns: Columns) -> Iterator[Row | Rejected]:
     try:
         for row in cells(item.value, columns):
-            yield Sourced(item.line, row)
+            yield Row(item.line, row)
     except Fault as fault:
         yield At(name, item.line).reject(fault)
 
 
 def _opened(
     item: Row, name: str, columns: Columns, fits: Callable[[Cells], bool], depth: int
-) -> Iterator[Sourced | Rejected]:
+) -> Iterator[Row | Rejected]:
     if by_columns := table(item.value):
         found = [row for n, cell in enumerate(by_columns, start=1) for row in _cells(Row(n, cell), name, columns)]
-        if isinstance(found[0], Sourced) and fits(found[0].cells):
+        if isinstance(found[0], Row) and fits(found[0].value):
             yield from found
             return
     found = list(_cells(item, name, columns))
-    if depth == 0 or any(isinstance(row, Sourced) and fits(row.cells) for row in found):
+    if depth == 0 or any(isinstance(row, Row) and fits(row.value) for row in found):
         yield from found
         return
     within = inside(item.value)

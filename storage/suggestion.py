@@ -60,7 +60,7 @@ def _rows(files: Sequence[tuple[str, Path]]) -> Iterator[Row]:
     for name, path in files:
         for item in sourced(name, rows(name, path), {}, lambda row: not inside(dict(row))):
             if not isinstance(item, Rejected):
-                yield dict(leaves(item.cells))
+                yield dict(leaves(item.value))
 
 
 def _rest(columns: Columns, seen: Mapping[str, Profile]) -> dict[str, str]:

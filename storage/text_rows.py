@@ -112,7 +112,7 @@ def _records(lines: _Lines, delimiter: str) -> Iterator[tuple[int, list[str], st
             # the quote is a stray one: its own line is lost and no other
             cells, reason = [], f"broken CSV: a quote does not close before line {lines.number}"
             lines.put_back(lines.taken[1:])
-        if reason or any(cell.strip() for cell in cells):
+        if reason or any(map(str.strip, cells)):
             yield begin, cells, reason
 
 
@@ -143,6 +143,9 @@ def _headless(first: Sequence[str], lines: _Lines, delimiter: str) -> tuple[str,
 
 
 def _stray(cells: list[str]) -> bool:
+    """Whether a cell holds bytes that are no UTF-8."""
+    if all(map(str.isascii, cells)):
+        return False  # as most are
     return any("\udc80" <= char <= "\udcff" for cell in cells if not cell.isascii() for char in cell)
 
 

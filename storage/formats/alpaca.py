@@ -39,7 +39,7 @@ def records(row: Cells, at: At) -> Iterator[Dialogue]:
     words = "\n\n".join(part for part in (asked, input) if part.strip()) if input else asked
     asks = transcribed(words) if is_transcript(words) else [Message("user", words)]
     messages, notes = settled(opened(row, [*before, *asks, answer], odd), "history")
-    parts = (asked, input, answer.content)
+    parts = [asked, input, answer.content]
     yield Dialogue(
         messages,
         "chat" if before or len(asks) > 1 else "instruction",
@@ -49,8 +49,8 @@ def records(row: Cells, at: At) -> Iterator[Dialogue]:
         notes=(
             *notes,
             *sorted(odd),
-            *(("echoed-label",) if _ECHO.match(input) else ()),
-            *(("stray-spaces",) if any(part != part.strip() for part in parts) else ()),
+            *(("echoed-label",) if input and _ECHO.match(input) else ()),
+            *(("stray-spaces",) if parts != [part.strip() for part in parts] else ()),
         ),
     )
 

@@ -7,9 +7,9 @@ items yields what it can and a reject for each of the others.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from storage.dialogues import Dialogue, Record
 from storage.records import Question, Rejected
@@ -53,8 +53,7 @@ class Convention:
         return None if bool(self.zeros) == bool(self.tops) else int(not self.zeros)
 
 
-@dataclass(frozen=True, slots=True)
-class At:
+class At(NamedTuple):
     """Where a row stands: the file's name and its folder, and the line, counted from 1.
 
     `convention` says how the file's keys are to be read; it may read the whole file. `keyed` is whether a
@@ -63,7 +62,7 @@ class At:
 
     file: str
     line: int
-    folder: Path = field(default_factory=Path)
+    folder: Path = Path()
     convention: Callable[[], Convention] = Convention
     keyed: bool = True
 
@@ -103,14 +102,15 @@ def text(row: Cells, field: str, *, empty: bool = False) -> str:
 
 def optional(row: Cells, field: str) -> str:
     """The text at `field`; "" where it is absent or null."""
-    return "" if row.get(field) is None else text(row, field, empty=True)
+    value = row.get(field)
+    return "" if value is None else said(value, field, empty=True)
 
 
 def said(value: object, field: str, *, empty: bool = False) -> str:
     """`value` as text. Fault if it is no text, damaged, or blank unless `empty`."""
     if not isinstance(value, str):
         raise Fault(field, f"expected text, found {kind(value)}")
-    if not is_sound(value):
+    if "\x00" in value or "\ufffd" in value:
         mark, name = next(item for item in _MARKS.items() if item[0] in value)
         raise Fault(field, f"holds {name} at character {value.index(mark) + 1}")
     if not empty and (not value or value.isspace()):
@@ -142,10 +142,11 @@ def named(row: Cells, *fields: str) -> str:
     """The source's own id, for people: the first of `fields` that is there, text or whole number."""
     for name in fields:
         value = row.get(name)
+        if value is None:
+            continue
         if isinstance(value, int) and not isinstance(value, bool):
             return str(value)
-        if value is not None:
-            return said(value, name, empty=True)
+        return said(value, name, empty=True)
     return ""
 
 

@@ -15,7 +15,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import replace
 
 from storage.formats.base import At, Cells, Convention, Fault, Format, kind, listed, named, said, text
 from storage.formats.choice import ChoiceSet
@@ -68,7 +67,7 @@ def _question(item: object, problem: str, name: str, at: At) -> Question:
     if "选择题" in (asked := text(item, "question")):
         said(PREFIX.sub("", asked), "question")
     if item.keys() >= _SPATIAL:
-        return SPATIAL.read(_with_words(item), replace(at, convention=lambda: Convention(first=0)), problem, name)
+        return SPATIAL.read(_with_words(item), at._replace(convention=lambda: Convention(first=0)), problem, name)
     return ITEM.read(item, at, problem, name)
 
 

@@ -18,6 +18,8 @@ from itertools import groupby
 from storage.formats.base import Fault
 from storage.records import Message
 
+_SIDES = ("user", "assistant")
+
 
 def settled(turns: Iterable[Message], field: str) -> tuple[tuple[Message, ...], tuple[str, ...]]:
     """Messages of a dialogue by the rule above, and notes on what was mended. Fault names `field`."""
@@ -53,10 +55,10 @@ def _in_order(turns: list[Message]) -> bool:
     count = len(turns) - start
     if count < 2 or count % 2:
         return False
-    for n in range(start, len(turns)):
-        if turns[n].role != ("user", "assistant")[(n - start) % 2]:
+    for n, turn in enumerate(turns, start=-start):
+        if (n >= 0 and turn.role != _SIDES[n % 2]) or not turn.content or turn.content.isspace():
             return False
-    return all(turn.content and not turn.content.isspace() for turn in turns)
+    return True
 
 
 def _one(role: str, run: list[Message]) -> list[Message]:

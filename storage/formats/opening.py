@@ -42,6 +42,8 @@ def opened(row: Cells, turns: list[Message], notes: set[str]) -> list[Message]:
 
     Tools stand below the system prompt, be it the row's or the first of the turns.
     """
+    if _BESIDE.isdisjoint(row):
+        return turns  # as most rows
     system, tools = system_of(row), _tools(row)
     if system.strip() and not (turns and turns[0] == Message("system", system)):
         turns = [Message("system", system), *turns]

@@ -8,9 +8,8 @@ r"""The reply that a row teaches: its answer, its worked way, its thoughts, by t
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any
+from typing import Any, NamedTuple
 
 from storage.formats import columns, prose
 from storage.formats.base import Cells, Fault, said
@@ -19,8 +18,7 @@ from storage.formats.turns import call, unpacked, with_reasoning
 _SETTINGS = frozenset(("on", "off", "yes", "no", "true", "false", "none", "minimal", "low", "medium", "high"))
 
 
-@dataclass(frozen=True, slots=True)
-class Reply:
+class Reply(NamedTuple):
     """What is learnt, the column it is from, and what a scorer may compare with."""
 
     text: str

@@ -91,7 +91,7 @@ def row(dialogue: Dialogue) -> dict[str, Any]:
 
 
 def _dialogue(row: Cells, items: object, field: str, id: str, notes: set[str], at: At) -> Dialogue:
-    words = transcribed(items) if isinstance(items, str) else turns(items, field, notes)
+    words = transcribed(items) if isinstance(items, str) and is_transcript(items) else turns(items, field, notes)
     messages, mended = settled(opened(row, words, notes), field)
     return Dialogue(messages, source_id=id, file=at.file, line=at.line, notes=(*mended, *sorted(notes)))
 

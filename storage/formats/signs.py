@@ -37,6 +37,8 @@ def compares(row: Cells) -> bool:
 def notes(row: Cells) -> set[str]:
     """What there is to tell of a row whose answer may be learnt from. Fault for one that is judged bad."""
     names, checked, rated = _judging(tuple(row))
+    if not names and not checked and not rated:
+        return set()  # as most rows
     for name in checked:
         if row[name] is not None and not _verdict(row[name]):
             raise Fault(name, f"{str(row[name])[:40]!r}: no example to learn from")

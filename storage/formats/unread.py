@@ -1,19 +1,20 @@
 """Which columns of a row nobody read: what a format passes over is counted, never lost without a word.
 
-row = Watched({"question": "…", "answer": "…", "hint": "…"})
-list(format.records(row, at)); unread(row)      ["hint"]
+passed_over, records = Unread(), []
+passed_over.names({"question": "…", "answer": "…", "hint": "…"}, format, at, records)      ["hint"]
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from functools import lru_cache
 from typing import Any
 
 from storage.dialogues import Dialogue, Preference, Record, Text
+from storage.formats.base import At, Format
 from storage.formats.columns import is_metadata
 from storage.formats.turns import speaks
-from storage.records import Question
+from storage.records import Question, Rejected
 
 _NO_CHANCE = 20  # characters
 NOTE = "unread "  # how a record's note of an unread column begins
@@ -37,17 +38,42 @@ class Watched(dict[str, Any]):
         return super().get(name, default)
 
 
-def unread(row: Watched, records: list[Record]) -> list[str]:
-    """The columns of `row` that nobody read and that hold text which is in none of its records, metadata apart."""
-    left = [name for name in telling(tuple(row)) - row.read if speaks(dict.__getitem__(row, name))]
-    if not left:
-        return []
-    words = [text.strip() for record in records for text in words_of(record)]
-    return sorted(name for name in left if not _is_in(dict.__getitem__(row, name), words))
+class Unread:
+    """The columns that nobody reads, row by row of a file.
+
+    To watch a row costs more than to read it. So rows are watched only from the first on that holds a text
+    which is in none of its records: where all that a row says is in its records, nothing is passed over.
+    """
+
+    def __init__(self) -> None:
+        self._watched: set[tuple[str, ...]] = set()  # the columns of rows that are
+
+    def names(self, row: dict[str, Any], format: Format, at: At, records: list[Record | Rejected]) -> list[str]:
+        """Put the records of a row behind `records`: its columns that nobody read for them, metadata apart.
+
+        They hold text, and it is in none of the records. Fault as the format raises it.
+        """
+        columns = tuple(row)
+        if columns not in self._watched:
+            records.extend(format.records(row, at))
+            if not _unsaid(row, _telling(columns), records):
+                return []
+            self._watched.add(columns)
+            records = []
+        watched = Watched(row)
+        records.extend(format.records(watched, at))
+        left = _telling(columns) - watched.read
+        return sorted(_unsaid(row, left, records)) if left else []
+
+
+def _unsaid(row: Mapping[str, Any], names: Iterable[str], records: Sequence[Record | Rejected]) -> list[str]:
+    """Which of the columns hold text that is in none of the records."""
+    words = [text.strip() for record in records if not isinstance(record, Rejected) for text in words_of(record)]
+    return [name for name in names if not _is_in(row[name], words) and speaks(row[name])]
 
 
 @lru_cache(maxsize=1 << 12)
-def telling(columns: tuple[str, ...]) -> frozenset[str]:
+def _telling(columns: tuple[str, ...]) -> frozenset[str]:
     """The columns that are no metadata."""
     return frozenset(name for name in columns if not is_metadata(name))
 
@@ -57,7 +83,7 @@ def words_of(record: Record) -> tuple[str, ...]:
     if isinstance(record, Question):
         return (record.problem, record.question, *record.options)
     if isinstance(record, Dialogue):
-        return tuple(message.content for message in record.messages)
+        return tuple([message.content for message in record.messages])
     if isinstance(record, Preference):
         return (*(message.content for message in record.prompt), record.chosen, record.rejected)
     assert isinstance(record, Text)
@@ -68,8 +94,10 @@ def _is_in(value: object, words: list[str]) -> bool:
     """Whether every text of a value is one of `words`, or a part of one that is no chance."""
     if isinstance(value, str):
         part = value.strip()
+        if not part or part in words:
+            return True
         if len(words) > 1 and all(text in part for text in words):
             return True  # all of the record again, as a prompt that is made of it
-        return not part or part in words or (len(part) >= _NO_CHANCE and any(part in text for text in words))
+        return len(part) >= _NO_CHANCE and any(part in text for text in words)
     inner = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
     return all(_is_in(item, words) for item in inner)
