@@ -18,7 +18,7 @@ from typing import Any
 import orjson
 
 from storage import arrays
-from storage.items import BLANK, BOM, Broken, Items, Open, Row, full_lines, lost, text_of
+from storage.items import BLANK, BOM, Broken, Items, Open, Row, full_lines, lost, raw_lines, text_of
 
 _LOOK = 20  # lines that say whether a file that begins with a broken one has a row a line
 _GOES_ON = (b",", b"[", b"{", b":")  # how a line ends that is no row by itself
@@ -49,11 +49,12 @@ def array(opened: Open) -> Items:
 
 
 def _by_line(opened: Open) -> Items:
-    for number, line in full_lines(opened):
+    for number, line in raw_lines(opened):
         try:
-            row = Row(number, orjson.loads(line))  # as most are
+            row = Row(number, orjson.loads(line))  # as most are; space around it is JSON's as well
         except orjson.JSONDecodeError:
-            yield from _mended(number, line)
+            if text := line.strip(BLANK):
+                yield from _mended(number, text)
         else:
             yield row
 

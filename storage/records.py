@@ -184,7 +184,7 @@ class Question:
     def __post_init__(self) -> None:
         if not 2 <= len(self.options) <= len(LETTERS):
             raise ValueError(f"{len(self.options)} options; expected 2 to {len(LETTERS)}")
-        if self.answer is not None and self.answer not in self.letters:
+        if self.answer is not None and self.answer not in LETTERS[: len(self.options)]:
             raise ValueError(f"answer {self.answer!r}; expected one of {self.letters}")
 
     @property

@@ -40,18 +40,18 @@ def records(row: Cells, at: At) -> Iterator[Dialogue]:
     asks = transcribed(words) if is_transcript(words) else [Message("user", words)]
     messages, notes = settled(opened(row, [*before, *asks, answer], odd), "history")
     parts = [asked, input, answer.content]
+    told = [*notes, *sorted(odd)]
+    if input and _ECHO.match(input):
+        told.append("echoed-label")
+    if parts != [part.strip() for part in parts]:
+        told.append("stray-spaces")
     yield Dialogue(
         messages,
         "chat" if before or len(asks) > 1 else "instruction",
         source_id=named(row, "id"),
         file=at.file,
         line=at.line,
-        notes=(
-            *notes,
-            *sorted(odd),
-            *(("echoed-label",) if input and _ECHO.match(input) else ()),
-            *(("stray-spaces",) if parts != [part.strip() for part in parts] else ()),
-        ),
+        notes=tuple(told),
     )
 
 

@@ -127,9 +127,9 @@ def listed(row: Cells, field: str) -> list[Any]:
     """The list at `field`. Fault if it is missing or none."""
     if field not in row:
         raise Fault(field, "missing field")
-    if not isinstance(row[field], list):
-        raise Fault(field, f"expected a list, found {kind(row[field])}")
-    found: list[Any] = row[field]
+    found = row[field]
+    if not isinstance(found, list):
+        raise Fault(field, f"expected a list, found {kind(found)}")
     return found
 
 

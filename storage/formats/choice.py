@@ -21,7 +21,7 @@ from storage.formats.choice_names import IDS, KEYS, OPTIONS, PASSAGES, QUESTIONS
 from storage.formats.labels import lettered
 from storage.formats.options import Options, normed
 from storage.formats.unread import Watched
-from storage.records import Question, UsageError, digest
+from storage.records import LETTERS, Question, UsageError, digest
 
 _HEAD = re.compile(r"\s*(?:Answer )?(?:Options|Choices|选项)\s*[:：]?\s*$", re.IGNORECASE)
 _TAIL = re.compile(r"\n\s*(?:A|Answer|答案?)\s*[:：][^\n]*\Z")  # what asks once more below the options
@@ -119,7 +119,7 @@ class ChoiceSet:
             passage,
             question,
             options.texts,
-            None if place is None else chr(ord("A") + place),
+            None if place is None else LETTERS[place],
             source_id=named(row, *IDS) if id is None else id,
             file=at.file,
             line=at.line,

@@ -30,7 +30,7 @@ def sniff(row: Cells) -> bool:
 
 def records(row: Cells, at: At) -> Iterator[Question | Rejected]:
     """Every question of a problem, or a reject in its place."""
-    yield from several(row, at, "problem", "id")
+    return several(row, at, "problem", "id")
 
 
 def number(question: Question) -> int | None:
@@ -66,7 +66,7 @@ def _question(item: object, problem: str, name: str, at: At) -> Question:
         raise Fault("", f"not an object but {kind(item)}")
     if "选择题" in (asked := text(item, "question")):
         said(PREFIX.sub("", asked), "question")
-    if item.keys() >= _SPATIAL:
+    if "q_type" in item and item.keys() >= _SPATIAL:
         return SPATIAL.read(_with_words(item), at._replace(convention=lambda: Convention(first=0)), problem, name)
     return ITEM.read(item, at, problem, name)
 

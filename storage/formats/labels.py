@@ -49,8 +49,8 @@ class Labelled(NamedTuple):
 
 def labelled(options: Sequence[str]) -> Labelled:
     """Options without labels that all of them carry in order, or all but fewer than half (note `stray-label`)."""
-    if not any(map(_BEGINS.match, options[:2])):
-        return Labelled(tuple(options))  # most rows: one of the first two must carry one
+    if not may_carry_labels(options):
+        return Labelled(tuple(options))
     letters = tuple(LETTERS[: len(options)])
     for pattern in (_MARKED, _BLANK):
         hits = [pattern.match(option) for option in options]
@@ -70,6 +70,14 @@ def labelled(options: Sequence[str]) -> Labelled:
         )
         return Labelled(texts, letters, notes=("stray-label",))
     return Labelled(tuple(options))
+
+
+def may_carry_labels(options: Sequence[str]) -> bool:
+    """Whether one of the first two options begins as a label does: without that none are labelled."""
+    for option in options[:2]:
+        if not (option[:2].isalpha() and option.isascii()) and _BEGINS.match(option):
+            return True
+    return False
 
 
 def _without_rest(option: str, letter: str) -> str:

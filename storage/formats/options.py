@@ -20,7 +20,7 @@ from typing import Any, NamedTuple
 import orjson
 
 from storage.formats.base import Cells, Fault, is_sound, kind, said
-from storage.formats.labels import labelled, lettered
+from storage.formats.labels import labelled, lettered, may_carry_labels
 from storage.records import LETTERS
 
 _LABELS = ("label", "key", "letter", "id", "aid", "option", "aoVal", "name", "index", "value")
@@ -91,10 +91,16 @@ def shaped(value: Any, field: str) -> Options:
 
 def plain(value: Sequence[Any], field: str) -> Options:
     """A list of texts, or of numbers; labels that all of them carry are taken off."""
-    if not all(map(is_sound, value)):
+    try:
+        sound = is_sound("\n".join(value))
+    except TypeError:  # one is no text
+        sound = False
+    if not sound:
         if all(isinstance(item, int | float) for item in value):
             return Options(tuple(str(item) for item in value))
         value = [said(item, f"{field}[{n}]", empty=True) for n, item in enumerate(value)]
+    if not may_carry_labels(value):
+        return Options(tuple(value))  # as most are
     found = labelled(value)
     return Options(found.texts, found.labels or (), scrambled=found.scrambled, notes=found.notes)
 

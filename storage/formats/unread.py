@@ -69,7 +69,7 @@ class Unread:
 def _unsaid(row: Mapping[str, Any], names: Iterable[str], records: Sequence[Record | Rejected]) -> list[str]:
     """Which of the columns hold text that is in none of the records."""
     words = [text.strip() for record in records if not isinstance(record, Rejected) for text in words_of(record)]
-    return [name for name in names if not _is_in(row[name], words) and speaks(row[name])]
+    return [name for name in names if row[name] and not _is_in(row[name], words) and speaks(row[name])]
 
 
 @lru_cache(maxsize=1 << 12)
@@ -96,8 +96,10 @@ def _is_in(value: object, words: list[str]) -> bool:
         part = value.strip()
         if not part or part in words:
             return True
-        if len(words) > 1 and all(text in part for text in words):
-            return True  # all of the record again, as a prompt that is made of it
-        return len(part) >= _NO_CHANCE and any(part in text for text in words)
+        if len(part) >= _NO_CHANCE:
+            for text in words:
+                if part in text:
+                    return True
+        return len(words) > 1 and all(text in part for text in words)  # as a prompt that is made of the record
     inner = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
     return all(_is_in(item, words) for item in inner)
