@@ -61,29 +61,24 @@ def paragraphs(opened: Open) -> Items:
         blank = not line.strip(BLANK)
         if not blank:
             block.append((number, line.rstrip(b"\r\n")))
-        if blank or by_line or len(block) > _PARAGRAPH:
+        if block and (blank or by_line or len(block) > _PARAGRAPH):
             yield from _paragraph(block, split=by_line or len(block) > _PARAGRAPH)
             block = []
     yield from _paragraph(block, split=by_line)
 
 
 class _Lines:
-    """Lines that can be put back; `number` is that of the last one taken."""
+    """Lines that can be put back, then taken anew; `number` is that of the last one taken, `taken` all since cleared."""
 
     def __init__(self, file: io.TextIOWrapper) -> None:
-        self._file, self._back = file, deque[str]()
+        self._readline, self._back = file.readline, deque[str]()
         self.number, self.taken = 0, list[str]()
 
     def __iter__(self) -> Iterator[str]:
-        return self
-
-    def __next__(self) -> str:
-        line = self._back.popleft() if self._back else self._file.readline(arrays.MAX_ROW)
-        if not line:
-            raise StopIteration
-        self.number += 1
-        self.taken.append(line)
-        return line
+        while line := self._back.popleft() if self._back else self._readline(arrays.MAX_ROW):
+            self.number += 1
+            self.taken.append(line)
+            yield line
 
     def put_back(self, lines: Sequence[str]) -> None:
         self._back.extendleft(reversed(lines))
@@ -91,7 +86,6 @@ class _Lines:
 
     def ahead(self, count: int) -> list[str]:
         """The next lines, which stay where they are."""
-        self.taken = []
         found = list(islice(self, count))
         self.put_back(found)
         return found
@@ -101,7 +95,8 @@ def _records(lines: _Lines, delimiter: str) -> Iterator[tuple[int, list[str], st
     """(line, cells, why they are none) of each record that is not blank."""
     reader = csv.reader(lines, delimiter=delimiter)
     while True:
-        lines.taken, begin = [], lines.number + 1
+        lines.taken.clear()
+        begin = lines.number + 1
         try:
             cells, reason = next(reader), ""
         except StopIteration:
@@ -112,6 +107,7 @@ def _records(lines: _Lines, delimiter: str) -> Iterator[tuple[int, list[str], st
             # the quote is a stray one: its own line is lost and no other
             cells, reason = [], f"broken CSV: a quote does not close before line {lines.number}"
             lines.put_back(lines.taken[1:])
+            reader = csv.reader(lines, delimiter=delimiter)
         if reason or any(map(str.strip, cells)):
             yield begin, cells, reason
 
@@ -160,15 +156,16 @@ def _are_documents(opened: Open) -> bool:
     return whole >= 0.8 * len(texts) or statistics.median(map(_width, texts)) >= _DOCUMENT
 
 
-def _paragraph(block: list[tuple[int, bytes]], *, split: bool = False) -> Items:
+def _paragraph(block: list[tuple[int, bytes]], *, split: bool = False) -> list[Row | Broken]:
     """One row of a block, or one of each of its lines."""
-    for part in [[line] for line in block] if split else [block] if block else []:
-        number = part[0][0]
-        text = text_of(number, b"\n".join(line for _, line in part))
-        if isinstance(text, Broken):
-            yield text
-        else:
-            yield Row(number, {"text": text.strip() if split else text})
+    parts = [[line] for line in block] if split else [block] if block else []
+    return [_text_row(part, split) for part in parts]
+
+
+def _text_row(lines: list[tuple[int, bytes]], stripped: bool) -> Row | Broken:
+    number = lines[0][0]
+    text = text_of(number, b"\n".join([line for _, line in lines]))
+    return text if isinstance(text, Broken) else Row(number, {"text": text.strip() if stripped else text})
 
 
 def _width(text: str) -> int:

@@ -188,6 +188,8 @@ class ChoiceSet:
         columns = layout.key
         if len(columns) > 1 and "answers" in layout.names and self._held(row, layout) == layout.names["answers"]:
             columns = tuple(column for column in columns if column != layout.names["answers"])
+        if len(columns) == 1 and not keys.blank(row[columns[0]]):
+            return [(columns[0], row[columns[0]])]  # as most rows have
         held = [(column, row[column]) for column in columns if not keys.blank(row[column])]
         if not held and "solution" in layout.names and self.key is KEYS:
             column = layout.names["solution"]  # a key where it is no more than a letter
@@ -267,7 +269,5 @@ def _opened(row: Cells) -> Cells:
     inner = row.get("question")
     if not isinstance(inner, dict):
         return row
-    opened = Watched({**{name: cell for name, cell in row.items() if name != "question"}, **inner})
-    if isinstance(row, Watched):
-        opened.read = row.read
-    return opened
+    opened = {**{name: cell for name, cell in row.items() if name != "question"}, **inner}
+    return Watched.of(opened, row.read) if isinstance(row, Watched) else opened

@@ -64,8 +64,8 @@ def several(row: Cells, at: At, problem: str, id: str) -> Iterator[Question | Re
 def _question(item: object, problem: str, name: str, at: At) -> Question:
     if not isinstance(item, dict):
         raise Fault("", f"not an object but {kind(item)}")
-    if "选择题" in (asked := text(item, "question")):
-        said(PREFIX.sub("", asked), "question")
+    if not isinstance(asked := item.get("question"), str) or "选择题" in asked:
+        said(PREFIX.sub("", text(item, "question")), "question")
     if "q_type" in item and item.keys() >= _SPATIAL:
         return SPATIAL.read(_with_words(item), at._replace(convention=lambda: Convention(first=0)), problem, name)
     return ITEM.read(item, at, problem, name)

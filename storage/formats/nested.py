@@ -127,10 +127,9 @@ def _talk(row: Cells, at: At) -> Iterator[Dialogue]:
 
 def _one(row: Cells, at: At) -> Iterator[Dialogue | Rejected]:
     """The one question of a row, in an object beside its passage."""
-    merged = Watched({**{name: cell for name, cell in row.items() if name != "qa"}, **row["qa"]})
-    if isinstance(row, Watched):
-        merged.read = row.read
-    yield from pairs.FORMATS[1].records(merged, at)  # type: ignore[misc]
+    merged = {**{name: cell for name, cell in row.items() if name != "qa"}, **row["qa"]}
+    watched = Watched.of(merged, row.read) if isinstance(row, Watched) else merged
+    yield from pairs.FORMATS[1].records(watched, at)  # type: ignore[misc]
 
 
 def _inputs(value: object) -> list[str]:

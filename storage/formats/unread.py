@@ -21,13 +21,17 @@ NOTE = "unread "  # how a record's note of an unread column begins
 
 
 class Watched(dict[str, Any]):
-    """A row that remembers which of its columns were read."""
+    """A row that remembers which of its columns were read, in `read`; made by `of`."""
 
     __slots__ = ("read",)
+    read: set[str]
 
-    def __init__(self, row: Mapping[str, Any]) -> None:
-        super().__init__(row)
-        self.read: set[str] = set()
+    @classmethod
+    def of(cls, row: Mapping[str, Any], read: set[str]) -> Watched:
+        """The row, whose columns are put into `read` as they are read."""
+        watched = cls(row)
+        watched.read = read
+        return watched
 
     def __getitem__(self, name: str) -> Any:
         self.read.add(name)
@@ -60,16 +64,20 @@ class Unread:
                 return []
             self._watched.add(columns)
             records = []
-        watched = Watched(row)
-        records.extend(format.records(watched, at))
-        left = _telling(columns) - watched.read
+        read: set[str] = set()
+        records.extend(format.records(Watched.of(row, read), at))
+        left = _telling(columns) - read
         return sorted(_unsaid(row, left, records)) if left else []
 
 
 def _unsaid(row: Mapping[str, Any], names: Iterable[str], records: Sequence[Record | Rejected]) -> list[str]:
     """Which of the columns hold text that is in none of the records."""
-    words = [text.strip() for record in records if not isinstance(record, Rejected) for text in words_of(record)]
-    return [name for name in names if row[name] and not _is_in(row[name], words) and speaks(row[name])]
+    texts = [text for record in records if not isinstance(record, Rejected) for text in words_of(record)]
+    left = [name for name in names if row[name] and row[name] not in texts]
+    if not left:
+        return []  # as most rows
+    words = [text.strip() for text in texts]
+    return [name for name in left if not _is_in(row[name], words) and speaks(row[name])]
 
 
 @lru_cache(maxsize=1 << 12)
@@ -80,10 +88,10 @@ def _telling(columns: tuple[str, ...]) -> frozenset[str]:
 
 def words_of(record: Record) -> tuple[str, ...]:
     """The texts of a record."""
-    if isinstance(record, Question):
-        return (record.problem, record.question, *record.options)
     if isinstance(record, Dialogue):
         return tuple([message.content for message in record.messages])
+    if isinstance(record, Question):
+        return (record.problem, record.question, *record.options)
     if isinstance(record, Preference):
         return (*(message.content for message in record.prompt), record.chosen, record.rejected)
     assert isinstance(record, Text)

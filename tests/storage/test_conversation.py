@@ -86,3 +86,9 @@ def test_alpaca_holds_every_dialogue_of_user_and_assistant(dialogue):
     (found,) = alpaca.FORMAT.records(orjson.loads(orjson.dumps(alpaca.row(dialogue))), At("x", 1))
 
     assert (found.messages, found.id) == (dialogue.messages, dialogue.id)
+
+
+@pytest.mark.parametrize("cell", ["no turns", "Human: only asked", "Human\nAssistant", "  ", "x" * 5_000])
+def test_a_text_that_is_no_transcript_is_a_fault_in_a_file_of_conversations(cell):
+    with pytest.raises(Fault, match="conversations: expected a list, found text"):
+        list(sharegpt.FORMAT.records({"conversations": cell}, At("x", 1)))
