@@ -20,8 +20,7 @@ _DEPTH = 3  # objects in objects
 def sourced(
     name: str, items: Iterator[Row | Rejected], columns: Columns, fits: Callable[[Cells], bool]
 ) -> Iterator[Row | Rejected]:
-    """The rows of a file, in order, each value a dict. A file that is one object is a row if it `fits`, else the rows
-    that lie in it."""
+    """The rows of a file in order, each a dict. A file that is one object is a row if it `fits`, else what is in it."""
     for item in items:
         if isinstance(item, Rejected) or (not columns and not item.whole and isinstance(item.value, dict)):
             yield item  # as most are

@@ -68,7 +68,7 @@ def paragraphs(opened: Open) -> Items:
 
 
 class _Lines:
-    """Lines that can be put back, then taken anew; `number` is that of the last one taken, `taken` all since cleared."""
+    """Lines that can be put back; `number` is that of the last one taken, `taken` all since it was cleared."""
 
     def __init__(self, file: io.TextIOWrapper) -> None:
         self._readline, self._back = file.readline, deque[str]()

@@ -74,10 +74,11 @@ def labelled(options: Sequence[str]) -> Labelled:
 
 def may_carry_labels(options: Sequence[str]) -> bool:
     """Whether one of the first two options begins as a label does: without that none are labelled."""
-    for option in options[:2]:
-        if not (option[:2].isalpha() and option.isascii()) and _BEGINS.match(option):
-            return True
-    return False
+    return any(map(_may_begin, options[:2]))
+
+
+def _may_begin(option: str) -> bool:
+    return not (option[:2].isalpha() and option.isascii()) and _BEGINS.match(option) is not None
 
 
 def _without_rest(option: str, letter: str) -> str:
