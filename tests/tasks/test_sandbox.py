@@ -143,6 +143,11 @@ SQLITE_ATTACKS = [
     "SELECT randomblob(9)",
     "SELECT zeroblob(1000000000)",
     "SELECT sqlite_compileoption_get(1)",
+    "CREATE TEMP TABLE u AS SELECT a FROM t",
+    "CREATE TEMP VIEW u AS SELECT a FROM t",
+    "SELECT name FROM temp.sqlite_master",
+    "SELECT length(hex(zeroblob(900000000)))",
+    "SELECT datetime(load_extension('{folder}/evil.so'), 'now')",
     "CREATE TEMP TRIGGER x AFTER INSERT ON t BEGIN SELECT 1; END",
     "CREATE VIRTUAL TABLE x USING fts5(a)",
     "INSERT INTO t VALUES (1, 'x') RETURNING a",
@@ -153,6 +158,7 @@ SQLITE_ATTACKS = [
     "ANALYZE",
 ]
 SQLITE_BOMBS = [
+    "SELECT max(strftime(printf('%.*c', 100000, 'x') || t.b, 'now')) FROM t, t AS u, t AS v",
     "SELECT printf('%.*c', 1000000000, 'x') FROM t",
     "SELECT replace(printf('%.*c', 100000, 'x'), 'x', printf('%.*c', 100000, 'y')) FROM t",
     "SELECT printf('%.*c', 100000, 'a') LIKE '%a%a%a%a%a%a%a%a%a%b' FROM t, t AS u, t AS v",
