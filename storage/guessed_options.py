@@ -62,7 +62,8 @@ def share_named(found: list[Row], key: str, options: Sequence[Options | None]) -
 
 
 def _is_place(value: object, choice: Options) -> bool:
-    return keys.is_number(value) and 0 <= float(str(value)) <= len(choice.texts)
+    place = keys.number_of(value)
+    return place is not None and 0 <= place <= len(choice.texts)
 
 
 def dress(found: list[Row], key: str) -> int:

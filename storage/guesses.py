@@ -5,12 +5,13 @@ Each takes the rows by their ways and the profiles of these, and gives a mapping
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 
 from storage.formats import keys
 from storage.guessed_options import MOST_OPTIONS, dress, options_of, run_of, share_named
 from storage.profile import MOST, Profile, Row, families
-from storage.records import LETTERS
+from storage.records import LETTERS, folded
 
 _LONG = 200  # characters of a passage
 _NEAR = 3  # the same, of a right answer and wrong ones
@@ -92,10 +93,10 @@ def options_by_key(found: list[Row], seen: Mapping[str, Profile]) -> Guess | Non
         if not held:
             continue
         if one.letter == 1:
-            letters = {char for value in held for char in value.upper() if char in LETTERS}
+            letters = {letter for value in held for letter in _letters(value)}
             count, dress = max(map(LETTERS.index, letters)) + 1, "letter"
-        elif all(keys.is_number(value) and 0 <= float(value) <= MOST_OPTIONS for value in held):
-            count, dress = int(max(map(float, held))), "number"
+        elif all(place is not None and 0 <= place <= MOST_OPTIONS for place in map(keys.number_of, held)):
+            count, dress = max(place for place in map(keys.number_of, held) if place is not None), "number"
         else:
             continue
         asked = _question([way for way in seen if way != key], seen)
@@ -108,6 +109,12 @@ def options_by_key(found: list[Row], seen: Mapping[str, Profile]) -> Guess | Non
             said = f"answer: a {dress} that names one of {', '.join(options)}"
             return columns, confidence, {**why, key: said, **dict.fromkeys(options, "options: texts side by side")}
     return None
+
+
+def _letters(value: str) -> list[str]:
+    """The letters of a key: of "Answer: B", "AC", "(a)"."""
+    text = folded(value).upper()
+    return re.findall(r"(?<![A-Z])[A-Z](?![A-Z])", text) or [char for char in text if char in LETTERS] or ["A"]
 
 
 def right_and_wrong(found: list[Row], seen: Mapping[str, Profile]) -> Guess | None:
@@ -126,6 +133,17 @@ def right_and_wrong(found: list[Row], seen: Mapping[str, Profile]) -> Guess | No
         why = {right: "correct_answer: the text beside the family", asked: "question: " + _why_it_asks(seen[asked])}
         why |= dict.fromkeys(run, "incorrect_answers: a family of names")
         return {"question": asked, "correct_answer": right, "incorrect_answers": run}, "a guess", why
+    return None
+
+
+def options_alone(found: list[Row], seen: Mapping[str, Profile]) -> Guess | None:
+    """A family of short texts beside what asks, and nothing that names one: test questions."""
+    asked = _question(list(seen), seen)
+    for run in families(list(seen), seen):
+        short = max(seen[way].length for way in run) <= _LONG
+        if asked is not None and asked not in run and seen[asked].asks >= MOST and len(run) > 2 and short:
+            why = {asked: "question: " + _why_it_asks(seen[asked]), **dict.fromkeys(run, "options: a family of names")}
+            return {"question": asked, "options": run[:MOST_OPTIONS]}, "a guess", why
     return None
 
 
@@ -245,6 +263,7 @@ RULES = (
     options_by_text,
     options_by_key,
     right_and_wrong,
+    options_alone,
     truth,
     classes,
     pair,

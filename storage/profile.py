@@ -134,6 +134,7 @@ def _is_decimal(cell: Any) -> bool:
 
 def _counts(held: list[Any]) -> bool:
     """Whether the values are the rows' own numbers, one after the other."""
-    if len(held) < 2 or not all(keys.is_number(cell) for cell in held):
-        return False
-    return all(float(after) - float(before) == 1 for before, after in pairwise(held))
+    numbers = [keys.number_of(cell) for cell in held]
+    return len(numbers) > 1 and all(
+        before is not None and after is not None and after - before == 1 for before, after in pairwise(numbers)
+    )

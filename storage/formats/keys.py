@@ -225,6 +225,13 @@ def is_number(value: Any) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool)
 
 
+def number_of(value: Any) -> int | None:
+    """The whole number that a key is, in whatever dress; None if it is none."""
+    if not is_number(value) or (isinstance(value, float) and not value.is_integer()):
+        return None
+    return int(float(folded(value).strip(_AROUND))) if isinstance(value, str) else int(value)
+
+
 def is_letter(value: Any) -> bool:
     """Whether a key is a letter, or a list of letters, in whatever dress."""
     if isinstance(value, list):

@@ -124,7 +124,16 @@ def test_the_reasons_of_a_choice_are_told_apart_from_what_shapes_it(tmp_path):
     [
         *(
             (name, True)
-            for name in ("meta_info", "examType", "High-level domain", "Record ID", "fold-ind", "Unnamed: 0")
+            for name in (
+                "meta_info",
+                "examType",
+                "sensor_id",
+                "askedDate",
+                "High-level domain",
+                "Record ID",
+                "fold-ind",
+                "Unnamed: 0",
+            )
         ),
         *(
             (name, True)

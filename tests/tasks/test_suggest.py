@@ -73,6 +73,9 @@ def table(names: str, key: Any, *more: Any) -> list[dict[str, Any]]:
          {"question": "f", "options": ["x", "y", "z"], "answer": "l"}, "likely"),
         ([{"a": f"Nenne {n}es", **dict(zip(("o1", "o2", "o3"), OPTIONS[n], strict=True)), "k": "CBA"[n]} for n in range(3)],
          {"question": "a", "options": ["o1", "o2", "o3"], "answer": "k"}, "likely"),
+        # the rows' own numbers are no key: nothing names an option
+        ([{"nr": n + 1, "f": WORDS[n], **dict(zip(("w1", "w2", "w3"), OPTIONS[n], strict=True))} for n in range(3)],
+         {"question": "f", "options": ["w1", "w2", "w3"]}, "a guess"),
         # in a cell, in an object, in a list of objects
         ([{"f": WORDS[n], "wahl": "\n".join(f"{m}. {o}" for m, o in zip("ABC", OPTIONS[n], strict=True)), "l": "ABC"[n]} for n in range(3)],
          {"question": "f", "options": "wahl", "answer": "l"}, "sure"),
@@ -130,6 +133,13 @@ def test_a_file_that_is_known_and_of_which_no_row_can_be_read_gets_a_mapping(tmp
     ]
 
     assert {"prompt": "question", "completion": "human_answers[0]"} == suggest(put(tmp_path, rows))["columns"]
+
+
+@pytest.mark.parametrize("odd", ["0]}", "1.5", "²", "Ａ", "", "-1", "9" * 400])
+def test_odd_cells_raise_nothing_and_a_mapping_is_found_all_the_same(tmp_path, odd):
+    rows = [{"k": odd, "frage": f"Wie geht {n}?", "erwiderung": f"So geht {n}."} for n in range(3)]
+
+    assert {"prompt": "frage", "completion": "erwiderung"} == suggest(put(tmp_path, rows))["columns"]
 
 
 def test_a_file_without_texts_has_no_mapping(tmp_path):
