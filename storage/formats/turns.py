@@ -7,12 +7,15 @@
 
 Beside the words of a turn are read: what says that it is not learnt from (`_SIGNS`); reasoning, which becomes
 `<think>…</think>` before the answer; calls of tools, which become `<tool_call>` blocks, as Hermes and Qwen write them.
-A list may also stand as JSON in a text.
+A list may also stand in a text, as JSON or as Python prints it.
 """
 
 from __future__ import annotations
 
+import ast
+import re
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from typing import Any
 
 import orjson
@@ -49,6 +52,8 @@ _READ = frozenset((*_BY, *_WORDS, *REASONING, *_SIGNS, *_SCALES, "tool_calls", "
 _SAYS = frozenset((*_WORDS, "tool_calls", "function_call"))
 _METADATA = frozenset(("id", "name", "tool_call_id", "timestamp", "date", "model", "lang", "language", "tokens"))
 _MAX_TURNS_LOOKED_AT = 100
+_PRINTED = re.compile(r"\s*\[?\s*\{'\w+':")  # a dictionary as Python prints it, in a list or by itself
+_BETWEEN = re.compile(r"\}\s+\{(?=')")  # of numpy, which prints no commas
 
 
 def turns(value: object, field: str, notes: set[str]) -> list[Message]:
@@ -102,13 +107,27 @@ def _plain(item: object, where: str) -> Message | None:
 
 
 def unpacked(value: object) -> object:
-    """The list or object that a text says as JSON; any other value as it is."""
-    if isinstance(value, str) and value.lstrip()[:1] in ("[", "{"):
-        try:
-            return orjson.loads(value)
-        except orjson.JSONDecodeError:
-            return value
-    return value
+    """The list or object that a text says as JSON, or as Python prints turns; any other value as it is.
+
+    An object that holds `messages` alone is these.
+    """
+    if not isinstance(value, str) or value.lstrip()[:1] not in ("[", "{"):
+        return value
+    try:
+        found = orjson.loads(value)
+    except orjson.JSONDecodeError:
+        return _printed(value)
+    return found["messages"] if isinstance(found, dict) and list(found) == ["messages"] else found
+
+
+def _printed(text: str) -> object:
+    """Turns as pandas writes a list, or an array of numpy without its commas, into a table's cell; else the text."""
+    if not _PRINTED.match(text):
+        return text
+    for form in (text, _BETWEEN.sub("}, {", text)):
+        with suppress(ValueError, SyntaxError, RecursionError, MemoryError):
+            return ast.literal_eval(form.strip())
+    return text
 
 
 def are_turns(value: object) -> bool:
@@ -212,7 +231,11 @@ def _words(item: Cells, field: str, role: Role, where: str, notes: set[str]) -> 
 
 def _after_reasoning(item: Cells, words: str, where: str, notes: set[str], *, also: bool = False) -> str:
     name = next((name for name in REASONING if isinstance(item.get(name), str) and item[name].strip()), None)
-    if name is None or "</think>" in words:
+    if name is None:
+        return words
+    if "</think>" in words:
+        if item[name].strip() not in words:
+            notes.add(f"unread {where.partition('[')[0]}[].{name}")
         return words
     if not words.strip() and not also:
         raise Fault(f"{where}.{name}", "reasoning without an answer after it")

@@ -1,10 +1,14 @@
 """Odd turns are mended by one rule, whatever format they come from, and what was mended is noted."""
 
+import json
+
+import numpy as np
 import orjson
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from storage import readers
 from storage.formats import alpaca, messages, sharegpt
 from storage.formats.base import At, Fault
 from storage.formats.conversation import settled
@@ -92,3 +96,43 @@ def test_alpaca_holds_every_dialogue_of_user_and_assistant(dialogue):
 def test_a_text_that_is_no_transcript_is_a_fault_in_a_file_of_conversations(cell):
     with pytest.raises(Fault, match="conversations: expected a list, found text"):
         list(sharegpt.FORMAT.records({"conversations": cell}, At("x", 1)))
+
+
+HI, HO = {"role": "user", "content": "It's {'a': 1}"}, {"role": "assistant", "content": "Ho"}
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        json.dumps([HI]),
+        str([HI]),
+        json.dumps({"messages": [HI]}),
+        str(HI).join("[]"),
+        str(np.array([HI, HO, HI], dtype=object)),
+    ],
+    ids=["json", "python", "an object of messages", "printed", "numpy"],
+)
+def test_a_prompt_whose_text_is_a_list_of_turns_is_these_turns(tmp_path, said):
+    (tmp_path / "a.jsonl").write_text(json.dumps({"prompt": said, "completion": "end"}))
+    (found,) = readers.read([("a.jsonl", tmp_path / "a.jsonl")])
+
+    assert {HI["content"]} == {message.content for message in found.messages if message.role == "user"}
+    assert (HI["content"], "end") == (found.messages[0].content, found.messages[-1].content)
+
+
+@pytest.mark.parametrize("said", ["{'a': 1}", "[1, 2]", "[{'a': 1}, oops", "{'role': 'user'", "[sic] is Latin"])
+def test_a_prompt_that_only_looks_like_one_stays_its_text(tmp_path, said):
+    (tmp_path / "a.jsonl").write_text(json.dumps({"prompt": said, "completion": "end"}))
+    (found,) = readers.read([("a.jsonl", tmp_path / "a.jsonl")])
+
+    assert said == found.messages[0].content
+
+
+def test_thoughts_beside_other_thoughts_are_told(tmp_path):
+    answer = {"role": "assistant", "content": "<think>x</think>Ho", "reasoning_content": "y"}
+    rows = [{"messages": [HI, answer]}, {"messages": [HI, answer | {"reasoning_content": "x"}]}]
+    (tmp_path / "a.jsonl").write_text("\n".join(map(json.dumps, rows)))
+    other, same = readers.read([("a.jsonl", tmp_path / "a.jsonl")])
+
+    assert ("unread messages[].reasoning_content",) == other.notes
+    assert () == same.notes
