@@ -16,7 +16,8 @@ _CHUNK = 2_000_000  # draws held in memory at once
 _BUDGET = 100_000_000  # draws in all: 10,000 replicates of up to 10,000 problems
 _FEWEST = 1_000  # replicates, however many problems
 _ENUMERATED = 16  # problems whose signs are all gone through
-_HEAVIEST = 1_000  # a problem's share of all spread that a normal mean bears, as its inverse
+_HEAVIEST = 100  # a problem's share of all spread that a normal mean bears, as its inverse
+_WHOLE = 1_000  # changes up to which McNemar's p is a quotient of whole numbers
 _NORMAL = 10_000  # sizes of changes from which on their sum is normal
 
 
@@ -42,12 +43,19 @@ def mcnemar_exact(fixed: int, broken: int) -> float:
     McNemar (1947), Psychometrika 12, with the binomial in place of the chi-square: twice the smaller
     tail of Binomial(fixed + broken, 1/2), at most 1. Questions on which both agree carry no weight.
     """
-    n = fixed + broken
+    n, fewer = fixed + broken, min(fixed, broken)
+    if n > _WHOLE:
+        term = tail_of_last = 1.0
+        for i in range(fewer, 0, -1):  # each of the last by a ratio: whole numbers of thousands of digits take seconds
+            term *= i / (n - i + 1)
+            tail_of_last += term
+            if term < 1e-17 * tail_of_last:
+                break
+        return min(1.0, 2 * (math.comb(n, fewer) / (1 << n)) * tail_of_last)
     tail = ways = 1
-    for i in range(min(fixed, broken)):  # each from the last: a binomial of thousands by itself takes seconds
+    for i in range(fewer):  # each from the last, in whole numbers until the one division
         ways = ways * (n - i) // (i + 1)
         tail += ways
-    # Whole numbers until the one division: 2**n overflows a float from n = 1024 on.
     return min(1.0, (2 * tail) / (1 << n))
 
 
@@ -141,7 +149,7 @@ def clustered_bootstrap(
 def _normal(sums: Any, sizes: Any) -> list[tuple[float, float]] | None:
     """Intervals of means of very many problems, by their standard errors clustered by problem.
 
-    None where one problem has more than a thousandth of a figure's spread: such a mean need not be normal.
+    None where one problem has more than a hundredth of a figure's spread: such a mean need not be normal.
     """
     import numpy as np
 

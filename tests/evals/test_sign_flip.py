@@ -8,8 +8,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from scipy.stats import binomtest, permutation_test
+from statsmodels.regression.linear_model import OLS
 from statsmodels.stats.power import normal_power
 
+from evals import stats
 from evals.stats import clustered_bootstrap, mcnemar_exact, sign_flip, smallest_detectable_mean
 
 
@@ -69,6 +71,24 @@ def test_the_interval_of_many_problems_is_that_of_the_normal_distribution():
         half = 1.96 * values.std() / math.sqrt(len(values))
 
         assert (values.mean() - half, values.mean() + half) == pytest.approx((low, high), abs=half * 0.12)
+
+
+def test_the_interval_of_very_many_problems_is_statsmodels_clustered_one_unless_one_problem_outweighs_all(monkeypatch):
+    monkeypatch.setattr(stats, "_BUDGET", 100_000)  # very many are then few
+    draw = np.random.default_rng(3)
+    groups = {
+        str(n): [[value] for value in draw.normal(draw.normal(0.1, 0.5), 1, draw.integers(1, 4))] for n in range(2_000)
+    }
+    values, names = zip(*((value, int(n)) for n, of in groups.items() for [value] in of), strict=True)
+    fitted = OLS(values, np.ones(len(values))).fit(
+        cov_type="cluster", cov_kwds={"groups": names, "use_correction": False}
+    )
+
+    assert [tuple(fitted.conf_int()[0])] == [pytest.approx(one) for one in clustered_bootstrap(groups, 1)]
+
+    [(low, high)] = clustered_bootstrap(groups | {"0": [[500.0]]}, 1)
+    mean = (sum(values) + 500 - sum(value for [value] in groups["0"])) / (len(values) + 1 - len(groups["0"]))
+    assert high - mean > 1.5 * (mean - low)  # a normal one lies evenly about the mean
 
 
 def test_the_smallest_mean_difference_has_four_fifths_of_power():
