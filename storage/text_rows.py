@@ -158,13 +158,15 @@ def _are_documents(opened: Open) -> bool:
 
 def _paragraph(block: list[tuple[int, bytes]], *, split: bool = False) -> list[Row | Broken]:
     """One row of a block, or one of each of its lines."""
-    parts = [[line] for line in block] if split else [block] if block else []
-    return [_text_row(part, split) for part in parts]
+    if split:
+        return [_text_row(number, line, stripped=True) for number, line in block]
+    if len(block) == 1:
+        return [_text_row(*block[0])]
+    return [_text_row(block[0][0], b"\n".join([line for _, line in block]))] if block else []
 
 
-def _text_row(lines: list[tuple[int, bytes]], stripped: bool) -> Row | Broken:
-    number = lines[0][0]
-    text = text_of(number, b"\n".join([line for _, line in lines]))
+def _text_row(number: int, content: bytes, *, stripped: bool = False) -> Row | Broken:
+    text = text_of(number, content)
     return text if isinstance(text, Broken) else Row(number, {"text": text.strip() if stripped else text})
 
 

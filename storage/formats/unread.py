@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from functools import lru_cache
 from typing import Any
 
-from storage.dialogues import Dialogue, Preference, Record, Text
+from storage.dialogues import Dialogue, Record, Text
 from storage.formats.base import At, Format
 from storage.formats.columns import is_metadata
 from storage.formats.turns import speaks
@@ -72,7 +72,8 @@ class Unread:
 
 def _unsaid(row: Mapping[str, Any], names: Iterable[str], records: Sequence[Record | Rejected]) -> list[str]:
     """Which of the columns hold text that is in none of the records."""
-    texts = [text for record in records if not isinstance(record, Rejected) for text in words_of(record)]
+    good = [record for record in records if not isinstance(record, Rejected)]
+    texts = words_of(good[0]) if len(good) == 1 else [text for record in good for text in words_of(record)]
     left = [name for name in names if row[name] and row[name] not in texts]
     if not left:
         return []  # as most rows
@@ -92,10 +93,9 @@ def words_of(record: Record) -> tuple[str, ...]:
         return tuple([message.content for message in record.messages])
     if isinstance(record, Question):
         return (record.problem, record.question, *record.options)
-    if isinstance(record, Preference):
-        return (*(message.content for message in record.prompt), record.chosen, record.rejected)
-    assert isinstance(record, Text)
-    return (record.text,)
+    if isinstance(record, Text):
+        return (record.text,)
+    return (*(message.content for message in record.prompt), record.chosen, record.rejected)
 
 
 def _is_in(value: object, words: list[str]) -> bool:

@@ -353,6 +353,7 @@ def test_images_are_refused_with_a_clear_word(tmp_path):
     ("content", "said"),
     [
         (b'{"foo": 1, "bar": 2}', "a.jsonl with columns foo, bar"),
+        (b'{"foo": "0]}", "bar": 2}\n{"foo": "1]", "bar": 2}', "a.jsonl with columns foo, bar"),
         (b"[1]", "a.jsonl with a list"),
         (b"{broken", "a.jsonl cannot be read\n  seen:     line 1: broken JSON"),
         (b"\n", "the file is empty\n  seen:     a.jsonl"),
