@@ -96,7 +96,7 @@ def table(names: str, key: Any, *more: Any) -> list[dict[str, Any]]:
         # two texts: what all rows say, tags and titles are no answers
         ([{"bitte": "Immer sehr höflich und ausführlich antworten.", "kunde": f"Wie geht {n}?", "wir": f"So geht {n}."} for n in range(3)],
          {"prompt": "kunde", "completion": "wir"}, "likely"),
-        ([{"kunde": f"Wie geht {n}?", "tags": ["x", "y"], "wir": f"So geht {n}."} for n in range(3)],
+        ([{"kunde": f"Wie geht {n}?", "tags": [f"x{n}", "y", "z"], "wir": f"So geht {n}."} for n in range(3)],
          {"prompt": "kunde", "completion": "wir"}, "likely"),
         ([{"kunde": f"Wie geht {n}?", "antworten": [f"So {n}.", "Oder so."]} for n in range(3)],
          {"prompt": "kunde", "completion": "antworten[0]"}, "a guess"),
