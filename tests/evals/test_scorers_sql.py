@@ -175,6 +175,17 @@ def test_a_database_is_a_function_of_its_seed() -> None:
     assert "France" in generate(schema, clue, 3).columns["singer"][2]
 
 
+@pytest.mark.parametrize(("function", "low", "high"), [("avg", 340, 460), ("sum", 10, 120)])
+def test_what_a_mean_or_a_sum_is_compared_with_lies_amid_the_values(function: str, low: int, high: int) -> None:
+    schema = schema_of(SCHEMA)
+    clue = clues([parse(f"SELECT country FROM singer GROUP BY country HAVING {function}(age) > 400", schema)], schema)
+    made = generate(schema, clue, 3).columns["singer"]
+    ages = [age for age in made[3] if isinstance(age, int) and age not in (399, 400, 401)]
+
+    assert ages
+    assert low <= min(ages) <= max(ages) <= high
+
+
 def test_a_key_is_unique_and_what_refers_to_it_meets_it() -> None:
     schema = schema_of(SCHEMA)
     clue = clues([parse(f"SELECT 1 {JOINED}", schema)], schema)

@@ -12,9 +12,11 @@ from prompts import sql
 from storage import column_descriptions
 from storage.column_descriptions import Undescribed
 from storage.dialogue_files import Dialogues
+from storage.dialogues import Dialogue
 from storage.home import Home
-from storage.records import Receipt, UsageError
+from storage.records import Message, Receipt, UsageError
 from tasks import parse
+from tasks.described import Described
 from tasks.step import Step, run_step
 
 HEAD = "original_column_name,column_name,column_description,data_format,value_description\n"
@@ -123,6 +125,20 @@ def test_the_prompt_holds_schema_columns_evidence_and_question_in_this_order(tmp
     assert {"databases": 1, "columns": 3} == receipt.facts["descriptions"]
     assert {} == told
     assert 1 == receipt.facts["references"]["run"]
+
+
+def test_descriptions_are_part_of_what_a_database_s_dialogues_share(tmp_path: Path) -> None:
+    market(tmp_path / "bird", stall=STALL)
+    asked = Dialogue(
+        (Message("user", f"{SCHEMA}\n\nWhich?"), Message("assistant", "SELECT 1")),
+        "sql",
+        {"schema": SCHEMA, "db_id": "market", "question": "Which?"},
+        context=SCHEMA,
+    )
+    found = Described([tmp_path / "bird" / "dev_databases"], 500)(asked)
+
+    assert f"{SCHEMA}\n\nColumns of stall:\n- stall_id" == found.context[: len(SCHEMA) + 30]
+    assert f"{found.context}\n\nWhich?" == found.messages[0].content
 
 
 @pytest.mark.process
