@@ -278,6 +278,9 @@ def test_dashscope_s_minute_limit_is_no_empty_account(tmp_path: Path) -> None:
         assert 1 == ask(tmp_path / "a", server, "compatible").facts["kept"]
     with AnswerServer([limit]) as server, pytest.raises(PonensError, match="its quota is used up"):
         ask(tmp_path / "b", server, "openai")
+    told = said | {"message": "You exceeded your current quota. See https://help.aliyun.com/model-studio"}
+    with AnswerServer([Answer(json.dumps({"error": told}).encode(), 429), chat()]) as server:
+        assert 1 == ask(tmp_path / "c", server, "openai").facts["kept"], "behind a gateway its words say whose it is"
 
 
 @pytest.mark.parametrize("teacher", ["openai", "dashscope"])
