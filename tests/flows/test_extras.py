@@ -24,6 +24,8 @@ OTHERWISE = {
     "langchain-openai": "langchain_openai",
 }
 ELSEWHERE = {
+    "markupsafe",
+    "sentencepiece",
     "urllib3",
     "gradio",
     "langchain_core",
