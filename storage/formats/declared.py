@@ -118,7 +118,8 @@ DECLARED: dict[str, Declared] = {
         (("db_id",), ("question",), ("query",)),
     ),
     "bird": Declared(
-        "`db_id`, `question`, `evidence`, `SQL`; `dev_tables.json` (`train_tables.json`, …) beside the file",
+        "`db_id`, `question`, `evidence`, `SQL`; `dev_tables.json` (`train_tables.json`, …) beside the file; "
+        "`database_description/*.csv` beside its database ([scoring](scoring.md))",
         "sql",
         "`db_id`",
         (("db_id",), ("question",), ("SQL", "sql")),
