@@ -17,7 +17,7 @@ from typing import Any
 import orjson
 
 from storage.dialogues import Dialogue
-from storage.formats.base import At, Cells, Fault, Format, kind, text
+from storage.formats.base import At, Cells, Fault, Format, kind, said, text
 from storage.records import Message
 from storage.source import WIKISQL
 
@@ -40,7 +40,7 @@ def records(row: Cells, at: At) -> Iterator[Dialogue]:
     schema, question = _schema(table), text(row, "question")
     database = str(table.get("id") or row.get("table_id") or schema)
     yield Dialogue(
-        (Message("user", f"{schema}\n\n{question}"), Message("assistant", _query(row.get("sql"), table))),
+        (Message("user", f"{schema}\n\n{question}"), Message("assistant", said(_query(row.get("sql"), table), "sql"))),
         "sql",
         {"schema": schema, "db_id": database, "question": question},
         database,
@@ -58,7 +58,7 @@ def _schema(table: Mapping[str, Any]) -> str:
     columns = (
         f"{_quoted(name)} {'REAL' if kind == 'real' else 'TEXT'}" for name, kind in zip(header, types, strict=True)
     )
-    return f"CREATE TABLE {_NAME} ({', '.join(columns)})"
+    return said(f"CREATE TABLE {_NAME} ({', '.join(columns)})", "table.header")
 
 
 def _query(sql: object, table: Mapping[str, Any]) -> str:

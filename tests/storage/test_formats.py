@@ -476,3 +476,11 @@ def test_the_oddities_of_a_shared_file_are_told(name, expected):
     told = Counter({warning["kind"]: warning["count"] for warning in oddities.warnings()})
 
     assert {kind: told[kind] for kind in expected} == expected
+
+
+def test_a_damaged_name_of_a_column_is_a_reject_of_wikisql(tmp_path):
+    row = ROWS["wikisql"] | {"table": {"id": "1", "header": ["a\0"], "types": ["text"]}}
+
+    (found,) = read(row, "wikisql", tmp_path)
+
+    assert (found.field, "holds a NUL" in found.reason) == ("table.header", True)
