@@ -72,6 +72,7 @@ def transcribed(text: str) -> list[Message]:
     """
     if _CALL in text:
         raise Fault("text", f"a call of a tool in harmony's marks ({_CALL}) has no reader: write the turns as messages")
+    text = text.lstrip()  # any space, as where the style is looked for
     hits = list((_style(text, (_WORDS, *_SIGNS)) or _WORDS).finditer(text))
     ends = [hit.start() for hit in hits[1:]] + [len(text)]
     turns: list[Message] = []
@@ -104,7 +105,7 @@ def _style(value: object, styles: tuple[re.Pattern[str], ...]) -> re.Pattern[str
         return None
     for style in styles:
         if style.match(opening):
-            sides = {_ROLES[hit["by"].lower()] for hit in style.finditer(value)}
+            sides = {_ROLES[hit["by"].lower()] for hit in style.finditer(opening)}
             alone = style is _ANGLES and sides == {"user"}  # a question of its own in a file of dialogues
             return style if alone or {"user", "assistant"} <= sides else None
     return None

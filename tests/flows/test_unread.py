@@ -24,7 +24,7 @@ OF_KINDS = {
     ("choice",): ("reason.", "assemble.bare", "assemble.shuffle", "evaluate.adaptive", "evaluate.confidence")
     + ("evaluate.window", "evaluate.weighting", "evaluate.shuffles"),
     ("choice", "sql"): ("puzzles.",),
-    ("sql",): ("evaluate.databases", "evaluate.dialect", "evaluate.metric"),
+    ("sql",): ("parse.descriptions", "parse.evidence", "evaluate.databases", "evaluate.dialect", "evaluate.metric"),
     ("proof",): ("evaluate.lean",),
     ("chat",): ("evaluate.judge.",),
     ("choice", "sql", "proof", "assignment", "instruction"): ("evaluate.votes", "evaluate.temperature")

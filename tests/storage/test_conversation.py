@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from storage import readers
-from storage.formats import alpaca, messages, sharegpt
+from storage.formats import alpaca, messages, sharegpt, transcript
 from storage.formats.base import At, Fault
 from storage.formats.conversation import settled
 from storage.records import Message, Role
@@ -136,3 +136,10 @@ def test_thoughts_beside_other_thoughts_are_told(tmp_path):
 
     assert ("unread messages[].reasoning_content",) == other.notes
     assert () == same.notes
+
+
+@pytest.mark.parametrize("space", ["\n\n", " ", "\u3000", "\u00a0", "\t"])
+def test_space_before_a_transcript_loses_no_turn(space):
+    expected = [Message("user", "Is it?"), Message("assistant", "It is.")]
+
+    assert expected == transcript.transcribed(f"{space}Human: Is it?\n\nAssistant: It is.")
