@@ -31,9 +31,9 @@ def listed(
     if json:
         show.emit({"home": str(home.root), "runs": rows, "under_way": going})
         return
-    table = Table("run", "recipe", "outcome", "adapter", "base", "adapter's", "verdict")
+    table = Table("run", "recipe", "outcome", "adapter", "base accuracy", "accuracy", "verdict")
     for row in rows:
-        table.add_row(*(escape("–" if value is None else str(value)) for value in row.values()))
+        table.add_row(*(escape(_cell(value)) for value in row.values()))
     for id in going:
         table.add_row(id, "", "under way", "", "", "", "")
     if rows or going:
@@ -57,6 +57,12 @@ def shown(
     for step in found.outcome.get("steps", []):
         stdout.print(f"  {step['name']:<9} {step['status']:<7} {step['seconds']:>8.1f} s  {step['key'][:16]}")
     show.comparison(found.outcome)
+
+
+def _cell(value: object) -> str:
+    if value is None:
+        return "–"
+    return f"{value:.3f}" if isinstance(value, float) else str(value)
 
 
 def _row(run: runs.Run) -> dict[str, Any]:
