@@ -202,13 +202,12 @@ def comparison(summary: Mapping[str, Any]) -> None:
         for column in ("", "accuracy", "95 % interval", "greedy", "unreadable"):
             table.add_column(column, justify="left" if not column else "right")
         for name, side in sides(found).items():
-            low, high = side["ci95"]
             table.add_row(
                 name,
-                f"{side['accuracy']:.3f}",
-                f"{low:.3f} … {high:.3f}",
-                "–" if side["greedy_accuracy"] is None else f"{side['greedy_accuracy']:.3f}",
-                f"{side['unreadable']:.3f}",
+                _share(side.get("accuracy")),
+                " … ".join(map(_share, side.get("ci95") or [None])),
+                _share(side.get("greedy_accuracy")),
+                _share(side.get("unreadable")),
             )
         tables.put(stdout, table)
         for name, paired in verdicts(found):
@@ -221,6 +220,10 @@ def comparison(summary: Mapping[str, Any]) -> None:
         stdout.print(f"run:     {run}  (`ponens runs show {run}`, `ponens diff {run} …`)", soft_wrap=True)
     if found := summary.get("promotion"):
         promotion(found)
+
+
+def _share(value: float | None) -> str:
+    return "–" if value is None else f"{value:.3f}"
 
 
 def sides(evaluation: Mapping[str, Any]) -> dict[str, Any]:

@@ -5,7 +5,7 @@ import io
 import pytest
 from rich.table import Table
 
-from flows import tables
+from flows import show, tables
 
 CELLS = ["20261130-101010-abcd", "better", "一二三四五六七八九十", "Qwen/Qwen2.5-7B-Instruct"]
 
@@ -54,3 +54,12 @@ def test_the_values_of_facts_are_aligned_after_long_names_and_whole(monkeypatch:
     assert ["rank                  8", "gradient_accumulation 4", f"uri                   {'x' * 90}"] == (
         out.getvalue().splitlines()
     )
+
+
+def test_figures_that_another_build_did_not_write_are_dashes(capsys: pytest.CaptureFixture[str]) -> None:
+    show.comparison({"recipe": "old", "evaluation": {"questions": 3, "votes": 1, "base": {"accuracy": 0.5}}})
+
+    cells = [
+        cell.strip() for line in capsys.readouterr().out.splitlines() if "base" in line for cell in line.split("│")
+    ]
+    assert ["base", "0.500", "–", "–", "–"] == [cell for cell in cells if cell][-5:]
