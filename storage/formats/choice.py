@@ -18,6 +18,7 @@ from storage.formats import options as shapes
 from storage.formats.base import At, Cells, Convention, Fault, Format, named, said
 from storage.formats.choice_layout import Layout, layout_of
 from storage.formats.choice_names import IDS, KEYS, OPTIONS, PASSAGES, QUESTIONS
+from storage.formats.choice_usual import question_of
 from storage.formats.labels import lettered
 from storage.formats.options import Options, normed
 from storage.formats.unread import Watched
@@ -56,6 +57,11 @@ class ChoiceSet:
     inside: bool = False
     letters: bool = False
     columns: tuple[str, ...] = ()
+
+    @property
+    def elsewhere(self) -> bool:
+        """Whether the options do not stand in a cell of their own."""
+        return bool(self.inside or self.fixed or self.right or self.columns)
 
     def knows(self, row: Cells) -> bool:
         """Whether a row has this set's columns, with something in those of the question and the options."""
@@ -100,6 +106,8 @@ class ChoiceSet:
         """
         row = _opened(row)
         layout = layout_of(self, tuple(row))
+        if layout.usual is not None and (usual := question_of(row, layout.usual, at, problem, id)) is not None:
+            return usual  # as most rows are
         passage = self._passage(row, layout) if problem is None else problem
         question, options = self._asked(row, layout)
         passage = "" if passage == question else passage

@@ -7,7 +7,8 @@ from functools import lru_cache
 from typing import NamedTuple, Protocol
 
 from storage.formats import options as shapes
-from storage.formats.choice_names import KEYISH, KEYS
+from storage.formats.choice_names import IDS, KEYISH, KEYS
+from storage.formats.choice_usual import UsualColumns
 from storage.formats.options import normed
 
 
@@ -22,6 +23,8 @@ class Parts(Protocol):
     def options(self) -> tuple[str, ...]: ...
     @property
     def key(self) -> tuple[str, ...]: ...
+    @property
+    def elsewhere(self) -> bool: ...
 
 
 class Layout(NamedTuple):
@@ -33,6 +36,7 @@ class Layout(NamedTuple):
     options: tuple[str, ...]
     key: tuple[str, ...]
     families: tuple[tuple[str, ...], ...]
+    usual: UsualColumns | None
 
 
 @lru_cache(maxsize=1024)
@@ -48,14 +52,14 @@ def layout_of(chosen: Parts, columns: tuple[str, ...]) -> Layout:
         for name, column in names.items()
         if chosen.key is KEYS and KEYISH.fullmatch(name) and name not in _usual_keys()
     )
-    return Layout(
-        names,
-        there(chosen.passage),
-        there(chosen.question),
-        there(chosen.options),
-        there(chosen.key) + more,
-        shapes.families(columns),
-    )
+    passage, question, options = there(chosen.passage), there(chosen.question), there(chosen.options)
+    key = there(chosen.key) + more
+    usual = None
+    elsewhere = chosen.elsewhere or "error_type" in columns  # which may say that a question is faulty
+    if not elsewhere and len(passage) < 2 and question and options and len(key) == 1:
+        ids = tuple(name for name in IDS if name in columns)
+        usual = UsualColumns(next(iter(passage), None), question[0], options[0], key[0], ids)
+    return Layout(names, passage, question, options, key, shapes.families(columns), usual)
 
 
 @lru_cache(maxsize=1)
