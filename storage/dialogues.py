@@ -65,6 +65,8 @@ class Dialogue:
 
     def __post_init__(self) -> None:
         roles = [message.role for message in self.messages]
+        if roles == ["user", "assistant"]:
+            return  # as most
         if "user" not in roles or roles[-1] != "assistant" or "system" in roles[1:]:
             raise ValueError(f"roles {roles}; expected a user's turn, the answer last, a system turn only first")
 

@@ -185,10 +185,11 @@ def _other(format: Format, row: Cells) -> Format | None:
 
 def _noted(records: list[Record | Rejected], names: list[str]) -> list[Record | Rejected]:
     """The records of a row, the first with a note for each column that nobody read."""
-    told = tuple(f"{NOTE}{name}" for name in names)
-    for n, record in enumerate(records):
+    for record in records:
         if not isinstance(record, Rejected):
-            return [*records[:n], replace(record, notes=(*record.notes, *told)), *records[n + 1 :]]
+            notes = (*record.notes, *[f"{NOTE}{name}" for name in names])
+            object.__setattr__(record, "notes", notes)  # nobody else has it yet: a copy would cost as much again
+            break
     return records
 
 

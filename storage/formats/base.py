@@ -80,6 +80,8 @@ class Format:
     `gathered` makes rows of the rows of a file, where a record stands in several of them.
     `others` are formats that rows of a file may be of as well, where its rows were looked at.
     `number` is the number that a question's own text begins with, if it does.
+    `reads` says which columns are read of every row that has these columns and is not refused, and no others; None
+    where that depends on the row.
     """
 
     name: str
@@ -91,6 +93,7 @@ class Format:
     gathered: Callable[[Iterator[Any]], Iterator[Any]] = lambda rows: rows
     others: tuple[Format, ...] = ()
     number: Callable[[Question], int | None] = lambda question: None
+    reads: Callable[[tuple[str, ...]], frozenset[str] | None] | None = None
 
 
 def text(row: Cells, field: str, *, empty: bool = False) -> str:
@@ -135,7 +138,13 @@ def listed(row: Cells, field: str) -> list[Any]:
 
 def texts(row: Cells, field: str, *, empty: bool = False) -> list[str]:
     """The list of texts at `field`. Fault names the one that is none."""
-    return [said(value, f"{field}[{n}]", empty=empty) for n, value in enumerate(listed(row, field))]
+    found = listed(row, field)
+    try:
+        if is_sound("\n".join(found)) and (empty or all(map(str.strip, found))):
+            return list(found)  # as most are
+    except TypeError:  # one is no text
+        pass
+    return [said(value, f"{field}[{n}]", empty=empty) for n, value in enumerate(found)]
 
 
 def named(row: Cells, *fields: str) -> str:

@@ -92,4 +92,5 @@ def observed(row: Cells) -> Convention:
     return sum(found, Convention())
 
 
-FORMAT = Format("competition", sniff, records, number=number, observed=observed)
+_READ = frozenset(("problem", "questions", "id"))
+FORMAT = Format("competition", sniff, records, number=number, observed=observed, reads=lambda columns: _READ)

@@ -36,4 +36,5 @@ def records(row: Cells, at: At) -> Iterator[Dialogue]:
     )
 
 
-FORMAT = Format("knights", sniff, records)
+_READ = frozenset(("quiz", "names", "solution", "solution_text_format", "cot_head", "cot_repeat_steps", "cot_foot"))
+FORMAT = Format("knights", sniff, records, reads=lambda columns: _READ)

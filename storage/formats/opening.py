@@ -20,7 +20,7 @@ _GEMINI = ("systemInstruction", "system_instruction")  # an object of parts
 SYSTEM = ("system", "system_prompt", "system_message", "sys", "developer", "meta_prompt", *_GEMINI)
 _LABEL = re.compile(r"\ASYSTEM:\s*")  # how Glaive's begin
 TOOLS = ("tools", "functions")
-_BESIDE = frozenset((*SYSTEM, *TOOLS))
+BESIDE = frozenset((*SYSTEM, *TOOLS))
 _OPEN = "<tools>"
 _TEXT = """# Tools
 
@@ -42,7 +42,7 @@ def opened(row: Cells, turns: list[Message], notes: set[str]) -> list[Message]:
 
     Tools stand below the system prompt, be it the row's or the first of the turns.
     """
-    if _BESIDE.isdisjoint(row):
+    if BESIDE.isdisjoint(row):
         return turns  # as most rows
     system, tools = system_of(row), _tools(row)
     if system.strip() and not (turns and turns[0] == Message("system", system)):
@@ -57,7 +57,7 @@ def opened(row: Cells, turns: list[Message], notes: set[str]) -> list[Message]:
 
 def system_of(row: Cells) -> str:
     """The system prompt that a row names beside its turns; "" without one."""
-    if _BESIDE.isdisjoint(row):
+    if BESIDE.isdisjoint(row):
         return ""
     name = next((name for name in SYSTEM if name in row and row[name] is not None), None)
     if name is None:
@@ -89,7 +89,7 @@ def _exchange(pair: object, where: str) -> list[Message]:
 
 
 def _tools(row: Cells) -> str:
-    if _BESIDE.isdisjoint(row):
+    if BESIDE.isdisjoint(row):
         return ""
     name = next((name for name in TOOLS if name in row and row[name] is not None), None)
     if name is None:

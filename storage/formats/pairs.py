@@ -14,7 +14,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator
-from typing import Any
+from functools import lru_cache
+from typing import Any, NamedTuple
 
 from storage.dialogues import Dialogue, Task
 from storage.formats import choice_sets, columns, keys, prose, rated, signs
@@ -22,8 +23,8 @@ from storage.formats.base import At, Cells, Fault, Format, kind, named, said, te
 from storage.formats.choice_names import OPTIONS
 from storage.formats.conversation import settled
 from storage.formats.opening import history, opened
-from storage.formats.reply import column, holds, present, reasoned, replies, reply
-from storage.formats.transcript import is_transcript, transcribed
+from storage.formats.reply import first, holds, present, reasoned, replies, reply
+from storage.formats.transcript import is_plain, is_transcript, transcribed
 from storage.formats.turns import are_turns, turns
 from storage.records import Message, Role
 
@@ -44,6 +45,8 @@ def _turns(row: Cells, field: str, role: Role, notes: set[str]) -> list[Message]
     if field not in row:
         raise Fault(field, "missing field")
     value = row[field]
+    if is_plain(value):
+        return [Message(role, said(value, field))]  # as most are
     if isinstance(value, list) or are_turns(value):
         return turns(value, field, notes)
     if role == "user" and is_transcript(value):
@@ -52,15 +55,17 @@ def _turns(row: Cells, field: str, role: Role, notes: set[str]) -> list[Message]
 
 
 def _asked(row: Cells, at: At) -> Iterator[Dialogue]:
-    if present(tuple(row), OPTIONS) and choice_sets.known(row):
-        raise Fault(present(tuple(row), OPTIONS)[0], "a multiple choice among other rows: keep it in a file of its own")
-    _without_options(row)
+    parts = _parts(tuple(row))
+    if parts.options:
+        if choice_sets.known(row):
+            raise Fault(parts.options[0], "a multiple choice among other rows: keep it in a file of its own")
+        _without_options(row, parts.options)
     notes = signs.notes(row)
-    contexts = [prose.passage(row[name], name) for name in _contexts(row)]
-    context = "\n\n".join(part for part in contexts if part.strip())
-    question = column(row, columns.QUESTION)
+    contexts = [prose.passage(row[name], name) for name in parts.contexts if row[name] is not None]
+    context = "\n\n".join(filter(str.strip, contexts))
+    question = first(row, parts.questions)
     asked = _turns(row, question, "user", notes) if question and row[question] is not None else []
-    above = [part for part in (_instruction(row), context) if part.strip()]
+    above = list(filter(str.strip, (_instruction(row, parts.instructions), context)))
     if above and asked and asked[0].role == "user":
         asked[0] = Message("user", "\n\n".join([*above, asked[0].content]))
     elif above:
@@ -70,22 +75,32 @@ def _asked(row: Cells, at: At) -> Iterator[Dialogue]:
     yield _dialogue(given, row, at, "instruction", notes, answer.about, context)
 
 
-def _without_options(row: Cells) -> None:
+class _Parts(NamedTuple):
+    """The columns that may be the options, the passages, the question and the instruction, in order."""
+
+    options: tuple[str, ...]
+    contexts: tuple[str, ...]
+    questions: tuple[str, ...]
+    instructions: tuple[str, ...]
+
+
+@lru_cache(maxsize=1 << 10)
+def _parts(names: tuple[str, ...]) -> _Parts:
+    """The parts of a row of these columns: looked for once, not row by row."""
+    return _Parts(*(present(names, of) for of in (OPTIONS, columns.CONTEXT, columns.QUESTION, columns.INSTRUCTION)))
+
+
+def _without_options(row: Cells, names: tuple[str, ...]) -> None:
     """Fault for options beside an answer that is one of them: a multiple choice, whose letter teaches nothing alone."""
-    for name in present(tuple(row), OPTIONS):
+    for name in names:
         options = row[name] if isinstance(row[name], list) and len(row[name]) > 1 else []
         answer = next((row[key] for key in present(tuple(row), _REPLIES) if isinstance(row[key], str)), "")
         if options and answer.strip() and (keys.is_letter(answer) or answer in options):
             raise Fault(name, "options beside an answer that names one: map question, options and answer")
 
 
-def _contexts(row: Cells) -> list[str]:
-    """The columns of passages, in order."""
-    return [name for name in present(tuple(row), columns.CONTEXT) if row[name] is not None]
-
-
-def _instruction(row: Cells) -> str:
-    name = column(row, columns.INSTRUCTION)
+def _instruction(row: Cells, names: tuple[str, ...]) -> str:
+    name = first(row, names)
     return said(row[name], name, empty=True) if name and row.get(name) is not None else ""
 
 

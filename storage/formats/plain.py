@@ -27,4 +27,4 @@ def records(row: Cells, at: At) -> Iterator[Text]:
     yield Text(text(row, "text"), source_id=named(row, "id"), file=at.file, line=at.line)
 
 
-FORMAT = Format("text", sniff, records)
+FORMAT = Format("text", sniff, records, reads=lambda columns: frozenset(("text", "id")))

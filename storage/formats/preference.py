@@ -13,13 +13,16 @@ Two equal answers are rejected: nothing is preferred.
 
 from __future__ import annotations
 
+from bisect import bisect
 from collections.abc import Iterator
+from functools import lru_cache
 from itertools import takewhile
+from typing import NamedTuple
 
 from storage.dialogues import Preference
 from storage.formats.base import At, Cells, Fault, Format, kind, named, said
-from storage.formats.opening import history, opened
-from storage.formats.transcript import is_transcript, transcribed
+from storage.formats.opening import BESIDE, history, opened
+from storage.formats.transcript import is_plain, is_transcript, transcribed
 from storage.formats.turns import is_turn, turns, unpacked
 from storage.records import Message
 
@@ -54,9 +57,25 @@ _DIALOGUES = ("messages", "conversations", "conversation", "trajectory")
 _ASKS = ("prompt", "instruction", "input", "question", "query", "problem")
 
 
+class _Columns(NamedTuple):
+    """The better and the worse answer, None where they have other names; what may be the prompt, in order."""
+
+    answers: tuple[str, str] | None
+    dialogues: tuple[str, ...]
+    asks: tuple[str, ...]
+
+
+@lru_cache(maxsize=1 << 10)
+def _columns(columns: tuple[str, ...]) -> _Columns:
+    """The parts of a row of these columns: looked for once, not row by row."""
+    answers = next((names for names in _ANSWERS if set(names) <= set(columns)), None)
+    dialogues, asks = (tuple(name for name in names if name in columns) for names in (_DIALOGUES, _ASKS))
+    return _Columns(answers, dialogues, asks)
+
+
 def sniff(row: Cells) -> bool:
     """Two answers, the better one named."""
-    if any(set(names) <= row.keys() for names in (*_ANSWERS, _RANKED)):
+    if _columns(tuple(row)).answers or set(_RANKED) <= row.keys():
         return True
     return row.get("messages") is not None and any(row.get(name) is not None for name in _WORSE)
 
@@ -67,7 +86,7 @@ def records(row: Cells, at: At) -> Iterator[Preference]:
     prompt, better, worse = _shared(*_parts(row, notes))
     prompt = opened(row, prompt, notes)
     for field, answer in (("chosen", better), ("rejected", worse)):
-        if [message.role for message in answer] != ["assistant"] or not answer[0].content.strip():
+        if len(answer) != 1 or answer[0].role != "assistant" or not answer[0].content.strip():
             raise Fault(field, "expected one answer of an assistant after what both share")
     if not any(message.role == "user" and message.content.strip() for message in prompt):
         missing = not any(name in row for name in (*_ASKS, *_DIALOGUES))
@@ -77,14 +96,20 @@ def records(row: Cells, at: At) -> Iterator[Preference]:
         raise Fault("rejected", "the same as chosen: nothing is preferred")
     id = named(row, "id")
     yield Preference(
-        tuple(prompt), chosen, rejected, source_id=id, file=at.file, line=at.line, notes=tuple(sorted(notes))
+        tuple(prompt),
+        chosen,
+        rejected,
+        source_id=id,
+        file=at.file,
+        line=at.line,
+        notes=tuple(sorted(notes)) if notes else (),
     )
 
 
 def _parts(row: Cells, notes: set[str]) -> tuple[list[Message], list[Message], list[Message]]:
     """Prompt, better and worse answer; either may begin with the prompt's own turns."""
-    if names := next((names for names in _ANSWERS if set(names) <= row.keys()), None):
-        better, worse = (_answer(row[name], name, notes) for name in names)
+    if names := _columns(tuple(row)).answers:
+        better, worse = _answer(row[names[0]], names[0], notes), _answer(row[names[1]], names[1], notes)
         if "prompt" not in row and isinstance(row[names[0]], str) and not (_asks(row) or _talks(row)):
             return _apart(row[names[0]], row[names[1]], better, worse)
         return _prompt(row, notes), better, worse
@@ -112,10 +137,11 @@ def _prompt(row: Cells, notes: set[str]) -> list[Message]:
     if isinstance(given := row.get("input"), dict):  # OpenAI's
         return opened(given, turns(given.get("messages"), "input.messages", notes), notes)
     value = row.get("prompt")
-    if isinstance(unpacked(value), list):
-        return turns(value, "prompt", notes)
-    if is_transcript(value):
-        return transcribed(said(value, "prompt"))
+    if value is not None and not is_plain(value):
+        if isinstance(unpacked(value), list):
+            return turns(value, "prompt", notes)
+        if is_transcript(value):
+            return transcribed(said(value, "prompt"))
     before = history(row)
     asks = _asks(row)
     return [*before, Message("user", "\n\n".join(asks))] if asks else before
@@ -123,15 +149,20 @@ def _prompt(row: Cells, notes: set[str]) -> list[Message]:
 
 def _talks(row: Cells) -> str | None:
     """The column of the turns before the two answers."""
-    return next((name for name in _DIALOGUES if row.get(name) is not None), None)
+    return next((name for name in _columns(tuple(row)).dialogues if row[name] is not None), None)
 
 
 def _asks(row: Cells) -> list[str]:
-    parts = [said(row[name], name, empty=True) for name in _ASKS if row.get(name) is not None]
-    return list(dict.fromkeys(part for part in parts if part.strip()))  # one prompt may stand under two names
+    names = _columns(tuple(row)).asks
+    parts = [said(row[name], name, empty=True) for name in names if row[name] is not None]
+    if len(parts) == 1:
+        return parts if parts[0].strip() else []
+    return list(dict.fromkeys(filter(str.strip, parts)))  # one prompt may stand under two names
 
 
 def _answer(value: object, field: str, notes: set[str]) -> list[Message]:
+    if is_plain(value):
+        return [Message("assistant", said(value, field))]  # as most are
     items = unpacked(value)
     if is_turn(items):
         return turns([items], field, notes)
@@ -153,6 +184,8 @@ def _shared(
     prompt: list[Message], better: list[Message], worse: list[Message]
 ) -> tuple[list[Message], list[Message], list[Message]]:
     """The three, with the turns that both answers begin with as the prompt's end."""
+    if len(better) < 2 or len(worse) < 2:
+        return prompt, better, worse
     both = [one for one, _ in takewhile(lambda two: two[0] == two[1], zip(better[:-1], worse[:-1], strict=False))]
     if both and prompt and all(message in both for message in prompt):  # said again by both
         prompt = both
@@ -167,11 +200,23 @@ def _apart(
     """Two texts without a prompt: the words that both begin with are the prompt, as TRL has it."""
     if len(better) > 1 or len(worse) > 1:
         return [], better, worse
-    same = sum(1 for _ in takewhile(lambda two: two[0] == two[1], zip(chosen, rejected, strict=False)))
+    same = _alike(chosen, rejected)
     end = max(chosen.rfind(" ", 0, same), chosen.rfind("\n", 0, same)) + 1  # never within a word
     asked = chosen[:end].strip()
     answers = ([Message("assistant", text[end:].lstrip())] for text in (chosen, rejected))
     return [Message("user", asked)] if asked else [], *answers  # type: ignore[return-value]
 
 
-FORMAT = Format("preference", sniff, records)
+def _alike(one: str, other: str) -> int:
+    """How many characters two texts have in common at their beginning."""
+    return bisect(range(1, min(len(one), len(other)) + 1), False, key=lambda end: one[:end] != other[:end])
+
+
+def _reads(columns: tuple[str, ...]) -> frozenset[str] | None:
+    """Two answers and a prompt in one column: these are read, whatever they hold."""
+    parts = _columns(columns)
+    plain = len(parts.asks) == 1 and not parts.dialogues and BESIDE.isdisjoint(columns) and "history" not in columns
+    return frozenset((*parts.answers, *parts.asks, "id")) if parts.answers and plain else None
+
+
+FORMAT = Format("preference", sniff, records, reads=_reads)

@@ -28,7 +28,11 @@ class Reply(NamedTuple):
 
 def column(row: Cells, names: tuple[str, ...]) -> str | None:
     """The first of `names`, in any case, that holds something in `row`; else the first that is there; else None."""
-    there = present(tuple(row), names)
+    return first(row, present(tuple(row), names))
+
+
+def first(row: Cells, there: tuple[str, ...]) -> str | None:
+    """Of columns that are there the first that holds something in `row`, else the first; None where there are none."""
     if len(there) < 2:
         return there[0] if there else None
     return next((name for name in there if not _blank(row[name])), there[0])

@@ -16,7 +16,8 @@ Questions of one database (`db_id`, else the schema) are never split apart. Spid
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import lru_cache
 
 from storage.dialogues import Dialogue, Text
 from storage.formats.base import At, Cells, Fault, Format, kind, listed, named, optional, said, text
@@ -59,11 +60,30 @@ _BLOCK = re.compile(r"table: (?P<table>.*)\ncolumns: (?P<columns>.*)\nQ: (?P<que
 
 def _parts(row: Cells) -> tuple[str, str, str] | None:
     """The columns of schema, question and query; None where there are not all three."""
-    columns = tuple(row)
-    query = next((name for name in present(columns, _QUERY) if isinstance(row[name], str)), None)
-    schema = next((name for name in present(columns, _SCHEMA) if _is_schema(row[name])), None)
-    asked = next((name for name in present(columns, _ASKED) if name != schema and isinstance(row[name], str)), None)
+    schemas, questions, queries, _ = _columns(tuple(row))
+    query = _first(row, queries, _is_text)
+    schema = _first(row, schemas, _is_schema)
+    asked = _first(row, questions, _is_text, other_than=schema)
     return (schema, asked, query) if schema and asked and query else None
+
+
+def _first(
+    row: Cells, names: tuple[str, ...], fits: Callable[[object], bool], *, other_than: str | None = None
+) -> str | None:
+    for name in names:
+        if name != other_than and fits(row[name]):
+            return name
+    return None
+
+
+def _is_text(value: object) -> bool:
+    return isinstance(value, str)
+
+
+@lru_cache(maxsize=1 << 10)
+def _columns(columns: tuple[str, ...]) -> tuple[tuple[str, ...], ...]:
+    """The columns that may be the schema, the question, the query and the evidence."""
+    return tuple(present(columns, names) for names in (_SCHEMA, _ASKED, _QUERY, _EVIDENCE))
 
 
 def _is_schema(value: object) -> bool:
@@ -76,10 +96,17 @@ def _with_schema(row: Cells) -> bool:
 
 def _contexts(row: Cells, at: At) -> Iterator[Dialogue]:
     schema, question, query = _parts(row) or ("sql_context", "sql_prompt", "sql")
-    database, known = optional(row, "db_id"), present(tuple(row), _EVIDENCE)
-    evidence = "\n\n".join(optional(row, name) for name in known)
+    database, known = optional(row, "db_id"), _columns(tuple(row))[-1]
+    evidence = "\n\n".join([optional(row, name) for name in known]) if known else ""
     id = named(row, "id", "question_id")
     yield _dialogue(at, text(row, schema), text(row, question), text(row, query), database, id, evidence=evidence)
+
+
+def _reads(columns: tuple[str, ...]) -> frozenset[str] | None:
+    """Where there is one column for each part these are read, whatever they hold."""
+    *parts, evidence = _columns(columns)
+    alone = all(len(names) == 1 for names in parts)
+    return frozenset((*sum(parts, ()), *evidence, "db_id", "id", "question_id")) if alone else None
 
 
 def _spider(row: Cells, at: At) -> Iterator[Dialogue]:
@@ -117,7 +144,7 @@ def _interaction(row: Cells, at: At) -> Iterator[Dialogue]:
 
 def asked(*parts: str) -> str:
     """What a user says: the schema, what is known beside it, and the question, each a paragraph."""
-    return "\n\n".join(part for part in parts if part.strip())
+    return "\n\n".join(filter(str.strip, parts))
 
 
 def is_block(row: Cells) -> bool:
@@ -145,10 +172,14 @@ def _dialogue(
     evidence: str = "",
     notes: tuple[str, ...] = (),
 ) -> Dialogue:
+    about = {"schema": schema, "db_id": database, "question": question}
+    above = f"{schema}\n\n{question}"
+    if evidence:
+        about["evidence"], above = evidence, asked(schema, evidence, question)
     return Dialogue(
-        (Message("user", asked(schema, evidence, question)), Message("assistant", query)),
+        (Message("user", above), Message("assistant", query)),
         "sql",
-        {"schema": schema, "db_id": database, "question": question, **({"evidence": evidence} if evidence else {})},
+        about,
         database or schema,
         id,
         at.file,
@@ -163,7 +194,7 @@ def _tables(row: Cells, at: At) -> Iterator[Text]:
 
 
 FORMATS = (
-    Format("sql", _with_schema, _contexts),
+    Format("sql", _with_schema, _contexts, reads=_reads),
     Format("spider", lambda row: {"db_id", "question", "query"} <= set(row), _spider),
     Format("bird", _is_bird, _bird),
     Format("sparc", lambda row: {"database_id", "interaction"} <= set(row), _interaction),

@@ -52,17 +52,23 @@ _SIGNS = (
 _ENDS = re.compile(r"<\|(?:endoftext|im_end|eot_id|end_of_text|end|return)\|>|<end_of_turn>|<eos>|</s>")
 _CALL = "<|call|>"  # harmony's, after a call of a tool
 _SYSTEM = re.compile(r"\A<<SYS>>\s*(?P<system>.*?)\s*<</SYS>>\s*", re.DOTALL)  # Llama 2's, within a user's turn
-_FIRST = frozenset("hHuUaAsSfF#<[B")
+_LETTERS = frozenset("hHuUaAsSfF")  # with which a mark in words begins
+_MARKS = frozenset("#<[B")  # with which a sign begins
+
+
+def is_plain(value: object) -> bool:
+    """Whether a text's first letter says already that it is neither a transcript nor JSON."""
+    return type(value) is str and (first := value[:1]).isalpha() and first not in _LETTERS and first not in _MARKS
 
 
 def is_transcript(value: object) -> bool:
     """Whether a text begins with the mark of a turn and holds turns of both sides."""
-    return _style(value, (_WORDS, *_SIGNS)) is not None
+    return _style(value, words=True) is not None
 
 
 def is_marked(value: object) -> bool:
     """Whether a text is a transcript by marks that no prose has."""
-    return _style(value, _SIGNS) is not None
+    return _style(value, words=False) is not None
 
 
 def transcribed(text: str) -> list[Message]:
@@ -73,7 +79,7 @@ def transcribed(text: str) -> list[Message]:
     if _CALL in text:
         raise Fault("text", f"a call of a tool in harmony's marks ({_CALL}) has no reader: write the turns as messages")
     text = text.lstrip()  # any space, as where the style is looked for
-    hits = list((_style(text, (_WORDS, *_SIGNS)) or _WORDS).finditer(text))
+    hits = list((_style(text, words=True) or _WORDS).finditer(text))
     ends = [hit.start() for hit in hits[1:]] + [len(text)]
     turns: list[Message] = []
     thoughts = ""
@@ -100,10 +106,15 @@ def _turn(role: Role, words: str) -> list[Message]:
     return [Message(role, words)]
 
 
-def _style(value: object, styles: tuple[re.Pattern[str], ...]) -> re.Pattern[str] | None:
-    if not isinstance(value, str) or (opening := value.lstrip())[:1] not in _FIRST:
+def _style(value: object, *, words: bool) -> re.Pattern[str] | None:
+    """The marks of a transcript; those in words, which prose may have as well, only where `words` says so."""
+    if not isinstance(value, str):
         return None
-    for style in styles:
+    opening = value.lstrip()
+    first = opening[:1]
+    if first not in _MARKS and not (words and first in _LETTERS):
+        return None
+    for style in _SIGNS if first in _MARKS else (_WORDS,):
         if style.match(opening):
             sides = {_ROLES[hit["by"].lower()] for hit in style.finditer(opening)}
             alone = style is _ANGLES and sides == {"user"}  # a question of its own in a file of dialogues

@@ -46,11 +46,13 @@ class Unread:
     """The columns that nobody reads, row by row of a file.
 
     To watch a row costs more than to read it. So rows are watched only from the first on that holds a text
-    which is in none of its records: where all that a row says is in its records, nothing is passed over.
+    which is in none of its records: where all that a row says is in its records, nothing is passed over. Rows of which
+    a format says itself what it reads are not watched.
     """
 
     def __init__(self) -> None:
         self._watched: set[tuple[str, ...]] = set()  # the columns of rows that are
+        self._passed: dict[tuple[str, tuple[str, ...]], frozenset[str] | None] = {}  # as a format and columns say
 
     def names(self, row: dict[str, Any], format: Format, at: At, records: list[Record | Rejected]) -> list[str]:
         """Put the records of a row behind `records`: its columns that nobody read for them, metadata apart.
@@ -58,6 +60,9 @@ class Unread:
         They hold text, and it is in none of the records. Fault as the format raises it.
         """
         columns = tuple(row)
+        if format.reads is not None and (passed := self._passed_over(format, columns)) is not None:
+            records.extend(format.records(row, at))
+            return sorted(_unsaid(row, passed, records)) if passed else []
         if columns not in self._watched:
             records.extend(format.records(row, at))
             if not _unsaid(row, _telling(columns), records):
@@ -69,12 +74,19 @@ class Unread:
         left = _telling(columns) - read
         return sorted(_unsaid(row, left, records)) if left else []
 
+    def _passed_over(self, format: Format, columns: tuple[str, ...]) -> frozenset[str] | None:
+        """What a format never reads of rows of these columns, metadata apart; None where that depends on the row."""
+        key = (format.name, columns)
+        if key not in self._passed:
+            read = format.reads(columns) if format.reads else None
+            self._passed[key] = None if read is None else _telling(columns) - read
+        return self._passed[key]
+
 
 def _unsaid(row: Mapping[str, Any], names: Iterable[str], records: Sequence[Record | Rejected]) -> list[str]:
     """Which of the columns hold text that is in none of the records."""
-    good = [record for record in records if not isinstance(record, Rejected)]
-    texts = words_of(good[0]) if len(good) == 1 else [text for record in good for text in words_of(record)]
-    left = [name for name in names if row[name] and row[name] not in texts]
+    texts = _words(records[0]) if len(records) == 1 else tuple(text for record in records for text in _words(record))
+    left = [name for name in names if (value := row[name]) and value not in texts]
     if not left:
         return []  # as most rows
     words = [text.strip() for text in texts]
@@ -85,6 +97,10 @@ def _unsaid(row: Mapping[str, Any], names: Iterable[str], records: Sequence[Reco
 def _telling(columns: tuple[str, ...]) -> frozenset[str]:
     """The columns that are no metadata."""
     return frozenset(name for name in columns if not is_metadata(name))
+
+
+def _words(record: Record | Rejected) -> tuple[str, ...]:
+    return () if isinstance(record, Rejected) else words_of(record)
 
 
 def words_of(record: Record) -> tuple[str, ...]:
