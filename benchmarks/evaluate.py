@@ -31,7 +31,7 @@ from pathlib import Path
 from typing import Any
 
 ROOT = Path(__file__).resolve().parents[1]
-sys.path[:0] = [str(ROOT)]
+sys.path[:0] = [str(ROOT)]  # a script: its own folder would be looked in, so imports come after
 
 from benchmarks.train import SHAPES, shape  # noqa: E402
 from evals.vote import count  # noqa: E402

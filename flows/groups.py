@@ -26,7 +26,10 @@ ORDER = [name for names in GROUPS.values() for name in names]
 
 
 class _Plain:
-    """Help that writes arguments in capitals, without braces, and gives a switch no type."""
+    """Help that writes arguments in capitals, without braces, and gives a switch no type.
+
+    It stands before one of Typer's classes, whose methods it asks: types do not see which.
+    """
 
     def collect_usage_pieces(self, ctx: Any) -> list[str]:
         pieces: list[str] = super().collect_usage_pieces(ctx)  # type: ignore[misc]

@@ -67,16 +67,22 @@ class RunProgress:
                     write_json(self._file, {"steps": self._steps, "now": now, "at": _time()})
 
 
+class _Lines(logging.FileHandler):
+    """A log file that a full disk cuts short: it ends no run, and its trace is not put between a person's lines."""
+
+    def handleError(self, record: logging.LogRecord) -> None:
+        """Leave the line out."""
+
+
 @contextmanager
 def following(folder: Path, log: logging.Logger, clean: Callable[[str], str]) -> Iterator[RunProgress]:
     """The progress of the run in `folder` for the block; what `log` is told goes to its log.txt, `clean`ed of keys."""
     handler: logging.Handler
     try:
-        handler = logging.FileHandler(folder / LOG, encoding="utf-8", errors="replace")
+        handler = _Lines(folder / LOG, encoding="utf-8", errors="replace")
     except OSError:
         handler = logging.NullHandler()
     handler.setFormatter(_Cleaned(clean))
-    handler.handleError = lambda record: None  # type: ignore[method-assign]  # a full disk ends no run
     log.addHandler(handler)
     try:
         yield RunProgress(folder, clean)

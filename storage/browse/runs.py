@@ -117,6 +117,9 @@ def _names(files: Files) -> list[str]:
         return []
 
 
+_ENDS: dict[str, State] = {"done": "done", "failed": "failed"}  # outcomes that this build writes
+
+
 def _read(files: Files, folder: Path) -> RunView:
     recipe, outcome = (files.json(folder / name) for name in ("recipe.json", "outcome.json"))
     progress = files.json(folder / PROGRESS) or {}
@@ -124,7 +127,7 @@ def _read(files: Files, folder: Path) -> RunView:
     if recipe is None:
         problems.append(_why(folder / "recipe.json", "its recipe"))
     if outcome is not None:
-        state: State = {"done": "done", "failed": "failed"}.get(str(outcome.get("outcome")), "unreadable")  # type: ignore[assignment]
+        state: State = _ENDS.get(str(outcome.get("outcome")), "unreadable")
         if state == "unreadable":
             problems.append(f"its outcome {str(outcome.get('outcome'))[:40]!r} is none that this build knows")
         seconds = _lasted(began, outcome.get("ended_at")) or _worked(outcome)

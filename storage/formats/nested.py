@@ -129,7 +129,7 @@ def _one(row: Cells, at: At) -> Iterator[Dialogue | Rejected]:
     """The one question of a row, in an object beside its passage."""
     merged = {**{name: cell for name, cell in row.items() if name != "qa"}, **row["qa"]}
     watched = Watched.of(merged, row.read) if isinstance(row, Watched) else merged
-    yield from pairs.FORMATS[1].records(watched, at)  # type: ignore[misc]
+    yield from pairs.QUESTION_ANSWER.records(watched, at)  # type: ignore[misc]
 
 
 def _inputs(value: object) -> list[str]:

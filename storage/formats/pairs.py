@@ -207,9 +207,10 @@ def _summaries(row: Cells) -> bool:
 
 
 PROMPT_COMPLETION = Format("prompt-completion", _has("prompt", "completion"), _prompted, _strings)
+QUESTION_ANSWER = Format("question-answer", _questions, _asked)
 FORMATS = (
     PROMPT_COMPLETION,
-    Format("question-answer", _questions, _asked),
+    QUESTION_ANSWER,
     Format("translation", _translations, _translated),
     Format("classification", _has("text", "label"), _classified),
     Format("summary", _summaries, _summed_up),

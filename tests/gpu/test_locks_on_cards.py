@@ -38,7 +38,7 @@ class Works:
         def work(shop: Workshop) -> Result:
             with shop.devices(1) as mine:
                 start = time.monotonic()
-                time.sleep(1)
+                time.sleep(1)  # in which the other step asks for a card
                 self.held.append((start, time.monotonic(), mine.environment["CUDA_VISIBLE_DEVICES"]))
             (shop.folder / "done").write_text(name)
             return Result({})
