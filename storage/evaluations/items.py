@@ -10,8 +10,6 @@ from typing import Any
 
 from storage.records import UsageError
 
-LETTERED = "letter"  # what `Item.key` of multiple choice by likelihood is
-
 
 @dataclass(slots=True)  # not frozen, as `Item`: a frozen one takes thrice as long to make, and there are many
 class Reply:

@@ -151,7 +151,6 @@ RATIONALE = ("rationale", "chain_of_thought", "cot")
 THOUGHTS_BESIDE = (("analysis", "final"),)
 # replies that only another column makes one: (the reply, what must stand beside it)
 BESIDE = (("text", "prompt"), ("content", "reasoning_content"), ("sentence", "sentenceid"))  # Cosmopedia, …, WikiQA
-HISTORY = ("history",)
 # ISO 639-1, of the languages that corpora of pairs are made of
 _LANGUAGES = """
 ar bg bn cs da de el en es et fa fi fr ga gu he hi hr hu id is it ja kk km ko lt lv mt my ne nl no pl ps pt ro ru sk sl
