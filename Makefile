@@ -9,7 +9,7 @@ ON ?= cuda
 # tests and benchmarks start hundreds of processes: each would compile the house anew
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help install demo demo-real test unit check bench docs lock run clean
+.PHONY: help install demo demo-real test unit gpu check bench docs lock run clean
 
 help:  ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 12
