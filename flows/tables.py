@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Sequence
+from typing import IO
 
 from rich.cells import cell_len
 from rich.console import Console, ConsoleDimensions
@@ -17,6 +18,10 @@ _LABEL = 14  # columns of a name, at least
 
 class Output(Console):
     """A console that is as wide as its terminal, or as COLUMNS says; a pipe has room for any line."""
+
+    def __init__(self, *, file: IO[str] | None = None, stderr: bool = False, highlight: bool = True) -> None:
+        super().__init__(file=file, stderr=stderr, highlight=highlight)
+        self._width = self._height = None  # rich keeps what COLUMNS and LINES were when the console was made
 
     @property
     def size(self) -> ConsoleDimensions:

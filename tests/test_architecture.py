@@ -216,6 +216,12 @@ def test_the_map_has_every_file_of_the_house() -> None:
     assert missing == []
 
 
+def test_every_folder_of_tests_is_a_package_so_that_two_files_may_have_one_name() -> None:
+    folders = {path.parent for path in (ROOT / "tests").rglob("*.py")}
+
+    assert [] == [folder.name for folder in folders if not (folder / "__init__.py").exists()]
+
+
 def test_no_file_outgrows_300_lines() -> None:
     long = {
         str(path.relative_to(ROOT)): lines

@@ -36,6 +36,14 @@ def test_no_cell_is_cut_at_any_width(width: int | None, monkeypatch: pytest.Monk
         assert "…" not in text
 
 
+def test_a_terminal_that_was_made_wider_or_narrower_is_asked_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "120")
+    console = tables.Output()
+    monkeypatch.setenv("COLUMNS", "60")
+
+    assert 60 == console.width
+
+
 def test_a_pipe_has_a_line_a_row_and_a_narrow_terminal_a_line_a_cell(monkeypatch: pytest.MonkeyPatch) -> None:
     assert 3 == len(printed(None, monkeypatch, box=None).splitlines())
     narrow = printed(40, monkeypatch, box=None).splitlines()

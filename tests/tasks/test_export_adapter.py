@@ -47,13 +47,19 @@ def test_a_base_that_is_not_the_one_trained_on_is_not_merged_into(tmp_path: Path
 
 
 @pytest.mark.heavy
-def test_libraries_are_quiet_while_a_model_is_loaded_and_then_as_before(caplog: pytest.LogCaptureFixture) -> None:
+def test_libraries_are_quiet_while_a_model_is_loaded_and_then_as_before(
+    caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
     from transformers.utils import logging as words
 
+    logger = logging.getLogger("bitsandbytes")
+    monkeypatch.setattr(logger, "disabled", False)  # vLLM and Prefect configure the logging of their whole process
+    monkeypatch.setattr(logger, "propagate", True)
+    caplog.set_level(logging.WARNING, logger.name)
     with quiet():
-        logging.getLogger("bitsandbytes").warning("no kernels")
+        logger.warning("no kernels")
         assert not words.is_progress_bar_enabled()
-    logging.getLogger("bitsandbytes").warning("as before")
+    logger.warning("as before")
 
     assert ["as before"] == caplog.messages
     assert words.is_progress_bar_enabled()

@@ -7,6 +7,7 @@ import pytest
 
 from storage.records import Message, PonensError
 from tasks.engines.base import Loading, Request
+from tasks.engines.openai import OpenAIEngine
 from tasks.engines.parallel import ParallelEngine, shares, spread
 from tests.fakes import TeacherServer
 
@@ -35,7 +36,7 @@ def two(monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[ParallelEngine, Teach
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "0,1")
     with TeacherServer(delay=0.05) as server:
         told = {"base_url": server.openai_url, "models": {"base": "m"}, "workers": 1}
-        engine = ParallelEngine("openai", Loading("m", server=told, data_parallel=2))
+        engine = ParallelEngine(OpenAIEngine, Loading("m", server=told, data_parallel=2))
         yield engine, server
         engine.close()
 

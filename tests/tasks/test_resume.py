@@ -1,6 +1,5 @@
 """Killed, out of disk, without its base model: training goes on where it was, and nothing that was there is lost."""
 
-import json
 import logging
 import os
 import random
@@ -83,7 +82,7 @@ def test_a_full_disk_is_said_and_the_next_run_goes_on_from_what_was_whole(
     given = order(base, tmp_path, count=48, save_steps=2, epochs=2)
     file = given.folder / "scratch" / "order.json"
     file.parent.mkdir(parents=True)
-    file.write_text(json.dumps(given))
+    file.write_text(given.model_dump_json())
     command = [sys.executable, "-m", "tasks.trainer", str(file)]
 
     def cap() -> None:
