@@ -72,7 +72,11 @@ class Opened:
             with _trouble(self.path), self._bytes() as file:
                 for number, line in enumerate(file, 1):
                     if line := (line.removeprefix(_BOM) if number == 1 else line).strip():
-                        yield number, parsed(line, f"{self.path}, line {number}")
+                        try:
+                            value = orjson.loads(line)
+                        except ValueError:
+                            value = parsed(line, f"{self.path}, line {number}")
+                        yield number, value
 
     def _table(self) -> Iterator[tuple[int, Any]]:
         from storage.rows import rows as container_rows  # pyarrow: most results are JSON, and wait for nothing

@@ -14,6 +14,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
+from math import isfinite
 from pathlib import Path
 from typing import Any
 
@@ -154,6 +155,8 @@ def _metrics(rows: Sequence[Mapping[str, Any]]) -> list[str]:
 def _score(row: Mapping[str, Any], metric: str) -> float | None:
     """A metric's number; truth may be written as text, other texts are none."""
     value = row.get(metric)
+    if type(value) is float and isfinite(value):
+        return value
     return number(value) if not isinstance(value, str) or value in ("True", "False") else None
 
 
@@ -161,7 +164,7 @@ def _item(row: Mapping[str, Any], metric: str, sign: float, where: str, line: in
     doc, score = row.get("doc"), _score(row, metric)
     fields: Mapping[str, Any] = doc if isinstance(doc, dict) else {}
     filtered = row["filtered_resps"] if isinstance(row["filtered_resps"], list) else [row["filtered_resps"]]
-    by_likelihood = bool(filtered) and all(_likelihood(one) is not None for one in filtered)
+    by_likelihood = bool(filtered) and _likelihood(filtered[0]) is not None and None not in map(_likelihood, filtered)
     answer = None if by_likelihood or not metric else _said(filtered)
     if score is None and answer != "" and metric:
         raise UsageError(
@@ -197,9 +200,13 @@ def _likelihood(one: Any) -> float | None:
 def _replies(resps: Any) -> list[str]:
     if isinstance(resps, str):
         return [resps]
-    if isinstance(resps, list):
-        return [said for one in resps for said in ([one] if isinstance(one, str) else _replies(one))]
-    return []
+    replies: list[str] = []
+    for one in resps if isinstance(resps, list) else ():
+        if isinstance(one, str):
+            replies.append(one)
+        else:
+            replies += _replies(one)
+    return replies
 
 
 def _asked(given: Any) -> str:
@@ -211,7 +218,7 @@ def _asked(given: Any) -> str:
             first = request[0] if isinstance(request, list) and request else None
         if isinstance(first, list) and first and isinstance(first[0], str):
             first = first[0]
-        if prompt := _prompt(first):
+        if prompt := first if type(first) is str and not first.startswith("[{") else _prompt(first):
             return prompt
     return ""
 
