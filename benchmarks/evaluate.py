@@ -44,8 +44,9 @@ from storage.records import LETTERS, Question  # noqa: E402
 from tasks import sampler  # noqa: E402
 from tasks.engines.base import Loading  # noqa: E402
 from tasks.engines.open import surroundings  # noqa: E402
+from tasks.sampling.asks import Ask  # noqa: E402
 from tasks.sampling.choices import ask, read  # noqa: E402
-from tasks.sampling.order import ORDER, OUTCOME, REPLIES, Adaptive, Ask, Decoding, Order, Reply, Subject  # noqa: E402
+from tasks.sampling.order import ORDER, OUTCOME, REPLIES, Adaptive, Decoding, Order, Reply, Subject  # noqa: E402
 from tasks.step import Workshop  # noqa: E402
 
 BASE = ROOT / "recipes" / "demo_base"

@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from tasks.training.tracking import public
+from tasks.redaction import public
 
 _LONGEST = 32  # of a value
 

@@ -32,6 +32,7 @@ PLUMBING: Mapping[str, str] = {
     "tasks.pages": "when pages beside an artifact are written",
     "tasks.plumbing": "the keys themselves",
     "tasks.proxies": "which way a request goes",
+    "tasks.redaction": "what of the settings may be shown",
     "tasks.step": "when work is done, not what it does",
     "tasks.teachers.embedded": "its digest is the name of its model, which is a setting",
     "tasks.training.tracking": "who is told of a training",

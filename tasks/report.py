@@ -44,8 +44,7 @@ from tasks.sampling.choices import read
 from tasks.step import Result, Step, Workshop, of
 
 _SUSPECTS = 10
-# what drew the replies and trained the adapter: modules read here import it, a report only reads what it left
-_NOT_RUN = ("tasks.engines", "tasks.models", "tasks.sampling.order", "tasks.teachers", "tasks.training")
+_NOT_RUN = ("tasks.models",)  # which base it was; a report reads what an evaluation said of it
 _PLAIN = 2_000_000  # characters of replies on a page of dialogues, where they stand uncompressed
 Row = dict[str, Any]
 

@@ -24,7 +24,8 @@ from tasks import lifeline
 from tasks.engines.base import Engine, Loading
 from tasks.engines.open import open_engine, renders, surroundings
 from tasks.sampling.asking import Asking
-from tasks.sampling.order import OUTCOME, REPLIES, Ask, Decoding, Subject, asks_of
+from tasks.sampling.asks import Ask
+from tasks.sampling.order import OUTCOME, REPLIES, Decoding, Subject, asks_of
 
 
 def sample(order: Path) -> None:

@@ -39,7 +39,8 @@ from tasks.engines.open import renders
 from tasks.judging import JudgeSpec
 from tasks.kinds import PROMPTS
 from tasks.sampling import shares
-from tasks.sampling.order import Ask, Order, Reply
+from tasks.sampling.asks import Ask
+from tasks.sampling.order import Order, Reply
 from tasks.sandbox.lean import Lean
 from tasks.step import Result, Tick, Workshop
 from tasks.text_to_sql import SqlSpec

@@ -29,7 +29,7 @@ from storage.examples import read
 from storage.home import Home
 from storage.peft_config import SERVABLE_RANKS
 from storage.records import Receipt, UsageError, digest
-from tasks import child, models
+from tasks import child, models, redaction
 from tasks.step import Progress, Result, Step, Tick, Workshop, of
 from tasks.training import checks, launch, render, tokens, tracking
 from tasks.training import estimate as sizes
@@ -221,8 +221,8 @@ def _followed(order: TrainOrder, snapshot: Receipt, recipe: str, shop: Workshop)
         "experiment": name,
         "run_name": f"{name}-{key[:8]}",
         "key": key,
-        "params": tracking.public(about["settings"]) | {"base_identity": about["base_identity"]},
-        "recipe": tracking.public(orjson.loads(recipe)) if recipe else None,
+        "params": redaction.public(about["settings"]) | {"base_identity": about["base_identity"]},
+        "recipe": redaction.public(orjson.loads(recipe)) if recipe else None,
         "dataset": {"name": name, "digest": snapshot.digest, "path": str(order.train.parent), "rows": rows},
         "history": str(shop.folder / SCRATCH / "history.json"),
         "adapter": str(shop.folder),

@@ -37,6 +37,7 @@ SHARED_VERBS = {
     "tasks.kinds",
     "tasks.step",
     "tasks.proxies",
+    "tasks.redaction",
     "tasks.rationales",
     "tasks.pairing",
     "tasks.selection",

@@ -13,8 +13,9 @@ from evals.vote import same_answer
 from storage.records import FORCED, GREEDY, Question, seed_of
 from storage.samples import Kept, Samples, sample_key
 from tasks.engines.base import Engine, Request
+from tasks.sampling.asks import Ask
 from tasks.sampling.choices import read
-from tasks.sampling.order import Ask, Decoding, Subject
+from tasks.sampling.order import Decoding, Subject
 
 Slot = tuple[str, str, int]  # subject, ask, index
 

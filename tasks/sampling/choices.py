@@ -11,7 +11,7 @@ from dataclasses import replace
 from prompts import choice
 from prompts.shuffle import anchored, orders, rearranged
 from storage.records import FORCED, Question, Reading
-from tasks.sampling.order import Ask, Forced
+from tasks.sampling.asks import Ask, Forced
 
 _UNSAID = ("overflow", "refused")
 

@@ -15,8 +15,9 @@ from evals.calibration import Shown, consistency
 from evals.vote import count
 from evals.weights import weighted_majority
 from storage.records import Ballot, PonensError, Question, Sample
+from tasks.sampling.asks import Ask
 from tasks.sampling.choices import ask, read, shuffled
-from tasks.sampling.order import Ask, Reply
+from tasks.sampling.order import Reply
 
 Weighting = Literal["none", "logprob"]
 

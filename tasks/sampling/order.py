@@ -26,6 +26,7 @@ from storage.artifacts import write_json
 from storage.records import Message, Question
 from tasks import child
 from tasks.engines.open import renders
+from tasks.sampling.asks import Ask, Forced
 from tasks.step import Tick, Workshop
 
 log = logging.getLogger("ponens")
@@ -46,33 +47,6 @@ class Subject:
     weights: str
     folder: str | None = None
     rendering: Mapping[str, Any] | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Forced:
-    """A reply's start and the continuations of which one must follow: "Answer:" and (" A", " B")."""
-
-    start: str
-    letters: tuple[str, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Ask:
-    """One thing to ask of every subject; `id` is unique in its order.
-
-    `question` is the multiple-choice question that votes are read by, and `id` its own: without it no vote
-    can settle anything, and all are drawn. `greedy` is whether a greedy reply is wanted beside the votes.
-    """
-
-    id: str
-    messages: tuple[Message, ...]
-    forced: Forced | None = None
-    question: Question | None = None
-    greedy: bool = True
-
-    def __post_init__(self) -> None:
-        if self.question and self.question.id != self.id:
-            raise ValueError(f"ask {self.id!r} of question {self.question.id}; expected its own id")
 
 
 @dataclass(frozen=True, slots=True)

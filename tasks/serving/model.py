@@ -21,7 +21,7 @@ from storage.adapters import Adapter
 from storage.peft_folder import look
 from storage.records import PonensError
 from tasks.serving.refusal import Refusal, why
-from tasks.training import checks
+from tasks.training import tokenizer_files
 
 _SAMPLING = ("temperature", "top_p", "top_k", "min_p", "repetition_penalty")
 _SMALL = _SAMPLING[:2]  # what the small engine draws by
@@ -154,7 +154,7 @@ def _stops(folder: Path, base: Collection[int] = ()) -> set[int]:
     That token is left out if the template goes on with one that is a stop already, of the folder or of the `base`.
     """
     found = _ids(_json(folder / "generation_config.json").get("eos_token_id"))
-    told, text = checks.tokens(folder), chat_template.text(folder)
+    told, text = tokenizer_files.tokens(folder), chat_template.text(folder)
     if text is None:
         return found
     own = told.added.get(told.special.get("eos_token", ""))

@@ -18,7 +18,7 @@ from prompts.rendering import Rendering, Wish, knows_thinking, shipped
 from storage import chat_template
 from storage.records import PonensError
 from tasks import models
-from tasks.training import checks
+from tasks.training import template_errors
 
 Message = Mapping[str, Any]
 
@@ -113,7 +113,7 @@ def fit(tokenizer: Any, wish: Wish) -> Renderer:
             tokenizer.eos_token = template.stop
     if tokenizer.pad_token is None:
         if tokenizer.eos_token is None:
-            raise checks.no_end()
+            raise template_errors.no_end()
         tokenizer.pad_token = tokenizer.eos_token
     renderer = Renderer(tokenizer, Rendering(wish, own_template(tokenizer), added))
     _check_wish(renderer)
@@ -124,7 +124,7 @@ def own_template(tokenizer: Any) -> str:
     """The text of the tokenizer's chat template. PonensError if it has none, or several by name and no default."""
     template = getattr(tokenizer, "chat_template", None)
     if not isinstance(template, str):
-        raise checks.no_template(sorted(template) if isinstance(template, dict) else [])
+        raise template_errors.no_template(sorted(template) if isinstance(template, dict) else [])
     return template
 
 
@@ -134,11 +134,11 @@ def end_tokens(renderer: Renderer) -> list[str]:
     after = ending.after_reply(renderer.text) or ""
     eos = tokenizer.eos_token
     if not after.strip():
-        raise checks.ends_with_nothing(name, eos)
+        raise template_errors.ends_with_nothing(name, eos)
     known = [str(token) for token in tokenizer.get_added_vocab()]
     found = ending.end_tokens(after, [*known, *([eos] if eos else [])])
     if not found:
-        raise checks.ends_otherwise(name, after, [eos] if eos else [])
+        raise template_errors.ends_otherwise(name, after, [eos] if eos else [])
     return found
 
 
@@ -159,7 +159,7 @@ def stop_tokens(place: str | Path, revision: str | None = None) -> set[int]:
 def _check_wish(renderer: Renderer) -> None:
     wish, name = renderer.rendering.wish, renderer.rendering.wish.template
     if wish.thinking is not None and not knows_thinking(renderer.rendering.text):
-        raise checks.no_thinking(name, wish.thinking)
+        raise template_errors.no_thinking(name, wish.thinking)
     if wish.system and wish.system.strip() not in _introduced(renderer):
         raise PonensError(
             f"the chat template {name!r} leaves the system prompt out",

@@ -13,7 +13,6 @@ import contextlib
 import importlib.util
 import logging
 import os
-import re
 import sys
 import threading
 from collections.abc import Iterator, Mapping, Sequence
@@ -21,7 +20,6 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Literal
 
-from storage import remote
 from storage.artifacts import write_json
 from storage.home import Home
 from storage.records import PonensError, UsageError
@@ -31,7 +29,6 @@ log = logging.getLogger("ponens")
 Tracker = Literal["mlflow", "wandb", "tensorboard", "none"]
 LIBRARIES = {"mlflow": ("mlflow",), "wandb": ("wandb",), "tensorboard": ("tensorboard", "tensorboardX")}
 ORDER, ENDED = "order.json", "ended.json"
-_SECRET = re.compile(r"(?i)(^|_)(api_?key|key|token|secret|password|credentials?)$")
 
 
 def check(report_to: Sequence[str]) -> None:
@@ -94,17 +91,6 @@ def following(report_to: Sequence[str], order: Mapping[str, Any], folder: Path, 
         end("FAILED")
         raise
     end("FINISHED")
-
-
-def public(content: Any, name: str = "") -> Any:
-    """Settings without secrets: values of names such as api_key, and passwords in URLs, are left out."""
-    if isinstance(content, Mapping):
-        return {key: public(value, str(key)) for key, value in content.items()}
-    if isinstance(content, list | tuple):
-        return [public(value, name) for value in content]
-    if isinstance(content, str):
-        return "…" if _SECRET.search(name) else remote.public(content)
-    return content
 
 
 def _follow(folder: Path, told: dict[str, Any]) -> None:

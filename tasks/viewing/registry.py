@@ -17,7 +17,7 @@ from storage.artifacts import MANIFEST
 from storage.browse.files import Files
 from storage.provenance import walk
 from storage.records import PonensError
-from tasks.training.tracking import public
+from tasks.redaction import public
 from tasks.viewing import drawing
 from tasks.viewing.site import Site
 

@@ -19,7 +19,7 @@ from storage.progress import LOG
 from storage.records import PonensError
 from tasks.changes import differences
 from tasks.clients.secrets import redact
-from tasks.training.tracking import public
+from tasks.redaction import public
 from tasks.viewing import drawing
 from tasks.viewing.site import Site, ask, number
 

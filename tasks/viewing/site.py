@@ -23,7 +23,7 @@ from storage.browse.tables import Duck
 from storage.home import Home
 from storage.provenance import Provenance
 from tasks.clients.secrets import redact
-from tasks.training.tracking import public
+from tasks.redaction import public
 
 _STATIC = {"report.css": "text/css", "view.css": "text/css", "view.js": "text/javascript", "walk.js": "text/javascript"}
 _LONGEST = 300  # characters of a question

@@ -6,9 +6,10 @@ import pytest
 from storage.records import FORCED, GREEDY, Message, Question
 from storage.samples import Samples
 from tasks.sampling.asking import Asking
+from tasks.sampling.asks import Ask
 from tasks.sampling.choices import ask, letters, read, shuffled
 from tasks.sampling.elections import Electorate
-from tasks.sampling.order import Ask, Decoding, Reply, Subject
+from tasks.sampling.order import Decoding, Reply, Subject
 from tests.fakes_engine import FakeEngine, Rule, always, drawn
 
 ENGLISH = Question("The lamp is red.", "Which colour?", ("red", "blue", "green"), "A", split="test")

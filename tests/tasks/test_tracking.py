@@ -11,6 +11,7 @@ import pytest
 
 from storage.home import Home
 from storage.records import UsageError
+from tasks import redaction
 from tasks.training import tracking
 
 
@@ -53,11 +54,11 @@ def test_secrets_are_left_out_of_what_is_told() -> None:
         "teacher": {"api_key": "sk-1", "max_tokens": 5, "model": "m"},
         "parse": {"path": ["s3://id:hunter2@bucket/x"]},
     }
-    said = json.dumps(tracking.public(given))
+    said = json.dumps(redaction.public(given))
 
     assert "hunter2" not in said
     assert "sk-1" not in said
-    assert 5 == tracking.public(given)["teacher"]["max_tokens"]
+    assert 5 == redaction.public(given)["teacher"]["max_tokens"]
 
 
 def test_the_store_is_the_homes_unless_the_environment_names_another(
