@@ -29,6 +29,7 @@ from flows import (
     extras,
     groups,
     housekeeping,
+    init,
     models,
     nodes,
     runs,
@@ -47,7 +48,6 @@ app = typer.Typer(
     help="From a file of questions to an adapter with a proven gain.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
-    add_completion=False,
     rich_markup_mode="rich",
     cls=groups.InOrder,
 )
@@ -60,7 +60,7 @@ app.add_typer(datasets.app, name="datasets")
 app.add_typer(models.app, name="models")
 app.add_typer(runs.app, name="runs")
 COMMANDS: tuple[Callable[..., None], ...] = (
-    *(data.export, data.puzzles),
+    *(init.init, data.export, data.puzzles),
     *(verdict.verdict, sweep.sweep, nodes.join, champion.promote, champion.rollback, trend.reeval, explain.explain),
     *(serving.serve, serving.ask, serving.chat),
     *(view.view, deploy.deploy, dev.dev, housekeeping.gc, housekeeping.backup, housekeeping.restore),

@@ -100,7 +100,7 @@ def parse(
     from storage.readers import nothing_read
     from tasks.parse import inspect
 
-    found = inspect(path, format, _mapped(columns), Home.beside().root / "fetched", first)
+    found = inspect(path, format, mapped(columns), Home.beside().root / "fetched", first)
     if json:
         show.emit(found)
     else:
@@ -122,7 +122,7 @@ def export(given: str, form: str, out: Path | None, recipe: Path | None, columns
     """Write a snapshot or a source for other tools."""
     from tasks.export import export as write
 
-    written = write(given, form, out, Home.beside(recipe) if recipe else Home.beside(), _mapped(columns))
+    written = write(given, form, out, Home.beside(recipe) if recipe else Home.beside(), mapped(columns))
     if json:
         show.emit(written)
     else:
@@ -287,7 +287,8 @@ def _known_steps(names: Iterable[str]) -> None:
             raise UsageError("no such step", seen=name, expected=f"one of {', '.join(known)}")
 
 
-def _mapped(columns: Sequence[str]) -> dict[str, str]:
+def mapped(columns: Sequence[str]) -> dict[str, str]:
+    """What `--column NAME=COLUMN` says. UsageError for anything else."""
     mapped = dict(column.partition("=")[::2] for column in columns)
     if not all(mapped.values()):
         raise UsageError(

@@ -14,7 +14,7 @@ from typer.core import TyperCommand, TyperGroup
 from flows.homes import in_home
 
 GROUPS: Mapping[str, tuple[str, ...]] = {
-    "Start here": ("doctor", "plan", "run", "runs", "view"),
+    "Start here": ("init", "doctor", "plan", "run", "runs", "view"),
     "Data": ("parse", "puzzles", "export", "datasets", "reason", "assemble"),
     "Train": ("train", "join", "sweep", "adapters", "models"),
     "Evaluate": ("evaluate", "report", "verdict", "diff", "results", "reeval"),
@@ -56,7 +56,13 @@ class Group(_Plain, TyperGroup):
 
 
 class InOrder(Group):
-    """Lists commands in the order of work; one that is in no group comes last."""
+    """Lists commands in the order of work; one that is in no group comes last. A switch is no command."""
+
+    def resolve_command(self, ctx: Any, args: list[str]) -> Any:
+        switches = {switch for param in self.get_params(ctx) for switch in param.opts}
+        if args and args[0] not in self.commands and f"--{args[0]}" in switches:
+            ctx.fail(f"No such command {args[0]!r}. Did you mean 'ponens --{args[0]}'?")
+        return super().resolve_command(ctx, args)
 
     def list_commands(self, ctx: Any) -> list[str]:
         return sorted(super().list_commands(ctx), key=lambda n: ORDER.index(n) if n in ORDER else len(ORDER))

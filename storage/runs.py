@@ -7,6 +7,7 @@ under_way(home)                                            those that a process 
 from __future__ import annotations
 
 import re
+import shutil
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -48,20 +49,39 @@ def runs(home: Home) -> list[Run]:
 
 def find(home: Home, reference: str) -> Run:
     """The run that the beginning of an id, or "RECIPE@latest", names. UsageError if there is none, or several."""
-    there = runs(home)
+    there = {run.id: run for run in runs(home)}
+    return there[named(home, reference, {id: str(run.outcome.get("recipe")) for id, run in there.items()})]
+
+
+def named(home: Home, reference: str, recipes: Mapping[str, str]) -> str:
+    """Of run ids with their recipes, oldest first, the one that `reference` names. UsageError as `find` has it."""
     if latest := _LATEST.fullmatch(reference):
-        found = [run for run in there if run.outcome.get("recipe") == latest["recipe"]][-1:]
+        found = [id for id, recipe in recipes.items() if recipe == latest["recipe"]][-1:]
     else:
-        found = [run for run in there if reference and run.id.startswith(reference)]
+        found = [id for id in recipes if reference and id.startswith(reference)]
     if len(found) == 1:
         return found[0]
-    named = [run.id for run in found or there][-_LISTED:]
+    listed = [*(found or recipes)][-_LISTED:]
     raise UsageError(
         f"{len(found)} runs of {home.root} have this name" if found else f"no run of {home.root} has this name",
         seen=repr(reference),
-        expected=f"the beginning of one of {', '.join(named)}" if named else "a run that came to an end",
-        hint="" if named else "ponens run RECIPE",
+        expected=f"the beginning of one of {', '.join(listed)}" if listed else "a run that came to an end",
+        hint="" if listed else "ponens run RECIPE",
     )
+
+
+def remove(home: Home, id: str) -> None:
+    """Remove a run's folder and its row for good. UsageError if a process is at work on it."""
+    from storage import warehouse  # brings DuckDB along: not for --help
+
+    folder = home.run(id)
+    if id in under_way(home):
+        raise UsageError(f"run {id} is under way", expected="a run that came to an end", hint="end it first: Ctrl-C")
+    away = home.root / f"trash-run-{id}"
+    folder.rename(away)  # at once: a kill leaves it whole, or to the next gc
+    shutil.rmtree(away)
+    if home.warehouse.exists():
+        warehouse.forget_run(home, id)
 
 
 @contextmanager

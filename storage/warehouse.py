@@ -138,6 +138,12 @@ def close_run(home: Home, run_id: str, outcome: str) -> None:
         ).fetchall()
 
 
+def forget_run(home: Home, run_id: str) -> None:
+    """Take a run's row out of the table of runs."""
+    with connect(home, wait_s=PATIENCE_S) as con:
+        con.execute("delete from runs where run_id = $run_id", {"run_id": run_id}).fetchall()
+
+
 def _copied(home: Home, wait_s: float) -> duckdb.DuckDBPyConnection:
     """A connection to a copy of the file, whose name is gone again when this returns: a kill leaves nothing."""
     with connect(home, read_only=True, wait_s=wait_s):

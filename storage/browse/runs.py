@@ -2,6 +2,7 @@
 
 listed(files)            every run, newest first
 one(files, id)           one run; None where there is none of this id
+find(files, reference)   the run that a person names
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from typing import Any, Literal
 
 from storage.browse.files import Files
 from storage.progress import LOG, PROGRESS
+from storage.runs import named
 from storage.turns import turn
 
 State = Literal["under way", "done", "failed", "killed", "unreadable"]
@@ -79,6 +81,12 @@ def one(files: Files, id: str) -> RunView | None:
     """The run of this id."""
     folder = files.home.run(id) if ID.fullmatch(id) else None
     return _read(files, folder) if folder and folder.is_dir() else None
+
+
+def find(files: Files, reference: str) -> RunView:
+    """The run, ended or not, that the beginning of an id or "RECIPE@latest" names. UsageError if it is not just one."""
+    there = {run.id: run for run in reversed(listed(files))}
+    return there[named(files.home, reference, {id: run.name for id, run in there.items()})]
 
 
 def before(files: Files, run: RunView) -> RunView | None:
