@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator
 from functools import partial
 from typing import Any, BinaryIO, NamedTuple
 
 from storage import arrays
 
+_HEAD = 64
 BOM = b"\xef\xbb\xbf"
 BLANK = b" \t\r\n"
 Open = Callable[[], BinaryIO]
@@ -51,9 +53,37 @@ def full_lines(opened: Open) -> Iterator[tuple[int, bytes]]:
 def text_of(line: int, value: bytes) -> str | Broken:
     """Bytes as text, or why they are none."""
     try:
-        return value.decode()
+        text = value.decode()
     except UnicodeDecodeError as error:
-        return Broken(line, f"not UTF-8 at byte {error.start + 1}")
+        return Broken(line, f"not UTF-8 at byte {error.start + 1}: {converted(value)}")
+    return Broken(line, f"not UTF-8: {converted(value)}") if _is_wide(value) else text
+
+
+def converted(content: bytes, file: str = "FILE") -> str:
+    """The command that makes a file UTF-8, from the encoding that these bytes of it look like."""
+    name = encoding_of(content)
+    known = name or "ENCODING"
+    return f"iconv -f {known} -t UTF-8 {file} > NEW{'' if name else ', with BIG5, SHIFT_JIS or another for ENCODING'}"
+
+
+def encoding_of(content: bytes) -> str:
+    """What bytes that are no UTF-8 look like, as iconv calls it: UTF-16, GB18030, LATIN1; "" for none of these."""
+    if content[:2] in (b"\xff\xfe", b"\xfe\xff"):
+        return "UTF-16"
+    if _is_wide(content):
+        return "UTF-16BE" if content[:1] == b"\x00" else "UTF-16LE"
+    high = re.findall(rb"[\x80-\xff]+", content)
+    if all(len(run) == 1 for run in high):
+        return "LATIN1"  # accents stand alone between letters
+    if sum(map(len, re.findall(rb"(?:[\xa1-\xf7][\xa1-\xfe])+", content))) >= 0.8 * sum(map(len, high)):
+        return "GB18030"
+    return ""
+
+
+def _is_wide(content: bytes) -> bool:
+    """Whether every other byte at the beginning is a NUL, as in UTF-16 without its mark."""
+    head = content[:_HEAD]
+    return len(head) > 3 and max(head[::2].count(0), head[1::2].count(0)) * 4 > len(head)
 
 
 def lost(first: int, last: int) -> str:

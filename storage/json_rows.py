@@ -28,6 +28,10 @@ _STARTS = re.compile(rb"^[ \t]*\{", re.MULTILINE)
 _decoder = json.JSONDecoder()
 
 
+class _Doubled(Broken):
+    """A row that is sound JSON but for a key that stands twice."""
+
+
 def lines(opened: Open, *, single: bool = False) -> Items:
     """A row a line, or the objects of a file in which they take several lines each.
 
@@ -51,12 +55,12 @@ def array(opened: Open) -> Items:
 def _by_line(opened: Open) -> Items:
     for number, line in raw_lines(opened):
         try:
-            row = Row(number, orjson.loads(line))  # as most are; space around it is JSON's as well
+            value = orjson.loads(line)  # as most are; space around it is JSON's as well
         except orjson.JSONDecodeError:
             if text := line.strip(BLANK):
                 yield from _mended(number, text)
         else:
-            yield row
+            yield _once(number, line, value)
 
 
 def _line(number: int, line: bytes) -> Row | Broken:
@@ -88,11 +92,11 @@ def _objects(opened: Open) -> Items:
         yield Broken(1, f"an object over several lines, or several, in more than {arrays.MAX_ROW >> 20} MiB", "file")
         return
     found = list(_decoded_one_by_one(content))
-    if not any(isinstance(item, Row) for item in found):
+    if not any(isinstance(item, Row | _Doubled) for item in found):
         hit = _LISTED.match(content)
         before = content[: hit.end()].count(b"\n") if hit else 0
         found = list(_elements(arrays.values(io.BytesIO(content[hit.end() :]), before), 0)) if hit else []
-    if any(isinstance(item, Row) for item in found):
+    if any(isinstance(item, Row | _Doubled) for item in found):
         yield from found
     else:
         yield from _by_line(opened)
@@ -123,14 +127,14 @@ def _elements(values: Iterator[tuple[int, bytes]], number: int) -> Items:
     try:
         for line, value in values:
             try:
-                row = Row(number + 1, orjson.loads(value))
+                row = orjson.loads(value)
             except orjson.JSONDecodeError:
                 for item in _element(number + 1, line, value):
                     number = item.line
                     yield item
             else:
                 number += 1
-                yield row
+                yield _once(number, value, row)
     except arrays.Torn as torn:
         for item in _element(number + 1, torn.line, torn.rest) if torn.rest else ():
             number = item.line
@@ -163,9 +167,44 @@ def _element(number: int, line: int, value: bytes) -> Items:
     yield from (Row(number + len(wrong) + n, inner) for n, inner in enumerate(good))
 
 
+def _once(line: int, content: bytes, value: Any) -> Row | Broken:
+    """The row of a value; Broken where a key stands twice in one of its objects, with values that differ."""
+    if type(value) is not dict or content.count(b'":') + content.count(b'" :') <= len(value):
+        return Row(line, value)  # as most are
+    marks = content.count(b'":') + content.count(b'" :') - content.count(b'\\":') - content.count(b'\\" :')
+    if marks <= _keys(value):
+        return Row(line, value)
+    try:
+        json.loads(content, object_pairs_hook=_object)
+    except _Twice as twice:
+        return _Doubled(line, f"the key {str(twice)[:40]!r} stands twice in one object, with values that differ")
+    except (ValueError, RecursionError):  # orjson reads what json does not, such as lone surrogates
+        pass
+    return Row(line, value)
+
+
+class _Twice(Exception):
+    """A key that stands twice in an object, with another value."""
+
+
+def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    for name, value in pairs:
+        if found.setdefault(name, value) != value:
+            raise _Twice(name)
+    return found
+
+
+def _keys(value: Any) -> int:
+    """How many keys the objects in a value have."""
+    if isinstance(value, dict):
+        return len(value) + sum(_keys(inner) for inner in value.values() if isinstance(inner, dict | list))
+    return sum(_keys(inner) for inner in value if isinstance(inner, dict | list))
+
+
 def _decoded(line: int, value: bytes) -> Row | Broken:
     try:
-        return Row(line, orjson.loads(value))
+        return _once(line, value, orjson.loads(value))
     except orjson.JSONDecodeError as error:
         text = text_of(line, value)
         return text if isinstance(text, Broken) else Broken(line, f"broken JSON: {error}")

@@ -16,7 +16,7 @@ from collections.abc import Iterator, Sequence
 from itertools import islice
 
 from storage import arrays
-from storage.items import BLANK, Broken, Items, Open, Row, raw_lines, text_of
+from storage.items import BLANK, Broken, Items, Open, Row, converted, raw_lines, text_of
 from storage.records import LETTERS
 
 _PARAGRAPH = 1_000  # lines; a longer one is a list of lines
@@ -42,13 +42,16 @@ def table(opened: Open, delimiter: str) -> Items:
                 if options := _headless(names, lines, delimiter):
                     names = ["question", *options, "answer"]
                     yield Row(begin, dict(zip(names, cells, strict=True)))
-                elif len(set(names)) < len(names) or _stray(cells):
+                elif _stray(cells) or "\x00" in cells[0]:
+                    yield Broken(begin, f"not UTF-8: {converted(_bytes(lines.taken))}", "file")
+                    return
+                elif len(set(names)) < len(names):
                     yield Broken(begin, f"no header: {', '.join(cells)[:80]!a}", "file")
                     return
             elif len(cells) != len(names):
                 yield Broken(begin, f"{len(cells)} cells, expected {len(names)} as in the header")
             elif _stray(cells):
-                yield Broken(begin, "not UTF-8")
+                yield Broken(begin, f"not UTF-8: {converted(_bytes(lines.taken))}")
             else:
                 yield Row(begin, dict(zip(names, cells, strict=True)))
 
@@ -143,6 +146,11 @@ def _stray(cells: list[str]) -> bool:
     if all(map(str.isascii, cells)):
         return False  # as most are
     return any("\udc80" <= char <= "\udcff" for cell in cells if not cell.isascii() for char in cell)
+
+
+def _bytes(lines: Sequence[str]) -> bytes:
+    """Lines as they stand in the file."""
+    return "".join(lines).encode("utf-8", "surrogateescape")
 
 
 def _are_documents(opened: Open) -> bool:

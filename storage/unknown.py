@@ -12,12 +12,14 @@ from storage.formats.base import kind
 from storage.formats.declared import needed
 from storage.formats.options import normed
 from storage.inside import inside
+from storage.items import converted
 from storage.mapping import Columns, leads
 from storage.records import Rejected, UsageError
 from storage.rows import Row, rows
 from storage.sourced import sourced
 from storage.suggestion import suggested
 
+_HEAD = 1 << 16  # bytes that say how a file is encoded
 _LONG = 60  # characters of a name that is no name
 _LOOK = 20  # rows that a mapping is tried on
 _NEAREST = 3  # formats that are named
@@ -37,7 +39,7 @@ def unknown(files: Sequence[tuple[str, Path]], columns: Columns) -> UsageError:
     first = next(first for first in firsts if first)
     file = files[firsts.index(first)]
     if isinstance(first, Rejected):
-        return _unreadable(first)
+        return _unreadable(first, file[1])
     if columns and (reason := _unmapped(file, columns)):
         return UsageError(f"no row of {file[0]} can be mapped", seen=reason, expected="a row that the mapping reaches")
     return UsageError(
@@ -63,16 +65,28 @@ def _first(file: tuple[str, Path]) -> Row | Rejected | None:
     return next((item for item in items if isinstance(item, Row)), items[0] if items else None)
 
 
-def _unreadable(first: Rejected) -> UsageError:
+def _unreadable(first: Rejected, path: Path) -> UsageError:
     """The error for a file whose first row is none: what is wrong is its bytes, not its columns."""
-    encoded = "UTF-8" in first.reason or "udcff" in first.reason or "ufffd" in first.reason
-    json = "JSON" in first.reason
+    encoded = first.reason.startswith("not UTF-8")
     return UsageError(
         f"{first.file} cannot be read",
-        seen=f"line {first.line}: {first.reason}",
-        expected="UTF-8" if encoded else "a JSON object a line" if json else "a line with the names of the columns",
-        hint=f"iconv -f ENCODING -t UTF-8 {first.file}, with UTF-16 or LATIN1 for ENCODING" if encoded else "",
+        seen=f"line {first.line}: {first.reason.partition(': iconv')[0]}",
+        expected=_expected(first.reason, encoded=encoded),
+        hint=converted(_head(path), first.file) if encoded else "",
     )
+
+
+def _expected(reason: str, *, encoded: bool) -> str:
+    if encoded:
+        return "UTF-8"
+    if "stands twice" in reason:
+        return "each key of an object once"
+    return "a JSON object a line" if "JSON" in reason else "a line with the names of the columns"
+
+
+def _head(path: Path) -> bytes:
+    with path.open("rb") as file:
+        return file.read(_HEAD)
 
 
 def _unmapped(file: tuple[str, Path], columns: Columns) -> str:

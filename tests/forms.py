@@ -1433,6 +1433,149 @@ HERE = [
         ["u: S.\n\nQ? | a: not_entailment"],
     ),
 ]
+_W_TOOLS = {"winner_model_a": 1, "winner_model_b": 0, "winner_tie": 0}
+OTHERS = [
+    Form("XTuner toy", [{"messages": [{"toy_system": "S.", "toy_input": "Hi", "toy_output": "Ho"}]}], ["s: S. | u: Hi | a: Ho"]),
+    Form(
+        "XTuner pre-training",
+        [{"conversation": [{"input": "", "output": "A text."}]}],
+        ["= A text."],
+    ),
+    Form("HuatuoGPT", [{"data": ["问：你好", "答：你好！"]}], ["u: 你好 | a: 你好！"]),
+    Form(
+        "Huatuo, encyclopedia",
+        [{"questions": [["Q1?", "Q2?"]], "answers": ["One."]}, {"questions": ["Q?"], "answers": ["Two."]}],
+        ["u: Q1? | a: One.", "u: Q2? | a: One.", "u: Q? | a: Two."],
+    ),
+    Form(
+        "questions and answers below a passage",
+        [
+            {"passage": "P.", "questions": [{"question": "Q?", "answer": "One."}]},
+            {"context": "P.", "questions": ["Q?"], "answers": ["One."]},
+            {"text": "P.", "qa": [{"question": "Q?", "answer": "One."}]},
+            {"context": "P.", "qa_pairs": [{"question": "Q?", "answer": "One."}]},
+        ],
+        ["u: P.\n\nQ? | a: One."] * 4,
+    ),
+    Form(
+        "lists of questions and answers that do not fit",
+        [{"context": "P.", "questions": ["Q?", "R?"], "answers": ["One."]}],
+        ["! answers: 1 answers to 2 questions"],
+    ),
+    Form(
+        "QuAC, hub",
+        [
+            {
+                "background": "b",
+                "context": "P.",
+                "turn_ids": ["1", "2"],
+                "questions": ["Q?", "R?"],
+                "followups": [2, 2],
+                "answers": {"texts": [["One."], ["Two."]], "answer_starts": [[0], [0]]},
+            }
+        ],
+        ["u: P.\n\nQ? | a: One. | u: R? | a: Two."],
+        ("unread background",),
+    ),
+    Form(
+        "TAT-QA",
+        [
+            {
+                "table": {"uid": "x", "table": [["", "2019"], ["rev", "5"]]},
+                "paragraphs": [{"uid": "p", "order": 1, "text": "Words."}],
+                "questions": [{"uid": "q", "question": "How much?", "answer": ["5"], "derivation": "", "scale": ""}],
+            }
+        ],
+        ["u: Words.\n\n | 2019\nrev | 5\n\nHow much? | a: 5"],
+    ),
+    Form(
+        "FeTaQA",
+        [{"table_page_title": "T", "table_section_title": "S", "table_array": [["a", "b"]], "question": "Q?", "answer": "One."}],
+        ["u: T\n\nS\n\na | b\n\nQ? | a: One."],
+    ),
+    Form(
+        "NarrativeQA",
+        [{"document": {"id": "1", "text": "A tale."}, "question": {"text": "Q?", "tokens": ["Q"]}, "answers": [{"text": "One."}]}],
+        ["u: A tale.\n\nQ? | a: One."],
+    ),
+    Form("PopQA", [{"question": "Q?", "possible_answers": '["one", "1"]'}], ["u: Q? | a: one"], ("first-of-answers",)),
+    Form("COIG, values", [{"instances": [{"instruction": "Hi", "input": "", "output": "Ho"}]}], ["u: Hi | a: Ho"]),
+    Form("P3", [{"inputs": [1, 2], "inputs_pretokenized": "Hi?", "targets": [3], "targets_pretokenized": "Ho."}], ["u: Hi? | a: Ho."]),
+    Form("CAMEL", [{"topic": "x", "message_1": "Hi?", "message_2": "Ho there."}], ["u: Hi? | a: Ho there."]),
+    Form("Glaive v1", [{"sample": "SYSTEM: S.\nUSER: Hi\nASSISTANT: Ho"}], ["s: S. | u: Hi | a: Ho"]),
+    Form(
+        "HelpSteer3, feedback",
+        [{"context": [*said("Hi", "Ho"), *said("And?")[:1]], "response": "So.", "feedback": ["Good."]}],
+        ["u: Hi | a: Ho | u: And? | a: So."],
+        ("unread feedback",),
+    ),
+    Form(
+        "arena, 55k",
+        [{"prompt": '["Hi"]', "response_a": '["Ho"]', "response_b": '["No"]', **won}
+         for won in (_W_TOOLS, {**_W_TOOLS, "winner_model_a": 0, "winner_model_b": 1}, {**_W_TOOLS, "winner_model_a": 0, "winner_tie": 1})],
+        ["u: Hi >> Ho << No", "u: Hi >> No << Ho", "! winner: 'tie': both answers are rated alike"],
+    ),
+    Form(
+        "TL;DR, preferences",
+        [{"info": {"id": "x", "post": "A post."}, "summaries": [{"text": "One."}, {"text": "Two."}], "choice": 1}],
+        ["u: A post. >> Two. << One."],
+    ),
+    Form(
+        "ELI5",
+        [{"title": "Why?", "selftext": "", "answers": {"text": ["So.", "Hm."], "score": [5, 2]}}],
+        ["u: Why? >> So. << Hm."],
+    ),
+    Form("Skywork-OR1", [{"prompt": said("1+1?")[:1], "reward_model": {"ground_truth": '["2"]', "style": "rule"}}], ["u: 1+1? | a: 2"]),
+    Form("MultiArith, LILA", [{"question": "1+1?", "final_ans": "2"}, {"input": "1+1?", "output_answer": "2"}], ["u: 1+1? | a: 2"] * 2),
+    Form(
+        "ProntoQA, one a row",
+        [{"question": "Each cat is big.", "query": "True or false: Tom is big.", "chain_of_thought": ["x"], "answer": "False"}],
+        ["Each cat is big. ? True or false: Tom is big. [True / False] B"],
+        ("unread chain_of_thought",),
+    ),
+    Form(
+        "ProofWriter, one a row",
+        [{"id": f"AttNeg-{world}-D0-1", "theory": "Ann is big.", "question": "Ann is red.", "answer": answer, "QDep": 0}
+         for world, answer in (("OWA", "Unknown"), ("CWA", "False"))],
+        ["Ann is big. ? Ann is red. [True / False / Unknown] C", "Ann is big. ? Ann is red. [True / False] B"],
+    ),
+    Form("steps of thought in a list", [{"question": "1+1?", "cot": ["Add.", "Two."], "answer": "2"}], ["u: 1+1? | a: Add.\nTwo.\n\n2"]),
+    Form("WANLI", [{"premise": "P.", "hypothesis": "H.", "gold": "neutral"}], ["u: P.\n\nH. | a: neutral"]),
+    Form(
+        "TabFact",
+        [{"table_text": "a#b", "statement": "S.", "label": 1}],
+        ["! label: 1 stands for a word that the file does not say"],
+    ),
+    Form("MALLS", [{"NL": "All cats are big.", "FOL": "∀x (Cat(x) → Big(x))"}], ["u: All cats are big. | a: ∀x (Cat(x) → Big(x))"]),
+    Form("MMA", [{"nl_problem": "Show x.", "fl_problem": "theorem a :="}], ["u: Show x. | a: theorem a :="]),
+    Form("NuminaMath-LEAN", [{"problem": "Show x.", "answer": "proof", "formal_statement": "theorem a :="}], ["u: Show x. | a: theorem a :="]),
+    Form("SQL, set up", [{"prompt": "How many?", "setup_sql": _DOG, "query": "SELECT 1"}], [f"u: {_DOG}\n\nHow many? | a: SELECT 1"]),
+    Form(
+        "QuALITY",
+        [{"article": "A tale.", "questions": [{"question": "Why?", "options": ["ice", "iron", "sand"], "writer_label": 2, "gold_label": 2}]}],
+        ["A tale. ? Why? [ice / iron / sand] B"],
+    ),
+    Form(
+        "RACE, questions in a text",
+        [{"article": "A tale.", "problems": "[{'question': 'Why?', 'answer': 'B', 'options': ['ice', 'iron', 'sand']}]"}],
+        ["A tale. ? Why? [ice / iron / sand] B"],
+    ),
+    Form(
+        "ZebraLogic, grid withheld",
+        [{"puzzle": "One house.", "solution": {"header": ["House"], "rows": [["___"]]}}],
+        ["! solution: withheld by its set"],
+    ),
+    Form(
+        "a turn of nobody",
+        [{"messages": [{"content": "Hi"}, {"content": "Ho"}]}],
+        ["! messages[0]: a turn that does not say whose it is, with content"],
+    ),
+    Form(
+        "keys that disagree",
+        [{"question": "Which?", "options": ["ice", "iron", "sand"], "label": label, "answer": "C"} for label in (0, 2, 3)],
+        ["! answer: the keys disagree: answer says C, label says 0", *2 * [" ? Which? [ice / iron / sand] C"]],
+    ),
+]  # fmt: skip
 _STEPS = "steps that are rated one by one (process rewards): no kind of work here learns from ratings of steps"
 REFUSED = [
     Form(
@@ -1546,6 +1689,7 @@ GROUPS = {
     "More sets": STRANGERS,
     "Rendered templates and other turns": TEMPLATES,
     "Other names": HERE,
+    "Forms of others": OTHERS,
     "Refused": REFUSED,
 }
 FORMS = [form for forms in GROUPS.values() for form in forms]

@@ -18,7 +18,7 @@ from storage.formats.base import At, Cells, Fault, Format, named, optional, text
 from storage.formats.conversation import settled
 from storage.formats.opening import history, opened
 from storage.formats.reply import reply
-from storage.formats.transcript import is_transcript, transcribed
+from storage.formats.transcript import transcribed
 from storage.records import Message
 
 _ECHO = re.compile(r"\s*(?:输入|[Ii]nput)\s*[:：]")
@@ -37,7 +37,8 @@ def records(row: Cells, at: At) -> Iterator[Dialogue]:
     answer = Message("assistant", reply(row, odd).text)
     before = history(row)
     words = "\n\n".join(part for part in (asked, input) if part.strip()) if input else asked
-    asks = transcribed(words) if is_transcript(words) else [Message("user", words)]
+    talk = transcribed(words, "instruction")
+    asks = [Message("user", words)] if talk is None else talk
     messages, notes = settled(opened(row, [*before, *asks, answer], odd), "history")
     parts = [asked, input, answer.content]
     told = [*notes, *sorted(odd)]

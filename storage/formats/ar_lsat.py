@@ -12,11 +12,12 @@ from collections.abc import Iterator
 from typing import Any
 
 from storage.formats.base import At, Cells, Convention, Fault, Format, texts
-from storage.formats.choice_names import PASSAGES
+from storage.formats.choice_names import OPTIONS, PASSAGES
 from storage.formats.competition import ITEM, observed, several
+from storage.formats.packed import unpacked
 from storage.records import Question, Rejected
 
-_LISTS = ("questions", "qas", "qa_pairs", "samples", "mcqs")
+_LISTS = ("questions", "qas", "qa_pairs", "samples", "mcqs", "problems")
 
 
 def sniff(row: Cells) -> bool:
@@ -46,10 +47,20 @@ def _passage(row: Cells) -> str | None:
 
 def _items(row: Cells) -> str | None:
     for name in _LISTS:
-        value = row.get(name)
+        value = unpacked(row.get(name))
         if isinstance(value, list) and value and all(isinstance(item, dict) and ITEM.knows(item) for item in value[:1]):
             return name
-    return "questions" if "passage" in row and isinstance(row.get("questions"), list) else None
+    held = row.get("questions") if "passage" in row else None
+    return "questions" if isinstance(held, list) and not _answered(held) else None
+
+
+def _answered(items: list[Any]) -> bool:
+    """Whether questions have answers and no options: no choices."""
+    return bool(items) and all(isinstance(one, dict) and "answer" in one and not _optional(one) for one in items)
+
+
+def _optional(item: Cells) -> bool:
+    return any(name in item for name in OPTIONS)
 
 
 def _parallel(row: Cells) -> bool:
@@ -73,7 +84,7 @@ def _one_by_one(row: Cells) -> dict[str, Any]:
         row = {**kept, **parts}
     if not _parallel(row):
         items = _items(row) or "questions"
-        return {**kept, **({"questions": row[items]} if items in row else {})}
+        return {**kept, **({"questions": unpacked(row[items])} if items in row else {})}
     lists = [row["questions"], row["options"], row.get("answers") or [None] * len(row["questions"])]
     if len({len(one) if isinstance(one, list) else -1 for one in lists}) > 1:
         raise Fault("options", "lists of questions, options and answers that do not fit each other")

@@ -218,15 +218,18 @@ class ChoiceSet:
         for column, value in held:
             try:
                 if found and keys.is_number(value):
-                    break
+                    if "error_type" in row:  # MMLU-Redux: the number is the wrong key, beside the right one
+                        break
+                    keys.held_against(value, column, options, next(iter(found.items())))
+                    continue
                 found[column] = keys.resolved(value, options, column, convention, letters=self.letters)
-            except keys.Several:
+            except (keys.Several, keys.Disagreeing):
                 raise
             except Fault as fault:
                 faults.append(fault)
         if len(set(found.values())) > 1:
             said_so = ", ".join(f"{column} says {chr(ord('A') + place)}" for column, place in found.items())
-            raise Fault(next(iter(found)), f"the keys disagree: {said_so}")
+            raise keys.Disagreeing(next(iter(found)), f"the keys disagree: {said_so}")
         if not found and faults:
             raise faults[0]
         return next(iter(found.values()), None)

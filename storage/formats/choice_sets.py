@@ -172,6 +172,15 @@ SETS: tuple[ChoiceSet, ...] = (
         key=(),
     ),
     ChoiceSet(
+        "big-bench-hub",
+        "BIG-bench (hub)",
+        needs=("inputs", "multiple_choice_targets", "multiple_choice_scores"),
+        question=("inputs",),
+        options=("multiple_choice_targets",),
+        key=("multiple_choice_scores",),
+        passage=(),
+    ),
+    ChoiceSet(
         "truthfulqa",
         "TruthfulQA (multiple choice)",
         needs=("question", "mc1_targets"),

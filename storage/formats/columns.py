@@ -30,6 +30,9 @@ CONTEXT = (
     "pre_text",
     "table",
     "post_text",
+    "table_page_title",
+    "table_section_title",
+    "table_array",
     "support",
     "材料",
     "背景",
@@ -39,9 +42,11 @@ QUESTION = (
     "query",
     "problem",
     "input",
+    "inputs_pretokenized",
     "inputs",
     "prompt",
     "ask",
+    "message_1",
     "squestion",
     "textbox_question",
     "goal",
@@ -58,6 +63,7 @@ QUESTION = (
     "q",
     "front",
     "term",
+    "nl",
     "问题",
     "题目",
     "提问",
@@ -72,7 +78,9 @@ REPLY = (
     "deepseek_attempt",
     "deepseek_solution",
     "model_answer",
+    "targets_pretokenized",
     "targets",
+    "message_2",
     "target_text",
     "output_text",
     "target",
@@ -128,6 +136,10 @@ ANSWER = (
     "gold_answer",
     "final_result",
     "exe_ans",
+    "final_ans",
+    "output_answer",
+    "possible_answers",
+    "fol",
     "答案",
     "code",
 )
@@ -185,6 +197,10 @@ sql_task_type_description domain_description question_style task_name_in_eng res
 reasoning_language language_code dialect ds link_id isbn doi pubid pmid chapter section page page_number book
 publisher journal publication_date access_date region prompt_version prompt_hash conv_id session_id turn_id
 raw_index start_index cluster embedding_id num_options num_choices option_count is_multiple_choice avg_rating
+model_a model_b chosen_model rejected_model model_chosen model_rejected subset realidx repo_name answer_from
+human_verified copyright task_source template_type template_idx identifier hashed_ip toxic
+prompt_source response_0_source response_1_source response_0_sha256 response_1_sha256 c_root_id_a c_root_id_b
+labelling_model question_source problem_name ground_truth_type
 grade_level school_grade points max_score upvotes downvotes views likes comment_count table_id gold_inds program_id
 """
 METADATA = frozenset((*_METADATA.split(), *_METADATA_OF_SETS.split(), "", "unnamed:_0"))  # and numbers of rows

@@ -68,6 +68,8 @@ def _question(item: object, problem: str, name: str, at: At) -> Question:
         said(PREFIX.sub("", text(item, "question")), "question")
     if "q_type" in item and item.keys() >= _SPATIAL:
         return SPATIAL.read(_with_words(item), at._replace(convention=lambda: Convention(first=0)), problem, name)
+    if "writer_label" in item:  # QuALITY's labels count from 1
+        at = at._replace(convention=lambda: Convention(first=1))
     return ITEM.read(item, at, problem, name)
 
 

@@ -19,7 +19,7 @@ from typing import Any, NamedTuple
 
 from storage.formats.base import Convention, Fault, kind, said
 from storage.formats.labels import marked
-from storage.formats.options import Options
+from storage.formats.options import Options, normed
 from storage.records import LETTERS, folded, normal
 
 _AROUND = " \t\r\n()[]{}（）【】<>《》\"'`*.．。:：、,，;；)"
@@ -31,6 +31,7 @@ _LETTER = re.compile(
 _NUMBER = re.compile(r"-?\d{1,3}(?:\.0+)?")
 _SEVERAL = re.compile(r"[A-Z]{2,}|[(\[]?[A-Za-z][)\]]?(?:\s*(?:[,、;/|&+和与及\s]|and|or)\s*[(\[]?[A-Za-z][)\]]?)+")
 _PLACES = re.compile(r"\d{1,2}(?:\s*[,、;/|&]\s*\d{1,2})+")  # of several right options, in numbers
+_MARKS = frozenset(("labels", "scores", "multiplechoicescores", "iscorrect", "correctness"))  # a mark for each option
 _TRUTHS = {True: ("true", "yes", "是", "对", "正确"), False: ("false", "no", "否", "错", "错误")}
 
 
@@ -40,6 +41,10 @@ class Several(Fault):
 
 class Unsure(Fault):
     """A number that could be counted from 0 or from 1, or a key that is one option's letter and another's text."""
+
+
+class Disagreeing(Fault):
+    """Keys in several columns that name different options."""
 
 
 class Readings(NamedTuple):
@@ -108,6 +113,16 @@ def readings(value: Any, options: Options, field: str) -> Readings:
     return Readings(letter, text, None if label is not None else number, len(places))
 
 
+def held_against(value: Any, field: str, options: Options, sure: tuple[str, int]) -> None:
+    """Disagreeing for a number that names another option than a surer key, the place in `sure`, from 0 and from 1."""
+    column, place = sure
+    found = readings(value, options, field)
+    if place in (found.letter, found.text) or (found.number is not None and found.number - place in (0, 1)):
+        return
+    other = str(value).strip()[:40]
+    raise Disagreeing(column, f"the keys disagree: {column} says {LETTERS[place]}, {field} says {other}")
+
+
 def observed(value: Any, options: Options, field: str) -> Convention:
     """What one key says of the file's convention: nothing where it can be read in more than one way."""
     try:
@@ -126,7 +141,8 @@ def _single(value: Any, options: Options, field: str) -> Any:
     """The one key that a cell holds. Several if there are more."""
     if isinstance(value, list):
         marks = [mark for mark in value if not blank(mark)]
-        if len(value) == len(options.texts) > 2 and value.count(1) == 1 and value.count(0) == len(value) - 1:
+        least = 2 if normed(field) in _MARKS else 3
+        if len(value) == len(options.texts) >= least and value.count(1) == 1 and value.count(0) == len(value) - 1:
             return LETTERS[value.index(1)]  # a mark for each option
         if len(marks) == 1:
             return _single(marks[0], options, field)

@@ -18,7 +18,8 @@ from storage.formats import signs
 from storage.formats.base import At, Cells, Fault, Format, named, said
 from storage.formats.conversation import settled
 from storage.formats.opening import opened
-from storage.formats.turns import turns, unpacked
+from storage.formats.packed import unpacked
+from storage.formats.turns import turns
 from storage.records import Message
 
 _ALONE = ("assistant", "pretrain")  # roles of a text to go on training with
@@ -35,7 +36,7 @@ def records(row: Cells, at: At) -> Iterator[Dialogue | Text]:
         raise Fault("messages", "missing field")
     if signs.compares(row):
         raise Fault("rejected", "two answers compared, among rows of one")
-    if (words := _alone(unpacked(row["messages"]))) is not None:
+    if (words := alone(unpacked(row["messages"]))) is not None:
         yield Text(said(words, "messages[0].content"), source_id=named(row, "id"), file=at.file, line=at.line)
         return
     notes = signs.notes(row)
@@ -53,10 +54,14 @@ def chat(message: Message) -> dict[str, Any]:
     return {**message.dict(), **({} if message.train else {"train": False})}
 
 
-def _alone(messages: object) -> object:
-    if isinstance(messages, list) and len(messages) == 1 and isinstance(messages[0], dict):
-        return messages[0].get("content") if messages[0].get("role") in _ALONE else None
-    return None
+def alone(turns: object) -> object:
+    """The words of one turn that answers nobody, a text to go on training with; None for anything else."""
+    only = turns[0] if isinstance(turns, list) and len(turns) == 1 else None
+    if not isinstance(only, dict):
+        return None
+    if only.get("role") in _ALONE:
+        return only.get("content")
+    return only.get("output") if only.get("input") == "" and not only.get("system") else None  # XTuner's
 
 
 FORMAT = Format("messages", sniff, records, row)

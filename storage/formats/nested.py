@@ -6,6 +6,8 @@
     {"instruction": "…", "instances": [{"input": "…", "output": "…"}]}                                     seed tasks
     {"prompt": "…", "completions": ["…", "…"], "labels": [true, true]}                                     stepwise
     {"pre_text": […], "table": […], "qa": {"question": "…", "answer": "…"}}                                FinQA
+    {"table": […], "paragraphs": […], "questions": [{"question": "…", "answer": "…"}]}                      TAT-QA
+    {"questions": ["…", "…"], "answers": ["…", "…"]}                                                       lists
 
 One that cannot be read is a reject, the others stand. CoQA's questions follow one another, so they are one dialogue.
 Steps are one answer, if all of them are judged right. An object of such rows, as DROP's, is all of them.
@@ -17,14 +19,19 @@ from collections.abc import Iterator
 from typing import Any
 
 from storage.dialogues import Dialogue
-from storage.formats import pairs, prose
+from storage.formats import columns, pairs, prose
 from storage.formats.base import At, Cells, Fault, Format, kind, listed, named, said, text, texts
+from storage.formats.choice_names import OPTIONS
 from storage.formats.conversation import settled
+from storage.formats.reply import present
 from storage.formats.unread import Watched
-from storage.records import Message, Rejected
+from storage.records import Message, Rejected, Role
 
-_SEVERAL = ("paragraphs", "qas", "qa_pairs")
-_PASSAGES = ("context", "passage", "story", "paragraph")
+_SEVERAL = ("paragraphs", "qas", "qa_pairs", "qa", "QA", "questions")
+_FOLLOWS = ("story", "followups", "turn_ids")  # what makes questions a talk, each after the one before
+_YES_NO = ("yes", "no")
+_WORDS = ("input_text", "texts", "text")
+_SIDES: tuple[Role, Role] = ("user", "assistant")
 _INSTANCES = ("instances", "Instances")
 _INSTRUCTIONS = ("instruction", "Definition", "definition")
 
@@ -56,21 +63,38 @@ def _reader(row: Cells) -> Any:
         return _one
     if isinstance(row.get("completions"), list) and isinstance(row.get("labels"), list):
         return _steps
-    if isinstance(row.get("story"), str) and isinstance(row.get("questions"), list) and "answers" in row:
-        return _talk
+    if _are_lists(row):
+        return _talk if any(name in row for name in _FOLLOWS) else _parallel
     paragraphs = row.get("paragraphs")
     if isinstance(paragraphs, list) and paragraphs and all(_is_passage(part) for part in paragraphs):
         return _article
     return _answered if _is_passage(row) else None
 
 
+def _are_lists(row: Cells) -> bool:
+    """Whether questions and answers are two lists, without options."""
+    asked, given = row.get("questions"), row.get("answers")
+    if not isinstance(asked, list) or not asked or "options" in row or not isinstance(given, list | dict):
+        return False
+    return all(isinstance(one, str | list) or (isinstance(one, dict) and "input_text" in one) for one in asked)
+
+
 def _is_passage(value: object) -> bool:
-    """Whether an object holds questions with their answers; those with yes and no are choices, of `truth`."""
+    """Whether an object holds questions with their answers; those with options, yes and no are choices."""
     if not isinstance(value, dict):
         return False
-    pairs = next((value[name] for name in _SEVERAL[1:] if isinstance(value.get(name), list)), None)
-    first = pairs[0] if pairs else None
-    return isinstance(first, dict) and not (isinstance(first.get("answer"), str) and "id" not in first)
+    field = _several(value)
+    first = value[field][0] if field and value[field] else None
+    if not isinstance(first, dict) or present(tuple(first), OPTIONS):
+        return False
+    if field == "questions":
+        return isinstance(first.get("question"), str) and ("answer" in first or "answers" in first)
+    return str(first.get("answer")).strip().lower() not in _YES_NO or "id" in first
+
+
+def _several(row: Cells) -> str | None:
+    """The column of the questions below a passage."""
+    return next((name for name in _SEVERAL[1:] if isinstance(row.get(name), list)), None)
 
 
 def _article(row: Cells, at: At) -> Iterator[Dialogue | Rejected]:
@@ -79,9 +103,9 @@ def _article(row: Cells, at: At) -> Iterator[Dialogue | Rejected]:
 
 
 def _answered(row: Cells, at: At) -> Iterator[Dialogue | Rejected]:
-    field = next((name for name in _SEVERAL[1:] if name in row), _SEVERAL[-1])
-    about = next((name for name in _PASSAGES if name in row), _PASSAGES[0])
-    passage = prose.passage(row.get(about), about)
+    field, names = _several(row) or "qa_pairs", tuple(row)
+    about = present(names, columns.CONTEXT) or present(names, ("text",))
+    passage = "\n\n".join(filter(str.strip, (prose.passage(row[name], name) for name in about)))
     for n, item in enumerate(listed(row, field)):
         try:
             if not isinstance(item, dict):
@@ -110,19 +134,43 @@ def _answer(item: Cells) -> str:
 
 
 def _talk(row: Cells, at: At) -> Iterator[Dialogue]:
-    asked = [_input(item, f"questions[{n}]") for n, item in enumerate(row["questions"])]
-    given = row["answers"]
-    replies = prose.answers(given, "answers") if isinstance(given, dict) else _inputs(given)
-    if len(asked) != len(replies) or not asked:
-        raise Fault("answers", f"{len(replies)} answers to {len(asked)} questions")
-    story = text(row, "story")
+    asked, replies = _both(row)
+    about = present(tuple(row), columns.CONTEXT)
+    story = text(row, "story" if "story" in row else "context" if "context" in about else about[0])
     turns = [
-        message
-        for q, a in zip(asked, replies, strict=True)
-        for message in (Message("user", q), Message("assistant", a))
+        Message(role, _input(item, f"{field}[{n}]"))
+        for n, both in enumerate(zip(asked, replies, strict=True))
+        for role, field, item in zip(_SIDES, ("questions", "answers"), both, strict=True)
     ]
-    turns[0] = Message("user", f"{story}\n\n{asked[0]}")
+    turns[0] = Message("user", f"{story}\n\n{turns[0].content}")
     yield _dialogue(turns, row, at, story, "chat")
+
+
+def _parallel(row: Cells, at: At) -> Iterator[Dialogue | Rejected]:
+    """Questions and answers in two lists, each pair by itself; one question may come in several wordings."""
+    about = present(tuple(row), columns.CONTEXT)
+    passage = "\n\n".join(filter(str.strip, (prose.passage(row[name], name) for name in about)))
+    for n, (asked, answer) in enumerate(zip(*_both(row), strict=True)):
+        for wording in asked if isinstance(asked, list) else [asked]:
+            try:
+                words = _input(wording, f"questions[{n}]")
+                turns = [Message("user", f"{passage}\n\n{words}" if passage else words)]
+                answered = _input(answer, f"answers[{n}]")
+                yield _dialogue([*turns, Message("assistant", answered)], row, at, passage)
+            except Fault as fault:
+                yield at.reject(fault)
+
+
+def _both(row: Cells) -> tuple[list[Any], list[Any]]:
+    """The questions and their answers, one for each. Fault if their numbers differ."""
+    asked, given = row["questions"], row["answers"]
+    if isinstance(given, dict):
+        given = next((given[name] for name in _WORDS if name in given), given)
+    if not isinstance(given, list):
+        raise Fault("answers", f"expected a list, found {kind(given)}")
+    if len(asked) != len(given):
+        raise Fault("answers", f"{len(given)} answers to {len(asked)} questions")
+    return asked, given
 
 
 def _one(row: Cells, at: At) -> Iterator[Dialogue | Rejected]:
@@ -132,25 +180,23 @@ def _one(row: Cells, at: At) -> Iterator[Dialogue | Rejected]:
     yield from pairs.QUESTION_ANSWER.records(watched, at)  # type: ignore[misc]
 
 
-def _inputs(value: object) -> list[str]:
-    if not isinstance(value, list):
-        raise Fault("answers", f"expected a list, found {kind(value)}")
-    return [_input(item, f"answers[{n}]") for n, item in enumerate(value)]
-
-
 def _input(item: object, where: str) -> str:
+    """The words of one of a list's questions or answers; of several answers to one question the first."""
+    if isinstance(item, list) and item:
+        item = item[0]
     return said(item.get("input_text") if isinstance(item, dict) else item, where)
 
 
 def _instances(row: Cells, at: At) -> Iterator[Dialogue | Rejected]:
     field = next(name for name in _INSTANCES if name in row)
     name = next((name for name in _INSTRUCTIONS if name in row), _INSTRUCTIONS[0])
-    instruction = prose.passage(row.get(name), name)
+    shared = prose.passage(row.get(name), name)
     for n, item in enumerate(listed(row, field)):
         where = f"{field}[{n}]"
         try:
             if not isinstance(item, dict):
                 raise Fault(where, f"not an object but {kind(item)}")
+            instruction = shared or prose.passage(item.get("instruction"), f"{where}.instruction")
             given = prose.passage(item.get("input"), f"{where}.input")
             asked = "\n\n".join(part for part in (instruction, given) if part.strip())
             answer = prose.answers(item.get("output"), f"{where}.output")[0]

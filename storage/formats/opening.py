@@ -13,7 +13,8 @@ import re
 import orjson
 
 from storage.formats.base import Cells, Fault, kind, said
-from storage.formats.turns import are_turns, content, speaks, turns, unpacked
+from storage.formats.packed import unpacked
+from storage.formats.turns import are_turns, content, speaks, turns
 from storage.records import Message
 
 _GEMINI = ("systemInstruction", "system_instruction")  # an object of parts

@@ -24,7 +24,7 @@ from storage.formats.choice_names import OPTIONS
 from storage.formats.conversation import settled
 from storage.formats.opening import history, opened
 from storage.formats.reply import first, holds, present, reasoned, replies, reply
-from storage.formats.transcript import is_plain, is_transcript, transcribed
+from storage.formats.transcript import is_plain, transcribed
 from storage.formats.turns import are_turns, turns
 from storage.records import Message, Role
 
@@ -49,8 +49,10 @@ def _turns(row: Cells, field: str, role: Role, notes: set[str]) -> list[Message]
         return [Message(role, said(value, field))]  # as most are
     if isinstance(value, list) or are_turns(value):
         return turns(value, field, notes)
-    if role == "user" and is_transcript(value):
-        return transcribed(said(value, field))
+    if isinstance(value, dict) and isinstance(value.get("text"), str):  # NarrativeQA's, beside its tokens
+        value = value["text"]
+    if role == "user" and (talk := transcribed(value, field)) is not None:
+        return talk
     return [Message(role, said(value, field))]
 
 
@@ -61,10 +63,12 @@ def _asked(row: Cells, at: At) -> Iterator[Dialogue]:
             raise Fault(parts.options[0], "a multiple choice among other rows: keep it in a file of its own")
         _without_options(row, parts.options)
     notes = signs.notes(row)
-    contexts = [prose.passage(row[name], name) for name in parts.contexts if row[name] is not None]
+    talk = _talk(row, parts.contexts)
+    contexts = [prose.passage(row[name], name) for name in parts.contexts if row[name] is not None and name != talk]
     context = "\n\n".join(filter(str.strip, contexts))
     question = first(row, parts.questions)
     asked = _turns(row, question, "user", notes) if question and row[question] is not None else []
+    asked = [*turns(row[talk], talk, notes), *asked] if talk else asked
     above = list(filter(str.strip, (_instruction(row, parts.instructions), context)))
     if above and asked and asked[0].role == "user":
         asked[0] = Message("user", "\n\n".join([*above, asked[0].content]))
@@ -88,6 +92,11 @@ class _Parts(NamedTuple):
 def _parts(names: tuple[str, ...]) -> _Parts:
     """The parts of a row of these columns: looked for once, not row by row."""
     return _Parts(*(present(names, of) for of in (OPTIONS, columns.CONTEXT, columns.QUESTION, columns.INSTRUCTION)))
+
+
+def _talk(row: Cells, contexts: tuple[str, ...]) -> str | None:
+    """The column of a passage that is the turns before the answer, as HelpSteer3 has it."""
+    return next((name for name in contexts if isinstance(row[name], list) and are_turns(row[name])), None)
 
 
 def _without_options(row: Cells, names: tuple[str, ...]) -> None:
@@ -182,6 +191,7 @@ def _questions(row: Cells) -> bool:
     if isinstance(context, str) and "create table" in context.lower():
         return False
     asks = holds(row, columns.QUESTION) or holds(row, columns.INSTRUCTION)
+    asks = asks or _talk(row, _parts(tuple(row)).contexts) is not None
     alone = isinstance(row.get("puzzle"), str) and isinstance(row.get("solution"), dict)
     return (asks or alone) and replies(row)
 

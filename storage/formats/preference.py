@@ -22,8 +22,9 @@ from typing import NamedTuple
 from storage.dialogues import Preference
 from storage.formats.base import At, Cells, Fault, Format, kind, named, said
 from storage.formats.opening import BESIDE, history, opened
-from storage.formats.transcript import is_plain, is_transcript, transcribed
-from storage.formats.turns import is_turn, turns, unpacked
+from storage.formats.packed import unpacked
+from storage.formats.transcript import is_plain, transcribed
+from storage.formats.turns import is_turn, turns
 from storage.records import Message
 
 _ANSWERS = (
@@ -140,8 +141,8 @@ def _prompt(row: Cells, notes: set[str]) -> list[Message]:
     if value is not None and not is_plain(value):
         if isinstance(unpacked(value), list):
             return turns(value, "prompt", notes)
-        if is_transcript(value):
-            return transcribed(said(value, "prompt"))
+        if (talk := transcribed(value, "prompt")) is not None:
+            return talk
     before = history(row)
     asks = _asks(row)
     return [*before, Message("user", "\n\n".join(asks))] if asks else before
@@ -173,8 +174,8 @@ def _answer(value: object, field: str, notes: set[str]) -> list[Message]:
         items = value
     if isinstance(items, list):
         return turns(items, field, notes)
-    if is_transcript(value):
-        return transcribed(said(value, field))
+    if (talk := transcribed(value, field)) is not None:
+        return talk
     if not isinstance(value, str):
         raise Fault(field, f"expected text or messages, found {kind(value)}")
     return [Message("assistant", said(value, field))]

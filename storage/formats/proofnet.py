@@ -17,14 +17,18 @@ from storage.dialogues import Dialogue
 from storage.formats.base import At, Cells, Format, named, optional, said, text
 from storage.records import Message
 
-_WORDS = ("nl_statement", "natural_language_statement", "informal_statement", "informal_prefix")
+_WORDS = (
+    *("nl_statement", "natural_language_statement", "informal_statement", "informal_stmt", "informal_prefix"),
+    *("nl_problem", "problem"),
+)
+_FORMAL = ("formal_statement", "formal_stmt", "fl_problem", "fl_statement")
 _HEADERS, _PROOFS = ("src_header", "header"), ("nl_proof", "informal_proof")
 _COMMENT = re.compile(r"\A\s*/--?\s*|\s*-/\s*\Z")
 
 
 def sniff(row: Cells) -> bool:
     """A statement in words and a formal one."""
-    return "formal_statement" in row and _first(row, _WORDS) is not None
+    return _first(row, _FORMAL) is not None and _first(row, _WORDS) is not None
 
 
 def _first(row: Cells, names: tuple[str, ...]) -> str | None:
@@ -33,11 +37,12 @@ def _first(row: Cells, names: tuple[str, ...]) -> str | None:
 
 def records(row: Cells, at: At) -> Iterator[Dialogue]:
     """The statement of a row."""
-    words, header, proof = (_first(row, names) or names[0] for names in (_WORDS, _HEADERS, _PROOFS))
+    kinds = (_WORDS, _FORMAL, _HEADERS, _PROOFS)
+    words, formal, header, proof = (_first(row, names) or names[0] for names in kinds)
     about = {"header": optional(row, header), "proof": optional(row, proof)}
     asked = said(_COMMENT.sub("", text(row, words)), words)
     yield Dialogue(
-        (Message("user", asked), Message("assistant", text(row, "formal_statement"))),
+        (Message("user", asked), Message("assistant", text(row, formal))),
         "statement",
         about,
         source_id=named(row, "id", "name"),

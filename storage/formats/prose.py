@@ -14,9 +14,11 @@ import math
 from typing import Any
 
 from storage.formats.base import Fault, kind, said
+from storage.formats.packed import unpacked
 
 _TITLES = ("title", "wikipedia_title", "heading")
 _BODIES = ("paragraph_text", "passage_text", "text", "paragraph", "passage", "sentences", "contexts", "content", "body")
+_WITHHELD = "___"  # ZebraLogic's public grids
 _ANSWERS = ("text", "spans", "value", "answer", "input_text", "ground_truth")
 
 
@@ -35,7 +37,8 @@ def answers(value: object, field: str) -> list[str]:
         name = next((name for name in _ANSWERS if name in value), None)
         if name is None:
             raise Fault(field, f"expected an answer, found an object of {', '.join(map(str, value))[:80]}")
-        return answers(value[name], f"{field}.{name}")
+        inner = unpacked(value[name]) if name == "ground_truth" else value[name]  # Skywork's: a list in a text
+        return answers(inner if isinstance(inner, list) else value[name], f"{field}.{name}")
     if not isinstance(value, list):
         return [answer(value, field)]
     if not value:
@@ -53,7 +56,7 @@ def passage(value: object, field: str) -> str:
 
 
 def _paragraphs(value: object, field: str) -> list[str]:
-    if field.lower().endswith("table") and (lines := table(value)):
+    if field.lower().endswith(("table", "table_array")) and (lines := table(value)):
         return [lines]
     if isinstance(value, str):
         return [said(value, field, empty=True)]
@@ -74,6 +77,8 @@ def table(value: object) -> str:
         value = value["table"]
     if not isinstance(value, list) or not value or not all(isinstance(line, list) for line in value):
         return ""
+    if all(cell == _WITHHELD for line in value[-1:] for cell in line):
+        raise Fault("solution", f"withheld by its set: {_WITHHELD!r} in every cell")
     return "\n".join(" | ".join("" if cell is None else str(cell) for cell in line) for line in value)
 
 

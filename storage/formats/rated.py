@@ -8,6 +8,9 @@ r"""Several answers to one prompt, each with a rating: the best and the worst of
     {"question": {"full_text": "…"}, "answer_0": "…", "answer_1": "…", "score_0": 1, "score_1": -1}    WebGPT
     {"conversation_a": […], "conversation_b": […], "winner": "model_b"}                            arenas
     {"prompt": "…", "responses": ["…", "…"], "scores": [0.9, 0.1]}                                 lists side by side
+    {"prompt": "[\"…\"]", "response_a": "[\"…\"]", "response_b": "…", "winner_model_a": 1, …}          arena, 55k
+    {"info": {"post": "…"}, "summaries": [{"text": "…"}, {"text": "…"}], "choice": 1}              TL;DR
+    {"title": "…", "answers": {"text": ["…", "…"], "score": [5, 2]}}                               ELI5
 
 Answers that are rated alike are rejected: nothing is preferred.
 """
@@ -20,12 +23,15 @@ from typing import Any
 from storage.dialogues import Preference
 from storage.formats import preference
 from storage.formats.base import At, Cells, Fault, Format, kind, said
+from storage.formats.packed import unpacked
 
 _LISTS = ("answers", "completions", "responses")
+_WON = ("winner_model_a", "winner_model_b")  # beside the answers of both, JSON in a text for each turn
 _TEXTS = ("answer", "response", "text", "content", "completion")
 _LOWER = ("rank",)  # 1 is the best
 _HIGHER = ("overall_score", "score", "rating", "pm_score", "reward")
 _ASKS = ("prompt", "instruction", "question", "history", "context")
+_SIDES = ("user", "assistant")
 _TIE = "both answers are rated alike: nothing is preferred"
 
 
@@ -67,17 +73,24 @@ _SCORED = (("answer_0", "answer_1"), ("score_0", "score_1"))
 
 def sniff(row: Cells) -> bool:
     """Two answers and which of them is better, or a list of answers with a rating each."""
-    return _pair(row) is not None or _list(row) is not None or _beside(row) is not None
+    return any(of(row) is not None for of in (_pair, _list, _beside, _summaries)) or _arena(row)
 
 
 def records(row: Cells, at: At) -> Iterator[Preference]:
     """The preference of a row."""
+    if _arena(row):
+        row = _arena_pair(row)
+    elif isinstance(lists := row.get("answers"), dict) and isinstance(lists.get("text"), list):
+        row = {**row, "answers": [{"text": t, "score": s} for t, s in _zipped(lists)]}
     better, worse = _two(row)
     asked = _asked(row)
     yield from preference.records({**asked, "chosen": better, "rejected": worse}, at)
 
 
 def _two(row: Cells) -> tuple[Any, Any]:
+    if (summaries := _summaries(row)) is not None:
+        best = row["choice"]
+        return summaries[best], summaries[1 - best]
     if (names := _pair(row)) is not None:
         place = _better(row, names)
         return row[names[place]], row[names[1 - place]]
@@ -140,10 +153,55 @@ def _beside(row: Cells) -> tuple[str, str, int] | None:
     return next(((name, rating, sign) for rating, sign in _BESIDE if isinstance(row.get(rating), list)), None)
 
 
+def _zipped(lists: Cells) -> list[tuple[Any, Any]]:
+    """Texts and scores of answers in lists of their own. Fault where they do not fit each other."""
+    scores = lists.get("score")
+    if not isinstance(scores, list) or len(scores) != len(lists["text"]):
+        raise Fault("answers.score", f"expected a number for each of {len(lists['text'])} answers")
+    return list(zip(lists["text"], scores, strict=True))
+
+
+def _summaries(row: Cells) -> list[Any] | None:
+    """The texts of two summaries of which one is chosen; None for any other row."""
+    found = row.get("summaries") if "summaries" in row else None
+    if not isinstance(found, list) or len(found) != 2 or row.get("choice") not in (0, 1):
+        return None
+    return [one.get("text") for one in found] if all(isinstance(one, dict) for one in found) else None
+
+
+def _arena(row: Cells) -> bool:
+    return row.keys() >= {*_WON, "response_a", "response_b"}
+
+
+def _arena_pair(row: Cells) -> dict[str, Any]:
+    """An arena's row with both dialogues as turns, and who won in a word."""
+    talks = {}
+    for side in ("a", "b"):
+        asked, answers = unpacked(row.get("prompt")), unpacked(row[f"response_{side}"])
+        if not isinstance(asked, list) or not isinstance(answers, list) or len(asked) != len(answers):
+            asked, answers = [row.get("prompt")], [row[f"response_{side}"]]
+        pairs = enumerate(zip(asked, answers, strict=True))
+        both = [
+            (role, said(words, f"response_{side}[{n}]"))
+            for n, two in pairs
+            for role, words in zip(_SIDES, two, strict=True)
+        ]
+        talks[f"conversation_{side}"] = [{"role": role, "content": words} for role, words in both]
+    won = next((name for name in _WON if row[name] in (1, "1", True)), "tie")
+    return {**talks, "winner": won.removeprefix("winner_")}
+
+
 def _list(row: Cells) -> str | None:
     """The column of a list of answers that each have a text and a rating."""
     for name in _LISTS:
         items = row.get(name) if name in row else None
+        if (
+            isinstance(items, dict)
+            and isinstance(items.get("text"), list)
+            and "score" in items
+            and len(items["text"]) > 1
+        ):
+            return name
         if isinstance(items, list) and len(items) > 1 and isinstance(items[0], dict):
             first = items[0]
             if any(text in first for text in _TEXTS) and any(rating in first for rating in (*_LOWER, *_HIGHER)):
@@ -155,6 +213,10 @@ def _asked(row: Cells) -> dict[str, Any]:
     """The prompt, under the name that preferences have for it; {} where both answers begin with it."""
     name = next((name for name in _ASKS if row.get(name)), None)
     value = row[name] if name else None
+    if name is None and isinstance(info := row.get("info"), dict):
+        value = info.get("post") or info.get("article")
+    elif name is None and isinstance(row.get("title"), str):
+        value = "\n\n".join(row[part] for part in ("title", "selftext") if isinstance(row.get(part), str) and row[part])
     if isinstance(value, dict):
         value = value.get("full_text", value.get("text"))
     if value is not None and not isinstance(value, str | list):

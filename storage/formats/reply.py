@@ -13,8 +13,10 @@ from typing import Any, NamedTuple
 
 from storage.formats import columns, prose
 from storage.formats.base import Cells, Fault, said
-from storage.formats.turns import call, unpacked, with_reasoning
+from storage.formats.packed import unpacked
+from storage.formats.turns import call, with_reasoning
 
+_PACKED = ("solutions", "possible_answers")  # which may be JSON in a text
 _SETTINGS = frozenset(("on", "off", "yes", "no", "true", "false", "none", "minimal", "low", "medium", "high"))
 
 
@@ -86,7 +88,7 @@ def reply(row: Cells, notes: set[str]) -> Reply:
         if other is not None and other != name:
             about = {"answer": prose.answers(row[other], other)[0]}
             break
-    if name == short and len(all_of_it := prose.answers(row[name], name)) > 1:
+    if name == short and len(all_of_it := prose.answers(_listed(row[name], name), name)) > 1:
         about = {"answers": all_of_it}
         notes.add("first-of-answers")
     return _reasoned(row, Reply(text, name, about), notes)
@@ -97,7 +99,7 @@ def _alone(names: tuple[str, ...]) -> str | None:
     """The only column that has to do with a reply, where a row has just one and it says the reply itself."""
     ours = (columns.REPLY, columns.SOLUTION, columns.ANSWER, columns.RATIONALE, columns.THOUGHTS)
     there = [name for kind in ours for name in present(names, kind)]
-    packed = bool(there) and there[0].lower() == "solutions"  # which may be JSON in a text
+    packed = bool(there) and there[0].lower() in _PACKED
     if len(there) != 1 or packed or "tools" in names or _beside(names, columns.THOUGHTS_BESIDE):
         return None
     return there[0] if present(names, sum(ours[:3], ())) else None
@@ -123,17 +125,17 @@ def _joined(row: Cells, name: str) -> str:
 
 
 def _listed(value: object, name: str) -> object:
-    """Several solutions that stand as JSON in a text, as APPS has them; any other value as it is."""
-    return unpacked(value) if name.lower() == "solutions" else value
+    """Several solutions or answers that stand as JSON in a text, as APPS and PopQA have them; any other as it is."""
+    return unpacked(value) if name.lower() in _PACKED else value
 
 
 def _reasoned(row: Cells, answer: Reply, notes: set[str]) -> Reply:
     """The reply after the reasoning that stands in columns of its own."""
     about, text = dict(answer.about), answer.text
     name = column(row, columns.RATIONALE)
-    if name is not None and not _blank(row.get(name)) and row[name] not in text:
+    if name is not None and not _blank(row.get(name)) and (steps := _steps(row[name], name)) not in text:
         about.setdefault("answer", text)
-        text = f"{_steps(row[name], name)}\n\n{text}"
+        text = f"{steps}\n\n{text}"
         notes.add("joined-rationale")
     name = column(row, columns.THOUGHTS) or _beside(tuple(row), columns.THOUGHTS_BESIDE)
     if name is not None and not _blank(row.get(name)) and "</think>" not in text and not _is_setting(row[name]):

@@ -12,13 +12,14 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from storage.dialogues import Dialogue
-from storage.formats import signs
-from storage.formats.base import At, Cells, Fault, Format, named
+from storage.dialogues import Dialogue, Text
+from storage.formats import messages, signs
+from storage.formats.base import At, Cells, Fault, Format, named, said
 from storage.formats.conversation import settled
 from storage.formats.opening import opened
+from storage.formats.packed import unpacked
 from storage.formats.transcript import is_marked, is_transcript, transcribed
-from storage.formats.turns import are_turns, turns, unpacked
+from storage.formats.turns import are_turns, turns
 from storage.records import Message, Rejected, Role
 
 COLUMNS = (
@@ -32,6 +33,7 @@ COLUMNS = (
     "data",
     "chat",
     "chat_history",
+    "sample",
 )
 _SAID: dict[Role, str] = {"user": "human", "assistant": "gpt", "system": "system", "tool": "tool"}
 
@@ -66,7 +68,7 @@ def _holds_turns(name: str, value: object) -> bool:
     return are_turns(value) or (len(value) > 1 and all(isinstance(item, str) for item in value))
 
 
-def records(row: Cells, at: At) -> Iterator[Dialogue | Rejected]:
+def records(row: Cells, at: At) -> Iterator[Dialogue | Text | Rejected]:
     """The dialogue of a row, or the several of a nested one."""
     field = column(row) or COLUMNS[0]
     if field not in row:
@@ -75,6 +77,9 @@ def records(row: Cells, at: At) -> Iterator[Dialogue | Rejected]:
         raise Fault("rejected", "two answers compared, among rows of one")
     items, id, notes = unpacked(row[field]), named(row, "id"), signs.notes(row)
     items = _by_number(row) if field == "0" else items
+    if (words := messages.alone(items)) is not None:
+        yield Text(said(words, f"{field}[0]"), source_id=id, file=at.file, line=at.line)
+        return
     if not isinstance(items, list) or not items or not all(isinstance(inner, list) for inner in items):
         yield _dialogue(row, items, field, id, notes, at)
         return
@@ -91,9 +96,10 @@ def row(dialogue: Dialogue) -> dict[str, Any]:
 
 
 def _dialogue(row: Cells, items: object, field: str, id: str, notes: set[str], at: At) -> Dialogue:
-    words = transcribed(items) if isinstance(items, str) and is_transcript(items) else turns(items, field, notes)
-    messages, mended = settled(opened(row, words, notes), field)
-    return Dialogue(messages, source_id=id, file=at.file, line=at.line, notes=(*mended, *sorted(notes)))
+    words = transcribed(items, field)
+    words = turns(items, field, notes) if words is None else words
+    given, mended = settled(opened(row, words, notes), field)
+    return Dialogue(given, source_id=id, file=at.file, line=at.line, notes=(*mended, *sorted(notes)))
 
 
 def _turn(message: Message) -> dict[str, Any]:

@@ -39,6 +39,7 @@ _ASKED = (
 )
 _SCHEMA = (
     *("sql_context", "schema", "create_table_statement", "create_table", "ddl", "db_schema", "database_schema"),
+    *("setup_sql", "schema_sql", "create_sql", "sql_schema", "create_statements", "table_definitions", "db_info"),
     *("table_schema", "context", "input", "tables", "instruction"),
 )
 _QUERY = (

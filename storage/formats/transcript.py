@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import re
 
-from storage.formats.base import Fault
+from storage.formats.base import Fault, said
 from storage.formats.turns import with_reasoning
 from storage.records import Message, Role
 
@@ -63,23 +63,25 @@ def is_plain(value: object) -> bool:
 
 def is_transcript(value: object) -> bool:
     """Whether a text begins with the mark of a turn and holds turns of both sides."""
-    return _style(value, words=True) is not None
+    return _hits(value, words=True) is not None
 
 
 def is_marked(value: object) -> bool:
     """Whether a text is a transcript by marks that no prose has."""
-    return _style(value, words=False) is not None
+    return _hits(value, words=False) is not None
 
 
-def transcribed(text: str) -> list[Message]:
-    """The turns of a transcript; a last turn of an assistant without words, which asks for an answer, is left out.
+def transcribed(value: object, field: str) -> list[Message] | None:
+    """The turns of a transcript; None for any other value.
 
-    Fault for calls of tools as harmony writes them.
+    A last turn of an assistant without words, which asks for an answer, is left out. Fault for a damaged text, and
+    for calls of tools as harmony writes them.
     """
-    if _CALL in text:
+    if (hits := _hits(value, words=True)) is None:
+        return None
+    if _CALL in said(value, field):
         raise Fault("text", f"a call of a tool in harmony's marks ({_CALL}) has no reader: write the turns as messages")
-    text = text.lstrip()  # any space, as where the style is looked for
-    hits = list((_style(text, words=True) or _WORDS).finditer(text))
+    text = hits[0].string
     ends = [hit.start() for hit in hits[1:]] + [len(text)]
     turns: list[Message] = []
     thoughts = ""
@@ -106,7 +108,7 @@ def _turn(role: Role, words: str) -> list[Message]:
     return [Message(role, words)]
 
 
-def _style(value: object, *, words: bool) -> re.Pattern[str] | None:
+def _hits(value: object, *, words: bool) -> list[re.Match[str]] | None:
     """The marks of a transcript; those in words, which prose may have as well, only where `words` says so."""
     if not isinstance(value, str):
         return None
@@ -116,7 +118,8 @@ def _style(value: object, *, words: bool) -> re.Pattern[str] | None:
         return None
     for style in _SIGNS if first in _MARKS else (_WORDS,):
         if style.match(opening):
-            sides = {_ROLES[hit["by"].lower()] for hit in style.finditer(opening)}
+            hits = list(style.finditer(opening))
+            sides = {_ROLES[hit["by"].lower()] for hit in hits}
             alone = style is _ANGLES and sides == {"user"}  # a question of its own in a file of dialogues
-            return style if alone or {"user", "assistant"} <= sides else None
+            return hits if alone or {"user", "assistant"} <= sides else None
     return None

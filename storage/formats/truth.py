@@ -4,6 +4,8 @@
     {"context": "…", "questions": [{"text": "…", "label": true}]}           RuleTaker
     {"theory": "…", "questions": {"Q1": {"question": "…", "answer": "Unknown"}}}        ProofWriter
     {"example1": {"test_example": {"question": "…", "query": "…", "answer": "True"}}}   ProntoQA
+    {"question": "…", "query": "…", "answer": "True"}                       ProntoQA, one a row
+    {"theory": "…", "question": "…", "answer": "Unknown"}                   ProofWriter, one a row
     {"context": "…", "qa_pairs": [{"question": "…", "answer": "yes"}]}      LogicBench
     {"premise": "…", "hypothesis": "…", "label": "entailment"}              SNLI, RTE, ANLI, LogiQA 2.0 NLI, RuleTaker
 
@@ -24,8 +26,9 @@ from storage.records import LETTERS, Message, Question, Rejected
 
 _TRUE_FALSE, _OPEN, _YES_NO = ("True", "False"), ("True", "False", "Unknown"), ("yes", "no")
 _WORDS = ("entailment", "neutral", "contradiction")
-_CLAIMS = ("hypothesis", "conclusion", "sentence2", "claim")
-_PREMISES = ("premise", "major_premise", "minor_premise", "sentence1", "evidence")
+_CLAIMS = ("hypothesis", "conclusion", "sentence2", "claim", "statement")
+_PREMISES = ("premise", "major_premise", "minor_premise", "sentence1", "evidence", "table_text")
+_LABELS = ("gold_label", "label", "fever_gold_label", "gold")
 _SNLI = frozenset(("premise", "hypothesis", "label"))
 _NO_OTHERS = {"options", "choices", "messages", "conversations", "chosen", "completion", "output", "response"}
 _SPELLINGS = {"true": "True", "false": "False", "unknown": "Unknown", "uncertain": "Unknown", "yes": "yes", "no": "no"}
@@ -53,13 +56,15 @@ def _reader(row: Cells) -> Any:
         return _theory
     if _is_list(row.get("questions"), "text", "label") and "context" in row:
         return _rules
-    if _is_list(row.get("qa_pairs"), "question", "answer") and isinstance(row["qa_pairs"][0]["answer"], str):
+    if _is_list(row.get("qa_pairs"), "question", "answer") and _spelled(row["qa_pairs"][0]["answer"]) in _YES_NO:
         return _pairs
     if row and all(isinstance(value, dict) and isinstance(value.get("test_example"), dict) for value in row.values()):
         return _examples
     asked = isinstance(row.get("question"), str)
     if asked and isinstance(row.get("answer"), bool):
         return _asked
+    if asked and (isinstance(row.get("query"), str) or "theory" in row) and _spelled(row.get("answer")) in _OPEN:
+        return _proved
     if asked and "answer" not in row and isinstance(row.get("label"), bool | int):
         return _asked if row["label"] in (0, 1) and "passage" in row else None
     if asked and "context" in row and "answer" not in row and _entails(row.get("label")):
@@ -73,6 +78,19 @@ def _is_list(value: object, *names: str) -> bool:
 
 def _entails(label: object) -> bool:
     return isinstance(label, str) and label.replace("_", " ").replace("-", " ").lower().endswith("entailment")
+
+
+def _spelled(answer: object) -> str | None:
+    """How a set's word for true, false, unknown, yes or no is spelled here; None for any other."""
+    return _SPELLINGS.get(answer.strip().lower()) if isinstance(answer, str) else None
+
+
+def _proved(row: Cells, at: At) -> Iterator[Question]:
+    """A claim below a theory, or below what the set calls the question."""
+    theory, claim = ("theory", "question") if "theory" in row else ("question", "query")
+    open_world = "theory" in row and "CWA" not in named(row, "id")
+    options = _OPEN if open_world else _TRUE_FALSE
+    yield _question(text(row, theory), text(row, claim), options, row["answer"], "answer", row, at)
 
 
 def _asked(row: Cells, at: At) -> Iterator[Question]:
@@ -124,7 +142,7 @@ def _question(
     problem: str, asked: str, options: tuple[str, ...], key: object, field: str, row: Cells, at: At
 ) -> Question:
     word = str(bool(key)) if isinstance(key, bool | int) and key in (0, 1) else key
-    spelled = None if word is None else _SPELLINGS.get(said(word, field).strip().lower())
+    spelled = None if word is None else _spelled(said(word, field))
     if word is not None and spelled not in options:
         raise Fault(field, f"answer {str(key)[:40]!r} is none of {', '.join(options)}")
     letter = None if spelled is None else LETTERS[options.index(spelled)]
@@ -172,7 +190,7 @@ def _entailment(row: Cells, at: At) -> Iterator[Dialogue]:
 
 def _judged(row: Cells) -> str | None:
     """The column that says the word: SNLI and MultiNLI as published call it gold_label."""
-    return next((name for name in ("gold_label", "label") if name in row), None)
+    return next((name for name in _LABELS if name in row), None)
 
 
 def _word(row: Cells) -> str:

@@ -12,15 +12,14 @@ A list may also stand in a text, as JSON or as Python prints it.
 
 from __future__ import annotations
 
-import ast
 import re
 from collections.abc import Callable, Mapping
-from contextlib import suppress
 from typing import Any
 
 import orjson
 
 from storage.formats.base import Cells, Fault, kind, said
+from storage.formats.packed import unpacked
 from storage.records import Message, Role
 
 ROLES: dict[str, Role] = {
@@ -50,10 +49,16 @@ _BY = ("from", "role", "speaker", "author", "sender")
 _WORDS = ("value", "parts", "content", "text", "message", "utterance", "ground_truth")  # the last: ORZ's answer
 _READ = frozenset((*_BY, *_WORDS, *REASONING, *_SIGNS, *_SCALES, "tool_calls", "function_call"))
 _SAYS = frozenset((*_WORDS, "tool_calls", "function_call"))
-_METADATA = frozenset(("id", "name", "tool_call_id", "timestamp", "date", "model", "lang", "language", "tokens"))
+_METADATA = frozenset(
+    (
+        *("id", "name", "tool_call_id", "timestamp", "date", "model", "lang", "language", "tokens", "num_tokens"),
+        *("country", "state", "hashed_ip", "header", "toxic", "redacted", "turn_identifier"),  # WildChat's
+    )
+)
 _MAX_TURNS_LOOKED_AT = 100
-_PRINTED = re.compile(r"\s*\[?\s*\{'\w+':")  # a dictionary as Python prints it, in a list or by itself
-_BETWEEN = re.compile(r"\}\s+\{(?=')")  # of numpy, which prints no commas
+_ASKS, _ANSWERS = (
+    re.compile(rf"\s*(?:{marks})\s*[:：]\s*") for marks in ("问|Q|User|Human|用户", "答|A|Assistant|助手")
+)
 
 
 def turns(value: object, field: str, notes: set[str]) -> list[Message]:
@@ -66,7 +71,8 @@ def turns(value: object, field: str, notes: set[str]) -> list[Message]:
         raise Fault(field, f"expected a list, found {kind(value)}")
     if items and all(isinstance(item, str) for item in items):
         roles: tuple[Role, Role] = ("user", "assistant")
-        return [Message(roles[n % 2], said(item, f"{field}[{n}]", empty=True)) for n, item in enumerate(items)]
+        items = [said(item, f"{field}[{n}]", empty=True) for n, item in enumerate(items)]
+        return [Message(roles[n % 2], item) for n, item in enumerate(_unmarked(items))]
     said_by: list[Message] = []
     for n, item in enumerate(_with_analysis(items)):
         where = f"{field}[{n}]"
@@ -75,6 +81,12 @@ def turns(value: object, field: str, notes: set[str]) -> list[Message]:
         else:
             said_by += _turn(item, where, notes)
     return said_by
+
+
+def _unmarked(texts: list[str]) -> list[str]:
+    """Texts in turn without the marks of their sides ("问：", "答："), where each begins with its own."""
+    hits = [(_ASKS, _ANSWERS)[n % 2].match(text) for n, text in enumerate(texts)]
+    return [text[hit.end() :] if hit else text for text, hit in zip(texts, hits, strict=True)] if all(hits) else texts
 
 
 def _with_analysis(items: list[Any]) -> list[Any]:
@@ -104,30 +116,6 @@ def _plain(item: object, where: str) -> Message | None:
     if not isinstance(name, str) or not isinstance(text, str) or name in _CALLS or name not in ROLES:
         return None
     return Message(ROLES[name], said(text, f"{where}.{words}", empty=True))
-
-
-def unpacked(value: object) -> object:
-    """The list or object that a text says as JSON, or as Python prints turns; any other value as it is.
-
-    An object that holds `messages` alone is these.
-    """
-    if not isinstance(value, str) or value.lstrip()[:1] not in ("[", "{"):
-        return value
-    try:
-        found = orjson.loads(value)
-    except orjson.JSONDecodeError:
-        return _printed(value)
-    return found["messages"] if isinstance(found, dict) and list(found) == ["messages"] else found
-
-
-def _printed(text: str) -> object:
-    """Turns as pandas writes a list, or an array of numpy without its commas, into a table's cell; else the text."""
-    if not _PRINTED.match(text):
-        return text
-    for form in (text, _BETWEEN.sub("}, {", text)):
-        with suppress(ValueError, SyntaxError, RecursionError, MemoryError):
-            return ast.literal_eval(form.strip())
-    return text
 
 
 def are_turns(value: object) -> bool:
@@ -190,10 +178,14 @@ def _turn(item: object, where: str, notes: set[str]) -> list[Message]:
         raise Fault(where, f"not an object but {kind(item)}")
     if (alone := _alone(item)) is not None:
         return [Message(ROLES[alone.lower()], said(item[alone], f"{where}.{alone}", empty=True))]
+    if (bare := _bare(item)) is not None:
+        item = bare
     by = next((name for name in _BY if name in item), "role")
     words = next((name for name in _WORDS if item.get(name) is not None), "value" if by == "from" else "content")
     if by not in item and (names := _pair(item)):
         return _two(item, names, where, notes)
+    if by not in item:
+        raise Fault(where, f"a turn that does not say whose it is, with {', '.join(map(str, item))[:80]}")
     name = item.get(by)
     role = ROLES.get(name.lower()) if isinstance(name, str) else None
     if role is None or not isinstance(name, str):
@@ -203,6 +195,13 @@ def _turn(item: object, where: str, notes: set[str]) -> list[Message]:
     if unknown := [key for key in item if key not in _READ and key not in _METADATA and speaks(item[key])]:
         notes.update(f"unread {where.partition('[')[0]}[].{key}" for key in unknown)
     return [Message(role, _words(item, words, role, where, notes), learnt(item, where, notes))]
+
+
+def _bare(item: Cells) -> dict[str, Any] | None:
+    """A pair of turns without the word that all its keys begin with, as XTuner's toys have it; None for any other."""
+    heads = {key.partition("_")[0] for key in item if isinstance(key, str) and "_" in key}
+    bare = {key.partition("_")[2]: cell for key, cell in item.items()} if len(heads) == 1 else {}
+    return bare if len(bare) == len(item) and _pair(bare) and not any(name in item for name in _BY) else None
 
 
 def _two(item: Cells, names: tuple[str, str], where: str, notes: set[str]) -> list[Message]:

@@ -142,4 +142,4 @@ def test_thoughts_beside_other_thoughts_are_told(tmp_path):
 def test_space_before_a_transcript_loses_no_turn(space):
     expected = [Message("user", "Is it?"), Message("assistant", "It is.")]
 
-    assert expected == transcript.transcribed(f"{space}Human: Is it?\n\nAssistant: It is.")
+    assert expected == transcript.transcribed(f"{space}Human: Is it?\n\nAssistant: It is.", "text")

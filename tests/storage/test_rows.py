@@ -344,3 +344,23 @@ def test_a_file_that_is_gone_or_forbidden_is_a_reject(tmp_path):
 
     assert isinstance(found, Rejected)
     assert (found.line, found.field) == (1, "file")
+
+
+DOUBLED = b'{"a": "1", "b": {"c": "2", "c": "3"}}'
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("a.jsonl", DOUBLED + b'\n{"a": "1", "a": "1", "b": "\\"c\\": 1"}\n'),
+        ("a.json", b"[" + DOUBLED + b', {"a": "1", "a": "1", "b": "\\"c\\": 1"}]'),
+        ("a.json", DOUBLED.replace(b": ", b" : ").replace(b", ", b",\n") + b'\n{"a": "1",\n"b": "\\"c\\": 1"}'),
+    ],
+)
+def test_a_key_that_stands_twice_with_two_values_costs_its_row(tmp_path, name, content):
+    (tmp_path / name).write_bytes(content)
+    doubled, sound = rows(name, tmp_path / name)
+
+    assert doubled == Rejected(name, 1, "line", "the key 'c' stands twice in one object, with values that differ")
+    assert isinstance(sound, Row)
+    assert sound.value == {"a": "1", "b": '"c": 1'}
