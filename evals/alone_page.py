@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import Any, TypedDict
 
+from evals import corrected
 from evals.facts import OriginFacts, StepFacts, ThrownFacts
 from evals.page import cell, duration, environment, interval, percent
 from evals.scored_page import ran
@@ -68,6 +69,7 @@ def page(facts: AloneFacts) -> str:
             facts=facts,
             base=facts["evaluation"]["base"],
             ran=ran(facts["evaluation"]),
+            corrected=corrected.told(facts["evaluation"].get("corrections")),
             rows=figures(facts["evaluation"]),
             questions=sorted(facts["questions"], key=lambda q: (q["right"] is not False, q["right"] is True, q["id"])),
         )
@@ -82,6 +84,7 @@ def markdown(facts: AloneFacts) -> str:
         "",
         f"{evaluation['questions']} questions in {evaluation['problems']} problems, nothing to compare with.",
         "",
+        *([said_of, ""] if (said_of := corrected.told(evaluation.get("corrections"))) else []),
         *(f"> {cell(warning)}\n" for warning in evaluation["warnings"]),
         "| | base |",
         "|---|---:|",

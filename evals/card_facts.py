@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, TypedDict
+from typing import Any, NotRequired, TypedDict
 
 _BINS = 14
 
@@ -20,7 +20,8 @@ class TokenFacts(TypedDict):
 class CardFacts(TypedDict):
     """What a card shows; `description` is storage.description's, `drops` counts by step and reason.
 
-    `made_of` says what an example is, `names` what its sources and their groups are called.
+    `made_of` says what an example is, `names` what its sources and their groups are called,
+    `corrected` what people did to its keys, "" for nothing.
     """
 
     name: str
@@ -33,6 +34,7 @@ class CardFacts(TypedDict):
     tokens: TokenFacts | None
     drops: Sequence[tuple[str, str, int]]
     shuffled: Mapping[str, int]
+    corrected: NotRequired[str]
 
 
 def bins(lengths: Sequence[int]) -> list[tuple[int, int, int]]:

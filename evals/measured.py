@@ -7,7 +7,7 @@ Shares lie in [0, 1]; points of curves are [k, share, lo, hi] as `vote_curve` gi
 
 from __future__ import annotations
 
-from typing import Literal, NamedTuple, Protocol, TypedDict
+from typing import Literal, NamedTuple, NotRequired, Protocol, TypedDict
 
 Measure = Literal[
     "single_accuracy", "greedy_accuracy", "forced_accuracy", "readable_accuracy", "unreadable", "unreadable_samples"
@@ -149,6 +149,7 @@ class EvaluationFacts(TypedDict):
     replays: list[ReplayFacts]
     consistency: dict[str, ConsistencyFacts | None]
     warnings: list[str]
+    corrections: NotRequired[dict[str, dict[str, int]]]
 
 
 class Compared(Protocol):

@@ -18,7 +18,7 @@ from functools import cache
 from itertools import islice
 from typing import TYPE_CHECKING, Literal
 
-from evals import plots, rationales
+from evals import corrected, plots, rationales
 from evals.alarms import risen
 from evals.embedded import cut, packed
 from evals.facts import CourseKey, Facts, StepFacts, ThrownFacts, TrainingFacts
@@ -63,6 +63,7 @@ def page(facts: Facts) -> str:
             facts=facts,
             evaluation=evaluation,
             warnings=warnings(evaluation["warnings"], facts["training"]),
+            corrected=corrected.told(evaluation.get("corrections")),
             paired=evaluation["paired"],
             toy_text=TOY,
             toy_setting=TOY_SETTING,
@@ -116,6 +117,7 @@ def markdown(facts: Facts) -> str:
         f"{evaluation['questions']} questions in {paired['problems']} problems, {evaluation['votes']} votes each,"
         f" engine {cell(evaluation['engine'])}, temperature {evaluation['temperature']:g}.",
         "",
+        f"{corrected.told(evaluation.get('corrections'))}\n",
         line("", (one.label for one in shown)),
         "|---|" + "---:|" * len(shown),
         line("**majority vote**", (f"**{percent(one.side['accuracy'])}**" for one in shown)),

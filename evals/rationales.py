@@ -17,7 +17,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -42,8 +42,9 @@ def is_hinted(row: Row) -> bool:
 class Tally:
     """Counts over all questions, each seen once with all its rows, in any order."""
 
-    def __init__(self, held: int = HELD) -> None:
-        self._held = held
+    def __init__(self, held: int = HELD, settled: Collection[str] = ()) -> None:
+        self._held, self._settled = held, settled
+        self.spared: set[str] = set()  # questions that would be suspects, had nobody looked at their keys
         self._models: set[str] = set()
         self._yields: Counter[int] = Counter()
         self._prompts: dict[str, AskedFacts] = {}
@@ -125,6 +126,9 @@ class Tally:
         counts["judged"] += readable >= 2
         answer, most = cast.most_common(1)[0] if cast else ("", 0)
         if most < 2 or 3 * most < 2 * readable or answer == question.answer:
+            return
+        if question.id in self._settled:
+            self.spared.add(question.id)
             return
         counts["found"] += 1
         texts = dict.fromkeys(row["text"] for row, vote in zip(rows, votes, strict=True) if vote == answer)

@@ -56,7 +56,7 @@ def chain(recipe: Recipe, home: Path) -> Events[None]:
         return
     parsed = yield from _parsed(recipe, home)
     train.check(recipe.train)  # before a teacher is paid
-    rationales = (yield reason.step(recipe.reason, parsed)) if recipe.kind == "choice" else None
+    rationales = (yield reason.step(recipe.reason, parsed, recipe.corrected)) if recipe.kind == "choice" else None
     about = {"recipe": recipe.name, "base_model": recipe.train.base_model}
     snapshot = yield assemble.step(recipe.assemble, parsed, rationales, recipe.kind, **about)
     adapter = yield train.step(recipe.train, recipe.name, snapshot, resolved(recipe))
@@ -130,13 +130,16 @@ def _gate_set(recipe: Recipe, home: Path) -> Events[Receipt]:
         return (yield from _parsed(recipe, home))
     fetched = home / "fetched"
     spec = parse.whole(recipe.parse, recipe.gate, fetched)
-    source = parse.source(spec, fetched=fetched)
-    return _tried((yield parse.step(spec, source, fetched, recipe.kind, recipe.evaluating)))
+    source, corrected = parse.source(spec, fetched=fetched), recipe.corrected
+    return _tried(
+        (yield parse.step(spec, source, fetched, recipe.kind, recipe.evaluating, corrected and corrected.anywhere()))
+    )
 
 
 def _parsed(recipe: Recipe, home: Path) -> Events[Receipt]:
     source = yield from _source(recipe, home)
-    return _tried((yield parse.step(recipe.parsing, source, home / "fetched", recipe.kind, recipe.evaluating)))
+    settings = (recipe.kind, recipe.evaluating, recipe.corrected)
+    return _tried((yield parse.step(recipe.parsing, source, home / "fetched", *settings)))
 
 
 def _tried(parsed: Receipt) -> Receipt:

@@ -34,6 +34,7 @@ from flows import (
     nodes,
     runs,
     serving,
+    suspects,
     sweep,
     trend,
     verdict,
@@ -65,6 +66,7 @@ COMMANDS: tuple[Callable[..., None], ...] = (
     *(serving.serve, serving.ask, serving.chat),
     *(view.view, deploy.deploy, dev.dev, housekeeping.gc, housekeeping.backup, housekeeping.restore),
 )
+app.command("suspects")(suspects.suspects_of)
 for command in COMMANDS:
     app.command()(command)
 STEPS = "puzzles, parse, reason, assemble, train, evaluate, report"

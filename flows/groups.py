@@ -15,7 +15,7 @@ from flows.homes import in_home
 
 GROUPS: Mapping[str, tuple[str, ...]] = {
     "Start here": ("init", "doctor", "plan", "run", "runs", "view"),
-    "Data": ("parse", "puzzles", "export", "datasets", "reason", "assemble"),
+    "Data": ("parse", "puzzles", "export", "datasets", "reason", "suspects", "assemble"),
     "Train": ("train", "join", "sweep", "adapters", "models"),
     "Evaluate": ("evaluate", "report", "verdict", "diff", "results", "reeval"),
     "Registry": ("promote", "rollback", "explain"),

@@ -22,7 +22,7 @@ from typing import Any, Literal, TypeVar, get_args
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from flows import recipe_errors, unread
-from storage import sqlite_files
+from storage import corrections, sqlite_files
 from storage.dialogues import Kind
 from storage.records import UsageError
 from storage.remote import is_url
@@ -44,6 +44,7 @@ _PATHS = (
     ("evaluate", "databases_at"),
     ("parse", "path"),
     ("parse", "against"),
+    ("parse", "corrections"),
     ("promote", "gate"),
     ("reeval", "sets"),
     ("reason", "price_file"),
@@ -153,6 +154,11 @@ class Recipe(BaseModel):
         return self.evaluate.model_copy(update={"databases_at": [str(root) for root in roots] or None})
 
     @property
+    def corrected(self) -> corrections.Corrections | None:
+        """What people said of the keys of this recipe's questions. UsageError where it cannot be read."""
+        return corrections.of_recipe(self.parse.corrections, self.name)
+
+    @property
     def parsing(self) -> ParseSpec:
         """[parse], with the gate's files among the evaluation sets: nothing in them is trained on."""
         return self.parse.model_copy(update={"against": [*self.parse.against, *self.gate]})
@@ -199,6 +205,8 @@ def load(path: Path, changes: list[str] | None = None, folder: Path | None = Non
         ) from None
     for change in changes or []:
         _apply(content, change)
+    if content.get("kind", "choice") == "choice" and isinstance(content.setdefault("parse", {}), dict):
+        content["parse"].setdefault("corrections", corrections.NAME)
     _anchor(content, folder or path.parent.resolve())
     return validate(content, str(path))
 

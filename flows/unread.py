@@ -66,6 +66,7 @@ READ: tuple[Read, ...] = (
     Read(("reason", "assemble", "promote"), "train"),
     Read(("evaluate.revision",), "evaluate.base_model"),
     Read(("reason", "assemble.bare", "assemble.shuffle"), "kind", ("choice",)),
+    Read(("parse.corrections",), "kind", ("choice",)),
     Read(("puzzles",), "kind", ("choice", "sql")),
     Read(("evaluate.adaptive", "evaluate.confidence", "evaluate.window"), "kind", ("choice",)),
     Read(("evaluate.weighting", "evaluate.shuffles"), "kind", ("choice",)),

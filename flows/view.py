@@ -34,7 +34,7 @@ def view(
         stderr.print(f"no run in {home.root} yet: it appears as it begins, {elsewhere(home, 'runs')}", soft_wrap=True)
 
     def ready() -> None:
-        stderr.print(f"[bold]{url(at)}[/] over {home.root}, read-only; Ctrl-C ends it", soft_wrap=True)
+        stderr.print(f"[bold]{url(at)}[/] over {home.root}; Ctrl-C ends it", soft_wrap=True)
         if open:
             webbrowser.open(url(at))
 

@@ -86,10 +86,12 @@ def write(
     split_of: Callable[[str], Split],
     rules: Rules,
     against: Iterable[Record],
+    left_out: Mapping[str, str] | None = None,
 ) -> tuple[str, dict[str, Any]]:
     """Stream records and rejects into the three files of `folder`; a group's split is `split_of(group)`.
 
-    `against` are records of evaluation sets, which nothing that stays may repeat. Returns the digest of
+    `against` are records of evaluation sets, which nothing that stays may repeat; `left_out` are reasons by the ids of
+    records that go whatever they say, and may grow while `found` is walked. Returns the digest of
     the files' logical content, and facts: `splits`, `dropped` by reason, and by language `lengths` in
     characters.
     """
@@ -106,7 +108,7 @@ def write(
         found_in = quoted(word_for_word(parts))
         files = f"read_parquet('{found_in}/records-*.parquet', hive_partitioning = false)"
         con.execute(f"create view rows as select *, {table.view} from {files}").fetchall()
-        clean(con, parts, table.comparison, rules, against)
+        clean(con, parts, table.comparison, rules, against, left_out)
         con.execute(_REJECTS.format(parts=found_in, out=quoted(folder / REJECTS))).fetchall()
         con.execute(_DROPS.format(out=quoted(folder / DROPS))).fetchall()
         _stay(table, parts, con.sql("from kept").pl(), folder / table.file)

@@ -6,7 +6,7 @@ rejects.parquet, drops.parquet   see `parsed`
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -56,9 +56,23 @@ def write(
     split_of: Callable[[str], Split],
     rules: Rules = RULES,
     against: Iterable[Record] = (),
+    left_out: Mapping[str, str] | None = None,
 ) -> tuple[str, dict[str, Any]]:
     """Stream questions and rejects into the three files of `folder`, as `parsed.write` does."""
-    return parsed.write(_TABLE, folder, found, split_of, rules, against)
+    return parsed.write(_TABLE, folder, found, split_of, rules, against, left_out)
+
+
+def beginning(folder: Path, id: str) -> dict[str, Question]:
+    """The questions in the folder's file whose ids begin thus, by id."""
+    rows = pl.scan_parquet(folder / QUESTIONS, glob=False).filter(pl.col("id").str.starts_with(id)).collect()
+    found = [Question(**{n: row[n] for n in _FIELDS} | {"options": tuple(row["options"])}) for row in rows.to_dicts()]
+    return {question.id: question for question in found}
+
+
+def sides(folder: Path, ids: Collection[str]) -> list[str]:
+    """The splits of those of these questions that are in the folder's file."""
+    rows = pl.scan_parquet(folder / QUESTIONS, glob=False).select("id", "split")
+    return rows.filter(pl.col("id").is_in(list(ids))).collect()["split"].to_list()
 
 
 def _values(questions: Sequence[Question]) -> dict[str, Any]:

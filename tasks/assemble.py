@@ -20,6 +20,7 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from evals.corrected import noted
 from prompts import choice, shuffle
 from storage import lineage, snapshots
 from storage.dialogue_files import DIALOGUES, Dialogues
@@ -83,7 +84,7 @@ def step(
     return Step(
         name="assemble",
         code=(__name__,),
-        settings=spec.model_dump(exclude=_GUARDS) | choose,
+        settings=spec.model_dump(exclude=_GUARDS) | choose | noted(parsed.facts.get("corrections")),
         inputs={"questions": of(parsed)} | ({"rationales": of(rationales)} if rationales else {}),
         work=work,
         shelf="snapshots",
@@ -204,8 +205,9 @@ def _questions(
                 questions=questions,
                 shuffled=shuffled,
                 keys=shuffler.keys,
+                corrections=parsed.facts.get("corrections"),
             )
-    return _result(
+    result = _result(
         counts,
         shuffled,
         choice,
@@ -214,6 +216,7 @@ def _questions(
         hint='look at `ponens sql "select reason, text from rationales where not kept limit 3"`, '
         "or ask a better teacher",
     )
+    return replace(result, facts={**result.facts, **noted(parsed.facts.get("corrections"))})
 
 
 def _dialogues(shop: Workshop, spec: AssembleSpec, recipe: str, base_model: str, parsed: Receipt, kind: Kind) -> Result:

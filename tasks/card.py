@@ -16,7 +16,7 @@ from typing import Any
 import orjson
 import polars as pl
 
-from evals import card_facts
+from evals import card_facts, corrected
 from storage.dialogues import Kind
 from storage.parsed import DROPS, REJECTS
 from storage.snapshots import Build, Counts
@@ -41,11 +41,13 @@ def write(
     shuffled: Mapping[str, int],
     keys: Mapping[str, int],
     kind: Kind = "choice",
+    corrections: Mapping[str, Mapping[str, int]] | None = None,
 ) -> None:
     """Write the card of what `build` has written into `folder`.
 
     `license` is for all sources or by source file; `keys` counts the letters of shuffled copies; `questions`
-    is the parse step's file of records, beside which its rejects and drops lie. Tokens are counted where the
+    is the parse step's file of records, beside which its rejects and drops lie; `corrections` are its counts of what
+    people said of keys. Tokens are counted where the
     tokenizer of `base_model` is on this machine.
     """
     found = build.describe()
@@ -70,6 +72,7 @@ def write(
         "tokens": _tokens(build, base_model),
         "drops": _drops(questions.parent, counts),
         "shuffled": shuffled,
+        "corrected": corrected.told(corrections),
     }
     (folder / FACTS).write_bytes(orjson.dumps(facts, default=str))
 

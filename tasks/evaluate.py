@@ -22,6 +22,7 @@ from pydantic import Field, model_validator
 
 from evals.adaptive import Beta, Exact, Rule, Window
 from evals.alarms import alarms, heard
+from evals.corrected import noted
 from evals.summary import replays, savings, summary
 from prompts import choice
 from prompts.rendering import Wish
@@ -138,6 +139,7 @@ def step(
     digests = [c.digest for c in candidates]
     settings = spec.model_dump(exclude=_SHAPELESS | _SCORED) | {"engine": engine} | _scored(spec, engine, kind)
     settings |= {"rendering": rendering.settings if rendering else None} | ({"round": round} if round else {})
+    settings |= noted(questions.facts.get("corrections"))
     if renders(engine):
         settings["server"] = {"base_url": spec.server.address, "models": spec.server.models}
 
@@ -225,6 +227,7 @@ def _elected(order: Order, spec: EvaluateSpec, questions: Receipt, shop: Worksho
     ballots = {name: voters.ballots(found) for name, found in samples.items()}
     names = [subject.name for subject in order.subjects[1:]]
     facts = _facts(spec, order.engine, voters, samples, ballots, names) | {"work": drawn.outcome}
+    facts |= noted(questions.facts.get("corrections"))
     facts["warnings"] += drawn.outcome.pop("warnings")
     for warning in facts["warnings"]:
         log.warning("evaluate: %s", warning)

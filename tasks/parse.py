@@ -8,7 +8,6 @@ drops.parquet       one row a record that repeats another, or one of an evaluati
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,18 +18,19 @@ from pydantic import ConfigDict, Field, model_validator
 from storage import dialogue_files, parsed, questions, readers
 from storage import source as sources
 from storage.cleaning.clean import Rules
+from storage.corrections import Corrections
 from storage.dialogues import TAKES, Dialogue, Kind, Preference, Record
 from storage.evaluation_sets import EvaluationSets, fitting
 from storage.mapping import Columns
-from storage.oddities import Oddities
 from storage.records import Question, Receipt, Rejected, Split, UsageError
 from tasks import references, shares
+from tasks.corrected import Overlay
 from tasks.described import BesideSpec, Described
 from tasks.step import Result, Step, Workshop, of
+from tasks.tally import Tally, elsewhere, purpose
 from tasks.text_to_sql import SQLITE, SqlSpec
 
 R = TypeVar("R", Question, Dialogue)
-_FEW = 1_000  # rejects that are looked at for the reason why nothing could be read
 _TOLD = 5  # rejects that a strict run's error names
 
 
@@ -64,6 +64,11 @@ class ParseSpec(BesideSpec):
     )
     overlap: float = Field(
         0.8, gt=0, le=1, description="Share of common n-grams from which on a row overlaps an evaluation set."
+    )
+
+    corrections: str | None = Field(
+        None,
+        description="What people said of keys (`ponens suspects`); by default corrections.jsonl beside the recipe.",
     )
 
     @model_validator(mode="after")
@@ -114,22 +119,31 @@ def generated(receipt: Receipt, home: Path) -> Source:
     return Source((home / receipt.artifact,), of(receipt))
 
 
-def step(spec: ParseSpec, source: Source, fetched: Path = Path(), kind: Kind = "choice", sql: SqlSpec = SQLITE) -> Step:
+def step(
+    spec: ParseSpec,
+    source: Source,
+    fetched: Path = Path(),
+    kind: Kind = "choice",
+    sql: SqlSpec = SQLITE,
+    corrections: Corrections | None = None,
+) -> Step:
     """The step that reads `source` for a kind of work. The files' content is in the key, their place is not.
 
     Evaluation sets at a URL are fetched below `fetched`. Test references of text-to-SQL are tried as `sql` says.
+    `corrections` are laid over the keys; what they change is in the key, who said it and why is not.
     """
     sets = [sources.local(path, fetched).expanduser() for path in spec.against]
     against = {"against": sources.fingerprint(sources.hashed(sources.files(sets)))} if sets else {}
+    overlaid = {"corrections": corrections.digest} if corrections and corrections.overlay else {}
     beside = {**sql.fingerprint(), **spec.fingerprint(sql.roots)} if kind == "sql" else {}
     records = {"questions": questions.QUESTIONS} if kind == "choice" else {"dialogues": dialogue_files.DIALOGUES}
     return Step(
         name="parse",
         code=(__name__, "storage.cleaning", *(references.CODE if kind == "sql" else ())),
-        settings={"kind": kind, **spec.model_dump(exclude={"path", "origin", "against"})}
+        settings={"kind": kind, **spec.model_dump(exclude={"path", "origin", "against", "corrections"})}
         | ({"dialect": sql.dialect} if kind == "sql" else {}),
-        inputs={"source": source.digest, **against, **beside},
-        work=lambda shop: _work(shop, spec, source, sets, kind, sql),
+        inputs={"source": source.digest, **against, **beside, **overlaid},
+        work=lambda shop: _work(shop, spec, source, sets, kind, sql, corrections),
         shelf=next(iter(records)),
         tables={**records, "rejects": parsed.REJECTS, "drops": parsed.DROPS},
     )
@@ -147,7 +161,7 @@ def inspect(
     UsageError if a path is missing, or no reader knows the format.
     """
     paths = [sources.local(path, fetched)] if isinstance(path, str) else [path] if isinstance(path, Path) else path
-    tally = _Tally(sources.files(paths), format, columns or {}, first)
+    tally = Tally(sources.files(paths), format, columns or {}, first)
     rejects, queries = [], list[Dialogue]()
     for item in tally.items():
         if isinstance(item, Rejected):
@@ -156,73 +170,20 @@ def inspect(
             queries.append(item)
     tried = references.of_source(paths, queries)
     told = [{"file": r.file, "line": r.line, "field": r.field, "reason": r.reason} for r in rejects]
-    warnings = [*_elsewhere(paths), *tally.warnings(), *references.warnings(tried)]
+    warnings = [*elsewhere(paths), *tally.warnings(), *references.warnings(tried)]
     return {**tally.facts(), "rejects": told, **({"references": tried} if tried else {}), "warnings": warnings}
 
 
-def _elsewhere(paths: Sequence[Path]) -> list[dict[str, Any]]:
-    """A warning that tells what a catalogue of another tool names and is not read."""
-    missing = sources.elsewhere(paths)
-    if not missing:
-        return []
-    more = "; …" if len(missing) > _TOLD else ""
-    message = f"{len(missing):,} parts of the catalogue are not read: {'; '.join(missing[:_TOLD])}{more}"
-    return [{"kind": "elsewhere", "count": len(missing), "message": message, "examples": missing}]
-
-
-class _Tally:
-    """Counts over the records and rejects of a source, as they pass by."""
-
-    def __init__(
-        self, files: Sequence[tuple[str, Path]], format: str | None, columns: Columns, first: int | None
-    ) -> None:
-        self._files, self._columns, self._first = files, columns, first
-        self._formats = readers.formats_of(files, format, columns)
-        self._kinds: Counter[str] = Counter()
-        self._answered = self._rejected = 0
-        self.rejects: list[tuple[str, str]] = []  # field and reason of the first of them
-        by_file = {name: format for (name, _), format in zip(files, self._formats, strict=True)}
-        self._oddities = Oddities(number=lambda question: by_file[question.file].number(question))
-
-    def items(self) -> Iterator[Record | Rejected]:
-        for item in readers.read(self._files, self._formats, self._columns, self._first):
-            self._oddities.see(item)
-            if isinstance(item, Rejected):
-                self._rejected += 1
-                if len(self.rejects) < _FEW:
-                    self.rejects.append((item.field, item.reason))
-            else:
-                self._kinds[purpose(item)] += 1
-                self._answered += _answered(item)
-            yield item
-
-    def facts(self) -> dict[str, Any]:
-        return {
-            "format": ", ".join(dict.fromkeys(format.name for format in self._formats)),
-            "kinds": dict(self._kinds),
-            "groups": self._oddities.groups,
-            "questions": self._kinds.total(),
-            "answered": self._answered,
-            "rejected": self._rejected,
-        }
-
-    def warnings(self) -> list[dict[str, Any]]:
-        return self._oddities.warnings()
-
-
-def purpose(record: Record) -> str:
-    """What a record is to learn from: "choice", a dialogue's task, "preference" or "text"."""
-    if isinstance(record, Dialogue):
-        return record.task
-    return "choice" if isinstance(record, Question) else "preference" if isinstance(record, Preference) else "text"
-
-
-def _answered(record: Record) -> bool:
-    return record.answer is not None if isinstance(record, Question) else isinstance(record, Dialogue | Preference)
-
-
-def _work(shop: Workshop, spec: ParseSpec, source: Source, against: Sequence[Path], kind: Kind, sql: SqlSpec) -> Result:
-    tally = _Tally(sources.files(source.paths), spec.format, spec.columns, spec.first)
+def _work(
+    shop: Workshop,
+    spec: ParseSpec,
+    source: Source,
+    against: Sequence[Path],
+    kind: Kind,
+    sql: SqlSpec,
+    corrections: Corrections | None,
+) -> Result:
+    tally = Tally(sources.files(source.paths), spec.format, spec.columns, spec.first)
     described = Described(sql.roots, spec.descriptions, spec.evidence)
     items = _fitting(tally.items(), kind)
     if spec.strict:
@@ -233,7 +194,10 @@ def _work(shop: Workshop, spec: ParseSpec, source: Source, against: Sequence[Pat
 
     rules, held = Rules(spec.near, spec.overlap), EvaluationSets(against, spec.columns)
     if kind == "choice":
-        identity, facts = questions.write(shop.folder, _only(Question, items), side, rules, held.records())
+        overlay = Overlay(corrections, side)
+        found = overlay.each(_only(Question, items))
+        identity, facts = questions.write(shop.folder, found, side, rules, held.records(), overlay.left_out)
+        facts |= overlay.facts(shop.folder)
     else:
         dialogues = described.each(_only(Dialogue, items))
         identity, facts = dialogue_files.write(shop.folder, dialogues, side, rules, held.records())
@@ -243,7 +207,7 @@ def _work(shop: Workshop, spec: ParseSpec, source: Source, against: Sequence[Pat
     if kind == "sql":
         facts["references"] = references.tried(sql, dialogue_files.read(shop.folder, "test"))
     odd = [
-        *_elsewhere(source.paths),
+        *elsewhere(source.paths),
         *(tally.warnings() + shares.uneven(facts["splits"], spec.valid, spec.test)),
         *(held.warnings() + described.warnings()),
         *references.warnings(facts.get("references")),

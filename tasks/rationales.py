@@ -8,7 +8,7 @@ rationales.html      what a person opens, no part of the artifact (`tasks.pages`
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple, cast
 
@@ -69,14 +69,21 @@ def heard(question: Question, prompt: str, request: Request, ledger: Ledger) -> 
 
 
 def write(
-    folder: Path, items: Iterable[tuple[Question, list[Asked]]], *, model: str, keep: int, near_copy: float
+    folder: Path,
+    items: Iterable[tuple[Question, list[Asked]]],
+    *,
+    model: str,
+    keep: int,
+    near_copy: float,
+    settled: Collection[str] = (),
 ) -> tuple[Facts, str]:
     """The tables of rationales and of suspects, their counts and their logical digest; memory stays flat.
 
+    The keys of questions in `settled` are no suspects, whatever the teacher says.
     The digest is the sum of the rows', so their order does not count (Bellare and Micciancio 1997,
     "A New Paradigm for Collision-Free Hashing": AdHash).
     """
-    content, bill, tally = 0, Bill(), Tally()
+    content, bill, tally = 0, Bill(), Tally(settled=settled)
     chunk: list[Row] = []
     with pq.ParquetWriter(folder / TABLE, _arrow([]).schema) as writer:
         for question, asked in items:
@@ -96,6 +103,8 @@ def write(
     facts["estimated"], facts["likely"] = bill.estimated, bill.likely or None if bill.estimated else bill.spent
     suspects.write(folder, tally.suspects())
     rejected = {reason: count for reason, count in facts["rejected"].items() if reason != "unanswered"}
+    if tally.spared:  # the same rationales with another list of suspects are another artifact
+        content += int.from_bytes(hashlib.sha256(orjson.dumps(sorted(tally.spared))).digest())
     return {
         "questions": facts["questions"],
         "requests": facts["requests"],

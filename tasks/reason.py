@@ -18,9 +18,10 @@ from typing import Any, Literal
 from pydantic import Field
 
 from prompts import choice
+from storage.corrections import Corrections
 from storage.ledger import Ledger, Tokens
 from storage.questions import Stored
-from storage.records import Message, PonensError, Question, Receipt, UsageError
+from storage.records import Message, Question, Receipt, digest
 from storage.suspects import SUSPECTS
 from tasks.clients.usage import guess_of
 from tasks.rationales import PAGES, TABLE, Asked, heard, write
@@ -28,6 +29,7 @@ from tasks.step import Facts, Progress, Result, Secret, Step, Workshop, of
 from tasks.teachers.ask import Asking
 from tasks.teachers.build import model_name
 from tasks.teachers.shares import share_out
+from tasks.teachers.shortfall import limited, nothing, unanswered
 from tasks.teachers.terms import AskSpec, Request, Tally, request
 
 Prompt = Literal["solve", "explain"]
@@ -68,21 +70,24 @@ class ReasonSpec(AskSpec):
         }
 
 
-def step(spec: ReasonSpec, questions: Receipt) -> Step:
-    """The step that turns parsed questions into rationales."""
+def step(spec: ReasonSpec, questions: Receipt, corrections: Corrections | None = None) -> Step:
+    """The step that turns parsed questions into rationales; keys that a person has settled are in doubt no more."""
+    settled = corrections.settled if corrections else frozenset[str]()
     return Step(
         name="reason",
         code=(__name__,),
         settings=spec.settings,
-        inputs={"questions": of(questions)},
-        work=lambda shop: reason(spec, Stored(shop.home, questions), shop),
+        inputs={"questions": of(questions)} | ({"settled": digest(sorted(settled))} if settled else {}),
+        work=lambda shop: reason(spec, Stored(shop.home, questions), shop, settled),
         shelf="rationales",
         tables={"rationales": TABLE, "suspects": SUSPECTS},
         pages=PAGES,
     )
 
 
-def reason(spec: ReasonSpec, questions: Iterable[Question], shop: Workshop) -> Result:
+def reason(
+    spec: ReasonSpec, questions: Iterable[Question], shop: Workshop, settled: frozenset[str] = frozenset()
+) -> Result:
     """Ask what the ledger does not have, then write the table from the ledger; `questions` is walked several times.
 
     PonensError if a limit was reached or too much stayed unanswered; what was answered is kept.
@@ -98,13 +103,14 @@ def reason(spec: ReasonSpec, questions: Iterable[Question], shop: Workshop) -> R
         else:
             tally, total = ask(spec, questions, ledger, shop.progress, shop.secret, Tally())
         if not total:
-            raise _nothing(questions)
+            raise nothing(questions)
         if tally.limit:
-            raise _limited(spec, tally, total)
+            raise limited(spec, tally, total)
         items = ((q, asked(spec, q, ledger)) for q in wanted(questions))
-        facts, identity = write(shop.folder, items, model=model_name(spec), keep=spec.keep, near_copy=spec.near_copy)
+        select = {"keep": spec.keep, "near_copy": spec.near_copy}
+        facts, identity = write(shop.folder, items, model=model_name(spec), settled=settled, **select)
     if facts["unanswered"] > spec.max_unanswered * total:
-        raise _unanswered(spec, tally, facts["unanswered"], total)
+        raise unanswered(tally, facts["unanswered"], total, spec.max_unanswered)
     spent = {
         "asked": tally.asked,
         "from_ledger": tally.from_ledger,
@@ -169,7 +175,7 @@ def estimate(spec: ReasonSpec, questions: Iterable[Question], ledger: Ledger) ->
     sure to be asked; `at_most` is the same if no question still open were solved without its key.
     """
     if not (count := _count(questions)):
-        raise _nothing(questions)
+        raise nothing(questions)
     habit = _habit(spec, questions, ledger)
     total = to_ask = more = 0
     sent = sent_more = 0.0
@@ -252,14 +258,6 @@ def _unsettled(spec: ReasonSpec, requests: Iterable[Request], ledger: Ledger) ->
     return [r for r in requests if not ledger.settled(r.key, spec.max_tokens, again=spec.again)]
 
 
-def _nothing(questions: Iterable[Question]) -> UsageError:
-    return UsageError(
-        "there is nothing to reason about",
-        seen=f"{sum(1 for _ in questions)} questions, none with an answer outside the test split",
-        expected="questions with answers",
-    )
-
-
 def _at(questions: Iterator[Question], places: array[int]) -> Iterator[Question]:
     """The questions at these places, which rise."""
     before = -1
@@ -278,22 +276,3 @@ def _cost(spec: ReasonSpec, tokens: Tokens, replies: int) -> float | None:
 
 def _round(cost: float | None) -> float | None:
     return None if cost is None else round(cost, 6)
-
-
-def _unanswered(spec: ReasonSpec, tally: Tally, count: int, total: int) -> PonensError:
-    outcomes = ", ".join(f"{count} {name}" for name, count in sorted(tally.outcomes.items()))
-    cause, remedy = tally.worst()
-    return PonensError(
-        f"{count} of {total} requests stayed without an answer",
-        seen="; most of them ".join(filter(None, (outcomes, cause))),
-        expected=f"at most {spec.max_unanswered:.1%} (max_unanswered)",
-        hint=f"{f'{remedy}, and run again' if remedy else 'run again'}: only those {count} are asked again",
-    )
-
-
-def _limited(spec: ReasonSpec, tally: Tally, total: int) -> PonensError:
-    return PonensError(
-        f"{tally.limit} = {getattr(spec, tally.limit)} is reached; {tally.left} of {total} requests were not asked",
-        seen=f"{tally.asked} asked in this run, cost {tally.cost()}",
-        hint=f"raise {tally.limit} and run again: nothing is asked twice",
-    )

@@ -11,7 +11,7 @@ from __future__ import annotations
 import re
 import threading
 from array import array
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, TypeVar
@@ -79,7 +79,10 @@ def parquet(*files: Path) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """Which rows: those with all words of `text` in some column and `value` in column `by`; sorted; which page."""
+    """Which rows: those with all words of `text` in some column and `value` in column `by`; sorted; which page.
+
+    `hidden` is a column, and values of it whose rows are left out.
+    """
 
     text: str = ""
     by: str = ""
@@ -87,6 +90,11 @@ class Wanted:
     sort: str = ""
     down: bool = False
     page: int = 1
+    hidden: tuple[str, frozenset[str]] = ("", frozenset())
+
+    def without(self, column: str, values: Iterable[str]) -> Wanted:
+        """The same without the rows that have one of these values."""
+        return replace(self, hidden=(column, frozenset(values)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,7 +130,7 @@ def page(duck: Duck, file: Path, wanted: Wanted, shown: Mapping[str, str] | None
         f"read_parquet('{quoted(word_for_word(file))}', file_row_number = true, hive_partitioning = false))"
     )
     [total] = duck.rows(f"select count(*) as n from {parquet(file)}")
-    if wanted.text or wanted.value or wanted.sort:
+    if wanted.text or wanted.value or wanted.sort or wanted.hidden[1]:
         places: Sequence[int] = duck.remembered(
             (str(file), file.stat().st_mtime_ns, replace(wanted, page=0)),
             lambda: _places(duck, source, columns, wanted),
@@ -155,6 +163,10 @@ def _places(duck: Duck, source: str, columns: Sequence[str], wanted: Wanted) -> 
     if wanted.by and wanted.value:
         where.append(f"{_text(wanted.by)} = $value")
         values["value"] = wanted.value
+    column, hidden = wanted.hidden
+    if hidden:
+        where.append(f"not list_contains($hidden, {_text(column)})")
+        values["hidden"] = sorted(hidden)
     order = f't."{wanted.sort}" {"desc" if wanted.down else "asc"} nulls last, ' if wanted.sort else ""
     rows = duck.rows(
         f"select list(place_in_file order by {order}place_in_file) as places from {source} t "

@@ -8,7 +8,7 @@ with the number of rows, not with their length.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -42,6 +42,10 @@ from (
 join (
   select "group", min(rank) as rank from standing where position not in (select position from fell) group by "group"
 ) using ("group")
+"""
+_LEFT_OUT = """
+insert into fell (position, reason)
+select position, reason from standing join left_out using (id)
 """
 _FELL = """
 insert into fell (position, reason, other_position, similarity)
@@ -86,12 +90,19 @@ def clean(
     comparison: Comparison[R],
     rules: Rules,
     against: Iterable[Record] = (),
+    left_out: Mapping[str, str] | None = None,
 ) -> None:
     """Make tables `kept` (position, split) and `drops` of the view `rows`, whose signs lie in `parts`.
 
-    `against` are the records of evaluation sets, of any type, that no row may repeat.
+    `against` are the records of evaluation sets, of any type, that no row may repeat; `left_out` are reasons by the
+    ids of records that go before all others.
     """
     SQL.run(con, "1_standing")
+    if left_out:
+        names = {"id": pl.String, "reason": pl.String}
+        con.register("left_out", pl.DataFrame(list(left_out.items()), names, orient="row"))
+        con.execute(_LEFT_OUT).fetchall()
+        con.unregister("left_out")
     if overlap.tables(con, against):
         SQL.run(con, "2_against", overlap=rules.overlap, common=overlap.COMMON)
     SQL.run(con, "3_exact")

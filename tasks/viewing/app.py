@@ -5,16 +5,20 @@
     /adapters[/NAME[/N]]   the registry                 /snapshots[/ID]     with /snapshots/A/diff/B
     /data                  sources                      /data/TABLE/ID      rejects, drops, suspects, lost
 
+    POST /data/suspects/ID/say    a person's word on a key: the one thing that is written, beside the recipe
+
 Handlers read files and parquet, in threads. Every id is looked up among those that are there; none is made a path.
 """
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
+from urllib.parse import parse_qsl
 
 from starlette.applications import Starlette
+from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
@@ -46,6 +50,8 @@ ROUTES: dict[str, Handler] = {
     "/data": data.index,
     "/data/{table}/{id}": data.table,
 }
+CHANGES: dict[str, Callable[[Site, Request, Mapping[str, str]], Response]] = {"/data/suspects/{id}/say": data.say}
+_LONGEST_FORM = 64 << 10  # bytes
 
 
 def application(home: Home) -> ASGIApp:
@@ -55,12 +61,31 @@ def application(home: Home) -> ASGIApp:
     def answers(handler: Handler) -> Callable[[Request], Response]:
         return lambda request: handler(site, request)
 
+    def changes(handler: Callable[[Site, Request, Mapping[str, str]], Response]) -> Callable[[Request], Any]:
+        async def change(request: Request) -> Response:
+            return await run_in_threadpool(handler, site, request, await _form(request))
+
+        return change
+
     def failed(request: Request, error: Exception) -> Response:
         return _failed(site, request, error)
 
     handlers: dict[Any, Any] = {HTTPException: failed, PonensError: failed, Exception: failed}
     routes = [Route(path, answers(handler)) for path, handler in ROUTES.items()]
+    routes += [Route(path, changes(handler), methods=["POST"]) for path, handler in CHANGES.items()]
     return sealed(Starlette(routes=[*routes, Route("/static/{name}", _static)], exception_handlers=handlers))
+
+
+async def _form(request: Request) -> dict[str, str]:
+    """The fields of a form as a browser sends it. HTTPException for what is none, or too long."""
+    if request.headers.get("content-type", "").partition(";")[0].strip().lower() != "application/x-www-form-urlencoded":
+        raise HTTPException(415, "send a form")
+    body = b""
+    async for part in request.stream():
+        body += part
+        if len(body) > _LONGEST_FORM:
+            raise HTTPException(413, f"a form has at most {_LONGEST_FORM:,} bytes")
+    return dict(parse_qsl(body.decode("utf-8", "replace"), keep_blank_values=True))
 
 
 def _static(request: Request) -> Response:

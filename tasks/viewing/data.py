@@ -20,6 +20,7 @@ from storage.parsed import DROPS, REJECTS
 from storage.records import Receipt
 from storage.snapshots import EXAMPLES
 from storage.suspects import SUSPECTS
+from tasks.viewing import suspects
 from tasks.viewing.site import Site, ask, number
 
 Row = dict[str, Any]
@@ -53,10 +54,20 @@ def table(site: Site, request: Request) -> Response:
     folder = _folder(site, step, id)
     if not (folder / file).is_file():
         _absent(f"artifact {id} has no {file}: it is gone, or another build made it")
+    if name == "suspects":
+        return suspects.page(site, request, id, folder, _wanted(request, by), about)
     found = tables.page(site.duck, folder / file, _wanted(request, by))
     return site.page(
         request, "table.html.j2", name=name, id=id, by=by, about=about, found=found, value=ask(request, "value")
     )
+
+
+def say(site: Site, request: Request, form: Mapping[str, str]) -> Response:
+    """A person's word on a suspect key; back to the page that it was said on."""
+    id = request.path_params["id"]
+    here = f"/data/suspects/{id}"
+    back = form.get("back", "")
+    return suspects.say(site, _folder(site, "reason", id), form, back if back.split("?")[0] == here else here)
 
 
 def snapshots(site: Site, request: Request) -> Response:

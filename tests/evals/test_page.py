@@ -464,3 +464,15 @@ def test_the_table_is_searched_and_walked_by_keys_alone(compared, tmp_path):
 
     assert [ids[0], ids[1], ids[2], ids[1], "search"] == told[:5]
     assert [boxed[0], len(boxed), True, "search", "60 questions"] == told[5:]
+
+
+def test_both_forms_say_how_many_keys_were_corrected_by_hand() -> None:
+    facts = sample_facts()
+    assert "By hand" not in page(facts) + markdown(facts)
+    facts["evaluation"]["corrections"] = {"corrected": {"train": 2, "test": 1}, "ambiguous": {"train": 1}}
+
+    said = (
+        "By hand, 3 keys are corrected (1 of test questions) and 1 question is left out as ambiguous (0 of the test)."
+    )
+    assert said in page(facts)
+    assert said in markdown(facts)

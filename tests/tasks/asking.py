@@ -41,10 +41,17 @@ def spec_for(server: TeacherServer, teacher: str = "openai", **changes: Any) -> 
     return ReasonSpec(**{**settings, **changes})
 
 
-def run(home: Path, spec: ReasonSpec, asked: list[Question], ticks: list[Tick] | None = None) -> Result:
+def run(
+    home: Path,
+    spec: ReasonSpec,
+    asked: list[Question],
+    ticks: list[Tick] | None = None,
+    settled: frozenset[str] = frozenset(),
+) -> Result:
     folder = home / "work"
     folder.mkdir(parents=True, exist_ok=True)
-    return reason(spec, asked, Workshop(folder, Home(home), ticks.append if ticks is not None else lambda tick: None))
+    shop = Workshop(folder, Home(home), ticks.append if ticks is not None else lambda tick: None)
+    return reason(spec, asked, shop, settled)
 
 
 def stored(folder: Path, asked: list[Question]) -> Stored:

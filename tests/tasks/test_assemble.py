@@ -2,15 +2,18 @@
 
 import random
 import shutil
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import duckdb
+import orjson
 import polars as pl
 import pytest
 
 from prompts import choice
 from storage import description, lineage, questions, snapshots, warehouse
+from storage.artifacts import MANIFEST
 from storage.home import Home
 from storage.records import PonensError, Question, Receipt, Rejected, Split
 from tasks.assemble import AssembleSpec, step
@@ -94,6 +97,21 @@ class Kitchen:
 @pytest.fixture
 def kitchen(tmp_path: Path) -> Kitchen:
     return Kitchen(Home(tmp_path))
+
+
+def test_a_snapshot_says_in_its_manifest_and_on_its_card_what_people_corrected(kitchen):
+    asked = question(1)
+    counts = {"corrected": {"train": 1, "valid": 0, "test": 0}, "ambiguous": {"train": 0, "valid": 1, "test": 0}}
+    receipts = replace(kitchen.parsed(asked), facts={"corrections": counts}), kitchen.reasoned(told(asked))
+    receipt = run_step(step(AssembleSpec(), *receipts), kitchen.home)[0]
+    folder = kitchen.home.root / receipt.artifact
+
+    assert (
+        counts == receipt.facts["corrections"] == orjson.loads((folder / MANIFEST).read_bytes())["facts"]["corrections"]
+    )
+    for name in ("card.md", "card.html"):
+        assert "By hand, 1 key is corrected" in (folder / name).read_text()
+    assert receipt.artifact == kitchen.assembled([asked], [told(asked)]).artifact
 
 
 def test_a_kept_rationale_becomes_the_prompt_that_evaluation_asks_and_its_completion(kitchen):

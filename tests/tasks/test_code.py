@@ -23,7 +23,7 @@ COUNTS = {
     "puzzles": "puzzles.* storage.records tasks.puzzles",
     "parse": "storage.arrays storage.cleaning.* storage.cleaning/* storage.dialogue_files storage.dialogues "
     "storage.formats.* storage.oddities storage.parsed storage.questions storage.readers storage.records storage.rows "
-    "storage.source storage.sqlfiles tasks.parse",
+    "storage.source storage.sqlfiles tasks.corrected tasks.parse tasks.tally",
     "reason": "evals.facts evals.measured evals.rationales evals.stats evals.vote prompts.* storage.dialogues "
     "storage.ledger storage.parsed storage.questions storage.records storage.suspects tasks.clients.* "
     "tasks.engines.* tasks.models tasks.rationales tasks.reason tasks.selection tasks.teachers.* tasks.training.*",

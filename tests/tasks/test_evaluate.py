@@ -59,6 +59,15 @@ def test_the_key_changes_with_what_shapes_the_answers_and_with_nothing_else(mode
     assert 6 == len({plain, key(votes=9), key(temperature=0.8), key(max_tokens=64), key(limit=3), key(seed=1)})
 
 
+def test_keys_corrected_by_hand_are_said_and_in_the_key(model: SimpleNamespace) -> None:
+    counts = {"corrected": {"train": 1, "valid": 0, "test": 0}, "ambiguous": {"train": 0, "valid": 0, "test": 0}}
+    spec = EvaluateSpec(engine="transformers")
+    corrected = step(spec, model, replace(PARSE, facts={"corrections": counts}), TRAIN)
+
+    assert counts == corrected.settings["corrections"]
+    assert corrected.key != step(spec, model, PARSE, TRAIN).key
+
+
 def test_auto_has_the_key_of_the_engine_that_it_means(model: SimpleNamespace) -> None:
     auto = step(EvaluateSpec(), model, PARSE, TRAIN)
 

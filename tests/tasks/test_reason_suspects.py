@@ -53,6 +53,21 @@ def test_the_list_holds_the_planted_keys_and_no_others(tmp_path: Path) -> None:
     assert re.search(rf"{len(planted)}\b", page)
 
 
+def test_keys_that_a_person_settled_are_no_suspects_and_the_rationales_stay(tmp_path: Path) -> None:
+    asked = questions(12)
+    settled = asked[0].id
+    wrong = {choice.solve(q)[0].content for q in asked[:2]}
+    with TeacherServer(lambda prompt, _: "wrong" if prompt in wrong else "right", gold=gold_of(asked)) as server:
+        spec = spec_for(server, prompt="solve", samples=2)
+        all_of_them = run(tmp_path, spec, asked)
+        fewer = run(tmp_path, spec, asked, settled=frozenset({settled}))
+        others = run(tmp_path, spec, asked, settled=frozenset({asked[2].id}))
+
+    assert (2, 1, 2) == tuple(result.facts["suspects"] for result in (all_of_them, fewer, others))
+    assert all_of_them.facts["kept"] == fewer.facts["kept"]
+    assert all_of_them.identity == others.identity != fewer.identity
+
+
 @pytest.mark.process
 @pytest.mark.skipif(not DATA.exists(), reason=f"the competition's data is not at {DATA}")
 def test_the_competition_s_planted_keys_are_found_all_of_them_and_no_others(tmp_path: Path) -> None:

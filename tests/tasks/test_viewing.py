@@ -11,6 +11,7 @@ import polars as pl
 import pytest
 from starlette.testclient import TestClient
 
+from storage import corrections, suspects
 from storage.aliases import Move, append
 from storage.artifacts import write_json
 from storage.browse import pairs, tables
@@ -19,6 +20,7 @@ from storage.browse.files import Files
 from storage.home import Home
 from storage.lineage import following
 from storage.progress import RunProgress
+from storage.records import Receipt
 from storage.runs import going
 from tasks.viewing.app import ROUTES, application
 from tests.evaluations import ASKED, ran, scored
@@ -473,3 +475,120 @@ def test_only_so_many_pairs_are_remembered(home: Home) -> None:
             known.of(subject(there, a), subject(there, b))
 
     assert pairs._REMEMBERED == len(duck.rows("show tables"))
+
+
+# a person's word on a key
+
+
+@pytest.fixture
+def doubts(own: Home, tmp_path: Path) -> tuple[TestClient, str, Path]:
+    """A client, the address of two suspects, and the file where words on them are kept."""
+    folder = own.root / "artifacts" / "rationales" / "r"
+    folder.mkdir(parents=True)
+    row: dict[str, Any] = dict.fromkeys(suspects.SCHEMA)
+    rows = [row | {"rank": n, "question": q.id, "asked": q.question, "options": list(q.options), "key": q.answer}
+            for n, q in enumerate(ASKED[:2], start=1)]  # fmt: skip
+    suspects.write(folder, rows)
+    receipt = Receipt("reason", "why", "d", "artifacts/rationales/r", {}, {}, 0.0, "2026-11-23T09:00:00+00:00")
+    write_json(own.receipt("reason", "why"), receipt.dict())
+    file = tmp_path / "corrections.jsonl"
+    recipe = {"name": "logic", "parse": {"corrections": str(file)}}
+    write_json(own.run(SECOND) / "recipe.json", recipe)
+    outcome = {"outcome": "done", "recipe": "logic", "steps": [{"name": "reason", "key": "why"}]}
+    write_json(own.run(SECOND) / "outcome.json", outcome)
+    return client(own), "/data/suspects/r", file
+
+
+SAME = {"sec-fetch-site": "same-origin", "origin": "http://127.0.0.1:4300"}
+
+
+def test_a_word_is_said_in_the_page_kept_beside_the_recipe_and_taken_back(
+    doubts: tuple[TestClient, str, Path],
+) -> None:
+    site, address, file = doubts
+    first = ASKED[0].id
+    assert 'value="C" title="the key is wrong, it is C"' in site.get(address).text
+
+    form = {"question": first, "says": "C", "why": "it is <b>blue</b>", "back": f"{address}?q=lamp"}
+    reply = site.post(f"{address}/say", data=form, headers=SAME, follow_redirects=False)
+
+    assert (303, f"{address}?q=lamp") == (reply.status_code, reply.headers["location"])
+    [word] = corrections.history(file)
+    assert (first, "C", "it is <b>blue</b>", "logic") == (word.question, word.says, word.why, word.recipe)
+    page = site.get(address).text
+    assert "the key is C" in page and "&lt;b&gt;blue" in page
+    assert "1 of 2 rows" in text(site, address)
+
+    site.post(f"{address}/say", data={"question": first, "says": "undone"}, headers=SAME)
+    assert "Said so far" not in site.get(address).text
+    assert 2 == len(corrections.history(file))
+
+
+@pytest.mark.parametrize(
+    "headers, code",
+    [
+        (SAME, 303),
+        ({"sec-fetch-site": "same-origin", "origin": "null"}, 303),
+        ({"origin": "http://127.0.0.1:4300"}, 303),
+        ({}, 403),
+        ({"origin": "null"}, 403),
+        ({"origin": "http://evil.example"}, 403),
+        ({"origin": "http://127.0.0.1:8000"}, 403),
+        ({"sec-fetch-site": "cross-site", "origin": "http://evil.example", "sec-fetch-mode": "navigate"}, 403),
+        ({"sec-fetch-site": "same-site", "origin": "http://127.0.0.1:8000"}, 403),
+        ({"sec-fetch-site": "none"}, 403),
+        ({"sec-fetch-site": "same-origin", "origin": "http://evil.example"}, 403),
+        ({**SAME, "host": "evil.example"}, 400),
+        ({**SAME, "content-type": "text/plain"}, 415),
+    ],
+)
+def test_only_a_form_of_this_address_may_say_anything(
+    headers: dict[str, str], code: int, doubts: tuple[TestClient, str, Path]
+) -> None:
+    site, address, file = doubts
+    reply = site.post(
+        f"{address}/say", data={"question": ASKED[0].id, "says": "C"}, headers=headers, follow_redirects=False
+    )
+
+    assert code == reply.status_code
+    assert file.exists() is (code == 303)
+
+
+@pytest.mark.parametrize(
+    "form, code",
+    [
+        ({"question": ASKED[0].id, "says": "D"}, 400),
+        ({"question": ASKED[0].id, "says": "wrong"}, 400),
+        ({"question": ASKED[0].id}, 400),
+        ({"question": "nobody", "says": "B"}, 400),
+        ({"question": ASKED[1].id, "says": "undone"}, 400),
+        ({"question": ASKED[0].id, "says": "B", "why": "x" * 70_000}, 413),
+    ],
+)
+def test_a_word_that_says_nothing_is_refused_and_nothing_is_written(
+    form: dict[str, str], code: int, doubts: tuple[TestClient, str, Path]
+) -> None:
+    site, address, file = doubts
+
+    assert code == site.post(f"{address}/say", data=form, headers=SAME).status_code
+    assert not file.exists()
+
+
+def test_after_a_word_the_browser_goes_to_pages_of_these_suspects_alone(doubts: tuple[TestClient, str, Path]) -> None:
+    site, address, _ = doubts
+    form = {"question": ASKED[0].id, "says": "C", "back": "//evil.example/"}
+
+    reply = site.post(f"{address}/say", data=form, headers=SAME, follow_redirects=False)
+    assert address == reply.headers["location"]
+
+
+def test_suspects_of_a_recipe_that_lies_nowhere_are_shown_without_forms(
+    doubts: tuple[TestClient, str, Path], tmp_path: Path
+) -> None:
+    site, address, file = doubts
+    (tmp_path / "home" / "runs" / SECOND / "outcome.json").unlink()
+    assert "no run of this home says which recipe" in text(site, address)
+    assert "<button name" not in site.get(address).text
+    assert 400 == site.post(f"{address}/say", data={"question": ASKED[0].id, "says": "C"}, headers=SAME).status_code
+
+    assert not file.exists()
