@@ -21,7 +21,7 @@ SETTINGS = [path for path, _ in paths(Recipe)]
 TABLES = {"evaluate.judge": JudgeSpec(), "puzzles": PuzzlesSpec(), "promote": PromoteSpec(), "reeval": ReevalSpec()}
 # what only some kinds of work read; all else is read by every kind
 OF_KINDS = {
-    ("choice",): ("reason.", "assemble.bare", "assemble.shuffle", "evaluate.adaptive", "evaluate.confidence")
+    ("choice",): ("parse.corrections", "reason.", "assemble.bare", "assemble.shuffle", "evaluate.adaptive", "evaluate.confidence")
     + ("evaluate.window", "evaluate.weighting", "evaluate.shuffles"),
     ("choice", "sql"): ("puzzles.",),
     ("sql",): ("parse.descriptions", "parse.evidence", "evaluate.databases", "evaluate.dialect", "evaluate.metric"),
