@@ -15,7 +15,7 @@ _NOUN = r"(?:(?i:(?:the\s+)?(?:option|choice|letter|answer)\b)|选项|字母)?"
 _REST = r"(?P<rest>.{0,400})"
 _SURELY = r"(?:therefore|thus|clearly|indeed|hence|then|definitely|simply|actually|obviously)\b"
 _VERB = (
-    rf"[\s*_`\"'”】]*+(?:(?:is\s+(?:{_SURELY}\s+)?not\s[^.\n]{{0,40}}\sbut(?:\s+rather)?|is|=|would\s+be|must\s+be|should\s+be"
+    rf"[\s*_`\"'”】]*+(?:(?:is\s+(?:{_SURELY}\s+)?(?:not|neither)\s[^.\n]{{0,40}}\sbut(?:\s+rather)?|is|=|would\s+be|must\s+be|should\s+be"
     r"|has\s+to\s+be|->|→)(?!\w)|不是[^。\n]{0,40}而是|就是|显然是|只能是|应该?是|应当是|应当?为|应该?选|的?是|为"
     rf"|选择?(?!项))?[\s*_]*+(?:{_SURELY}\s*,?)?\s*:?"
 ) + _REST
