@@ -22,6 +22,7 @@ from storage.items import BLANK, BOM, Broken, Items, Open, Row, full_lines, lost
 
 _LOOK = 20  # lines that say whether a file that begins with a broken one has a row a line
 _GOES_ON = (b",", b"[", b"{", b":")  # how a line ends that is no row by itself
+_SPEAKERS = ("role", "from", "speaker", "author", "user", "human", "assistant")  # what turns of a dialogue have
 _SCALAR = rb'(?:"(?:[^"\\]|\\.)*"|[-+.\w]+)'
 _LISTED = re.compile(rb'\s*\{\s*(?:"[^"\\]*"\s*:\s*%b\s*,\s*)*"[^"\\]*"\s*:\s*(?=\[)' % _SCALAR)
 _STARTS = re.compile(rb"^[ \t]*\{", re.MULTILINE)
@@ -33,14 +34,19 @@ class _Doubled(Broken):
 
 
 def lines(opened: Open, *, single: bool = False) -> Items:
-    """A row a line, or the objects of a file in which they take several lines each.
+    """A row a line, or the objects of a file in which they take several lines each, or in which one list holds them.
 
     `single` is whether one line alone may be all of an object, as in a `.json` file.
     """
     head = list(islice(full_lines(opened), _LOOK))
     first = next((_line(*line) for line in head), None)
-    if isinstance(first, Broken) and len(head) > 1 and not _a_row_a_line(head):
-        return _objects(opened)
+    if isinstance(first, Broken) and not _a_row_a_line(head):
+        if head[0][1].startswith(b"[") and isinstance(next(array(opened), None), Row):
+            return array(opened)
+        if len(head) > 1:
+            return _objects(opened)
+    if isinstance(first, Row) and len(head) == 1 and _holds_rows(first.value):
+        return array(opened)
     if isinstance(first, Row) and len(head) == 1:
         return iter([first._replace(whole=single and isinstance(first.value, dict))])
     return _by_line(opened)
@@ -77,6 +83,15 @@ def _mended(number: int, line: bytes) -> Items:
     yield from found if len(found) > 1 and not any(isinstance(row, Broken) for row in found) else [row]
 
 
+def _holds_rows(value: Any) -> bool:
+    """Whether the only line of a file is all of its rows: a list of objects that are no turns of a dialogue."""
+    return (
+        isinstance(value, list)
+        and bool(value)
+        and all(isinstance(one, dict) and one.keys().isdisjoint(_SPEAKERS) for one in value)
+    )
+
+
 def _a_row_a_line(head: Sequence[tuple[int, bytes]]) -> bool:
     """Whether a line after the first is a row, and not one of the list that another line began."""
     return any(
@@ -92,7 +107,9 @@ def _objects(opened: Open) -> Items:
         yield Broken(1, f"an object over several lines, or several, in more than {arrays.MAX_ROW >> 20} MiB", "file")
         return
     found = list(_decoded_one_by_one(content))
-    if not any(isinstance(item, Row | _Doubled) for item in found):
+    if not any(
+        isinstance(item, _Doubled) or (isinstance(item, Row) and isinstance(item.value, dict)) for item in found
+    ):
         hit = _LISTED.match(content)
         before = content[: hit.end()].count(b"\n") if hit else 0
         found = list(_elements(arrays.values(io.BytesIO(content[hit.end() :]), before), 0)) if hit else []
@@ -119,7 +136,7 @@ def _decoded_one_by_one(content: bytes) -> Items:
             end, between = hit.end() if hit else len(text), " \t\r\n,]}"  # what follows may lie in a list
             row = Broken(line, f"broken JSON: {error}{lost(line, line + text.count(chr(10), at, end - bool(hit)))}")
         alone = alone and at == len(text) - len(text.lstrip()) and not text[end:].strip()
-        yield Row(row.line, row.value, whole=alone) if isinstance(row, Row) else row
+        yield Row(row.line, row.value, whole=alone and isinstance(row.value, dict)) if isinstance(row, Row) else row
         at = end
 
 

@@ -1,5 +1,6 @@
 """Every command on every page: what is cheap is run as it stands, the rest is held against the command line."""
 
+import ast
 import io
 import json
 import os
@@ -149,15 +150,52 @@ def _run(line: Line) -> None:
     assert 0 == done.returncode, f"{line}\n{done.stderr}"
 
 
-def test_each_promise_of_the_readme_names_tests_that_are_there() -> None:
+def test_each_promise_of_the_readme_names_tests_that_are_run_and_check_something() -> None:
     text = (ROOT / "README.md").read_text("utf-8")
     promises = re.findall(r"^- \*\*.+$", text.partition("## What it promises")[2].partition("\n## ")[0], re.MULTILINE)
     held = [re.findall(r"\[(test_\w+)\]\((tests/[\w/]+\.py)\)", promise) for promise in promises]
 
     assert len(promises) > 5
     assert [] == [promise for promise, tests in zip(promises, held, strict=True) if not tests]
-    for name, file in (test for tests in held for test in tests):
-        assert f"def {name}(" in (ROOT / file).read_text("utf-8"), f"{file} has no {name}"
+    assert [] == [f"{file}::{name}" for tests in held for name, file in tests if not checks(ROOT / file, name)]
+
+
+def checks(file: Path, name: str) -> bool:
+    """Whether a file has a test of that name which asserts something, and which no mark skips or lets fail."""
+    module = ast.parse(file.read_text("utf-8"))
+    found = next((node for node in module.body if isinstance(node, ast.FunctionDef) and node.name == name), None)
+    if found is None:
+        return False
+    marks = [ast.unparse(node) for node in found.decorator_list]
+    marks += [ast.unparse(node.value) for node in module.body if _assigns(node, "pytestmark")]  # type: ignore[attr-defined]
+    asserts = any(
+        isinstance(node, ast.Assert) or (isinstance(node, ast.Attribute) and node.attr == "raises")
+        for node in ast.walk(found)
+    )
+    return asserts and not any(re.search(r"mark\.(skip|xfail|gpu)\b", mark) for mark in marks)
+
+
+def _assigns(node: ast.stmt, name: str) -> bool:
+    return isinstance(node, ast.Assign) and any(isinstance(one, ast.Name) and one.id == name for one in node.targets)
+
+
+@pytest.mark.parametrize(
+    ("text", "does"),
+    [
+        ("def test_a():\n    assert x", True),
+        ("def test_a():\n    with pytest.raises(E):\n        f()", True),
+        ("@pytest.mark.parametrize('x', [1])\ndef test_a(x):\n    assert x", True),
+        ("def test_a():\n    f()", False),
+        ("def test_ab():\n    assert x", False),
+        ("@pytest.mark.skip\ndef test_a():\n    assert x", False),
+        ("@pytest.mark.xfail(strict=True)\ndef test_a():\n    assert x", False),
+        ("pytestmark = pytest.mark.gpu\ndef test_a():\n    assert x", False),
+    ],
+)
+def test_a_promise_is_held_by_a_test_that_can_fail(tmp_path: Path, text: str, does: bool) -> None:
+    (tmp_path / "test_x.py").write_text(text)
+
+    assert does == checks(tmp_path / "test_x.py", "test_a")
 
 
 def test_the_loop_over_lorax_s_stream_leaves_out_tokens_that_are_no_text(

@@ -152,7 +152,7 @@ def test_any_text_is_read_as_a_letter_or_a_class_with_its_place(reply, question,
 
 HOSTILE = [
     "answer ", "the correct ", "\n", " ", "*", "answer:\n", "答案", "选", "选不", "答案：", "\\boxed{", "I choose ", "A ", "A or ", "it is ",
-    "<think>", "</think>", "(", "answer is not ", "User:\n", "B\nUser: ", "Answer: B\nQuestion: ", "if the answer is B ", "Note: ", "Answer: B (", "Who?\nA) x\nB) y\n", "答案不是", "Answer: A\u0301", "option A ", "correct option ", "B\n", "ansans", "即", "ﬁ", "so ",
+    "<think>", "</think>", "(", "answer is not ", "User:\n", "B\nUser: ", "Answer: B\nQuestion: ", "if the answer is B ", "Note: ", "Answer: B (", "Who?\nA) x\nB) y\n", "---\n", "B\nWho?\nAnswer: A\n", " --- who ", "答案不是", "Answer: A\u0301", "option A ", "correct option ", "B\n", "ansans", "即", "ﬁ", "so ",
 ]  # fmt: skip
 
 
