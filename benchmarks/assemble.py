@@ -34,7 +34,7 @@ from storage.cleaning.alike import alike  # noqa: E402
 from storage.cleaning.overlap import WORDS  # noqa: E402
 from storage.cleaning.signs import said, shingles  # noqa: E402
 from storage.records import LETTERS, Question, normal  # noqa: E402
-from tasks.shares import split_of  # noqa: E402
+from tasks.parse.splits import split_of  # noqa: E402
 
 NEAR, OVERLAP, VALID, TEST, HELD = 0.95, 0.8, 0.05, 0.2, 1000
 Row = dict[str, Any]
@@ -110,8 +110,9 @@ def here(folder: Path) -> Iterator[tuple[str, str]]:
     from storage.artifacts import sha256
     from storage.home import Home
     from storage.records import Receipt
-    from tasks import assemble, parse
-    from tasks.step import Workshop
+    from tasks.assemble import step as assemble
+    from tasks.parse import step as parse
+    from tasks.runtime.step import Workshop
 
     home = Home(folder / "home")
     places = {}

@@ -37,17 +37,17 @@ from benchmarks.train import SHAPES, shape  # noqa: E402
 from evals.vote import count  # noqa: E402
 from prompts import choice  # noqa: E402
 from puzzles.generate import generate  # noqa: E402
-from storage import adapters  # noqa: E402
+from storage.adapters import versions as adapters  # noqa: E402
 from storage.artifacts import write_json  # noqa: E402
 from storage.home import Home  # noqa: E402
 from storage.records import LETTERS, Question  # noqa: E402
-from tasks import sampler  # noqa: E402
-from tasks.engines.base import Loading  # noqa: E402
+from tasks.engines.interface import Loading  # noqa: E402
 from tasks.engines.open import surroundings  # noqa: E402
-from tasks.sampling.asks import Ask  # noqa: E402
-from tasks.sampling.choices import ask, read  # noqa: E402
-from tasks.sampling.order import ORDER, OUTCOME, REPLIES, Adaptive, Decoding, Order, Reply, Subject  # noqa: E402
-from tasks.step import Workshop  # noqa: E402
+from tasks.evaluate import sampler_main  # noqa: E402
+from tasks.evaluate.generation import ORDER, OUTCOME, REPLIES, Adaptive, Decoding, Order, Reply, Subject  # noqa: E402
+from tasks.kinds.asks import Ask  # noqa: E402
+from tasks.kinds.choice import ask, read  # noqa: E402
+from tasks.runtime.step import Workshop  # noqa: E402
 
 BASE = ROOT / "recipes" / "demo_base"
 FAMILIES = ("compass", "calendar", "seasons", "relay")
@@ -146,7 +146,7 @@ def added(given: Order, asked: list[Question], work: Path) -> Drawn:
     names = ("engine", "loading", "subjects", "asks", "decoding", "rendering", "on_mismatch")
     write_json(folder / ORDER, given.told(*names) | {"samples": str(folder / "samples")})
     os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # what a child tells its parent
-    sampler.sample(folder / ORDER)
+    sampler_main.sample(folder / ORDER)
     sampled = json.loads((folder / OUTCOME).read_bytes())["seconds"]["sample"]
     began = time.monotonic()
     rows = [json.loads(line) for line in (folder / REPLIES).read_bytes().splitlines()]

@@ -89,7 +89,7 @@ def rendered(name: str, batch: list[dict[str, str]], *, first: bool) -> bytes:
 
 def read(path: Path) -> None:
     """In the child: read the file, say how it went."""
-    from storage import readers, source
+    from storage.sources import readers, source
 
     start_memory, start = peak(), time.perf_counter()
     count = sum(1 for _ in readers.read(source.files([path])))

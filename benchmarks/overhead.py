@@ -122,7 +122,7 @@ def bare(recipe: Path, home: Path) -> None:
     from flows.chain import Walk, chain
     from flows.recipe import load
     from storage.home import Home
-    from tasks.step import run_step
+    from tasks.runtime.step import run_step
 
     place = Home(home.resolve())
     walk = Walk(chain(load(recipe), place.root))

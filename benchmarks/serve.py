@@ -32,12 +32,12 @@ import aiohttp
 import httpx
 
 from storage import devices
+from storage.adapters.peft_config import SERVABLE_RANKS
 from storage.artifacts import publish, write_json
 from storage.home import Home
-from storage.peft_config import SERVABLE_RANKS
-from tasks import models
-from tasks.serving import engines
-from tasks.serving.spec import ServeSpec
+from tasks.models import base_models
+from tasks.serve import engines
+from tasks.serve.spec import ServeSpec
 
 ROOT = Path(__file__).resolve().parents[1]
 MIXES = {"base": 0, "one adapter": 1, "eight adapters": 8}
@@ -89,7 +89,12 @@ def adapters(home: Home, base: Path, name: str, rank: int) -> None:
         wrapped.save_pretrained(folder)
         model = wrapped.unload()
         AutoTokenizer.from_pretrained(base).save_pretrained(folder)
-        about = {"base_model": name, "base_identity": models.identity(name), "settings": {"rank": rank}, "facts": {}}
+        about = {
+            "base_model": name,
+            "base_identity": base_models.identity(name),
+            "settings": {"rank": rank},
+            "facts": {},
+        }
         write_json(folder / "adapter.json", about)
         publish(folder, "adapters/bench", home, identity=f"{seed:064x}", numbered=True)
 
@@ -237,7 +242,7 @@ def main() -> None:
         home = Home(Path(root) / "home")
         home.root.mkdir()
         name = options.base or str(_tiny(Path(root) / "base"))
-        base = models.snapshot(name)
+        base = base_models.snapshot(name)
         adapters(home, base, name, options.rank)
         # two engines on one device: each gets its half of what one would take
         share = 0.4 if devices.visible() else 0.3

@@ -52,7 +52,7 @@ TRAIN = {
 EVALUATE = {"engine": "transformers", "votes": 3, "max_tokens": 24, "limit": 8}
 ENDS = {"COMPLETED", "FAILED", "CRASHED", "CANCELLED"}
 PAUSE_S, PATIENCE_S = (8.0, 25.0), 600.0
-_CHILDREN = (b"tasks.trainer", b"tasks.sampler", b"tasks.loss")
+_CHILDREN = (b"tasks.train.trainer_main", b"tasks.evaluate.sampler_main", b"tasks.evaluate.loss_main")
 FAULTS = {"429": 0.1, "500": 0.1, "wrong": 0.1, "unreadable": 0.05}
 
 

@@ -12,7 +12,7 @@ from __future__ import annotations
 import random
 from dataclasses import dataclass
 
-from evals.rationales import Tally
+from evals.report.rationales import Tally
 from storage.records import Question
 
 QUESTIONS, WRONG, REPEATS = 1_163, 20, 20

@@ -127,8 +127,8 @@ def alone(name: str, count: int, work: Path, model: Path | None) -> dict[str, An
     import torch
     from transformers import set_seed
 
-    from tasks.training import tokens
-    from tasks.training.masks import Teaching
+    from tasks.tokenizing import encoding
+    from tasks.tokenizing.masks import Teaching
 
     torch.set_num_threads(1)
     set_seed(0)
@@ -139,14 +139,14 @@ def alone(name: str, count: int, work: Path, model: Path | None) -> dict[str, An
     trainer.train()
     wall, after = time.monotonic() - start, resource.getrusage(resource.RUSAGE_SELF)
     busy = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
-    learnt = tokens.encode(train, renderer, MAX_LENGTH, Teaching()).trained
+    learnt = encoding.encode(train, renderer, MAX_LENGTH, Teaching()).trained
     return {
         "tokens": learnt,
         "steps": trainer.state.global_step,
         "per_cpu_second": round(learnt / busy, 1),
         "per_second": round(learnt / wall, 1),
         "peak_mib": round(after.ru_maxrss / 1024),
-        "loss": round(_loss(trainer.model, tokens.encode(valid, renderer, MAX_LENGTH, Teaching())), 4),
+        "loss": round(_loss(trainer.model, encoding.encode(valid, renderer, MAX_LENGTH, Teaching())), 4),
     }
 
 
@@ -157,15 +157,16 @@ def _rows(count: int, model: Path | None) -> tuple[list[dict[str, Any]], list[di
 
 def _renderer(work: Path) -> Any:
     from prompts.rendering import Wish
-    from tasks.training import render
+    from tasks.tokenizing import renderer as render
 
     return render.fit(render.load(str(work / "base"), None), Wish())
 
 
 def _trainer(name: str, train: list[dict[str, Any]], work: Path, renderer: Any) -> Any:
-    from tasks.training import loading, settings, sft, tokens
-    from tasks.training.masks import Teaching
-    from tasks.training.spec import TrainSpec
+    from tasks.tokenizing import encoding
+    from tasks.tokenizing.masks import Teaching
+    from tasks.train import loading, settings, sft
+    from tasks.train.spec import TrainSpec
 
     packing = name != "ponens padded"
     spec = TrainSpec.model_validate(
@@ -173,9 +174,9 @@ def _trainer(name: str, train: list[dict[str, Any]], work: Path, renderer: Any) 
     )
     tokenizer, model = renderer.tokenizer, loading.load(str(work / "base"), spec)
     folder = work / name.replace(" ", "-")
-    encoded = tokens.encode(train, renderer, MAX_LENGTH, Teaching())
+    encoded = encoding.encode(train, renderer, MAX_LENGTH, Teaching())
     if name.startswith("ponens"):
-        none = tokens.Encoded([], [], 0, 0)
+        none = encoding.Encoded([], [], 0, 0)
         return sft.make(spec, folder, tokenizer, model, encoded, none, [])
     lora = settings.lora(spec)
     common: dict[str, Any] = {
@@ -237,9 +238,10 @@ def factory(count: int, work: Path, python: Path, model: Path | None) -> dict[st
     """LLaMA-Factory on the same rows. Its start, as long as many steps, is told apart by a run of one step."""
     from peft import PeftModel
 
-    from tasks.training import loading, tokens
-    from tasks.training.masks import Teaching
-    from tasks.training.spec import TrainSpec
+    from tasks.tokenizing import encoding
+    from tasks.tokenizing.masks import Teaching
+    from tasks.train import loading
+    from tasks.train.spec import TrainSpec
 
     train, held_out = _rows(count, model)
     said = [
@@ -285,10 +287,10 @@ def factory(count: int, work: Path, python: Path, model: Path | None) -> dict[st
         busy[steps] = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
     spec = TrainSpec.model_validate({"base_model": str(work / "base")})
     renderer, base = _renderer(work), loading.load(str(work / "base"), spec)
-    learnt = tokens.encode(train, renderer, MAX_LENGTH, Teaching()).trained
+    learnt = encoding.encode(train, renderer, MAX_LENGTH, Teaching()).trained
     every = SPEC["batch_size"] * SPEC["gradient_accumulation"]
     shown = learnt * (1 - every / count)
-    valid = tokens.encode(held_out, renderer, MAX_LENGTH, Teaching())
+    valid = encoding.encode(held_out, renderer, MAX_LENGTH, Teaching())
     return {
         "tokens": learnt,
         "steps": -(-count // int(every)),
@@ -335,8 +337,9 @@ def gpu(size: str, length: int, steps: int, method: str) -> dict[str, Any]:
     import torch
     from transformers import Qwen2ForCausalLM
 
-    from tasks.training import sft, tokens
-    from tasks.training.spec import TrainSpec
+    from tasks.tokenizing import encoding
+    from tasks.train import sft
+    from tasks.train.spec import TrainSpec
     from tests.tiny import tiny_tokenizer
 
     wide, config = SHAPES[size], shape(size, VOCABULARY, dtype=torch.bfloat16)
@@ -354,8 +357,8 @@ def gpu(size: str, length: int, steps: int, method: str) -> dict[str, Any]:
     )
     draw = random.Random(0)
     ids = [[draw.randrange(3, VOCABULARY) for _ in range(length)] for _ in range(16 * steps)]
-    encoded = tokens.Encoded(ids, ids, 0, sum(map(len, ids)))
-    trainer = sft.make(spec, Path("bench-gpu"), tiny_tokenizer(), model, encoded, tokens.Encoded([], [], 0, 0), [])
+    encoded = encoding.Encoded(ids, ids, 0, sum(map(len, ids)))
+    trainer = sft.make(spec, Path("bench-gpu"), tiny_tokenizer(), model, encoded, encoding.Encoded([], [], 0, 0), [])
     trainer.args.save_strategy = "no"
     start = time.monotonic()
     trainer.train()

@@ -25,13 +25,13 @@ from typing import Any
 import polars as pl
 from starlette.testclient import TestClient
 
-from storage import measures
-from storage.aliases import Move, append
+from storage import reevaluations
+from storage.adapters.aliases import Move, append
 from storage.artifacts import write_json
 from storage.home import Home
-from storage.measures import Measure, Round
-from storage.suspects import SCHEMA
-from tasks.viewing.app import application
+from storage.reevaluations import Measure, Round
+from storage.tables.doubted_keys import SCHEMA
+from tasks.view.app import application
 
 RUNS, QUESTIONS, VOTES, ROWS = 200, 250, 10, 100_000
 LARGE = 50_000  # questions of the one evaluation with a million samples
@@ -52,7 +52,7 @@ def main() -> None:
         made(home, options.runs, large=options.one)
         print(f"made in {time.monotonic() - began:.0f} s")
         if options.serve:
-            from tasks.viewing.server import door, serve
+            from tasks.view.server import door, serve
 
             serve(application(home), door(options.serve, another=False), lambda: print(f"port {options.serve}"))
         else:
@@ -137,7 +137,7 @@ def made(home: Home, runs: int, *, large: bool) -> None:
         append(home, Move("logic", "champion", n or None, n + 1, _time(n), "better on the gate set", "me@here", "gate"))
         sides = {name: {"accuracy": 0.5, "ci95": [0.4, 0.6], "unreadable": 0.0} for name in ("base", "champion")}
         measure = Measure("test", "artifacts/evaluations/x", 250, 5, sides, {"base_model": "toy"})
-        measures.append(home, Round("logic", f"day {n}", _time(n), f"logic/{n + 1}", "gate", n, "", [measure]))
+        reevaluations.append(home, Round("logic", f"day {n}", _time(n), f"logic/{n + 1}", "gate", n, "", [measure]))
 
 
 def _sources(home: Home, chance: random.Random) -> None:

@@ -19,14 +19,14 @@ ROOT = Path(__file__).resolve().parents[1]
 ROOMS = ("flows", "tasks", "prompts", "puzzles", "storage", "evals")
 OUTPUTS = {
     "`ponens run`, `evaluate`, `report`: `evaluation`": (
-        "evals.measured",
+        "evals.evaluation",
         ("EvaluationFacts", "SideFacts", "PairedFacts", "OtherFacts", "SliceFacts", "CurveFacts", "ReplayFacts"),
     ),
     "`ponens verdict`": ("evals.verdict", ("Verdict", "Side")),
-    "`ponens sweep`": ("evals.sweep", ("SweepFacts", "Row")),
-    "`ponens doctor`: `checks`": ("storage.checkup", ("Finding",)),
-    "`ponens gc`: `found`": ("storage.garbage", ("Leftover",)),
-    "`ponens adapters history`: `moves`": ("storage.aliases", ("Move",)),
+    "`ponens sweep`": ("evals.report.sweep", ("SweepFacts", "Row")),
+    "`ponens doctor`: `checks`": ("storage.housekeeping.checkup", ("Finding",)),
+    "`ponens gc`: `found`": ("storage.housekeeping.garbage", ("Leftover",)),
+    "`ponens adapters history`: `moves`": ("storage.adapters.aliases", ("Move",)),
 }  # fmt: skip
 
 
@@ -43,7 +43,7 @@ def write(folder: Path) -> None:
 
 def commands() -> Iterator[str]:
     """Every command with its arguments and options."""
-    from flows.cli import app
+    from flows.cli.app import app
 
     yield "# Commands"
     yield "\nExit codes: 0 done, 1 the work failed, 2 bad usage, recipe or input, 3 refused by the gate."

@@ -8,7 +8,7 @@ from bisect import bisect_left
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 
-from evals.measured import SliceFacts
+from evals.evaluation import SliceFacts
 from evals.stats import wilson
 from storage.records import Ballot, Question
 

@@ -4,7 +4,7 @@
     run(summary)                           the comparison, the verdict, the report, the promotion
     with Progress(name, show) as tell      a bar that moves, now and then a line in the log
     waiting(name, said)                    the run's state says for whom it waits
-    alive()                                an event for those who watch for runs that died (flows.watch)
+    alive()                                an event for those who watch for runs that died (flows.crash_watch)
 
 Each is one call of the API or two: an all-cached run makes no more of them than it has steps.
 """
@@ -35,12 +35,12 @@ from prefect.exceptions import PrefectHTTPStatusError, TerminationSignal
 from prefect.states import Running
 
 from flows import show
-from storage import adapters
+from storage.adapters import versions as adapters
 from storage.browse import address
 from storage.home import Home
 from storage.records import PonensError, Receipt
-from tasks import step as steps
-from tasks.step import Step, Tick, log
+from tasks.runtime import step as steps
+from tasks.runtime.step import Step, Tick, log
 
 ALIVE = "ponens.run.alive"
 _MEASURES = ("accuracy", "ci95", "greedy_accuracy", "single_accuracy", "forced_accuracy", "value", "unreadable")

@@ -11,7 +11,7 @@ from prefect.events.schemas.automations import AutomationCore, EventTrigger, Pos
 from prefect.exceptions import ObjectNotFound
 from prefect.settings import get_current_settings
 
-from flows.announce import ALARM, EVENT
+from flows.notify import ALARM, EVENT
 from storage.records import UsageError
 
 FALLEN = "champion fell"

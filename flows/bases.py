@@ -7,7 +7,7 @@ from pathlib import Path
 from flows.recipe import Recipe
 from flows.show import stderr
 from storage.home import Home
-from tasks.import_model import base
+from tasks.adapters.import_model import base
 
 
 def local(recipe: Recipe, home: Path) -> Recipe:

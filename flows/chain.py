@@ -18,8 +18,16 @@ from typing import Generic, TypeAlias, TypeVar
 from flows.bases import local
 from flows.recipe import Recipe, resolved
 from storage.records import Receipt, UsageError
-from tasks import assemble, candidates, evaluate, parse, puzzles, reason, references, report, train
-from tasks.step import Step
+from tasks.assemble import step as assemble
+from tasks.evaluate import candidates
+from tasks.evaluate import step as evaluate
+from tasks.parse import reference_queries
+from tasks.parse import step as parse
+from tasks.puzzles import step as puzzles
+from tasks.reason import step as reason
+from tasks.report import step as report
+from tasks.runtime.step import Step
+from tasks.train import step as train
 
 T = TypeVar("T")
 Events: TypeAlias = Generator[Step, Receipt, T]
@@ -144,7 +152,7 @@ def _parsed(recipe: Recipe, home: Path) -> Events[Receipt]:
 
 def _tried(parsed: Receipt) -> Receipt:
     """What was parsed. UsageError where none of its references could be compared with."""
-    references.require(parsed.facts.get("references"))
+    reference_queries.require(parsed.facts.get("references"))
     return parsed
 
 

@@ -14,13 +14,13 @@ from prefect import flow
 from flows import artifacts
 from flows.chain import compare
 from flows.finetune import finetune_logic
-from flows.names import given, run_name
 from flows.recipe import Recipe, StepName
 from flows.run import Run
+from flows.run_names import given, run_name
 from flows.screen import Screen
 from storage.home import Home
 from storage.records import PonensError
-from tasks.step import log
+from tasks.runtime.step import log
 
 
 @flow(name="evaluate-adapters", flow_run_name=run_name, persist_result=False)

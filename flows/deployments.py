@@ -26,13 +26,13 @@ from prefect.client.schemas.schedules import CronSchedule
 from prefect.exceptions import ObjectNotFound
 from prefect.settings import get_current_settings
 
-from flows import automations, watch
+from flows import automations, crash_watch
 from flows.finetune import finetune_logic
 from flows.recipe import load
 from flows.reeval import reeval
 from storage.home import Home
 from storage.records import PonensError, UsageError
-from tasks.reeval import ReevalSpec
+from tasks.adapters.reeval import ReevalSpec
 
 ROOT = Path(__file__).resolve().parents[1]
 POOL, TAG = "local-process", "ponens"
@@ -105,7 +105,7 @@ def set_up(tell: Callable[[str], None] = lambda name: None) -> Deployed:
             for name, one in sorted(names.items())
             if flows[one.flow_id] == reeval.name and (said := _schedule(client, one))
         }
-        return Deployed(sorted(names), schedules, [automations.watch(client), *watch.crash_the_silent(POOL)])
+        return Deployed(sorted(names), schedules, [automations.watch(client), *crash_watch.crash_the_silent(POOL)])
 
 
 def _pool(client: SyncPrefectClient) -> None:

@@ -16,11 +16,11 @@ from functools import cached_property
 from typing import Any
 
 from flows.recipe import Recipe
-from storage.checkup import Finding
 from storage.home import Home
+from storage.housekeeping.checkup import Finding
 from storage.records import PonensError, Receipt, UsageError
-from tasks.forecast import Forecast
-from tasks.step import Secret
+from tasks.runtime.forecast import Forecast
+from tasks.runtime.step import Secret
 
 _REFERENCES = 200  # that are scored before a run; the rest are scored with the replies
 _NAMED = 3
@@ -151,8 +151,8 @@ def _teacher(dry: Dry) -> Iterator[Outlook]:
 
 def _asked(dry: Dry) -> Iterator[Outlook]:
     """Questions that reason can ask."""
-    from storage.questions import Stored
-    from tasks.reason import wanted
+    from storage.tables.questions import Stored
+    from tasks.reason.step import wanted
 
     if dry.parsed is not None and next(wanted(Stored(dry.home, dry.parsed)), None) is None:
         yield from _price(dry)  # which has nothing to count, and says so
@@ -162,8 +162,8 @@ def _price(dry: Dry) -> Iterator[Outlook]:
     if dry.parsed is None:
         return
     from storage.ledger import Ledger
-    from storage.questions import Stored
-    from tasks.reason import estimate
+    from storage.tables.questions import Stored
+    from tasks.reason.step import estimate
 
     with Ledger(dry.home) as ledger:
         facts = estimate(dry.recipe.reason, Stored(dry.home, dry.parsed), ledger)
@@ -177,16 +177,16 @@ def _price(dry: Dry) -> Iterator[Outlook]:
 
 
 def _base(dry: Dry) -> Iterator[Outlook]:
-    from tasks import models
+    from tasks.models import base_models
 
     base = dry.recipe.base
     if base is None:
         return
-    if models.folder(base.base_model) is not None:
+    if base_models.folder(base.base_model) is not None:
         yield _said(f"{base.base_model} is here")
         return
     try:
-        models.snapshot(base.base_model, base.revision)
+        base_models.snapshot(base.base_model, base.revision)
         yield _said(f"{base.base_model} is on this machine")
     except UsageError as error:
         offline = os.environ.get("HF_HUB_OFFLINE", "0") not in ("0", "")
@@ -195,8 +195,8 @@ def _base(dry: Dry) -> Iterator[Outlook]:
 
 def _training(dry: Dry) -> Iterator[Outlook]:
     """What the step refuses by its settings and its base's files."""
-    from tasks import train
-    from tasks.training import checks, tracking
+    from tasks.train import checks, tracking
+    from tasks.train import step as train
 
     spec = dry.recipe.training
     wrong = checks.problems(spec)
@@ -213,7 +213,7 @@ def _memory(dry: Dry) -> Iterator[Outlook]:
     if told is None or told.status != "cached" or told.receipt is None:
         yield _said("known once the snapshot is built: `ponens train RECIPE --estimate`")
         return
-    from tasks.train import estimate
+    from tasks.train.step import estimate
 
     facts: dict[str, Any] = estimate(dry.recipe.training, dry.home, told.receipt)
     needed, room = facts["memory"]["total"] / 2**30, facts["room"]
@@ -236,13 +236,13 @@ def _tested(dry: Dry) -> Iterator[Outlook]:
         return
     recipe, spec = dry.recipe, dry.recipe.evaluating
     if recipe.kind == "choice":
-        from storage.questions import Stored
-        from tasks.sampling.elections import chosen as questions
+        from storage.tables.questions import Stored
+        from tasks.evaluate.elections import chosen as questions
 
         yield _said(f"{len(questions(list(Stored(dry.home, dry.parsed)), spec.limit)):,} test questions with a key")
         return
-    from storage.dialogue_files import Dialogues
-    from tasks.scoring import chosen, of_references
+    from storage.tables.dialogue_files import Dialogues
+    from tasks.evaluate.scoring import chosen, of_references
 
     asked = chosen(list(Dialogues(dry.home, dry.parsed)), spec.limit)
     if recipe.kind == "chat":

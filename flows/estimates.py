@@ -9,15 +9,15 @@ from flows.chain import Walk, chain
 from flows.recipe import Recipe
 from storage.home import Home
 from storage.records import UsageError
-from tasks.forecast import forecast, stand_in
-from tasks.step import run_step
+from tasks.runtime.forecast import forecast, stand_in
+from tasks.runtime.step import run_step
 
 
 def reason(recipe: Recipe, home: Home) -> dict[str, Any]:
     """Requests, tokens and price of asking the teacher; parses if that is not done."""
     from storage.ledger import Ledger
-    from storage.questions import Stored
-    from tasks.reason import estimate
+    from storage.tables.questions import Stored
+    from tasks.reason.step import estimate
 
     recipe.require("reason")
     walk = Walk(chain(recipe, home.root))
@@ -31,7 +31,7 @@ def reason(recipe: Recipe, home: Home) -> dict[str, Any]:
 
 def train(recipe: Recipe, home: Home) -> dict[str, Any]:
     """Memory, steps, tokens and time of training. UsageError if the snapshot is not built: that may cost money."""
-    from tasks.train import estimate
+    from tasks.train.step import estimate
 
     recipe = local(recipe, home.root)
     spec = recipe.training

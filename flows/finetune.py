@@ -12,9 +12,9 @@ from typing import Any
 from prefect import flow
 
 from flows import artifacts
-from flows.names import run_name
 from flows.recipe import Recipe, StepName
 from flows.run import Run
+from flows.run_names import run_name
 from storage.home import Home
 
 

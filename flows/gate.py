@@ -13,20 +13,23 @@ from __future__ import annotations
 from dataclasses import asdict
 from typing import Any
 
-from flows.announce import announce
 from flows.chain import Events, contest
+from flows.notify import announce
 from flows.recipe import Recipe, validate
-from storage import adapters, champions, runs, source
-from storage.adapters import Adapter
-from storage.aliases import Move
+from storage import runs
+from storage.adapters import champions
+from storage.adapters import versions as adapters
+from storage.adapters.aliases import Move
+from storage.adapters.registry import Overtaken
+from storage.adapters.versions import Adapter
 from storage.artifacts import read_manifest
 from storage.dialogues import TAKES
 from storage.home import Home
 from storage.records import Receipt, Refused, UsageError
-from storage.registry import Overtaken
-from tasks import parse
-from tasks.promote import SPLIT, judge
-from tasks.step import Secret, log
+from storage.sources import source
+from tasks.adapters.promote import SPLIT, judge
+from tasks.parse import step as parse
+from tasks.runtime.step import Secret, log
 
 WEBHOOK = "PONENS_WEBHOOK"
 Found = dict[str, Any]

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 
-from tasks import proxies
+from tasks.clients import proxies
 
 SWITCHES = {
     "DO_NOT_TRACK": "1",
@@ -16,7 +16,7 @@ SWITCHES = {
     "PREFECT_TELEMETRY_ENABLE_RESOURCE_METRICS": "false",
     "PREFECT_LOGGING_EXTRA_LOGGERS": "ponens",
     "PREFECT_LOGGING_TO_API_WHEN_MISSING_FLOW": "ignore",  # a promotion by hand is no flow run
-    "PREFECT_FLOWS_HEARTBEAT_FREQUENCY": "30",  # flows/watch.py calls who is silent for long crashed
+    "PREFECT_FLOWS_HEARTBEAT_FREQUENCY": "30",  # flows/crash_watch.py calls who is silent for long crashed
     "PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS": "180",  # 20 by default, too few on a busy machine
     "LANGSMITH_TRACING": "false",
     "MLFLOW_DISABLE_TELEMETRY": "true",

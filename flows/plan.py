@@ -11,9 +11,9 @@ from flows.dry_run import Dry, Outlook, outlooks
 from flows.recipe import Recipe
 from storage.home import Home
 from storage.records import PonensError, Receipt
-from tasks import references
-from tasks.forecast import Forecast, forecast, stand_in
-from tasks.step import Secret, run_step
+from tasks.parse import reference_queries
+from tasks.runtime.forecast import Forecast, forecast, stand_in
+from tasks.runtime.step import Secret, run_step
 
 
 def plan(recipe: Recipe, home: Home, refresh: Collection[str] = ()) -> list[Forecast]:
@@ -35,8 +35,8 @@ def on_references(recipe: Recipe, forecasts: Sequence[Forecast]) -> tuple[str, l
     """How references of text-to-SQL will be tried, or were, in a sentence; and the warnings about them."""
     facts = [ahead.receipt.facts for ahead in forecasts if ahead.receipt]
     tried = next((fact["references"] for fact in facts if "references" in fact), None)
-    told = references.outlook(recipe.evaluating, tried) if recipe.kind == "sql" else ""
-    return told, references.warnings(tried)
+    told = reference_queries.outlook(recipe.evaluating, tried) if recipe.kind == "sql" else ""
+    return told, reference_queries.warnings(tried)
 
 
 def examine(recipe: Recipe, home: Home, secret: Secret) -> list[Outlook]:

@@ -22,22 +22,23 @@ from typing import Any, Literal, TypeVar, get_args
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from flows import recipe_errors, unread
-from storage import corrections, sqlite_files
+from storage import corrections
 from storage.dialogues import Kind
 from storage.records import UsageError
 from storage.remote import is_url
-from tasks.assemble import AssembleSpec
-from tasks.candidates import Base
-from tasks.cluster import Cluster
-from tasks.evaluate import EvaluateSpec
-from tasks.parse import ParseSpec
-from tasks.promote import SPLIT, PromoteSpec
-from tasks.puzzles import PuzzlesSpec
-from tasks.reason import ReasonSpec
-from tasks.reeval import ReevalSpec
-from tasks.report import ReportSpec
-from tasks.serving.spec import ServeSpec
-from tasks.training.spec import TrainSpec
+from storage.sources import sqlite_files
+from tasks.adapters.promote import SPLIT, PromoteSpec
+from tasks.adapters.reeval import ReevalSpec
+from tasks.assemble.step import AssembleSpec
+from tasks.evaluate.candidates import Base
+from tasks.evaluate.step import EvaluateSpec
+from tasks.parse.step import ParseSpec
+from tasks.puzzles.step import PuzzlesSpec
+from tasks.reason.step import ReasonSpec
+from tasks.report.step import ReportSpec
+from tasks.runtime.cluster import Cluster
+from tasks.serve.spec import ServeSpec
+from tasks.train.spec import TrainSpec
 
 Spec = TypeVar("Spec", bound=BaseModel)
 _PATHS = (

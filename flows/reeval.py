@@ -23,20 +23,21 @@ from prefect.artifacts import create_link_artifact, create_markdown_artifact
 from prefect.client.schemas.objects import State
 from prefect.states import Failed
 
-from evals import trend
-from evals.page import percent
+from evals.report import trend
+from evals.report.page import percent
 from flows import gate
-from flows.announce import ALARM, identity, tell
 from flows.chain import Events, again
+from flows.crash_watch import ALARMED
+from flows.notify import ALARM, identity, tell
 from flows.recipe import Recipe, load
 from flows.run import Run, secret
-from flows.watch import ALARMED
-from storage import champions, measures
+from storage import reevaluations
+from storage.adapters import champions
 from storage.home import Home
-from storage.measures import Measure, Round
 from storage.records import Receipt, UsageError
-from tasks.reeval import OWN, ReevalSpec, Reference, Tests, about, against, changed, corrected, reference
-from tasks.step import log
+from storage.reevaluations import Measure, Round
+from tasks.adapters.reeval import OWN, ReevalSpec, Reference, Tests, about, against, changed, corrected, reference
+from tasks.runtime.step import log
 
 Found = dict[str, Any]
 PAGE = "trend.html"
@@ -72,7 +73,7 @@ def reeval(
     measured: Round = run.result
     facts = _told(place, recipe, measured)
     summary |= {"recipe": recipe.name, **_summary(measured), "alarms": facts["alarms"]}
-    summary["page"] = str(measures.folder(place, recipe.name) / PAGE)
+    summary["page"] = str(reevaluations.folder(place, recipe.name) / PAGE)
     summary["warnings"] = _warned(recipe, measured, summary) if facts["alarms"] else []
     for warning in summary["warnings"]:
         log.warning("reeval: %s", warning)
@@ -114,8 +115,8 @@ def reevaluate(recipe: Recipe, root: Path, name: str, accept: str) -> Events[Rou
             fallen = [kind for kind in fallen if confirmed[kind]["verdict"] == "worse"]
         found.append(_measure(home, of, now, who, references[of], tested, [] if accept else fallen))
     round = Round(recipe.name, name, at, who, moves[-1].how if moves else None, len(moves), accept, found)
-    measures.append(home, round)
-    measures.register(home, recipe.name)
+    reevaluations.append(home, round)
+    reevaluations.register(home, recipe.name)
     return round
 
 
@@ -171,7 +172,7 @@ def _measure(
 
 def _told(home: Home, recipe: Recipe, last: Round) -> trend.TrendFacts:
     """The facts of the trend; its page and its Markdown are in the home when this returns."""
-    rounds = measures.history(home, recipe.name)
+    rounds = reevaluations.history(home, recipe.name)
     facts: trend.TrendFacts = {
         "recipe": recipe.name,
         "round": last.name,
@@ -190,7 +191,7 @@ def _told(home: Home, recipe: Recipe, last: Round) -> trend.TrendFacts:
         ],
         "alarms": [_sentence(one, kind) for one in last.measures for kind in one.alarm],
     }
-    folder = measures.folder(home, recipe.name)
+    folder = reevaluations.folder(home, recipe.name)
     for name, text in ((PAGE, trend.page(facts)), ("trend.md", trend.markdown(facts))):
         aside = folder / f".{name}.{os.getpid()}"
         aside.write_text(text, "utf-8")

@@ -24,15 +24,16 @@ from flows.bases import local
 from flows.chain import Events, Walk, chain
 from flows.recipe import Recipe, resolved
 from flows.screen import Screen
-from storage import adapters, runs, warehouse
+from storage import runs, warehouse
+from storage.adapters import versions as adapters
 from storage.artifacts import write_json
 from storage.home import Home
 from storage.progress import RunProgress, following
 from storage.records import PonensError, Receipt
-from tasks import model_card
+from tasks.adapters import model_card
 from tasks.clients.secrets import redact
-from tasks.rationales import PAGE
-from tasks.step import Progress, Step, Tick, log, remembered, run_step
+from tasks.reason.rationales import PAGE
+from tasks.runtime.step import Progress, Step, Tick, log, remembered, run_step
 
 _CHEAP = ("puzzles", "parse", "assemble", "report")
 

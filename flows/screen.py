@@ -12,8 +12,8 @@ from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeRemainingColumn
 
 from evals.alarms import risen
-from tasks.step import Progress as Told
-from tasks.step import Tick
+from tasks.runtime.step import Progress as Told
+from tasks.runtime.step import Tick
 
 MARKS = {"ran": "[green]✓[/]", "cached": "[cyan]·[/]", "failed": "[red]✗[/]"}
 

@@ -15,8 +15,9 @@ from flows.show import stderr
 from flows.surroundings import prefect_home, writable
 from storage.records import PonensError, UsageError
 from storage.remote import public
-from tasks import lifeline, proxies
-from tasks.child import surroundings
+from tasks.clients import proxies
+from tasks.runtime import worker
+from tasks.runtime.process import surroundings
 
 if TYPE_CHECKING:
     from prefect.server.api.server import SubprocessASGIServer
@@ -77,7 +78,7 @@ def _tethered() -> SubprocessASGIServer:
             where = ["--host", "127.0.0.1", "--port", str(self.port), "--log-level", "error", "--lifespan", "on"]
             settings = get_current_settings().to_environment_variables(exclude_unset=True)
             return subprocess.Popen(
-                [sys.executable, "-m", lifeline.__name__, "uvicorn", *app, *where],
+                [sys.executable, "-m", worker.__name__, "uvicorn", *app, *where],
                 env=surroundings({**switches, **settings}),
                 stdin=subprocess.PIPE,
                 start_new_session=True,

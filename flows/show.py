@@ -15,8 +15,8 @@ from rich.table import Table
 from flows import tables
 
 if TYPE_CHECKING:
-    from storage.checkup import Finding
-    from tasks.forecast import Forecast
+    from storage.housekeeping.checkup import Finding
+    from tasks.runtime.forecast import Forecast
 
 stdout = tables.Output(highlight=False)
 stderr = tables.Output(stderr=True, highlight=False)
@@ -170,7 +170,7 @@ def asking(found: Mapping[str, Any]) -> None:
 
 def rationales(found: Mapping[str, Any]) -> None:
     """Print what asking brought: kept and refused, cost, keys in doubt, the page's path."""
-    from evals.rationales import cost_told, told
+    from evals.report.rationales import cost_told, told
 
     refused = ", ".join(f"{count:,} {reason}" for reason, count in found["rejected"].items()) or "none"
     stdout.print(

@@ -10,10 +10,10 @@ import time
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-from storage.checkup import Finding
+from storage.housekeeping.checkup import Finding
 from storage.records import UsageError
 from storage.remote import public
-from tasks import proxies
+from tasks.clients import proxies
 
 _NARROW = 60  # columns; tables of fewer wrap their words
 _EPOCH = 1_735_689_600  # 2025: a clock before that was never set

@@ -19,7 +19,7 @@ from flows.chain import Walk, chain, compare
 from flows.recipe import Recipe, load, resolved
 from storage.home import Home
 from storage.records import UsageError, digest
-from tasks.forecast import Forecast, forecast, stand_in
+from tasks.runtime.forecast import Forecast, forecast, stand_in
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,10 +12,10 @@ from typing import Any
 from pydantic import BaseModel
 
 from storage.records import UsageError
-from tasks.described import BesideSpec
+from tasks.kinds.text_to_sql import SqlSpec
+from tasks.parse.evidence import BesideSpec
 from tasks.teachers.provider import PROVIDERS, Provider
-from tasks.text_to_sql import SqlSpec
-from tasks.training import presets
+from tasks.train import presets
 
 ABSENT = object()
 Path = str  # dotted, as --set takes it

@@ -1,7 +1,7 @@
 """How a conversation becomes text: chat template, system prompt, thinking mode. One rendering from training to serving.
 
 A template is Jinja as tokenizers carry it (`messages`, `add_generation_prompt`); those of `templates/` are shipped,
-"own" is whatever the base model's tokenizer brings along. Nothing here knows a tokenizer: `tasks.training.render`
+"own" is whatever the base model's tokenizer brings along. Nothing here knows a tokenizer: `tasks.tokenizing.renderer`
 puts the two together.
 """
 

@@ -20,7 +20,7 @@ from typing import Any
 import orjson
 
 from storage.records import LETTERS, Question, UsageError, digest
-from storage.turns import turn
+from storage.shared_locks import turn
 
 NAME = "corrections.jsonl"
 AMBIGUOUS, FINE, UNDONE = "ambiguous", "fine", "undone"

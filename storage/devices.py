@@ -23,7 +23,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
-from storage.holders import Waits, holder, silent, take
+from storage.named_locks import Waits, holder, silent, take
 from storage.records import PonensError
 
 VISIBLE = "CUDA_VISIBLE_DEVICES"

@@ -28,7 +28,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from unicodedata import category
 
-from storage.holders import Waits, holding, silent
+from storage.named_locks import Waits, holding, silent
 from storage.records import UsageError
 
 

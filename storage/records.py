@@ -168,7 +168,7 @@ class Question:
 
     `source_id`, `file` and `line` are for people; identity is `id`, made of content alone.
     `answer` is None where the source has no key. `notes` are what its reader found odd, by the
-    kinds of `storage.oddities`.
+    kinds of `storage.sources.source_warnings`.
     """
 
     problem: str

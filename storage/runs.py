@@ -18,7 +18,7 @@ import orjson
 
 from storage.home import Home
 from storage.records import Receipt, UsageError
-from storage.turns import turn
+from storage.shared_locks import turn
 
 _LISTED = 8  # runs that an error names
 _LATEST = re.compile(r"(?P<recipe>.+)@latest")

@@ -26,11 +26,11 @@ from typing import Any
 import duckdb
 import orjson
 
-from storage import results
+from storage import duckdb_rows
 from storage.home import Home
 from storage.records import PonensError, Receipt, UsageError
+from storage.shared_locks import turn
 from storage.sqlfiles import word_for_word
-from storage.turns import turn
 
 MIGRATIONS = Path(__file__).with_name("migrations")
 Known = frozenset[tuple[str, str]]  # artifacts that the warehouse has, each with its digest
@@ -110,7 +110,7 @@ def query(home: Home, sql: str, wait_s: float = 60) -> list[dict[str, Any]]:
         con.execute("set enable_external_access = false; set lock_configuration = true").fetchall()
         try:
             con.execute(sql)
-            return results.rows(con)
+            return duckdb_rows.rows(con)
         except (duckdb.Error, AttributeError) as error:  # AttributeError: the client, on an empty statement
             said = str(error) if isinstance(error, duckdb.Error) else "an empty statement"
             raise UsageError(

@@ -9,8 +9,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from storage import adapters
-from storage.adapters import Adapter
+from storage.adapters import versions as adapters
+from storage.adapters.versions import Adapter
 from storage.artifacts import publish, write_json
 from storage.home import Home
 

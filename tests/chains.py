@@ -5,7 +5,7 @@ from typing import TypeVar
 
 from flows.chain import Events, Walk
 from storage.records import Receipt
-from tasks.step import Step
+from tasks.runtime.step import Step
 
 T = TypeVar("T")
 

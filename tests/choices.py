@@ -5,8 +5,8 @@
 
 from typing import Any
 
-from storage.formats.choice import ChoiceSet
-from storage.formats.choice_sets import SETS
+from storage.sources.formats.choice import ChoiceSet
+from storage.sources.formats.choice_sets import SETS
 
 OPTIONS = ("ice", "iron", "sand", "salt")
 ASKED = ("", "Which melts?", OPTIONS, "B")

@@ -24,7 +24,7 @@ from unittest import mock
 import typer
 from typer.core import TyperGroup
 
-from flows.cli import app
+from flows.cli.app import app
 
 ROOT = Path(__file__).resolve().parents[1]
 PAGES = [

@@ -8,13 +8,13 @@ from evals.scored import Scored, compare_all, winner
 from evals.scorers.base import Outcome, Score
 from evals.summary import summary
 from evals.vote import count
-from storage import dialogue_files, questions, scores
 from storage.artifacts import write_json
 from storage.dialogues import Dialogue, Kind
 from storage.home import Home
 from storage.records import Question, Receipt, Sample
 from storage.runs import Run, find
-from storage.samples import write_tables
+from storage.tables import dialogue_files, questions, scores
+from storage.tables.samples import write_tables
 from tests.dialogues import chat, query
 
 ASKED = [

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 from storage.records import seed_of
-from tasks.engines.base import Completion, Request
+from tasks.engines.interface import Completion, Request
 
 Rule = Callable[[Request], str]
 

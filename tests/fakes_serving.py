@@ -17,14 +17,14 @@ import orjson
 import uvicorn
 
 from storage.home import Home
-from tasks import child
-from tasks.serve import Address, Front, both, listening, url
-from tasks.serving.catalogue import Catalogue
-from tasks.serving.front import application
-from tasks.serving.guard import Limits
-from tasks.serving.link import Link
-from tasks.serving.model import Base, base
-from tasks.serving.supervisor import Supervisor
+from tasks.runtime import process
+from tasks.serve.access import Limits
+from tasks.serve.engine_client import Link
+from tasks.serve.front import application
+from tasks.serve.model import Base, base
+from tasks.serve.served_models import Catalogue
+from tasks.serve.service import Address, Front, both, listening, url
+from tasks.serve.supervisor import Supervisor
 from tests import adapters
 
 
@@ -71,7 +71,7 @@ def served(home: Home, names: list[str], *, key: str | None = None, limits: Limi
 
     async def run() -> None:
         command = [sys.executable, "-m", "tests.fakes_serving_engine", str(sockets / "engine")]
-        supervisor = Supervisor(command, child.surroundings({}), sockets / "engine", home.root / "engine.log")
+        supervisor = Supervisor(command, process.surroundings({}), sockets / "engine", home.root / "engine.log")
         catalogue = Catalogue(home, names, found, home.root / "work" / "serve-test", most_rank=8)
         app = application(Link(catalogue, supervisor), key, limits or Limits())
         front = Front(uvicorn.Config(app, log_level="warning", lifespan="off", timeout_graceful_shutdown=10))

@@ -19,7 +19,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.routing import Route
 
-from tasks import lifeline
+from tasks.runtime import worker
 
 LETTERS = ("Answer: A", "Answer: B", "So: none.", "Answer: B", "Answer: B")
 _loaded: dict[str, str] = {}
@@ -82,7 +82,7 @@ async def ok(request: Request) -> Response:
 
 
 if __name__ == "__main__":
-    lifeline.watch(group=True)
+    worker.watch(group=True)
     posts = {
         "/v1/chat/completions": completion,
         "/v1/completions": completion,

@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import Any
 
 from storage.dialogues import Dialogue, Preference, Record
-from storage.formats import declared
 from storage.records import Question, Rejected
+from storage.sources.formats import declared
 from tests.choices import sets_of_the_page
 
 

@@ -19,15 +19,15 @@ from typing import Any
 
 import orjson
 
-from storage import readers, source
 from storage.dialogues import Dialogue
-from storage.formats import messages, sharegpt
-from storage.formats.base import At
-from storage.oddities import Oddities
 from storage.records import Rejected, UsageError
-from storage.rows import lines
-from tests.storage.test_formats import HOLDS_MANY, ROWS, SPIDER
-from tests.storage.test_rows import CONTAINERS
+from storage.sources import readers, source
+from storage.sources.formats import messages, sharegpt
+from storage.sources.formats.base import At
+from storage.sources.rows import lines
+from storage.sources.source_warnings import Oddities
+from tests.storage.sources.test_formats import HOLDS_MANY, ROWS, SPIDER
+from tests.storage.sources.test_rows import CONTAINERS
 
 ONE_A_ROW = set(ROWS) - set(HOLDS_MANY)
 ODD: list[Any] = [

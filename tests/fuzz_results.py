@@ -28,11 +28,11 @@ import orjson
 from storage.evaluations.items import Choice
 from storage.home import Home
 from storage.records import PonensError
-from tasks.verdict import VerdictSpec, compare
-from tasks.verdicts.page import page
+from tasks.verdict.page_facts import page
+from tasks.verdict.run import VerdictSpec, compare
 from tests import result_files as files
 from tests.fuzz_formats import ODD, TOKENS
-from tests.tasks.test_verdict_forms import FORMS
+from tests.tasks.verdict.test_forms import FORMS
 
 MORE: list[Any] = [
     float("nan"),

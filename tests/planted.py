@@ -9,13 +9,13 @@ from evals.summary import summary
 from evals.vote import count
 from flows.chain import contest
 from flows.recipe import Recipe, load
-from storage import adapters
+from storage.adapters import versions as adapters
 from storage.artifacts import publish, read_manifest, write_json
 from storage.home import Home
-from storage.questions import Stored
 from storage.records import Question, Receipt, Sample
-from storage.samples import write_tables
-from tasks.step import Step, run_step
+from storage.tables.questions import Stored
+from storage.tables.samples import write_tables
+from tasks.runtime.step import Step, run_step
 from tests.adapters import base, made
 from tests.chains import follow
 

@@ -16,11 +16,12 @@ import openai
 
 from prompts import choice
 from prompts.rendering import Rendering, Wish
-from storage import adapters, registry
-from storage.adapters import Adapter
+from storage.adapters import registry
+from storage.adapters import versions as adapters
+from storage.adapters.versions import Adapter
 from storage.artifacts import publish, write_json
 from storage.home import Home
-from tasks import models
+from tasks.models import base_models
 from tests.tiny import CHATML, tiny_base
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -50,7 +51,7 @@ def trained(home: Home, base: Path, folder: Path, system: str | None, template: 
     tokenizer.chat_template = template
     tokenizer.save_pretrained(folder)
     told = {
-        "base_model": str(base), "base_identity": models.identity(str(base)), "prompt": choice.VERSION, "facts": {},
+        "base_model": str(base), "base_identity": base_models.identity(str(base)), "prompt": choice.VERSION, "facts": {},
         "rendering": Rendering(Wish("own", system), template).dict(), "settings": {"rank": 8},
         "inference": {"question": dict(choice.TEMPLATE), "temperature": 0.0, "top_p": 1.0, "max_new_tokens": 16},
     }  # fmt: skip

@@ -5,11 +5,11 @@ from typing import Any
 
 import polars as pl
 
-from storage import catalog
 from storage.artifacts import publish
 from storage.home import Home
-from storage.lineage import following
 from storage.records import digest
+from storage.tables import snapshot_catalog
+from storage.tables.lineage import following
 
 MESSAGES = pl.List(pl.Struct({"role": pl.String, "content": pl.String}))
 EXAMPLE: dict[str, Any] = {
@@ -32,7 +32,7 @@ def example(question: str, text: str, split: str = "train", shuffle: int = 0, pr
     }
 
 
-def snapshot(home: Home, *examples: dict[str, Any], recipe: str = "") -> catalog.Snapshot:
+def snapshot(home: Home, *examples: dict[str, Any], recipe: str = "") -> snapshot_catalog.Snapshot:
     folder = home.work("assemble", digest([e["id"] + e["split"] for e in examples]))
     folder.mkdir(parents=True)
     frame = pl.DataFrame(list(examples), EXAMPLE)
@@ -49,4 +49,4 @@ def snapshot(home: Home, *examples: dict[str, Any], recipe: str = "") -> catalog
     if recipe:
         with following(home, recipe, identity[:16], len(examples), {}):
             pass
-    return catalog.find(home, Path(made.artifact).name)
+    return snapshot_catalog.find(home, Path(made.artifact).name)

@@ -15,10 +15,12 @@ from types import SimpleNamespace
 
 import pytest
 
-from flows.cli import _exit_code
-from storage import adapters, champions, registry, warehouse
+from flows.cli.app import _exit_code
+from storage import warehouse
+from storage.adapters import champions, registry
+from storage.adapters import versions as adapters
 from storage.home import Home
-from tasks.puzzles import PuzzlesSpec, write
+from tasks.puzzles.step import PuzzlesSpec, write
 from tests import result_files
 from tests.adapters import judged, made, peft
 from tests.documents import PAGES, ROOT, SHELL, Line, check, lines, mentioned, options_exist, simple

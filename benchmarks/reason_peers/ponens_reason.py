@@ -11,9 +11,9 @@ from contender import MODEL, TIMEOUT, done, order
 
 from storage.home import Home
 from storage.records import Question
-from tasks.rationales import TABLE
-from tasks.reason import ReasonSpec, reason
-from tasks.step import Workshop
+from tasks.reason.rationales import TABLE
+from tasks.reason.step import ReasonSpec, reason
+from tasks.runtime.step import Workshop
 
 
 def answers(table: Path) -> Iterator[tuple[str, str | None]]:

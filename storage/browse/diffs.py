@@ -1,4 +1,4 @@
-"""Two snapshots row by row, a page at a time: what came, went, changed or moved (see `storage.catalog`)."""
+"""Two snapshots row by row, a page at a time: what came, went, changed or moved."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from itertools import count
 from pathlib import Path
 
 from storage.browse.tables import SIZE, Duck, Row, parquet
-from storage.catalog import KINDS
+from storage.tables.snapshot_catalog import KINDS
 
 Kinds = KINDS
 _REMEMBERED = 4
-# As `storage.catalog` pairs them, over ids alone: texts are read for the rows of a page.
+# As `storage.tables.snapshot_catalog` pairs them, over ids alone: texts are read for the rows of a page.
 _PAIRED = """
 create or replace table "{table}" as
 with a as (select id, question, split, shuffle from {a}), b as (select id, question, split, shuffle from {b}),

@@ -14,11 +14,11 @@ from pathlib import Path
 from typing import Any
 
 from storage.browse.files import Files
-from storage.dialogue_files import DIALOGUES
-from storage.questions import QUESTIONS
 from storage.records import Receipt, UsageError
-from storage.samples import BALLOTS, SAMPLES
-from storage.scores import SCORES
+from storage.tables.dialogue_files import DIALOGUES
+from storage.tables.questions import QUESTIONS
+from storage.tables.samples import BALLOTS, SAMPLES
+from storage.tables.scores import SCORES
 
 BASE = "base"
 _REFERENCE = re.compile(r"(?P<id>[A-Za-z0-9_.-]{1,64}):(?P<subject>.{1,200})", re.DOTALL)

@@ -18,7 +18,7 @@ from typing import Any, Literal
 from storage.browse.files import Files
 from storage.progress import LOG, PROGRESS
 from storage.runs import named
-from storage.turns import turn
+from storage.shared_locks import turn
 
 State = Literal["under way", "done", "failed", "killed", "unreadable"]
 STATES: tuple[State, ...] = ("under way", "done", "failed", "killed", "unreadable")

@@ -18,7 +18,7 @@ from typing import Any, TypeVar
 
 import duckdb
 
-from storage import results
+from storage import duckdb_rows
 from storage.records import PonensError, UsageError
 from storage.sqlfiles import quoted, word_for_word
 
@@ -61,7 +61,7 @@ class Duck:
         cursor = self._local.cursor
         try:
             cursor.execute(sql, values or None)
-            return results.rows(cursor)
+            return duckdb_rows.rows(cursor)
         except duckdb.Error as error:
             raise PonensError(
                 "an artifact cannot be read",

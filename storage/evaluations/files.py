@@ -79,7 +79,7 @@ class Opened:
                         yield number, value
 
     def _table(self) -> Iterator[tuple[int, Any]]:
-        from storage.rows import rows as container_rows  # pyarrow: most results are JSON, and wait for nothing
+        from storage.sources.rows import rows as container_rows  # pyarrow: most results are JSON, and wait for nothing
 
         for row in container_rows(self.path.name, self.path):
             if isinstance(row, Rejected):

@@ -8,7 +8,7 @@ from urllib.parse import parse_qs, urlsplit
 from pydantic import SecretStr
 
 from storage.records import UsageError
-from tasks.step import Secret
+from tasks.runtime.step import Secret
 
 _KEY_LIKE = ("key", "token", "secret", "password")
 _secrets: set[str] = set()  # keys in use, wherever they came from

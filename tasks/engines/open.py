@@ -14,7 +14,7 @@ from pathlib import Path
 
 from storage import devices
 from storage.records import UsageError
-from tasks.engines.base import Engine, Loading
+from tasks.engines.interface import Engine, Loading
 
 
 def choose(engine: str, *, experts: bool = False) -> str:

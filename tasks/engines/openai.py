@@ -16,7 +16,7 @@ from typing import Any
 import openai
 
 from storage.records import PonensError
-from tasks import proxies
+from tasks.clients import proxies
 from tasks.clients.body import first_choice
 from tasks.clients.deadline import timed_client, within
 from tasks.clients.faults import Fault, Unfinished, fault, remedy
@@ -25,8 +25,8 @@ from tasks.clients.reply import ending, refusal_in, text_in
 from tasks.clients.secrets import guard, unkeyed
 from tasks.clients.thread_pool import GRACE, Later, each
 from tasks.clients.usage import guess, read
-from tasks.engines.base import Completion, Finish, Loading, Request
-from tasks.engines.server import KEY, ServerSpec
+from tasks.engines.interface import Completion, Finish, Loading, Request
+from tasks.engines.openai_spec import KEY, ServerSpec
 
 _OVERFLOWS = ("context_length_exceeded", "maximum context length", "context window")
 _FINISH: dict[str, Finish] = {"whole": "stop", "cut": "length", "refused": "refused"}

@@ -18,7 +18,7 @@ from multiprocessing.connection import Connection, wait
 from typing import Any
 
 from storage.records import PonensError
-from tasks.engines.base import Completion, Engine, Loading, Request
+from tasks.engines.interface import Completion, Engine, Loading, Request
 
 Load = Callable[[Loading], Engine]
 _DEVICES = "CUDA_VISIBLE_DEVICES"

@@ -12,7 +12,7 @@ from itertools import groupby
 from typing import Any
 
 from tasks.engines import weights
-from tasks.engines.base import Completion, Encoded, Loading, Reader, Request, overflow
+from tasks.engines.interface import Completion, Encoded, Loading, Reader, Request, overflow
 
 _BUDGET = {"cpu": 1 << 16, "cuda": 1 << 17, "mps": 1 << 15}  # rows times (prompt + new tokens)
 _ROWS = 512

@@ -3,7 +3,7 @@
 On a GPU adapters are applied on the fly, so that all subjects are in flight together. On a CPU that
 costs three times the whole generation, while changing the loaded weights in place costs hundredths
 of a second: there each adapter is merged once and the subjects take turns in the same engine. After
-each change the engine is asked whether it holds what it was given (`tasks.engines.checking`).
+each change the engine is asked whether it holds what it was given (`tasks.engines.weight_check`).
 """
 
 from __future__ import annotations
@@ -14,12 +14,12 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from storage.adapter_folder import AdapterFolder
-from storage.peft_config import SERVABLE_RANKS
+from storage.adapters.folder import AdapterFolder
+from storage.adapters.peft_config import SERVABLE_RANKS
 from storage.records import PonensError
-from tasks.engines import checking, weights
-from tasks.engines.base import Completion, Encoded, Loading, Request, overflow
-from tasks.training.tokens import check_same_ids
+from tasks.engines import weight_check, weights
+from tasks.engines.interface import Completion, Encoded, Loading, Request, overflow
+from tasks.tokenizing.encoding import check_same_ids
 
 _BLOCK = 32  # the CPU kernel's smallest: short prompts share their whole blocks
 _BATCHED = 8192
@@ -227,18 +227,18 @@ class VllmEngine:
         self._llm.reset_prefix_cache()
         self._subject = subject
         if adapter is not None:
-            checking.check(noted, self._ask, subject, self.facts["dtype"])
+            weight_check.check(noted, self._ask, subject, self.facts["dtype"])
         else:
-            checking.compare(self._first, self._ask(), subject, self.facts["dtype"])
+            weight_check.compare(self._first, self._ask(), subject, self.facts["dtype"])
 
     def _ask(self, asked: Sequence[Sequence[int]] = ()) -> list[dict[int, float]]:
         """What the engine finds likely after each of these prompts, or after those of the check."""
         from vllm import SamplingParams
 
-        prompts = asked or checking.prompts(self.readers["base"].tokenizer)
+        prompts = asked or weight_check.prompts(self.readers["base"].tokenizer)
         found = self._llm.generate(
             [{"prompt_token_ids": list(ids)} for ids in prompts],
-            SamplingParams(temperature=0, max_tokens=1, logprobs=checking.SEEN, detokenize=False),
+            SamplingParams(temperature=0, max_tokens=1, logprobs=weight_check.SEEN, detokenize=False),
             use_tqdm=False,
         )
         return [{i: p.logprob for i, p in one.outputs[0].logprobs[0].items()} for one in found]

@@ -8,10 +8,11 @@ from pathlib import Path
 from typing import Any
 
 from prompts.rendering import Rendering, Wish
-from storage.adapter_folder import AdapterFolder
+from storage.adapters.folder import AdapterFolder
 from storage.records import PonensError
-from tasks.engines.base import Loading, Reader
-from tasks.training import render, vocabulary
+from tasks.engines.interface import Loading, Reader
+from tasks.models import vocabulary
+from tasks.tokenizing import renderer
 
 _LAYER = re.compile(r"\.\d+\.")  # a tensor of one of the layers, not of the embeddings, the head or the last norm
 
@@ -20,8 +21,8 @@ def tokenizer(loading: Loading, subject: str = "base") -> Any:
     """The tokenizer that was saved with an adapter, if one was; else the base model's."""
     folder = loading.adapters.get(subject)
     if folder is not None and (folder / "tokenizer.json").is_file():
-        return render.load(str(folder), None)
-    return render.load(loading.model, loading.revision)
+        return renderer.load(str(folder), None)
+    return renderer.load(loading.model, loading.revision)
 
 
 def readers(loading: Loading, context: int) -> dict[str, Reader]:
@@ -30,10 +31,10 @@ def readers(loading: Loading, context: int) -> dict[str, Reader]:
     That is at the base model's own stops, at those saved with an adapter, at the tokenizer's eos, and at the token by
     which the chat template ends a reply.
     """
-    stops, found = render.stop_tokens(loading.model, loading.revision), {}
+    stops, found = renderer.stop_tokens(loading.model, loading.revision), {}
     for name in ("base", *loading.adapters):
         own = tokenizer(loading, name)
-        saved = render.stop_tokens(loading.adapters[name]) if name in loading.adapters else set()
+        saved = renderer.stop_tokens(loading.adapters[name]) if name in loading.adapters else set()
         known = stops | saved | ({own.eos_token_id} - {None})
         ends = _ends(own)
         found[name] = Reader(own, context, known if known.intersection(ends) else known | {*ends[:1]})
@@ -49,7 +50,7 @@ def _ends(tokenizer: Any) -> list[int]:
     """The tokens by which the tokenizer's template ends a reply; none if it has no template, or ends it with text."""
     text = getattr(tokenizer, "chat_template", None)
     try:
-        found = render.end_tokens(render.Renderer(tokenizer, Rendering(Wish(), text))) if text else []
+        found = renderer.end_tokens(renderer.Renderer(tokenizer, Rendering(Wish(), text))) if text else []
     except PonensError:  # refused where a training would learn it
         return []
     return [int(i) for i in tokenizer.convert_tokens_to_ids(found)]
@@ -109,14 +110,14 @@ def _tied(place: str | Path, revision: str | None = None) -> bool:
 
 
 def load(loading: Loading, adapter: Path | None, device: str = "cpu", rows: int = 0, *, apart: bool = False) -> Any:
-    """The base model, with the adapter's weights added to its own if there is one (`tasks.training.merging`).
+    """The base model, with the adapter's weights added to its own if there is one (`tasks.models.merging`).
 
     Its embeddings have room for the adapter's own tokens, and at least `rows` rows; with `apart` its head has a tensor
     of its own. PonensError if the adapter does nothing, or merged something else than PEFT does with it.
     """
     from transformers import AutoModelForCausalLM
 
-    from tasks.training import merging
+    from tasks.models import merging
 
     own = adapter is not None and AdapterFolder(adapter).is_full_model
     place, revision = (adapter, None) if own else (loading.model, loading.revision)
@@ -133,9 +134,9 @@ def save_merged(loading: Loading, adapter: Path | None, folder: Path, rows: int 
     """The folder of base weights with the adapter's added, so many rows; the caller removes `folder`.
 
     With `apart` the head is saved beside the embeddings, whatever the model. A model of its own that is so already is
-    not copied. What the weights say to a few texts lies in `folder` (`tasks.engines.checking`).
+    not copied. What the weights say to a few texts lies in `folder` (`tasks.engines.weight_check`).
     """
-    from tasks.engines import checking
+    from tasks.engines import weight_check
 
     own = adapter is not None and AdapterFolder(adapter).is_full_model
     kept = adapter if adapter and own and rows <= _rows(adapter) and not (apart and _tied(adapter)) else None
@@ -146,6 +147,6 @@ def save_merged(loading: Loading, adapter: Path | None, folder: Path, rows: int 
         model = load(loading, adapter, rows=rows, apart=apart)
         if kept is None:
             model.save_pretrained(aside)
-        checking.note(model, tokenizer(loading), aside)
+        weight_check.note(model, tokenizer(loading), aside)
         aside.rename(folder)
     return kept or folder

@@ -16,9 +16,9 @@ from typing import Any
 import orjson
 
 from storage.records import PonensError, UsageError
-from tasks import lifeline
 from tasks.gguf import header as headers
 from tasks.gguf import pre_tokenizers
+from tasks.runtime import worker
 
 _TOKENIZER_FILES = (
     "tokenizer.json", "tokenizer_config.json", "special_tokens_map.json", "added_tokens.json",
@@ -38,12 +38,12 @@ def convert(order_file: Path) -> None:
     file, out = Path(order["file"]), Path(order["out"])
     header = headers.read(file)
     out.mkdir(parents=True, exist_ok=True)
-    lifeline.say({"say": "rebuilding the tokenizer"})
+    worker.say({"say": "rebuilding the tokenizer"})
     tokenizer = _tokenizer(file, header, order["tokenizer"] and Path(order["tokenizer"]), out)
-    lifeline.say({"say": "dequantising the weights"})
+    worker.say({"say": "dequantising the weights"})
     stops = _weights(file, header, order["dtype"], out)
     _same_tokens(out)
-    lifeline.say({"about": {
+    worker.say({"about": {
         "architecture": header.architecture,
         "title": header.get("general.name"),
         "license": header.get("general.license"),
@@ -183,4 +183,4 @@ def _same_tokens(out: Path) -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(lifeline.work(convert, Path(sys.argv[1])))
+    sys.exit(worker.work(convert, Path(sys.argv[1])))

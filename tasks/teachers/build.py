@@ -13,10 +13,11 @@ from typing import TYPE_CHECKING, Any, Literal, Protocol
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator
 
 from storage.records import UsageError
-from tasks import models, proxies
+from tasks.clients import proxies
 from tasks.clients.secrets import key_of, keyless
-from tasks.code import code_version
-from tasks.step import Secret
+from tasks.models import base_models
+from tasks.runtime.code_key import code_version
+from tasks.runtime.step import Secret
 from tasks.teachers.provider import PROVIDERS, Provider
 
 if TYPE_CHECKING:
@@ -89,12 +90,12 @@ def model_name(spec: TeacherSpec) -> str:
 @functools.cache
 def _weights(model: str, revision: str | None) -> str:
     try:
-        place = models.folder(model)
+        place = base_models.folder(model)
     except UsageError as error:
         raise UsageError(error.thing, seen=error.seen, expected=error.expected, hint="set [reason] model") from None
     if place is None:
         return f"{model}@{revision or 'main'}"
-    return f"{place.name}@{models.identity(model)[:16]}"
+    return f"{place.name}@{base_models.identity(model)[:16]}"
 
 
 def teacher(spec: TeacherSpec, secret: Secret = os.environ.get) -> Teacher:

@@ -25,7 +25,7 @@ from tasks.clients.body import answer, complaint
 from tasks.clients.deadline import left
 from tasks.clients.faults import TeacherError, Unfinished
 from tasks.clients.reply import text_in, thought_in
-from tasks.teachers.direct import DirectChat
+from tasks.teachers.chat_model import DirectChat
 
 _ROLES = {"human": "user", "ai": "assistant", "system": "system"}
 # the SDK logs a traceback for every failed call; ours are told by class, and retried

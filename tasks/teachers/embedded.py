@@ -11,7 +11,7 @@ from langchain_core.messages import AIMessage, BaseMessage
 from langchain_core.outputs import ChatGeneration, ChatResult
 
 from storage.records import PonensError, language_of
-from tasks.teachers.direct import DirectChat
+from tasks.teachers.chat_model import DirectChat
 
 _UNSOLVED = {"en": "This is not a puzzle that I can solve.", "zh": "这不是我能解的题。"}
 

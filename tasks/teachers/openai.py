@@ -13,7 +13,7 @@ from pydantic import SecretStr
 from tasks.clients.body import first_choice
 from tasks.clients.deadline import timed_client
 from tasks.clients.reply import refusal_in, text_in, thought_in
-from tasks.teachers.direct import DirectChat
+from tasks.teachers.chat_model import DirectChat
 
 
 class CompatibleChat(DirectChat, ChatOpenAI):

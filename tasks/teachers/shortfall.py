@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from storage.records import PonensError, Question, UsageError
-from tasks.teachers.terms import AskSpec, Tally
+from tasks.teachers.spec import AskSpec, Tally
 
 
 def nothing(questions: Iterable[Question]) -> UsageError:

@@ -21,12 +21,12 @@ from langchain_core.outputs import ChatGeneration, ChatResult
 from pydantic import PrivateAttr
 
 from storage.records import PonensError, UsageError
-from tasks import models
 from tasks.clients.deadline import left
 from tasks.clients.faults import TeacherError
-from tasks.engines.base import Completion, Encoded, Loading, Reader, Request
+from tasks.engines.interface import Completion, Encoded, Loading, Reader, Request
 from tasks.engines.open import surroundings
-from tasks.teachers.direct import DirectChat
+from tasks.models import base_models
+from tasks.teachers.chat_model import DirectChat
 
 _ROLES = {"human": "user", "ai": "assistant", "system": "system"}
 _THOUGHT = re.compile(r"\A\s*(?:<think>)?(?P<thought>.*?)</think>(?P<said>.*)\Z", re.DOTALL)
@@ -154,7 +154,7 @@ class LocalChat(DirectChat):
         super().model_post_init(context)
         if self.thinking_budget is not None:
             raise UsageError("vLLM knows no thinking_budget", seen=self.thinking_budget, hint="max_tokens bounds both")
-        loading = Loading(model=str(models.folder(self.model) or self.model), revision=self.revision)
+        loading = Loading(model=str(base_models.folder(self.model) or self.model), revision=self.revision)
         surroundings(loading)
         self._driver = Driver(lambda: _open(loading))
         self._own = _own_sampling(loading)

@@ -10,8 +10,8 @@ import sys
 from collections.abc import Iterable
 from typing import Any
 
-from evals.rationales import Tally
-from evals.rationales_page import page
+from evals.report.rationales import Tally
+from evals.report.rationales_page import page
 from storage.records import Question
 
 

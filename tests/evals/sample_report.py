@@ -14,8 +14,8 @@ from typing import Any
 
 from evals.adaptive import Beta, Exact, Window
 from evals.calibration import Shown, consistency
-from evals.facts import Facts, QuestionFacts, ReplyFacts, change_of
-from evals.page import page
+from evals.report.facts import Facts, QuestionFacts, ReplyFacts, change_of
+from evals.report.page import page
 from evals.summary import replays, savings, summary
 from evals.vote import count
 from storage.records import Ballot, Question, Sample, digest

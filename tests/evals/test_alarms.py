@@ -5,12 +5,12 @@ import io
 import pytest
 from rich.console import Console
 
-from evals import page, scored_page
 from evals.alarms import Heard, alarms, heard, risen
+from evals.report import page, scored_page
 from flows.screen import Screen
 from storage.records import ERROR, FORCED, GREEDY, Sample
+from tests.evals.report.test_scored_page import facts as scored_facts
 from tests.evals.sample_report import sample_facts
-from tests.evals.test_scored_page import facts as scored_facts
 
 
 def said(texts: str, *, read: bool = True, finish: str = "stop", errors: int = 0) -> list[Heard]:

@@ -1,6 +1,6 @@
 """Accuracies on parts of the questions."""
 
-from evals.facts import change_of
+from evals.report.facts import change_of
 from evals.slices import labels, labels_of, slices
 from evals.stats import wilson
 from storage.records import Ballot, Question

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from evals.vote import majority
-from evals.weights import weighted_majority
+from evals.vote_weights import weighted_majority
 
 some_votes = st.lists(st.sampled_from(["A", "B", "C", None]), max_size=9)
 

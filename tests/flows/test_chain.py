@@ -8,8 +8,8 @@ import pytest
 from flows.chain import Events, Walk, chain
 from flows.recipe import load
 from storage.records import Receipt
-from tasks import puzzles
-from tasks.step import Step
+from tasks.puzzles import step as puzzles
+from tasks.runtime.step import Step
 
 ROOT = Path(__file__).resolve().parents[2]
 

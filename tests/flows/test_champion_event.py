@@ -10,7 +10,9 @@ from typing import Any
 
 import pytest
 
-from storage import adapters, champions, warehouse
+from storage import warehouse
+from storage.adapters import champions
+from storage.adapters import versions as adapters
 from storage.home import Home
 from tests.adapters import made
 from tests.chains import follow
@@ -33,8 +35,8 @@ def test_a_new_champion_is_an_event_and_runs_what_waits_for_it(prefect: dict[str
     from prefect.events.filters import EventFilter, EventNameFilter
     from prefect.settings import PREFECT_API_URL, temporary_settings
 
-    from flows.announce import EVENT
     from flows.automations import on_champion
+    from flows.notify import EVENT
 
     home = Home(tmp_path / "home")
     made(home)
@@ -72,9 +74,9 @@ def test_a_champion_that_fell_is_an_event_a_red_run_and_exit_code_3(
     from prefect.events.filters import EventFilter, EventNameFilter
     from prefect.settings import PREFECT_API_URL, temporary_settings
 
-    from flows.announce import ALARM
     from flows.automations import on_alarm
     from flows.chain import again
+    from flows.notify import ALARM
     from flows.reeval import reevaluate
 
     monkeypatch.setenv("PONENS_HOME", str(tmp_path / "home"))

@@ -5,14 +5,15 @@ from pathlib import Path
 
 import pytest
 
-from flows import commands, dry_run
+from flows import dry_run
+from flows.cli import commands
 from flows.plan import examine, plan
 from flows.recipe import Recipe, load
-from storage import dialogue_files
 from storage.dialogues import Dialogue, Message
 from storage.home import Home
 from storage.records import PonensError, Receipt
-from tasks.kinds import PROMPTS
+from storage.tables import dialogue_files
+from tasks.kinds.registry import PROMPTS
 
 PUZZLES = """\
 name = "small"

@@ -15,9 +15,9 @@ import pytest
 
 from storage.home import Home
 from storage.journal import rows
-from storage.readers import read
 from storage.records import Question
-from storage.source import files
+from storage.sources.readers import read
+from storage.sources.source import files
 from tests.fakes import TeacherServer, gold_of, mix
 from tests.flows.conftest import ROOT, at_work, environment
 

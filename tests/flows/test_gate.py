@@ -6,13 +6,14 @@ from pathlib import Path
 import pytest
 
 from flows import dry_run, gate
-from flows.cli import main
+from flows.cli.app import main
 from flows.recipe import load
-from storage import adapters, champions
+from storage.adapters import champions
+from storage.adapters import versions as adapters
 from storage.artifacts import write_json
 from storage.home import Home
 from storage.records import Receipt, UsageError
-from tasks.step import Step
+from tasks.runtime.step import Step
 from tests.chains import follow
 from tests.flows.conftest import Hook
 from tests.planted import ASKED, BASE, planted

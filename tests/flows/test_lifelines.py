@@ -22,7 +22,7 @@ time.sleep(60)
 """
 COMMANDS = {
     "a run's own Prefect server": ("uvicorn", "import time; from flows.server import _tethered; s = _tethered(); s.port = 9; p = s._run_uvicorn_command(); time.sleep(60)"),
-    "ponens mlflow": ("mlflow", "import os; from flows.tracking import _tethered; _tethered(['mlflow'], os.environ)"),
+    "ponens mlflow": ("mlflow", "import os; from flows.cli.mlflow_ui import _tethered; _tethered(['mlflow'], os.environ)"),
 }  # fmt: skip
 
 

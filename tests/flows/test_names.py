@@ -12,8 +12,8 @@ from flows.finetune import finetune_logic
 from flows.recipe import Recipe
 from flows.reeval import reeval
 from storage.records import UsageError
-from tasks.changes import differences
-from tasks.serve import Address, listening
+from tasks.runtime.settings_diff import differences
+from tasks.serve.service import Address, listening
 
 
 def test_a_run_is_named_by_what_was_set_and_not_by_what_is_absent() -> None:

@@ -6,7 +6,7 @@ import pytest
 
 from flows.recipe import load, resolved
 from storage.records import UsageError
-from tasks.candidates import Base
+from tasks.evaluate.candidates import Base
 
 ROOT = Path(__file__).resolve().parents[2]
 SHIPPED = sorted((ROOT / "recipes").rglob("*.toml"))

@@ -5,14 +5,16 @@ from pathlib import Path
 
 import pytest
 
-from evals import trend
+from evals.report import trend
 from flows.gate import promote
 from flows.recipe import load
 from flows.reeval import reevaluate
-from storage import adapters, champions, measures, warehouse
+from storage import reevaluations, warehouse
+from storage.adapters import champions
+from storage.adapters import versions as adapters
 from storage.home import Home
-from storage.measures import Round
 from storage.records import UsageError
+from storage.reevaluations import Round
 from tests.chains import follow
 from tests.planted import BASE, planted, recipe
 
@@ -92,7 +94,7 @@ def test_the_reference_does_not_follow_a_champion_that_sinks_little_by_little(pa
         found.append(bool(scene.measure().alarms))
 
     assert [False, False, False, True, True] == found
-    assert {"round 1, logic/1"} == {against(round) for round in measures.history(scene.home, "logic")[1:]}
+    assert {"round 1, logic/1"} == {against(round) for round in reevaluations.history(scene.home, "logic")[1:]}
 
 
 def test_a_gate_moves_the_reference_and_so_does_a_person_but_no_alarm_does(path: Path) -> None:
@@ -121,7 +123,7 @@ def test_a_champion_that_was_moved_before_anything_was_measured_is_held_against_
 
 
 def test_the_base_alone_is_measured_until_there_is_a_champion_and_one_that_is_gone_is_an_error(path: Path) -> None:
-    from storage import registry
+    from storage.adapters import registry
 
     scene = Scene(path, 30)
     alone, again = scene.measure(), scene.measure()
@@ -149,7 +151,7 @@ def test_history_lies_in_the_warehouse_and_is_filled_again_and_the_page_tells_it
     last = scene.measure()
     rows = _table(scene.home)
     scene.home.warehouse.unlink()
-    measures.register(scene.home, "logic")
+    reevaluations.register(scene.home, "logic")
 
     assert {"test": ["accuracy"], "other": ["accuracy"]} == alarms(last)
     assert rows == _table(scene.home)

@@ -11,10 +11,10 @@ from flows.recipe import Recipe, load
 from flows.recipe_errors import paths
 from storage.dialogues import Kind
 from storage.records import UsageError
-from tasks.judging import JudgeSpec
-from tasks.promote import PromoteSpec
-from tasks.puzzles import PuzzlesSpec
-from tasks.reeval import ReevalSpec
+from tasks.adapters.promote import PromoteSpec
+from tasks.adapters.reeval import ReevalSpec
+from tasks.evaluate.judging import JudgeSpec
+from tasks.puzzles.step import PuzzlesSpec
 
 TEXT = 'name = "small"\n[parse]\npath = "data.jsonl"\n[train]\nbase_model = "org/model"\n'
 SETTINGS = [path for path, _ in paths(Recipe)]

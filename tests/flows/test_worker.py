@@ -178,9 +178,9 @@ def test_a_run_of_which_nothing_is_heard_is_marked_as_crashed_by_the_server(desk
     from prefect.states import Running, Submitting
 
     from flows.artifacts import ALIVE
+    from flows.crash_watch import BEAT, SILENT, UNBORN, UNHEARD, crash_the_silent
     from flows.deployments import POOL
     from flows.finetune import finetune_logic
-    from flows.watch import BEAT, SILENT, UNBORN, UNHEARD, crash_the_silent
 
     with temporary_settings({PREFECT_API_URL: desk.env["PREFECT_API_URL"]}), get_client(sync_client=True) as client:
         found = [client.read_automations_by_name(name)[0].trigger for name in (SILENT, UNHEARD, UNBORN)]

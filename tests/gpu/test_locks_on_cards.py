@@ -11,7 +11,7 @@ import pytest
 
 from storage import devices
 from storage.home import Home
-from tasks.step import Result, Step, Workshop, run_step
+from tasks.runtime.step import Result, Step, Workshop, run_step
 from tests.cards import pretend
 
 pytestmark = [pytest.mark.gpu, pytest.mark.process]
@@ -43,7 +43,7 @@ class Works:
             (shop.folder / "done").write_text(name)
             return Result({})
 
-        return Step("train", ("tasks.step",), {"name": name}, {}, work, shelf="adapters/logic")
+        return Step("train", ("tasks.runtime.step",), {"name": name}, {}, work, shelf="adapters/logic")
 
     def both(self) -> None:
         def heard(said: str | None) -> None:

@@ -7,8 +7,8 @@ from unittest.mock import patch
 
 import pytest
 
-from tasks.engines.base import Completion, Loading, Request
-from tests.tasks.test_merging import adapter
+from tasks.engines.interface import Completion, Loading, Request
+from tests.tasks.models.test_merging import adapter
 from tests.tiny import tiny_base
 
 pytestmark = [pytest.mark.gpu, pytest.mark.heavy, pytest.mark.vllm, pytest.mark.timeout(900)]

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from storage.records import PonensError
-from tests.tasks.test_canary import after_saving, configured, loader, trained
+from tests.tasks.train.test_verify_adapter import after_saving, configured, loader, trained
 from tests.tasks.trainings import facts, order
 from tests.tiny import tiny_base
 
@@ -33,7 +33,7 @@ def base(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_the_loss_falls_in_the_numbers_of_the_card(
     settings: dict[str, Any], numbers: str, device: str, base: Path, tmp_path: Path
 ) -> None:
-    from tasks.training import loading, sft
+    from tasks.train import loading, sft
 
     given = order(base, tmp_path, epochs=6, **settings)
     sft.train(given)
@@ -49,15 +49,16 @@ def test_the_loss_falls_in_the_numbers_of_the_card(
 def verdict(base: Path, kind: str, folder: Path, device: str) -> str:
     """What the canary says of an adapter that was trained on this device."""
     from prompts.rendering import Wish
-    from tasks.training import canary, render
-    from tasks.training.spec import TrainSpec
+    from tasks.tokenizing import renderer as render
+    from tasks.train import verify_adapter
+    from tasks.train.spec import TrainSpec
 
     renderer = render.fit(render.load(str(base), None), Wish())
     said = {"prompt": [{"role": "user", "content": "where?"}], "completion": [{"role": "assistant", "content": "B"}]}
-    probes, model = canary.texts([said], renderer), trained(base, kind).to(device)
+    probes, model = verify_adapter.texts([said], renderer), trained(base, kind).to(device)
     spec = TrainSpec(base_model=str(base))
     try:
-        canary.save_and_check(model, renderer.tokenizer, probes, folder, spec, loader(base, kind))
+        verify_adapter.save_and_check(model, renderer.tokenizer, probes, folder, spec, loader(base, kind))
     except PonensError as error:
         return str(error.thing)
     return "sound"

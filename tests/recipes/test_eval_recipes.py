@@ -10,17 +10,18 @@ from evals.scorers.assignment import AssignmentScorer
 from flows.chain import chain, compare
 from flows.recipe import load
 from prompts import assignment, choice
-from storage.dialogue_files import Dialogues
 from storage.home import Home
-from storage.questions import Stored
 from storage.records import Question, Receipt, UsageError
-from storage.samples import Samples
-from tasks import candidates, parse
-from tasks.engines.base import Request
-from tasks.sampling.asking import Asking
-from tasks.sampling.elections import Electorate, chosen
-from tasks.sampling.order import Decoding, Reply, Subject
-from tasks.step import Step, run_step
+from storage.tables.dialogue_files import Dialogues
+from storage.tables.questions import Stored
+from storage.tables.samples import Samples
+from tasks.engines.interface import Request
+from tasks.evaluate import candidates
+from tasks.evaluate.elections import Electorate, chosen
+from tasks.evaluate.generation import Decoding, Reply, Subject
+from tasks.evaluate.rounds import Asking
+from tasks.parse import step as parse
+from tasks.runtime.step import Step, run_step
 from tests import adapters
 from tests.chains import follow
 from tests.fakes import TeacherServer, gold_of

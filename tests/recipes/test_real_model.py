@@ -14,8 +14,8 @@ from flows.recipe import load
 from storage import base_models
 from storage.home import Home
 from storage.records import Receipt
-from tasks import import_model
-from tasks.step import Step, run_step
+from tasks.adapters import import_model
+from tasks.runtime.step import Step, run_step
 from tests.chains import follow
 from tests.real_model import fetched
 
@@ -59,17 +59,17 @@ def test_the_card_says_what_the_file_says(home: Home) -> None:
     ],
 )
 def test_text_is_cut_as_the_model_learnt_it(base: Path, text: str, tokens: list[str]) -> None:
-    from tasks.training import render
+    from tasks.tokenizing import renderer
 
-    tokenizer = render.load(str(base), None)
+    tokenizer = renderer.load(str(base), None)
 
     assert tokens == tokenizer.convert_ids_to_tokens(tokenizer(text, add_special_tokens=False)["input_ids"])
 
 
 def test_a_few_hundred_texts_come_back_from_their_tokens(base: Path) -> None:
-    from tasks.training import render
+    from tasks.tokenizing import renderer
 
-    tokenizer = render.load(str(base), None)
+    tokenizer = renderer.load(str(base), None)
     texts = [f"第{n}题：{n * 37}只猫, f({n}) == '{n:05d}';\n\tSELECT {n}  -- naïve ☃" for n in range(300)]
     ids = tokenizer(texts, add_special_tokens=False)["input_ids"]
 
@@ -79,7 +79,7 @@ def test_a_few_hundred_texts_come_back_from_their_tokens(base: Path) -> None:
 
 
 def test_the_capital_of_france(base: Path) -> None:
-    from tasks.engines.base import Loading, Request
+    from tasks.engines.interface import Loading, Request
     from tasks.engines.transformers import TransformersEngine
 
     engine = TransformersEngine(Loading(str(base)))

@@ -16,7 +16,7 @@ from flows.recipe import load
 from storage import warehouse
 from storage.home import Home
 from storage.records import Receipt
-from tasks.step import Step, run_step
+from tasks.runtime.step import Step, run_step
 from tests.chains import follow
 from tests.tiny import tiny_base
 

@@ -20,14 +20,16 @@ from flows.recipe import load
 from prompts import choice
 from puzzles.generate import generate
 from puzzles.solve import rationale
-from storage import adapters, champions, warehouse
-from storage.adapters import Adapter
+from storage import warehouse
+from storage.adapters import champions
+from storage.adapters import versions as adapters
+from storage.adapters.versions import Adapter
 from storage.artifacts import publish
 from storage.home import Home
 from storage.records import Question, Receipt
-from storage.samples import BALLOTS, SAMPLES
-from tasks.export_adapter import export_adapter
-from tasks.step import Step, run_step
+from storage.tables.samples import BALLOTS, SAMPLES
+from tasks.adapters.export_adapter import export_adapter
+from tasks.runtime.step import Step, run_step
 from tests.chains import follow
 
 ROOT = Path(__file__).resolve().parents[2]

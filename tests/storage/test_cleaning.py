@@ -10,13 +10,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from puzzles.generate import generate
-from storage import parsed, questions, readers, source
 from storage.cleaning.alike import alike
 from storage.cleaning.clean import RULES, Rules
 from storage.cleaning.signs import bands, said, shingles
 from storage.records import Question, normal
-from tasks.shares import split_of
-from tests.storage.test_competition import SHARED, needs_shared
+from storage.sources import readers, source
+from storage.tables import parsed, questions
+from tasks.parse.splits import split_of
+from tests.storage.sources.test_competition import SHARED, needs_shared
 
 EN = (
     "Five friends, Tom, Ann, Bob, Eve and Sue, sit in a row at the cinema. Tom sits left of Ann. Bob does not sit "

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from storage.devices import held, visible
-from storage.holders import holding
 from storage.home import Home
+from storage.named_locks import holding
 from storage.records import PonensError
 from tests.cards import pretend
 

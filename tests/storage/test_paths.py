@@ -10,7 +10,7 @@ from storage import warehouse
 from storage.home import Home
 from storage.records import UsageError
 from storage.sqlfiles import quoted, word_for_word
-from tasks.parse import inspect
+from tasks.parse.step import inspect
 
 NAMES = ["a[1]", "a[b", "st*r", "sp ace", "pct%20", "ha#sh", "quo'te", 'dq"x', "team=x", "br{a,b}", "$x", "名前", "a;b", "a&b"]  # fmt: skip
 ROW = '{"problem": "A lamp.", "question": "Which?", "options": ["red", "blue"], "answer": "A"}\n'

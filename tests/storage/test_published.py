@@ -4,11 +4,11 @@ from pathlib import Path
 
 import pytest
 
-from storage import readers, source
 from storage.records import UsageError
+from storage.sources import readers, source
 from tests.forms import told
 from tests.published import FILES, NAMES, OWN, outcome, page
-from tests.storage.test_forms import read
+from tests.storage.sources.test_forms import read
 
 
 @pytest.mark.parametrize("form", OWN, ids=lambda form: form.name)

@@ -7,9 +7,10 @@ import pytest
 
 fsspec = pytest.importorskip("fsspec", reason="fsspec comes with the extra `cloud`")
 
-from storage import catalog, remote  # noqa: E402
+from storage import remote  # noqa: E402
 from storage.home import Home  # noqa: E402
 from storage.records import PonensError, UsageError  # noqa: E402
+from storage.tables import snapshot_catalog  # noqa: E402
 from tests.snapshots import example, snapshot  # noqa: E402
 
 
@@ -61,10 +62,10 @@ def test_a_pushed_snapshot_is_found_compared_and_asked_by_its_url(store, tmp_pat
     b = snapshot(other, example("q", "b"))
 
     assert [True, False] == [remote.push(a.path, "memory://shelf/a") for _ in range(2)]
-    found = catalog.find(other, "memory://shelf/a")
+    found = snapshot_catalog.find(other, "memory://shelf/a")
     assert (a.id, a.facts) == (found.id, found.facts)
-    assert 1 == catalog.diff(found, b)["changed"]
-    assert [{"n": 1}] == catalog.query(found, "select count(*) as n from train")
+    assert 1 == snapshot_catalog.diff(found, b)["changed"]
+    assert [{"n": 1}] == snapshot_catalog.query(found, "select count(*) as n from train")
     with pytest.raises(PonensError, match="another artifact"):
         remote.push(b.path, "memory://shelf/a")
 
@@ -75,7 +76,7 @@ def test_a_snapshot_that_was_not_pushed_whole_is_refused(store, tmp_path):
     store.pipe("/shelf/a/train.parquet", b"torn")
 
     with pytest.raises(PonensError, match="no whole snapshot"):
-        catalog.find(home, "memory://shelf/a")
+        snapshot_catalog.find(home, "memory://shelf/a")
 
 
 def test_the_manifest_goes_last(store, tmp_path, monkeypatch):
@@ -92,7 +93,7 @@ def test_the_manifest_goes_last(store, tmp_path, monkeypatch):
 
 
 def test_a_recipe_reads_a_source_elsewhere(store, tmp_path):
-    from tasks.parse import ParseSpec, source
+    from tasks.parse.step import ParseSpec, source
 
     line = b'{"problem": "p", "questions": [{"question": "q", "options": ["x", "y"], "answer": "A"}]}\n'
     store.pipe("/data/a.jsonl", line)

@@ -9,11 +9,11 @@ import polars as pl
 import pytest
 
 from storage.home import Home
-from storage.questions import Stored, write
 from storage.records import Question, Receipt
-from tasks.rationales import TABLE
-from tasks.reason import ReasonSpec, reason
-from tasks.step import Result, Tick, Workshop
+from storage.tables.questions import Stored, write
+from tasks.reason.rationales import TABLE
+from tasks.reason.step import ReasonSpec, reason
+from tasks.runtime.step import Result, Tick, Workshop
 from tests.fakes import TeacherServer
 
 KEY = "sk-planted-0123456789abcdef"

@@ -12,10 +12,10 @@ from pathlib import Path
 from typing import Any
 
 from storage.home import Home
-from storage.questions import QUESTIONS, write
 from storage.records import Question, Receipt
-from tasks.reason import ReasonSpec, step
-from tasks.step import run_step
+from storage.tables.questions import QUESTIONS, write
+from tasks.reason.step import ReasonSpec, step
+from tasks.runtime.step import run_step
 
 _CONTEXT = multiprocessing.get_context("forkserver")
 _CONTEXT.set_forkserver_preload(

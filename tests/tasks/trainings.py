@@ -5,8 +5,8 @@ from pathlib import Path
 from typing import Any
 
 from storage.home import Home
-from tasks.training.order import TrainOrder
-from tests.tasks.test_training import rows, snapshot, spec
+from tasks.train.order import TrainOrder
+from tests.tasks.train.test_whole_training import rows, snapshot, spec
 
 
 def order(base: Path, folder: Path, count: int = 32, words: int | None = None, **changes: Any) -> TrainOrder:

@@ -1,0 +1,1 @@
+"""Pages for people: their facts, their arithmetic and their templates."""

@@ -1,0 +1,1 @@
+"""Adapters of a home: their folders, versions, aliases and where they came from."""

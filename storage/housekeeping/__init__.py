@@ -1,0 +1,1 @@
+"""A home is kept small, sound and safe."""

@@ -1,0 +1,1 @@
+"""Source files of any container and form become records."""

@@ -1,0 +1,1 @@
+"""The formats that sources have, a file each."""

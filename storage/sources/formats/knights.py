@@ -1,0 +1,40 @@
+r"""Knights and knaves with worked steps: the answer is an assignment, not a letter.
+
+    {"quiz": "…", "names": ["…", …], "solution": [true, …], "solution_text_format": "(1) … is a knight\n…",
+     "cot_head": "…", "cot_repeat_steps": ["…", …], "cot_foot": "…"}
+
+The assistant works through the steps and then says the solution.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from storage.dialogues import Dialogue
+from storage.records import Message
+from storage.sources.formats.base import At, Cells, Fault, Format, listed, text, texts
+
+
+def sniff(row: Cells) -> bool:
+    """A quiz with names and a solution."""
+    return {"quiz", "names", "solution"} <= set(row)
+
+
+def records(row: Cells, at: At) -> Iterator[Dialogue]:
+    """The puzzle of a row."""
+    names, solution = texts(row, "names"), listed(row, "solution")
+    if len(names) != len(solution) or not all(isinstance(knight, bool) for knight in solution):
+        raise Fault("solution", f"expected true or false for each of {len(names)} names")
+    steps = "\n".join([text(row, "cot_head"), *texts(row, "cot_repeat_steps"), text(row, "cot_foot")])
+    answer = f"{steps}\n\n{text(row, 'solution_text_format')}"
+    yield Dialogue(
+        (Message("user", text(row, "quiz")), Message("assistant", answer)),
+        "assignment",
+        {"names": names, "solution": solution},
+        file=at.file,
+        line=at.line,
+    )
+
+
+_READ = frozenset(("quiz", "names", "solution", "solution_text_format", "cot_head", "cot_repeat_steps", "cot_foot"))
+FORMAT = Format("knights", sniff, records, reads=lambda columns: _READ)

@@ -1,0 +1,1 @@
+"""What steps leave as parquet files, written and read back."""

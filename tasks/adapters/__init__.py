@@ -1,0 +1,1 @@
+"""What becomes of adapters: imported, exported, described, promoted, measured again."""

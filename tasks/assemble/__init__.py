@@ -1,0 +1,1 @@
+"""assemble: questions and rationales, or dialogues, become a snapshot to train on."""

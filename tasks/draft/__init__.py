@@ -1,0 +1,1 @@
+"""draft: rows become a commented recipe for them."""

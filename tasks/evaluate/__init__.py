@@ -1,0 +1,1 @@
+"""evaluate: base and adapter answer the same test questions, and what they answered becomes a verdict."""

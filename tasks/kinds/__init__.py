@@ -1,0 +1,1 @@
+"""The kinds of work: how each asks, reads and keeps its answers."""

@@ -1,0 +1,1 @@
+"""parse: source files become clean records of one kind of work."""

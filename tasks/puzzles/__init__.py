@@ -1,0 +1,1 @@
+"""puzzles: a count and a seed become a file of generated problems."""

@@ -1,0 +1,1 @@
+"""reason: a teacher is asked for rationales, and those worth training on are kept."""

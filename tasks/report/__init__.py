@@ -1,0 +1,1 @@
+"""report: what the steps left becomes one page."""

@@ -1,0 +1,1 @@
+"""serve: adapters of a home behind one address."""

@@ -1,0 +1,1 @@
+"""Conversations become tokens: templates, masks, encoding."""

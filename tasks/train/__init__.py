@@ -1,0 +1,1 @@
+"""train: a snapshot and a base model become an adapter."""

@@ -1,0 +1,1 @@
+"""verdict: results that any tool wrote, compared."""

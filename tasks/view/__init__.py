@@ -1,0 +1,1 @@
+"""view: pages over a home."""
