@@ -3,8 +3,9 @@
 >>> plain(" b. "), plain("Ｂ"), plain(["B"]), plain(1.0), plain("1"), plain("  ")
 ('B', 'B', 'B', '1', '1', None)
 
-A letter is a letter in any case, in brackets or before a full stop; a number is its shortest form, whatever its JSON
-type; a list of one value is that value; text without a character is no answer. Other texts keep their words.
+A letter is a letter in any case, in brackets, quotes or bold, before a full stop or behind "option" and "answer:";
+a number is its shortest form, whatever its JSON type; a list of one value is that value; text without a character is no
+answer. Other texts keep their words.
 """
 
 from __future__ import annotations
@@ -16,6 +17,26 @@ from collections.abc import Iterable
 from storage import records
 
 _LETTER = re.compile(r"[(\[{]?\s*([A-Za-z])\s*[)\]}]?\s*[.,:;]?")
+_NAMED = re.compile(
+    r"(?:(?:the\s+)?(?:(?:correct|final|best)\s+)?(?:answer|ans|option|choice)(?:\s+is)?\b|答案是?|选项?)[\s:]*"
+    r"[(\[{]?([A-Za-z])[)\]}]?[.,:;]?",
+    re.IGNORECASE,
+)
+_AROUND = {
+    "**": "**",
+    "__": "__",
+    "*": "*",
+    "`": "`",
+    "$": "$",
+    '"': '"',
+    "'": "'",
+    "“": "”",
+    "‘": "’",
+    "\\boxed{": "}",
+}
+_OPENS = frozenset(mark[0] for mark in _AROUND)
+_LONGEST = 32  # characters of a letter with what is said around it
+_SPACE = " \t\r\n\f\v\ufeff\u200b"
 _WHOLE = re.compile(r"([+-]?\d+)\.0+")
 Plain = str | frozenset[str] | None
 
@@ -64,9 +85,19 @@ def _number(value: float) -> str | None:
 
 
 def _text(value: str) -> str | None:
-    text = records.folded(value).strip()
-    if len(text) <= 8 and (letter := _LETTER.fullmatch(text)):
+    text = records.folded(value).strip(_SPACE)
+    if text[:1] in _OPENS:
+        text = _bare(text)
+    if len(text) <= _LONGEST and (letter := _LETTER.fullmatch(text) or _NAMED.fullmatch(text)):
         return letter[1].upper()
     if whole := _WHOLE.fullmatch(text):
         return whole[1]
     return " ".join(text.split()) or None
+
+
+def _bare(text: str) -> str:
+    """A text without the quotes, the bold or the box around all of it."""
+    for opens, closes in _AROUND.items():
+        if text.startswith(opens) and text.endswith(closes) and len(text) > len(opens) + len(closes):
+            return _bare(text[len(opens) : -len(closes)].strip(_SPACE))
+    return text

@@ -17,8 +17,9 @@ DEFAULT = "default"
 
 
 def text(folder: Path) -> str | None:
-    """The template that a conversation is rendered with; None if there is none, or only some by other names."""
-    return _all(folder).get(DEFAULT)
+    """The template that a conversation is rendered with; None if there is none, an empty one, or only others."""
+    found = _all(folder).get(DEFAULT, "")
+    return found if found.strip() else None
 
 
 def named(folder: Path) -> list[str]:

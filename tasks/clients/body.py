@@ -12,6 +12,18 @@ from typing import Any, NamedTuple
 
 import orjson
 
+_CODES = ("code", "type", "error_code", "errorCode", "errcode", "status_code")
+_MESSAGES = (
+    "message",
+    "msg",
+    "error_msg",
+    "errorMsg",
+    "errmsg",
+    "err_msg",
+    "status_msg",
+    "error_description",
+    "reason",
+)
 _SHOWN = 300  # characters of a body in an error
 _CHARSET = re.compile(rb"(?i)charset\s*=\s*[\"']?([\w.:-]+)")
 _PAGE = re.compile(r"(?is)\A\s*(?:<!--.*?-->\s*)*<(?:!doctype|html|head|body|\?xml|center|h1)\b")
@@ -57,7 +69,8 @@ def answer(data: bytes, kind: str, *wanted: str) -> Mapping[str, Any]:
         content = _declared(data, kind)
     if isinstance(content, Mapping) and any(content.get(name) for name in wanted):
         return content
-    if isinstance(content, Mapping) and (said := _complaint(content)):
+    inner = content[0] if isinstance(content, list) and content else content
+    if isinstance(inner, Mapping) and (said := _complaint(inner)):
         raise NoAnswer(said)
     if content is not None:
         raise NoAnswer(Complaint("", f"JSON without {' or '.join(wanted)}: {_short(text_of(data, kind))}"))
@@ -71,6 +84,8 @@ def complaint(data: bytes, kind: str = "") -> Complaint:
     except orjson.JSONDecodeError:
         text = text_of(data, kind)
         return Complaint("", _page(text) or _short(text) or "an empty body")
+    if isinstance(content, list) and content:  # Gemini's way to say an error to OpenAI's clients
+        content = content[0]
     found = _complaint(content) if isinstance(content, Mapping) else None
     return found or Complaint("", _short(text_of(data, kind)))
 
@@ -103,10 +118,8 @@ def _complaint(content: Mapping[str, Any]) -> Complaint | None:
             where = ".".join(map(str, error["loc"])) if isinstance(error["loc"], list) else str(error["loc"])
             return Complaint("", f"{where}: {error.get('msg')}")
     inner = error if isinstance(error, Mapping) else content
-    names = ("code", "type", "error_code", "errorCode", "status_code")
-    codes = [str(value) for name in names if (value := inner.get(name)) and isinstance(value, str | int)]
-    words = ("message", "msg", "error_msg", "errorMsg", "status_msg", "error_description", "reason")
-    message = next((inner[word] for word in words if isinstance(inner.get(word), str) and inner[word]), "")
+    codes = [str(value) for name in _CODES if (value := inner.get(name)) and isinstance(value, str | int)]
+    message = next((inner[word] for word in _MESSAGES if isinstance(inner.get(word), str) and inner[word]), "")
     if isinstance(error, str):
         message = f"{error}: {message}" if message else error
     if not message and not (codes and (isinstance(error, Mapping) or "code" in content)):

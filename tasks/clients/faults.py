@@ -75,11 +75,15 @@ _DOWN = re.compile(
 )
 # What a message decides as well, where the status does not say
 _ACCOUNT = re.compile(
-    r"arrear|overdue|insufficient[_ ]balance|exceeded_current_quota_error|billing_hard_limit|freetieronly|"
+    r"arrear|overdue|(insufficient|no)[_ ](balance|credits?|funds)\b|credit balance is too low|billing_hard_limit|"
+    r"exceeded_current_quota_error|freetieronly|"
     r"\bunpurchased|not_?purchased|\b1113\b|欠费|余额不足"
 )
 _QUOTA = re.compile(r"insufficient_quota")
-_KEY = re.compile(r"(invalid|incorrect|wrong|missing)[_ ]?api[_ -]?key|authentication|unauthorized|无效的令牌|身份验证")
+_KEY = re.compile(
+    r"(invalid|incorrect|wrong|missing)[_ ]?api[_ -]?key|api[_ -]?key( is)? (not valid|invalid|expired)|"
+    r"authentication|unauthorized|无效的令牌|身份验证"
+)
 _MODEL = re.compile(
     r"model[_ .]?not[_ ]?(found|exist|supported)|no such model|unknown model|invalid model|not a valid model|"
     r"model\b.{0,80}\b(does not exist|not exist|not found|is not supported)|模型.{0,40}不存在|\b1211\b"
@@ -179,7 +183,7 @@ def _by_words(said: Complaint, status: int, words: str) -> Fault | None:
         return Fault("http 500", detail, retry=True)
     if _ACCOUNT.search(words):
         return Fault(f"http {status}", detail, stop=True, hint="see to the account: it cannot pay")
-    if _KEY.search(words) or codes.startswith(("accessdenied", "access_denied")):
+    if _KEY.search(words) or re.search("access_?denied", codes):
         return Fault(f"http {status}", detail, stop=True, hint="set the key right")
     if _MODEL.search(words):
         return Fault(f"http {status}", detail, stop=True, hint="set model to a name that this server knows")

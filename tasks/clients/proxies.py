@@ -73,7 +73,7 @@ def exceptions(environment: Mapping[str, str]) -> tuple[list[str], list[str]]:
     """The entries of NO_PROXY in the form that all libraries read, and those that some cannot."""
     told = environment.get("no_proxy") or environment.get("NO_PROXY") or ""
     kept, lost = [], []
-    for entry in filter(None, re.split(r"[,\s]+", told)):
+    for entry in filter(None, re.split(r"[,;\s]+", told)):
         form = _entry(entry)
         kept.append(form) if form else lost.append(entry)
     return list(dict.fromkeys(kept)), lost

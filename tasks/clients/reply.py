@@ -21,9 +21,11 @@ _ENDINGS: dict[str, Ending] = {
     # is the server's own end of a turn, for none is sent.
     **dict.fromkeys(("stop", "eos", "eos_token", "end_turn", "stop_sequence", "complete", "completed"), "whole"),
     # The limit of the reply, or of the context: OpenAI's, Anthropic's and Gemini's, Mistral's.
-    **dict.fromkeys(("length", "max_tokens", "model_length", "model_context_window_exceeded"), "cut"),
-    # A filter spoke: OpenAI's and Azure's, Zhipu's, Gemini's, Anthropic's. Asking again gives the same.
-    **dict.fromkeys(("content_filter", "content_filtered", "sensitive", "safety", "recitation", "refusal"), "refused"),
+    **dict.fromkeys(("length", "max_tokens", "max_output_tokens", "max_completion_tokens", "model_length"), "cut"),
+    "model_context_window_exceeded": "cut",
+    # A filter spoke: OpenAI's and Azure's, Zhipu's, Gemini's, Anthropic's, Bedrock's. Asking again gives the same.
+    **dict.fromkeys(("content_filter", "content_filtered", "sensitive", "refusal", "guardrail_intervened"), "refused"),
+    **dict.fromkeys(("safety", "recitation", "blocklist", "prohibited_content", "spii"), "refused"),
 }
 # All else is a reply broken off: tool_calls and function_call (it waits for a tool that nobody offers), abort, error,
 # insufficient_system_resource (DeepSeek), network_error (Zhipu), and every word that is not known.
@@ -43,9 +45,9 @@ class Reply:
     @property
     def outcome(self) -> Outcome:
         """What became of it; a reply that is not whole is `failed`, as `flaw` says."""
-        if self.refusal or _ENDINGS.get(self.finish.lower()) == "refused":
+        if self.refusal or _ENDINGS.get(_word(self.finish)) == "refused":
             return "refused"
-        if _ENDINGS.get(self.finish.lower()) == "cut":
+        if _ENDINGS.get(_word(self.finish)) == "cut":
             return "cut"
         if self.flaw:
             return "failed"
@@ -59,10 +61,16 @@ class Reply:
 
 def ending(finish: str, usage: Usage) -> Ending | None:
     """How a reply ended by the server's word; None if it broke off. No word is an end where tokens are billed."""
-    word = finish.strip().lower()
+    word = _word(finish)
     if word in ("", "null", "none"):
         return "whole" if usage.out else None
     return _ENDINGS.get(word)
+
+
+def _word(finish: str) -> str:
+    """A word for the end in one spelling: gateways write content-filter, FinishReason.STOP and FINISH_REASON_STOP."""
+    word = finish.strip().lower().replace("-", "_")
+    return word.removeprefix("finishreason.").removeprefix("finish_reason_")
 
 
 def flaw(text: str, finish: str, usage: Usage) -> Unfinished | None:
@@ -105,7 +113,10 @@ def _parts(content: object, *kinds: str) -> str:
     """The text of those parts of a content that are of these kinds; a part that names none is text."""
     if isinstance(content, str):
         return content
-    chosen = [part for part in content if isinstance(part, Mapping)] if isinstance(content, list) else []
+    if isinstance(content, Mapping):
+        content = [content]
+    listed = content if isinstance(content, list) else []
+    chosen = [{"text": part} if isinstance(part, str) else part for part in listed if isinstance(part, str | Mapping)]
     named = ((part.get("type") or "text", part) for part in chosen)
     return "".join(_parts(part.get("text") or part.get(kind), "text", *kinds) for kind, part in named if kind in kinds)
 

@@ -80,7 +80,7 @@ def _count(told: Mapping[str, Any], *names: str) -> int | None:
             count = int(told[name])
         except (KeyError, TypeError, ValueError, OverflowError):
             continue
-        if count >= 0:
+        if count >= 0 and not isinstance(told[name], bool):
             return count
     return None
 

@@ -22,7 +22,9 @@ def right(gold, answer):
 @pytest.mark.parametrize(
     ("gold", "answer"),
     [
-        ("B", "b"), ("B", "B "), ("B", "(b)"), ("B", "B."), ("B", "Ｂ"), ("b", "B"), (["A"], "A"), ("A", ["A"]),
+        ("B", "b"), ("B", "B "), ("B", "(b)"), ("B", "B."), ("B", "Ｂ"), ("b", "B"),
+        ("B", "**B**"), ("B", '"B"'), ("B", "“b”"), ("B", "$B$"), ("B", "\\boxed{B}"), ("B", "`B`"), ("B", "\ufeffB"), ("B", "option B"),
+        ("B", "Answer: B"), ("B", "The answer is (B)."), ("B", "选B"), ("B", "答案：Ｂ"), ("5", "$5$"), ("yes", "**Yes**"), (["A"], "A"), ("A", ["A"]),
         (1, "1"), ("1", 1), (1, 1.0), ("1.0", 1), (2.5, "2.5"), (True, "true"), (True, "True"), ("yes", "Yes "),
         ("two  words", "two words"), (["A", "C"], ["C", "a"]), (0, "0"), (0, 0),
     ],
@@ -36,6 +38,10 @@ def test_an_answer_is_its_key_however_either_is_written(gold, answer):
     [
         ("B", "C"),
         ("B", "no B"),
+        ("B", "not option B"),
+        ("B", "option BC"),
+        ("x", "x'"),
+        ("5", "$5"),
         (1, "2"),
         ("07", "7"),
         (["A", "C"], ["A"]),

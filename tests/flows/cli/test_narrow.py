@@ -1,6 +1,7 @@
 """Every verb's tables and errors in a terminal of 60 columns: what does not fit has another form, or says so by …."""
 
 import io
+import json
 import shlex
 import shutil
 from contextlib import redirect_stderr, redirect_stdout
@@ -9,14 +10,18 @@ from pathlib import Path
 import pytest
 
 from flows import show, tables
+from flows.cli import reeval as trend
 from flows.cli.app import _exit_code
-from storage import warehouse
+from storage import reevaluations, warehouse
 from storage.adapters import champions, registry
 from storage.adapters import versions as adapters
 from storage.home import Home
 from tasks.puzzles.step import PuzzlesSpec, write
 from tests.adapters import judged, made
 from tests.evaluations import ASKED, ran
+from tests.flows.cli.test_suspects import ASKED as LAMPS
+from tests.flows.cli.test_suspects import RECIPE as LAMPS_RECIPE
+from tests.flows.cli.test_suspects import asked
 from tests.flows.conftest import ROOT
 from tests.snapshots import example, snapshot
 
@@ -30,6 +35,9 @@ def user(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with data, two recipes and a home of adapters, snapshots, runs and moves."""
     folder = tmp_path_factory.mktemp("narrow")
     write(PuzzlesSpec(count=12, seed=3), folder / "data.jsonl")
+    lamps = [{"passage": q.problem, "question": q.question, "options": list(q.options), "answer": "B"} for q in LAMPS]
+    (folder / "lamps.jsonl").write_text("".join(json.dumps(row) + "\n" for row in lamps))
+    (folder / "lamps.toml").write_text(LAMPS_RECIPE)
     (folder / "broken.jsonl").write_text('{"problem": "p"}\n' * 3)
     for name in ("logic", "demo"):
         shutil.copy(ROOT / "recipes" / f"{name}.toml", folder)
@@ -40,6 +48,7 @@ def user(tmp_path_factory: pytest.TempPathFactory) -> Path:
         judged(home, made(home, digest=number * 64, snapshot=first.manifest["digest"], base_model=BASE))
     registry.set_alias(home, adapters.resolve(home, "logic/3"), "the-one-that-is-stable")
     champions.promote(home, adapters.resolve(home, "logic/2"), None, "gate", "")
+    asked(folder)
     keys = [q.answer for q in ASKED]
     warehouse.open_run(home, RUN, recipe="{}", name="logic")
     ran(home, "20261121-080000-aaaa", [None] * 20 + keys[20:])
@@ -59,6 +68,11 @@ CASES = [
     (f"diff 20261121 {RUN}", 0, [RUN, "The second run is better", "on 40 questions in common"]),
     ("explain logic/3", 0, ["base", "model", "evaluation x"]),
     ('sql "select * from runs"', 0, [RUN, "started_at", "finished_at"]),
+    (
+        "suspects lamps.toml",
+        0,
+        [LAMPS[0].id, "A A –", "lamps.jsonl:1", "Lamp 1 is red.", "2 keys in doubt", "--undo ID"],
+    ),
     ("gc", 0, ["nothing in"]),
     ("parse data.jsonl", 0, ["12 problems", "0 rejected"]),
     ("parse broken.jsonl", 2, ["broken.jsonl"]),
@@ -90,6 +104,29 @@ def test_nothing_is_cut_without_a_sign(
     assert [] == [words for words in whole if words not in straight], text
     framed = [line for line in text.splitlines() if line and line[0] in "┏┡│└┃╭╰"]
     assert [] == [line for line in framed if len(line) > COLUMNS], "a table that the terminal would break"
+
+
+def test_a_trend_keeps_its_words(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("COLUMNS", str(COLUMNS))
+    home, right = Home(tmp_path), {"accuracy": 0.75, "ci95": [0.6, 0.86], "unreadable": 0.125}
+    of = reevaluations.Measure("a-set-of-a-long-name", "e", 40, 5, {"base": right, "champion": right}, {})
+    for number in (1, 2):
+        found = reevaluations.Round("logic", f"the round of week {number}", "2026-11-22T08:00:00+00:00", "logic/2", "gate", 0,
+                               "it is right as it is" if number == 2 else "", [of])  # fmt: skip
+        reevaluations.append(home, found)
+    tests = {"accuracy": {"reason": "18 of 40 questions were broken and 0 fixed"}}
+    one = {"set": of.set, "questions": 40, "against": {"name": "round 1, logic/1"}, "tests": tests}
+    trend._shown(
+        home, {"recipe": "logic", "champion": "logic/2", "sets": [one], "page": "/p/trend.html", "warnings": []}
+    )
+    out = capsys.readouterr().out
+    text = " ".join(out.replace("│", " ").split())
+
+    for words in (of.set, "round 1, logic/1", "the round of week 2", "logic/2", "75.0 %", "60.0 to 86.0", "12.5 %",
+                  "accepted: it is right as it is", "18 of 40 questions were broken", "trend: /p/trend.html"):  # fmt: skip
+        assert words in text, out
 
 
 def test_estimates_keep_their_words(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:

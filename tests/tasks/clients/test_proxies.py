@@ -151,7 +151,7 @@ def test_without_proxies_nothing_is_set() -> None:
 
 
 def test_what_is_excepted_stays_so() -> None:
-    made = proxies.settled({"HTTPS_PROXY": "http://h:1", "NO_PROXY": ".corp, 10.0.0.0/8 [fd00::1]:80,fe80::/10"})
+    made = proxies.settled({"HTTPS_PROXY": "http://h:1", "NO_PROXY": ".corp; 10.0.0.0/8 [fd00::1]:80,fe80::/10"})
 
     assert ".corp,10.0.0.0/8,fd00::1,localhost,127.0.0.1,::1,0.0.0.0" == made["NO_PROXY"] == made["no_proxy"]
     assert ["fe80::/10"] == proxies.exceptions({"NO_PROXY": "fe80::/10"})[1]

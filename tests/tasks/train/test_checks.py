@@ -143,6 +143,15 @@ def test_a_template_is_read_in_every_form_of_the_hub(tmp_path: Path, form: str) 
     assert (CHATML if form in ("chat_template.json", "processor") else None) == found.model.template
 
 
+@pytest.mark.parametrize("empty", ["", " \n"])
+def test_an_empty_template_is_none(tmp_path: Path, empty: str) -> None:
+    place = folder(tmp_path / "base")
+    (place / "chat_template.jinja").write_text(empty)
+
+    assert chat_template.text(place) is None
+    assert "has no chat template" in said(place)
+
+
 def test_the_tokens_that_a_reply_ends_with_are_read_one_after_the_other() -> None:
     tokens = ["<|im_end|>", "<|im", "<|endoftext|>", " "]
 
