@@ -7,7 +7,8 @@ Shares lie in [0, 1]; points of curves are [k, share, lo, hi] as `vote_curve` gi
 
 from __future__ import annotations
 
-from typing import Literal, NamedTuple, NotRequired, Protocol, TypedDict
+from collections.abc import Mapping
+from typing import Any, Literal, NamedTuple, NotRequired, Protocol, TypedDict
 
 Measure = Literal[
     "single_accuracy", "greedy_accuracy", "forced_accuracy", "readable_accuracy", "unreadable", "unreadable_samples"
@@ -148,8 +149,8 @@ class EvaluationFacts(TypedDict):
     sampled: SavedFacts
     replays: list[ReplayFacts]
     consistency: dict[str, ConsistencyFacts | None]
-    warnings: list[str]
     corrections: NotRequired[dict[str, dict[str, int]]]
+    warnings: list[str]
 
 
 class Compared(Protocol):
@@ -173,6 +174,13 @@ class Subject(NamedTuple):
     passes: Points
     slices: list[SliceFacts]
     paired: PairedFacts | None
+
+
+def adapters(evaluation: Mapping[str, Any]) -> list[str]:
+    """The adapters that were evaluated; their vote together is none, and a base by itself has none."""
+    first = evaluation.get("adapter_name")
+    names = [first, *evaluation["others"]] if first else []
+    return [name for name in names if not name.startswith(TOGETHER)]
 
 
 def subjects(evaluation: EvaluationFacts) -> list[Subject]:

@@ -24,7 +24,7 @@ from prefect.client.schemas.objects import State
 from prefect.states import Failed
 
 from evals.report import trend
-from evals.report.page import percent
+from evals.report.text import percent
 from flows import gate
 from flows.chain import Events, again
 from flows.crash_watch import ALARMED

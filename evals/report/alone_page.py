@@ -1,17 +1,20 @@
-"""The page of a base that was measured by itself: its figures, every question with its replies, and its Markdown.
-
-AloneFacts ──page──▶ HTML (no network, no script)      AloneFacts ──markdown──▶ a Prefect artifact
-"""
+"""The parts of a report on a base that was measured by itself: its figures, every question with its replies."""
 
 from __future__ import annotations
 
-from typing import Any, TypedDict
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
 
 from evals import corrected
-from evals.report.facts import OriginFacts, StepFacts, ThrownFacts
-from evals.report.page import cell, duration, environment, interval, percent
+from evals.report import markdown
 from evals.report.scored_page import ran
+from evals.report.text import cell, interval, percent
 
+if TYPE_CHECKING:
+    from evals.report.facts import AloneFacts
+
+TEMPLATE = "report_alone.html.j2"
+SCRIPT = None
 _SHARES = {
     "readable_accuracy": "right, of those that some answer won",
     "greedy_accuracy": "right, greedy reply",
@@ -23,82 +26,30 @@ _SHARES = {
 }
 
 
-class AloneReply(TypedDict):
-    """One reply: `name` as "greedy" or "vote 1", what it `said`, `how` that was found, whether it `wins`."""
-
-    name: str
-    text: str
-    said: str
-    how: str
-    wins: bool
-
-
-class AloneQuestion(TypedDict):
-    """One question, what the key says, its replies; `right` is None where nothing could be said of it."""
-
-    id: str
-    source_id: str
-    asked: list[str]
-    reference: str
-    right: bool | None
-    replies: list[AloneReply]
+def values(facts: AloneFacts) -> dict[str, Any]:
+    """What the template asks for; what is wrong stands first."""
+    return {
+        "base": facts["evaluation"]["base"],
+        "ran": ran(facts["evaluation"]),
+        "rows": figures(facts["evaluation"]),
+        "questions": sorted(facts["questions"], key=lambda q: (q["right"] is not False, q["right"] is True, q["id"])),
+    }
 
 
-class AloneFacts(TypedDict):
-    """A whole report. `evaluation` is what the evaluate step wrote; other fields as in `evals.report.facts.Facts`."""
-
-    name: str
-    base_model: str
-    made_at: str
-    command: str
-    recipe: str
-    evaluation: dict[str, Any]
-    questions: list[AloneQuestion]
-    texts_left_out: int
-    steps: list[StepFacts]
-    thrown_away: list[ThrownFacts]
-    lineage: list[OriginFacts]
-
-
-def page(facts: AloneFacts) -> str:
-    """The report as one HTML document; what is wrong stands first."""
-    return (
-        environment()
-        .get_template("alone.html.j2")
-        .render(
-            facts=facts,
-            base=facts["evaluation"]["base"],
-            ran=ran(facts["evaluation"]),
-            corrected=corrected.told(facts["evaluation"].get("corrections")),
-            rows=figures(facts["evaluation"]),
-            questions=sorted(facts["questions"], key=lambda q: (q["right"] is not False, q["right"] is True, q["id"])),
-        )
-    )
-
-
-def markdown(facts: AloneFacts) -> str:
-    """The figures and the way back, as Markdown."""
+def lines(facts: AloneFacts, warnings: Sequence[str]) -> list[str]:
+    """The figures as Markdown."""
     evaluation = facts["evaluation"]
-    lines = [
+    return [
         f"# {cell(facts['base_model'])}: {percent(evaluation['base']['accuracy'])} of {cell(facts['name'])}",
         "",
         f"{evaluation['questions']} questions in {evaluation['problems']} problems, nothing to compare with.",
         "",
-        *([said_of, ""] if (said_of := corrected.told(evaluation.get("corrections"))) else []),
-        *(f"> {cell(warning)}\n" for warning in evaluation["warnings"]),
-        "| | base |",
-        "|---|---:|",
-        *(f"| {cell(name)} | {value} |" for name, value in figures(evaluation)),
-        *(["", cell(said)] if (said := ran(evaluation)) else []),
+        *markdown.noted(corrected.told(evaluation.get("corrections"))),
+        *(f"> {cell(warning)}\n" for warning in warnings),
+        *markdown.figures(["base"], ((name, [value]) for name, value in figures(evaluation))),
         "",
-        "| step | time | digest |",
-        "|---|---:|---|",
-        *(f"| {cell(s['name'])} | {duration(s['seconds'])} | `{s['digest'][:12]}` |" for s in facts["steps"]),
+        *markdown.noted(ran(evaluation)),
     ]
-    if facts["thrown_away"]:
-        lines += ["", "| thrown away in | reason | rows |", "|---|---|---:|"]
-        lines += [f"| {cell(t['where'])} | {cell(t['reason'])} | {t['count']} |" for t in facts["thrown_away"]]
-    return "\n".join([*lines, "", "Get it again:", "", f"    {facts['command']}", ""])
 
 
 def figures(evaluation: dict[str, Any]) -> list[tuple[str, str]]:

@@ -1,6 +1,6 @@
 """What a report is made of: the one structure between the steps and the page.
 
-    receipts, ballots, samples, verdict ──tasks/report──▶ Facts ──evals.report.page──▶ HTML and Markdown
+    receipts, ballots, samples, scores ──tasks/report──▶ RunFacts ──evals.report.page──▶ HTML and Markdown
 
 Every field that is not marked NotRequired must be there; a list may be empty and its part of the page
 then says so. Shares lie in [0, 1]; times are seconds; letters are those of the ballots (identical
@@ -9,9 +9,9 @@ options under one letter). Every text may be hostile: the page escapes it all.
 
 from __future__ import annotations
 
-from typing import Literal, NotRequired, Required, TypedDict
+from typing import Any, Literal, NotRequired, Required, TypedDict
 
-from evals.evaluation import EvaluationFacts
+from evals.report.rationale_facts import RationaleFacts, SuspectFacts
 
 Change = Literal["fixed", "broken", "both right", "both wrong"]
 
@@ -83,100 +83,6 @@ class CostFacts(TypedDict):
     currency: str
 
 
-class AskedFacts(TypedDict):
-    """Requests with one prompt: how many replies gave a letter, how many the key, how many are kept."""
-
-    prompt: str
-    hinted: bool
-    requests: int
-    read: int
-    agree: int
-    kept: int
-
-
-class AgreementFacts(TypedDict):
-    """How often readable replies gave the key: None without any. `ci95` allows for several replies to a question."""
-
-    read: int
-    agree: int
-    share: float | None
-    ci95: list[float]
-
-
-class LengthFacts(TypedDict):
-    """Characters of kept rationales: quantiles to 1.1 %, `max` exact, `bins` of [from, below, count]."""
-
-    p5: int
-    p25: int
-    p50: int
-    p75: int
-    p95: int
-    max: int
-    bins: list[list[int]]
-
-
-class SuspectCounts(TypedDict):
-    """`samples` is the most unhinted requests of any question; `judged` questions have two readable answers to them.
-
-    `held` of the `found` suspects come with their evidence.
-    """
-
-    samples: int
-    judged: int
-    found: int
-    held: int
-
-
-class RationaleFacts(TypedDict):
-    """What asking a teacher brought, without texts: `rationales` of the reason step's facts.
-
-    `yields[n]` is the number of questions with n kept rationales. `cost` and `out_tokens` are None where
-    that of any reply is unknown, `cost_per_kept` also where none is kept. The teacher did not say the tokens of
-    `estimated` replies; `likely` is the cost with their estimates, None without a price.
-    """
-
-    models: list[str]
-    questions: int
-    requests: int
-    kept: int
-    yields: list[int]
-    prompts: list[AskedFacts]
-    unhinted: AgreementFacts
-    hinted: AgreementFacts
-    lengths: LengthFacts | None
-    rejected: dict[str, int]
-    cost: float | None
-    cost_per_kept: float | None
-    out_tokens: int | None
-    estimated: int
-    likely: float | None
-    suspects: SuspectCounts
-
-
-class SuspectFacts(TypedDict):
-    """A question whose key is in doubt: a row of `suspects.parquet`. `rank` counts from 1, the strongest first.
-
-    `votes` are the unhinted answers by sample, None where unreadable, identical options under one letter;
-    `share` is that of the teacher's `answer` among the readable, `strength` its Wilson lower bound.
-    `evidence` holds up to two rationales that reach `answer`.
-    """
-
-    rank: int
-    question: str
-    source_id: str
-    file: str
-    line: int
-    problem: str
-    asked: str
-    options: list[str]
-    key: str
-    answer: str
-    votes: list[str | None]
-    share: float
-    strength: float
-    evidence: list[str]
-
-
 CourseKey = Literal["loss", "learning_rate", "tokens_per_second", "memory"]
 
 
@@ -213,13 +119,18 @@ class OriginFacts(TypedDict):
     digest: str
 
 
-class Facts(TypedDict):
-    """A whole report. `made_at` is ISO 8601 in UTC; `recipe` the resolved TOML; `adapter` is NAME/N, the first one.
+Form = Literal["voted", "scored", "alone"]
 
-    `suspects` are the strongest few. `costs`, `rationales` and `training` are None where adapters that were
-    there already are compared, and nothing was asked of a teacher or trained.
+
+class RunFacts(TypedDict):
+    """What every report says. `made_at` is ISO 8601 in UTC; `recipe` the resolved one; `adapter` NAME/N, the first one.
+
+    `evaluation` is what the evaluate step wrote. `adapter` is "" where a base was measured by itself. `costs`,
+    `rationales` and `training` are None where adapters that were there already are compared, and nothing was asked of
+    a teacher or trained.
     """
 
+    form: Form
     name: str
     adapter: str
     base_model: str
@@ -227,15 +138,83 @@ class Facts(TypedDict):
     made_at: str
     command: str
     recipe: str
-    evaluation: EvaluationFacts
-    questions: list[QuestionFacts]
+    evaluation: Any
     steps: list[StepFacts]
     thrown_away: list[ThrownFacts]
     costs: CostFacts | None
-    rationales: RationaleFacts | None
-    suspects: list[SuspectFacts]
     training: TrainingFacts | None
     lineage: list[OriginFacts]
+
+
+class Facts(RunFacts):
+    """A report on votes for letters; `evaluation` is `EvaluationFacts`. `suspects` are the strongest few."""
+
+    questions: list[QuestionFacts]
+    rationales: RationaleFacts | None
+    suspects: list[SuspectFacts]
+
+
+class ScoredReply(TypedDict):
+    """One reply; `index` is -1 for the greedy one, `wins` true for the one that answers for its subject."""
+
+    index: int
+    text: str
+    outcome: str
+    value: float
+    reason: str
+    wins: bool
+
+
+class ScoredQuestion(TypedDict):
+    """One question: the last user's turn, the turns before it, the reference, each subject's replies.
+
+    `others` are those of further adapters; `change` is between base and first adapter.
+    """
+
+    id: str
+    source_id: str
+    before: list[dict[str, str]]
+    asked: str
+    reference: str
+    base: list[ScoredReply]
+    adapter: list[ScoredReply]
+    others: list[list[ScoredReply]]
+    change: Change | None
+
+
+class ScoredFacts(RunFacts):
+    """A report on scored replies."""
+
+    questions: list[ScoredQuestion]
+    texts_left_out: int
+
+
+class AloneReply(TypedDict):
+    """One reply: `name` as "greedy" or "vote 1", what it `said`, `how` that was found, whether it `wins`."""
+
+    name: str
+    text: str
+    said: str
+    how: str
+    wins: bool
+
+
+class AloneQuestion(TypedDict):
+    """One question, what the key says, its replies; `right` is None where nothing could be said of it."""
+
+    id: str
+    source_id: str
+    asked: list[str]
+    reference: str
+    right: bool | None
+    replies: list[AloneReply]
+
+
+class AloneFacts(RunFacts):
+    """A report on a base that was measured by itself."""
+
+    questions: list[AloneQuestion]
+    texts_left_out: int
 
 
 def change_of(base_right: bool, adapter_right: bool) -> Change:

@@ -7,13 +7,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from functools import cache
-from typing import TYPE_CHECKING, Any, TypedDict
+from typing import Any, TypedDict
 
-from evals.report.page import amount, cell, interval, percent
-
-if TYPE_CHECKING:
-    from jinja2 import Environment
+from evals.report.templates import rendered
 
 _HUB = re.compile(r"[A-Za-z0-9][\w.-]*/[\w.-]+")
 
@@ -61,15 +57,4 @@ def markdown(facts: ModelCardFacts) -> str:
     """The card as Markdown, with YAML front matter that the Hub takes."""
     named = facts["hub_base"] and _HUB.fullmatch(facts["base_model"])
     hub_base = facts["base_model"] if named else ""
-    return _environment().get_template("model_card.md.j2").render(facts=facts, hub_base=hub_base)
-
-
-@cache
-def _environment() -> Environment:
-    from jinja2 import Environment, PackageLoader, StrictUndefined
-
-    made = Environment(  # Markdown: `cell` keeps text what it is
-        loader=PackageLoader("evals.report", "."), undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
-    )
-    made.filters |= {f.__name__: f for f in (amount, cell, interval, percent)}
-    return made
+    return rendered("model_card.md.j2", facts=facts, hub_base=hub_base)

@@ -21,7 +21,14 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from evals.report.facts import AgreementFacts, AskedFacts, LengthFacts, RationaleFacts, SuspectCounts, SuspectFacts
+from evals.report.rationale_facts import (
+    AgreementFacts,
+    AskedFacts,
+    LengthFacts,
+    RationaleFacts,
+    SuspectCounts,
+    SuspectFacts,
+)
 from evals.stats import wilson
 from evals.vote import same_answer
 from storage.records import Question

@@ -9,9 +9,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from evals.report.facts import AgreementFacts, RationaleFacts, SuspectFacts
-from evals.report.page import amount, cell, environment, interval, percent
+from evals.report.rationale_facts import AgreementFacts, RationaleFacts, SuspectFacts
 from evals.report.rationales import cost_told, told
+from evals.report.templates import rendered
+from evals.report.text import amount, cell, interval, percent
 
 _LISTED = 200
 _LISTED_IN_MARKDOWN = 20
@@ -19,7 +20,7 @@ _LISTED_IN_MARKDOWN = 20
 
 def page(facts: RationaleFacts, suspects: Sequence[SuspectFacts]) -> str:
     """The rationales as one HTML document, with the strongest suspects folded."""
-    return environment().get_template("rationales.html.j2").render(told=facts, suspects=suspects[:_LISTED])
+    return rendered("rationales.html.j2", told=facts, suspects=suspects[:_LISTED])
 
 
 def markdown(facts: RationaleFacts, suspects: Sequence[SuspectFacts]) -> str:

@@ -1,76 +1,23 @@
-"""The page of an evaluation of dialogues: the word, the numbers, every question with its replies, and its Markdown.
+"""The parts of a report on scored replies, such as queries that were run: the figures, every question with its replies.
 
-ScoredFacts ──page──▶ HTML (no network, whole without scripts)      ScoredFacts ──markdown──▶ a Prefect artifact
+The page is whole without scripts.
 """
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple, TypedDict
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from evals.evaluation import PairedFacts
-from evals.report import plots
-from evals.report.facts import Change, OriginFacts, StepFacts, ThrownFacts, TrainingFacts
-from evals.report.page import (
-    CHANGES,
-    TOY,
-    TOY_SETTING,
-    allowed,
-    cell,
-    comparisons,
-    environment,
-    interval,
-    line,
-    percent,
-    stages,
-    warnings,
-)
+from evals.report import markdown, plots
+from evals.report.text import interval, percent
+from evals.report.voted_page import CHANGES
 
+if TYPE_CHECKING:
+    from evals.report.facts import ScoredFacts
 
-class ScoredReply(TypedDict):
-    """One reply; `index` is -1 for the greedy one, `wins` true for the one that answers for its subject."""
-
-    index: int
-    text: str
-    outcome: str
-    value: float
-    reason: str
-    wins: bool
-
-
-class ScoredQuestion(TypedDict):
-    """One question: the last user's turn, the turns before it, the reference, each subject's replies.
-
-    `others` are those of further adapters; `change` is between base and first adapter.
-    """
-
-    id: str
-    source_id: str
-    before: list[dict[str, str]]
-    asked: str
-    reference: str
-    base: list[ScoredReply]
-    adapter: list[ScoredReply]
-    others: list[list[ScoredReply]]
-    change: Change | None
-
-
-class ScoredFacts(TypedDict):
-    """A whole report. `evaluation` is what the evaluate step wrote; other fields as in `evals.report.facts.Facts`."""
-
-    name: str
-    adapter: str
-    base_model: str
-    toy: bool
-    made_at: str
-    command: str
-    recipe: str
-    evaluation: dict[str, Any]
-    questions: list[ScoredQuestion]
-    texts_left_out: int
-    steps: list[StepFacts]
-    thrown_away: list[ThrownFacts]
-    training: TrainingFacts | None
-    lineage: list[OriginFacts]
+TEMPLATE = "report_scored.html.j2"
+SCRIPT = "scored.js"
 
 
 class Side(NamedTuple):
@@ -93,56 +40,34 @@ def sides(evaluation: dict[str, Any]) -> list[Side]:
     ]
 
 
-def page(facts: ScoredFacts) -> str:
-    """The report as one HTML document."""
+def values(facts: ScoredFacts) -> dict[str, Any]:
+    """What the template asks for; changed questions stand first."""
     order = {str(change): place for place, change in enumerate((*CHANGES, None))}
-    script = environment().get_template("scored.js").render()
     shown = sides(facts["evaluation"])
-    return (
-        environment()
-        .get_template("scored.html.j2")
-        .render(
-            facts=facts,
-            evaluation=facts["evaluation"],
-            warnings=warnings(facts["evaluation"]["warnings"], facts["training"]),
-            paired=facts["evaluation"]["paired"],
-            rows=figures(facts["evaluation"]),
-            subjects=shown,
-            adapters=shown[1:],
-            questions=sorted(facts["questions"], key=lambda q: (order[str(q["change"])], q["id"])),
-            ran=ran(facts["evaluation"]),
-            toy_text=TOY,
-            toy_setting=TOY_SETTING,
-            flips=plots.flips(shown[1:]),
-            plot=plots.course(facts["training"]["rows"] if facts["training"] else [], "loss", "Loss"),
-            script=script,
-            script_hash=allowed(script),
-        )
-    )
+    return {
+        "rows": figures(facts["evaluation"]),
+        "subjects": shown,
+        "adapters": shown[1:],
+        "questions": sorted(facts["questions"], key=lambda q: (order[str(q["change"])], q["id"])),
+        "ran": ran(facts["evaluation"]),
+        "plots": {"flips": plots.flips(shown[1:])},
+    }
 
 
-def markdown(facts: ScoredFacts) -> str:
-    """The word, the numbers, the comparisons and their correction, the stages and the way back, as Markdown."""
-    evaluation, paired = facts["evaluation"], facts["evaluation"]["paired"]
+def lines(facts: ScoredFacts, warnings: Sequence[str]) -> list[str]:
+    """The word, the numbers and the comparisons, as Markdown."""
+    evaluation = facts["evaluation"]
     shown = sides(evaluation)
-    lines = [f"# {cell(facts['adapter'])}: {paired['verdict']}", "", cell(paired["reason"]), ""]
-    if facts["toy"]:
-        lines += [f"> **{TOY}** `{TOY_SETTING}` in the recipe puts a real model in its place.", ""]
-    lines += [f"> {cell(warning)}\n" for warning in warnings(evaluation["warnings"], facts["training"])]
-    lines += [
-        f"{evaluation['counted']} of {evaluation['questions']} questions counted, in {paired['problems']} groups."
-        f" Right: {evaluation['right']}.",
+    return [
+        *markdown.word(facts, warnings),
+        f"{evaluation['counted']} of {evaluation['questions']} questions counted, in {evaluation['paired']['problems']}"
+        f" groups. Right: {evaluation['right']}.",
         "",
-        line("", (one.label for one in shown)),
-        "|---|" + "---:|" * len(shown),
-        *(line(cell(name), found) for name, found in figures(evaluation)),
+        *markdown.figures((one.label for one in shown), figures(evaluation)),
         "",
-        *([cell(said), ""] if (said := ran(evaluation)) else []),
-        *comparisons(shown[1:]),
-        "",
-        *stages(facts["steps"], facts["thrown_away"]),
+        *markdown.noted(ran(evaluation)),
+        *markdown.comparisons(shown[1:]),
     ]
-    return "\n".join([*lines, "", "Get it again:", "", f"    {facts['command']}", ""])
 
 
 def ran(evaluation: dict[str, Any]) -> str:

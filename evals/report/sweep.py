@@ -9,7 +9,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, TypedDict
 
-from evals.report.page import cell, environment, interval, percent, points
+from evals.report.templates import rendered
+from evals.report.text import cell, interval, percent, points
 from evals.verdict import across
 
 
@@ -67,8 +68,7 @@ def standings(trials: Sequence[Row], evaluations: Sequence[Mapping[str, Any]]) -
 
 def page(facts: SweepFacts) -> str:
     """The sweep as one HTML document."""
-    template = environment().get_template("sweep.html.j2")
-    return template.render(facts=facts, best=best(facts), figures=figures)
+    return rendered("sweep.html.j2", facts=facts, best=best(facts), figures=figures)
 
 
 def markdown(facts: SweepFacts) -> str:

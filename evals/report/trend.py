@@ -12,8 +12,9 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any, TypedDict
 
-from evals.report.page import cell, environment, interval, percent, points
 from evals.report.plots import ADAPTER, BASE, BROKEN, INK, MUTED, drawing, less, percent_axis, styled, svg
+from evals.report.templates import rendered
+from evals.report.text import cell, interval, percent, points
 
 _BARS = "▁▂▃▄▅▆▇█"
 _TICKS = 4
@@ -58,7 +59,7 @@ class TrendFacts(TypedDict):
 def page(facts: TrendFacts) -> str:
     """The trend as one HTML document: what the last round says stands first."""
     sets = [(one, course(one, place)) for place, one in enumerate(facts["sets"])]
-    return environment().get_template("trend.html.j2").render(facts=facts, sets=sets, word=word, row=row)
+    return rendered("trend.html.j2", facts=facts, sets=sets, word=word, row=row)
 
 
 def markdown(facts: TrendFacts) -> str:

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple, TypedDict
 
 from evals.evaluation import PairedFacts
 from evals.report import plots
-from evals.report.page import allowed, environment
+from evals.report.templates import rendered
 
 
 class SaidFacts(TypedDict):
@@ -63,17 +63,12 @@ class _Bar(NamedTuple):
 
 def page(facts: VerdictFacts) -> str:
     """The report as one HTML document."""
-    script = environment().get_template("scored.js").render()
     bars = [_Bar(f"{one['b']} {one['task']}".strip(), one["paired"]) for one in facts["judged"]]
-    return (
-        environment()
-        .get_template("verdict.html.j2")
-        .render(
-            facts=facts,
-            head=facts["head"],
-            paired=facts["head"]["paired"],
-            flips=plots.flips(bars[:12]),
-            script=script,
-            script_hash=allowed(script),
-        )
+    return rendered(
+        "verdict.html.j2",
+        "scored.js",
+        facts=facts,
+        head=facts["head"],
+        paired=facts["head"]["paired"],
+        flips=plots.flips(bars[:12]),
     )

@@ -47,7 +47,7 @@ def results(run: str, form: str, out: Path | None, recipe: Path | None, *, json:
 
 
 def _shown(found: Mapping[str, Any]) -> None:
-    from evals.report.page import interval, percent
+    from evals.report.text import interval, percent
 
     a, b = found["a"], found["b"]
     table = Table("", a["run"], b["run"])

@@ -17,7 +17,7 @@ import polars as pl
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from evals.report.facts import SuspectFacts
+from evals.report.rationale_facts import SuspectFacts
 from evals.report.rationales import Tally
 from evals.vote import same_answer
 from prompts import choice

@@ -1,59 +1,67 @@
-"""The report of a recipe of dialogues: receipts, dialogues and scores -> what the page shows.
+"""Receipts -> what a report shows of its run: where it came from, how it trained, what it cost, every question.
 
-For `tasks.report.step`, which writes it, and shares what does not depend on the kind of work. Where adapters that
-were there already are compared, there are receipts of parse and evaluate alone.
+Where adapters that were there already are compared, or a base is measured by itself, there are receipts of parse and
+evaluate alone.
 """
 
 from __future__ import annotations
 
 import json
-from collections import Counter, defaultdict
-from collections.abc import Mapping, Sequence
+from collections import Counter
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import polars as pl
 
-from evals.evaluation import TOGETHER
-from evals.report.facts import OriginFacts, StepFacts, ThrownFacts, TrainingFacts, change_of
-from evals.report.scored_page import ScoredFacts, ScoredQuestion, ScoredReply
+from evals.evaluation import adapters
+from evals.report.facts import CostFacts, Form, OriginFacts, RunFacts, StepFacts, ThrownFacts, TrainingFacts
 from storage.adapters.folder import AdapterFolder
-from storage.dialogues import Dialogue
 from storage.home import Home
 from storage.records import Receipt
-from storage.tables.dialogue_files import Dialogues
+from storage.tables import doubted_keys
 from storage.tables.parsed import REJECTS
-from storage.tables.scores import SCORES
 from tasks.models import base_models
+from tasks.report import questions as by_form
 
 TOY_PARAMETERS = 10_000_000
 _LONG = ("canary", "template", "question_template", "rationales")  # facts that no column has room for
-_SILENT = {"gold-invalid", "undecided"}  # outcomes that say nothing of either side
-Row = dict[str, Any]
+_PLAIN = 2_000_000  # characters of replies on a page where they stand uncompressed
+_SUSPECTS = 10
 
 
-def gather(home: Home, texts: int, recipe: str, receipts: Mapping[str, Receipt]) -> ScoredFacts:
-    """Everything the page shows; of replies at most `texts` characters, changed questions first."""
-    content, evaluate = json.loads(recipe), receipts["evaluate"]
-    questions, left_out = _questions(home, texts, receipts["parse"], evaluate)
-    named = {"prompt": str(evaluate.facts["prompt"]), "scorer": str(evaluate.facts["scorer"])}
-    return {
+def gather(home: Home, texts: int, recipe: str, receipts: Mapping[str, Receipt]) -> RunFacts:
+    """Everything the page shows; of replies at most `texts` characters, changed and wrong questions first."""
+    content, evaluate, reason = json.loads(recipe), receipts["evaluate"], receipts.get("reason")
+    kind = "kind" in evaluate.facts
+    form: Form = "alone" if "paired" not in evaluate.facts else "scored" if kind else "voted"
+    common: RunFacts = {
+        "form": form,
         "name": content["name"],
-        "adapter": str(evaluate.facts["adapter_name"]),
+        "adapter": str(evaluate.facts.get("adapter_name", "")),
         "base_model": base_model(content),
         "toy": toy(home, receipts),
         "made_at": datetime.now(UTC).isoformat(timespec="seconds"),
         "command": command(receipts),
         "recipe": recipe,
         "evaluation": dict(evaluate.facts),
-        "questions": questions,
-        "texts_left_out": left_out,
         "steps": [step(receipt) for receipt in receipts.values()],
-        "thrown_away": _thrown_away(home, receipts),
+        "thrown_away": thrown_away(home, receipts),
+        "costs": costs(reason) if reason else None,
         "training": training(home.root, receipts["train"]) if "train" in receipts else None,
-        "lineage": lineage(str(content["parse"]["path"]), base_model(content), named, receipts),
+        "lineage": lineage(content, receipts),
     }
+    if form == "voted":
+        of_letters: dict[str, Any] = {
+            "questions": by_form.voted(home, texts, receipts["parse"], evaluate),
+            "rationales": reason.facts["rationales"] if reason else None,
+            "suspects": doubted_keys.load(home.root / reason.artifact, _SUSPECTS) if reason else [],
+        }
+        return common | of_letters  # type: ignore[return-value]  # Facts
+    reader = by_form.scored if form == "scored" else by_form.alone
+    questions, left_out = reader(home, min(texts, _PLAIN), receipts["parse"], evaluate)
+    return common | {"questions": questions, "texts_left_out": left_out}  # type: ignore[return-value]
 
 
 def base_model(recipe: Mapping[str, Any]) -> str:
@@ -63,16 +71,10 @@ def base_model(recipe: Mapping[str, Any]) -> str:
 
 def command(receipts: Mapping[str, Receipt]) -> str:
     """What makes this report again, beside the resolved recipe."""
-    if "train" in receipts:
+    names = adapters(receipts["evaluate"].facts)
+    if "train" in receipts or not names:
         return "ponens run recipe.json"
-    return "ponens evaluate recipe.json" + "".join(f" --adapter {name}" for name in adapters(receipts["evaluate"]))
-
-
-def adapters(evaluate: Receipt) -> list[str]:
-    """The adapters that were evaluated; their vote together is none, and a base by itself has none."""
-    first = evaluate.facts.get("adapter_name")
-    names = [first, *evaluate.facts["others"]] if first else []
-    return [name for name in names if not name.startswith(TOGETHER)]
+    return "ponens evaluate recipe.json" + "".join(f" --adapter {name}" for name in names)
 
 
 def toy(home: Home, receipts: Mapping[str, Receipt]) -> bool:
@@ -80,8 +82,9 @@ def toy(home: Home, receipts: Mapping[str, Receipt]) -> bool:
     if train := receipts.get("train"):
         parameters = train.facts["parameters"]
     else:
-        name = adapters(receipts["evaluate"])[0]
-        parameters = _about(home.root / "adapters" / name).get("facts", {}).get("parameters")
+        first = next(iter(adapters(receipts["evaluate"].facts)), None)
+        about = _about(home.root / "adapters" / first) if first else {}
+        parameters = about.get("facts", {}).get("parameters")
     return parameters is not None and parameters < TOY_PARAMETERS
 
 
@@ -125,8 +128,17 @@ def step(receipt: Receipt) -> StepFacts:
     }
 
 
-def thrown(counted: Mapping[str, Mapping[str, int]]) -> list[ThrownFacts]:
+def thrown_away(home: Home, receipts: Mapping[str, Receipt]) -> list[ThrownFacts]:
     """Counts by step and reason as rows, reasons in their order, zeros left out."""
+    facts = {name: receipt.facts for name, receipt in receipts.items()}
+    rejects = pl.read_parquet(home.root / receipts["parse"].artifact / REJECTS, glob=False)
+    counted: dict[str, Mapping[str, int]] = {
+        "parse": Counter(rejects["reason"].to_list()) + Counter(facts["parse"].get("dropped", {})),
+        "reason": facts.get("reason", {}).get("rejected", {}),
+        "assemble": facts.get("assemble", {}).get("dropped", {}),
+        "train": {"cut at max_length": facts["train"]["truncated"]} if "train" in facts else {},
+        "evaluate": facts["evaluate"].get("left_out", {}),
+    }
     return [
         {"where": where, "reason": reason, "count": count}
         for where, reasons in counted.items()
@@ -135,16 +147,36 @@ def thrown(counted: Mapping[str, Mapping[str, int]]) -> list[ThrownFacts]:
     ]
 
 
-def lineage(source: str, base: str, named: Mapping[str, str], receipts: Mapping[str, Receipt]) -> list[OriginFacts]:
-    """Where the adapters came from; `named` are origins without a digest, such as the prompt."""
+def costs(reason: Receipt) -> CostFacts:
+    """What the teacher was asked, and what it took."""
+    total = reason.facts["total"]
+    return {
+        "requests": reason.facts["requests"],
+        "from_ledger": reason.facts["from_ledger"],
+        "tokens_in": total["tokens"]["in"],
+        "tokens_out": total["tokens"]["out"],
+        "money": total["cost"],
+        "estimated": total["estimated"],
+        "currency": "",
+    }
+
+
+def lineage(recipe: Mapping[str, Any], receipts: Mapping[str, Receipt]) -> list[OriginFacts]:
+    """Where the adapters came from; some origins have no digest, such as the prompt."""
 
     def inputs(step: str, name: str) -> str:
         return str(receipts[step].ingredients["inputs"][name])
 
     evaluate = receipts["evaluate"]
-    origins: list[OriginFacts] = [{"what": "source", "name": source, "digest": inputs("parse", "source")}]
+    source = (
+        recipe["parse"]["path"] or f"{recipe['puzzles']['count']} generated puzzles, seed {recipe['puzzles']['seed']}"
+    )
+    named = {name: str(evaluate.facts[name]) for name in ("prompt", "scorer") if name in evaluate.facts}
+    if reason := receipts.get("reason"):
+        named = {"teacher": f"{reason.facts['teacher']}: {reason.facts['model']}", **named}
+    origins: list[OriginFacts] = [{"what": "source", "name": str(source), "digest": inputs("parse", "source")}]
     origins += [{"what": what, "name": name, "digest": ""} for what, name in named.items()]
-    origins.append({"what": "base model", "name": base, "digest": inputs("evaluate", "base_model")})
+    origins.append({"what": "base model", "name": base_model(recipe), "digest": inputs("evaluate", "base_model")})
     if train := receipts.get("train"):
         snapshot = receipts["assemble"]
         origins += [
@@ -158,69 +190,8 @@ def lineage(source: str, base: str, named: Mapping[str, str], receipts: Mapping[
                 "name": f"adapters/{name}",
                 "digest": inputs("evaluate", f"adapter {name}" if place else "adapter"),
             }
-            for place, name in enumerate(adapters(evaluate))
+            for place, name in enumerate(adapters(evaluate.facts))
         ]
     return origins + [
         {"what": "code", "name": name, "digest": str(receipt.ingredients["code"])} for name, receipt in receipts.items()
     ]
-
-
-def _thrown_away(home: Home, receipts: Mapping[str, Receipt]) -> list[ThrownFacts]:
-    rejects = pl.read_parquet(home.root / receipts["parse"].artifact / REJECTS, glob=False)
-    counted: dict[str, Mapping[str, int]] = {
-        "parse": Counter(rejects["reason"].to_list()) + Counter(receipts["parse"].facts["dropped"])
-    }
-    if "train" in receipts:
-        counted["assemble"] = receipts["assemble"].facts["dropped"]
-        counted["train"] = {"cut at max_length": receipts["train"].facts["truncated"]}
-    return thrown(counted | {"evaluate": receipts["evaluate"].facts["left_out"]})
-
-
-def _questions(home: Home, texts: int, parse: Receipt, evaluate: Receipt) -> tuple[list[ScoredQuestion], int]:
-    rows: dict[str, dict[str, list[Row]]] = defaultdict(lambda: defaultdict(list))
-    for row in pl.read_parquet(home.root / evaluate.artifact / SCORES, glob=False).iter_rows(named=True):
-        rows[row["question"]][row["subject"]].append(row)
-    fixed, broken = (set(evaluate.facts["paired"][name]) for name in ("fixed_ids", "broken_ids"))
-    told = [
-        _question(dialogue, [rows[dialogue.id][name] for name in ("base", *adapters(evaluate))])
-        for dialogue in Dialogues(home, parse, "test")
-        if dialogue.id in rows
-    ]
-    left_out = 0
-    for one in sorted(told, key=lambda one: (one["id"] not in fixed | broken, one["id"])):
-        for side in (one["base"], one["adapter"], *one["others"]):
-            for reply in list(side):
-                texts -= len(reply["text"])
-                if texts < 0 and not reply["wins"]:
-                    side.remove(reply)
-                    left_out += 1
-    return told, left_out
-
-
-def _question(dialogue: Dialogue, replies: Sequence[Sequence[Row]]) -> ScoredQuestion:
-    """`replies` are those of the base, of the first adapter, and of all others."""
-    won = [next(row["outcome"] for row in of if row["wins"]) for of in replies[:2]]
-    *before, asked, answer = dialogue.messages
-    base, adapter, *others = ([_reply(row) for row in of] for of in replies)
-    return {
-        "id": dialogue.id,
-        "source_id": dialogue.source_id,
-        "before": [message.dict() for message in before],
-        "asked": asked.content,
-        "reference": answer.content,
-        "base": base,
-        "adapter": adapter,
-        "others": others,
-        "change": None if _SILENT.intersection(won) else change_of(won[0] == "right", won[1] == "right"),
-    }
-
-
-def _reply(row: Row) -> ScoredReply:
-    return {
-        "index": row["index"],
-        "text": row["text"],
-        "outcome": row["outcome"],
-        "value": row["value"],
-        "reason": row["reason"],
-        "wins": row["wins"],
-    }

@@ -15,7 +15,7 @@ from jinja2 import ChoiceLoader, Environment, PackageLoader
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
 
-from evals.report import page
+from evals.report import templates as reports
 from storage.adapters.provenance import Provenance
 from storage.browse.diffs import Diffs
 from storage.browse.files import Files
@@ -73,7 +73,7 @@ def number(request: Request, name: str, otherwise: int = 1) -> int:
 @cache
 def templates() -> Environment:
     """Our templates beside those of the reports, with their filters; all text is escaped."""
-    theirs = page.environment()
+    theirs = reports.environment()
     assert theirs.loader is not None
     made = theirs.overlay(loader=ChoiceLoader([PackageLoader("tasks.view", "templates"), theirs.loader]))
     made.filters = {**theirs.filters, "ago": ago, "public": public, "redact": redact, "short": short}
@@ -85,7 +85,7 @@ def static(name: str) -> tuple[str, str] | None:
     """The text and the type of a style sheet or script, of this room or of the reports'; None for any other name."""
     if name not in _STATIC:
         return None
-    places = (Path(__file__).with_name("templates"), Path(page.__file__).parent)
+    places = (Path(__file__).with_name("templates"), Path(reports.__file__).parent)
     file = next(place / name for place in places if (place / name).is_file())
     return file.read_text("utf-8"), _STATIC[name]
 

@@ -147,6 +147,7 @@ def sample_facts(n: int = 300, word: str = "better", toy: bool = True, several: 
         return asdict(consistency(turned, {q.id: q.group for q in puzzles}))
 
     return Facts(
+        form="voted",
         name="demo", adapter="logic/1", base_model="toy-qwen2" if toy else "Qwen/Qwen2.5-7B-Instruct", toy=toy,
         made_at="2026-11-22T01:45:00+00:00", command="ponens run recipes/demo.toml --set evaluate.votes=5",
         recipe='name = "logic"\nkind = "choice"\n\n[parse]\npath = "puzzles.jsonl"\n\n[train]\nrank = 16\nepochs = 3\n',

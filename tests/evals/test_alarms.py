@@ -6,7 +6,7 @@ import pytest
 from rich.console import Console
 
 from evals.alarms import Heard, alarms, heard, risen
-from evals.report import page, scored_page
+from evals.report import page
 from flows.screen import Screen
 from storage.records import ERROR, FORCED, GREEDY, Sample
 from tests.evals.report.test_scored_page import facts as scored_facts
@@ -114,5 +114,5 @@ def test_pages_and_their_markdown_show_the_warnings_and_a_loss_that_rose() -> No
     for text in (page.page(letters), page.markdown(letters)):
         assert "NOTHING-READ" in text
         assert "loss rose from 1.000 to 2.000" in text
-    assert "NOTHING-READ" in scored_page.page(dialogues)
-    assert "NOTHING-READ" in scored_page.markdown(dialogues)
+    assert "NOTHING-READ" in page.page(dialogues)
+    assert "NOTHING-READ" in page.markdown(dialogues)

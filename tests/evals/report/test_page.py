@@ -12,19 +12,9 @@ from html.parser import HTMLParser
 
 import pytest
 
-from evals.report.page import (
-    TOY,
-    TOY_SETTING,
-    amount,
-    duration,
-    interval,
-    markdown,
-    moment,
-    page,
-    percent,
-    points,
-    tabled,
-)
+from evals.report.markdown import TOY, TOY_SETTING
+from evals.report.page import markdown, page
+from evals.report.text import amount, duration, interval, moment, percent, points, tabled
 from tests.evals.sample_report import sample_facts
 
 HOSTILE = "</script><script>alert(1)</script><img src=x onerror=alert(2)> & \"'`|{{ 7*7 }}"

@@ -7,7 +7,8 @@ import hashlib
 import re
 from typing import Any
 
-from evals.report.scored_page import ScoredFacts, ScoredReply, markdown, page
+from evals.report.facts import ScoredFacts, ScoredReply
+from evals.report.page import markdown, page
 from evals.scored import GREEDY, Scored, compare
 from evals.scorers.base import Score
 
@@ -31,6 +32,7 @@ def facts(**more: Any) -> ScoredFacts:
     about = {"right": "is the reference", "value": "chrF", "questions": 10, "votes": 3, "engine": "vllm"}
     about |= {"adapter_name": "x/1", "others": {}, "warnings": []}
     return ScoredFacts(
+        form="scored",
         name="toy",
         adapter="x/1",
         base_model="base",
@@ -64,6 +66,7 @@ def facts(**more: Any) -> ScoredFacts:
             },
         ],
         texts_left_out=4,
+        costs=None,
         steps=[
             {
                 "name": "parse",

@@ -2,7 +2,7 @@
 
 import duckdb
 
-from evals.report.facts import SuspectFacts
+from evals.report.rationale_facts import SuspectFacts
 from storage.tables import doubted_keys
 from storage.tables.doubted_keys import SCHEMA, SUSPECTS
 from tests.evals.sample_rationales import told_of

@@ -7,7 +7,7 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from evals.report.scored_page import page
+from evals.report.page import page
 from evals.scorers.base import Outcome
 from evals.verdict import verdict
 from storage.dialogues import Kind

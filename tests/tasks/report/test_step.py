@@ -12,7 +12,7 @@ from storage.home import Home
 from storage.records import Ballot, Question, Receipt, Sample
 from storage.tables import doubted_keys, questions
 from storage.tables.samples import write_tables
-from tasks.report.step import ReportSpec, gather
+from tasks.report.gather import gather
 from tests.evals.sample_rationales import told_of
 from tests.evals.sample_report import questions as puzzles
 from tests.evals.sample_report import sample_facts
@@ -61,7 +61,7 @@ def test_the_strongest_suspects_of_the_rationales_stand_in_the_report(tmp_path: 
     told = told_of(asked, skill=0.95, wrong_keys=11)
     found = told.suspects()
 
-    facts = gather(Home(tmp_path), ReportSpec(), RECIPE, left_by(tmp_path, asked, told))
+    facts = gather(Home(tmp_path), 20_000_000, RECIPE, left_by(tmp_path, asked, told))
 
     assert len(found) > 10
     assert found[:10] == facts["suspects"]
@@ -70,7 +70,7 @@ def test_the_strongest_suspects_of_the_rationales_stand_in_the_report(tmp_path: 
 
 
 def test_counts_of_rationales_have_their_own_place_and_fill_no_column(tmp_path: Path, asked: list[Question]) -> None:
-    facts = gather(Home(tmp_path), ReportSpec(), RECIPE, left_by(tmp_path, asked, told_of(asked)))
+    facts = gather(Home(tmp_path), 20_000_000, RECIPE, left_by(tmp_path, asked, told_of(asked)))
 
     assert "rationales" not in next(s for s in facts["steps"] if s["name"] == "reason")["facts"]
 
@@ -79,7 +79,7 @@ def test_an_artifact_without_suspects_makes_a_report_without_them(tmp_path: Path
     receipts = left_by(tmp_path, asked, told_of(asked, samples=1))
     (tmp_path / "reason" / doubted_keys.SUSPECTS).unlink()
 
-    facts = gather(Home(tmp_path), ReportSpec(), RECIPE, receipts)
+    facts = gather(Home(tmp_path), 20_000_000, RECIPE, receipts)
 
     assert [] == facts["suspects"]
     assert "no suspect can be told" in page(facts)
@@ -107,7 +107,7 @@ def test_a_comparison_of_adapters_that_are_there_needs_no_training_and_shows_eac
         "evaluate", "k", "d", "evaluate", {**told, "others": others}, {"inputs": digests, "code": "c"}, 1.0, ""
     )
 
-    facts = gather(Home(tmp_path), ReportSpec(), RECIPE, {"parse": receipts["parse"], "evaluate": evaluate})
+    facts = gather(Home(tmp_path), 20_000_000, RECIPE, {"parse": receipts["parse"], "evaluate": evaluate})
     [row] = facts["questions"]
 
     assert ("B", "A", "C", "D") == (

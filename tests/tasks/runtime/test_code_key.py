@@ -31,7 +31,7 @@ COUNTS = {
     "parse": "storage.sources.json_array storage.cleaning.* storage.cleaning/* storage.tables.dialogue_files storage.dialogues "
     "storage.sources.formats.* storage.sources.source_warnings storage.tables.parsed storage.tables.questions storage.sources.readers storage.records storage.sources.rows "
     "storage.sources.source storage.sqlfiles tasks.parse.corrected tasks.parse.step tasks.parse.tally",
-    "reason": "evals.report.facts evals.evaluation evals.report.rationales evals.stats evals.vote prompts.* storage.dialogues "
+    "reason": "evals.report.rationale_facts evals.report.rationales evals.stats evals.vote prompts.* storage.dialogues "
     "storage.ledger storage.tables.parsed storage.tables.questions storage.records storage.tables.doubted_keys tasks.clients.* "
     "tasks.engines.* tasks.models.base_models tasks.reason.rationales tasks.reason.step tasks.reason.selection tasks.teachers.* tasks.tokenizing.*",
     "assemble": "evals.report.card_facts prompts.* storage.tables.card_sql storage.tables.dialogue_files storage.dialogues "
@@ -43,17 +43,17 @@ COUNTS = {
     "evals.verdict evals.vote evals.vote_weights prompts.* storage.adapters.versions storage.tables.dialogue_files storage.dialogues "
     "storage.ledger storage.tables.parsed storage.tables.questions storage.records storage.tables.samples storage.tables.scores tasks.evaluate.candidates "
     "tasks.clients.* tasks.engines.* tasks.evaluate.step tasks.kinds.registry tasks.models.base_models tasks.evaluate.sampler_main tasks.evaluate.* tasks.tokenizing.*",
-    "report": "evals.report.alone_page evals.report.packed evals.report.facts evals.evaluation evals.report.page evals.report.plots "
-    "evals.report.rationales evals.report.scored_page evals.stats evals.vote evals/report/* prompts.* storage.adapters.folder "
+    "report": "evals.report.alone_page evals.report.packed evals.report.facts evals.report.markdown evals.evaluation evals.report.page evals.report.plots evals.report.text "
+    "evals.report.rationales evals.report.scored_page evals.stats evals.report.templates evals.vote evals.report.voted_page evals/report/* prompts.* storage.adapters.folder "
     "storage.tables.dialogue_files storage.dialogues storage.tables.parsed storage.tables.questions storage.records storage.tables.samples "
-    "storage.tables.scores storage.tables.doubted_keys tasks.report.alone tasks.report.step tasks.kinds.choice tasks.report.gather",
+    "storage.tables.scores storage.tables.doubted_keys tasks.report.step tasks.report.questions tasks.kinds.choice tasks.report.gather",
 }
 COUNTS["evaluate dialogues"] = COUNTS["evaluate"] + (
     " evals.scored evals.scorers.* tasks.evaluate.pairwise tasks.evaluate.judging tasks.evaluate.loss_main tasks.sandbox.* tasks.evaluate.scoring tasks.teachers.*"
 )
 
 
-_PAGES = "evals.report.page evals.report.*_page evals.report.plots evals.report.packed evals.report.card evals.report.model_card evals.report.trend evals/report/*"
+_PAGES = "evals.report.page evals.report.*_page evals.report.templates evals.report.plots evals.report.packed evals.report.card evals.report.model_card evals.report.trend evals/report/*"
 _SOURCES = "storage.sources.formats.* storage.sources.readers storage.sources.rows storage.sources.source storage.cleaning.* storage.cleaning/*"
 _MODELS = "tasks.clients.* tasks.engines.* tasks.teachers.* tasks.train.* tasks.tokenizing.* tasks.evaluate.sampler_main tasks.models.base_models tasks.evaluate.loss_main tasks.sandbox.*"
 NEVER = {
@@ -202,7 +202,7 @@ EDITS = [
     ),
     ("tasks/assemble/step.py", "mend what fell out, or accept it", "accept it", set()),
     ("tasks/assemble/step.py", 'None, "questions")', 'None, "of them")', set()),
-    ("evals/report/report.html.j2", "<main", "<main id=x", {"report"}),
+    ("evals/report/layout.html.j2", "<main", "<main id=x", {"report"}),
     ("evals/report/report.css", "", "/* wider */", {"report"}),
     ("evals/report/walk.js", "", "// faster", {"report"}),
     ("evals/report/measured.html.j2", "", "<p>", {"report"}),
