@@ -24,12 +24,16 @@ _IDLE: dict[str, tuple[Any, ...]] = {
     "spaces_between_special_tokens": (True,), "length_penalty": (1,), "logprobs": (),
 }  # fmt: skip
 _NOTHING: tuple[Any, ...] = (None, False, "", [], {})
+_BY_ITSELF = ("web_search_options",)  # asks by being there, be it empty
 
 
 def unable(body: Mapping[str, Any], stops: Collection[int] = ()) -> str | None:
     """The first field that asks for what the small engine cannot do; `stops` are the tokens that it ends at anyway."""
     for name, value in body.items():
-        if name in _DONE or _is(value, _NOTHING) or _is(value, _IDLE.get(name, ())):
+        idle = _IDLE.get(name, ())
+        off = value is False and _is(True, idle)  # what happens anyway is not wanted
+        nothing = (None,) if name in _BY_ITSELF or off else _NOTHING
+        if name in _DONE or _is(value, nothing) or _is(value, idle):
             continue
         return name
     wanted = body.get("stop_token_ids") or []

@@ -441,6 +441,7 @@ def test_an_engine_that_ends_alike_again_and_again_ends_the_server_with_the_reas
         ("suffix", "end"), ("structured_outputs", {"choice": ["A"]}), ("reasoning_effort", "low"), ("min_tokens", 5),
         ("prediction", {"content": "x"}), ("ignore_eos", True), ("stop_token_ids", [7]), ("functions", [{"name": "f"}]),
         ("bad_words", ["no"]), ("allowed_token_ids", [1]), ("use_beam_search", True), ("n_probs", 1),
+        ("skip_special_tokens", False), ("add_generation_prompt", False), ("web_search_options", {}),
     ],
 )  # fmt: skip
 def test_what_the_small_engine_cannot_do_it_names(field: str, value: object) -> None:
