@@ -36,7 +36,7 @@ def read(reply: str) -> Answer:
     Reasoning comes in numbered lines as well, so that a list begins anew with each line of number 1; a note behind
     the list names nobody's role, or stands under a condition.
     """
-    text = own(spoken(reply), _given)
+    text = own(spoken(reply), _given, rules=True)
     lines = [line.strip() for line in text.splitlines() if line.strip()]
     lists: list[list[str]] = []
     for line in lines:

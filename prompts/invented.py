@@ -22,7 +22,7 @@ _ROLE = r"(?:user|human|student|customer|instruction|system|用户|人类|学生
 _ANSWERER = r"(?:assistant|bot|ai|助手|助理)"
 _PROBLEM = (
     r"(?:(?:next|another|new|additional|similar|follow[- ]?up|practice|sample|example)\s+)?"
-    r"(?:question|problem|puzzle|exercise|example|passage|context|scenario|premises?|input|output|response|query|quiz|task|q)"
+    r"(?:question|problem|puzzle|exercise|example|passage|context|scenario|premises?|input|query|quiz|task|q)"
     r"(?:\s*(?:\#|no\.?|number)?\s*\d{1,3})?"
     r"|(?:下一道?|另一道?|又一道?|新的?|类似|相关|同类|拓展|思考|附加|巩固|课后|练习|第\s*[一二三四五六七八九十\d]+\s*道?)?(?:题目?|问题|例题?|练习题?|题干|材料|案例)"
     r"(?:\s*[一二三四五六七八九十\d]{1,3})?|问"
@@ -63,6 +63,10 @@ _ASKED = re.compile(
     r"[ \t*_#>]*+(?:(?:the|final|correct|right)\s+)*+(?:answer|ans|最?终?正?确?答案)[*_ \t]*+(?:[:：]|is\b|是|为)",
     re.IGNORECASE | re.MULTILINE,
 )
+# What an invented reply to an invented problem begins with; in a query it may be a comment.
+_REPLIES = re.compile(
+    rf"^{_FRAME}(?:output|response)[ \t]*+[*_】\]>」]*+[ \t]*+[:：](?!//)", re.IGNORECASE | re.MULTILINE
+)
 # Who asks so goes over the answer again.
 _AGAIN = re.compile(
     r"\b(?:wait|actually|however|hmm+|oops|sorry|correct(?:ion|ing)|mistake|errors?|check\w*|verif\w+|let(?:'s|\s+me|\s+us)"
@@ -73,22 +77,23 @@ _AGAIN = re.compile(
 _HEADER = re.compile(r"\s*(?:assistant|model)\b[ \t:]*\n?", re.IGNORECASE)
 
 
-def own(reply: str, since: int | None, *, problems: bool = True) -> int:
+def own(reply: str, since: int | None, *, problems: bool = True, rules: bool = False) -> int:
     """Where in `reply` an invented turn or problem begins, else its end; without `since` only tokens end it.
 
-    Without `problems` only turns count: in an essay "Example:" is a heading.
+    Without `problems` only turns count: in an essay "Example:" is a heading. With `rules` a question below a rule
+    counts, one with its answer right behind it, and "Response:": in a query these may be comments.
     """
     hit = TOKENS.search(reply, begun(reply))
     end = hit.start() if hit else len(reply)
-    return end if since is None else next((mark for mark in marks(reply, problems) if since <= mark < end), end)
+    return end if since is None else next((mark for mark in marks(reply, problems, rules) if since <= mark < end), end)
 
 
-def marks(reply: str, problems: bool = True) -> Iterator[int]:
+def marks(reply: str, problems: bool = True, rules: bool = False) -> Iterator[int]:
     """Where turns or problems begin in plain words, in their order; the reply's own first words are none."""
     first = len(reply) - len(reply.lstrip())
-    patterns = (_TURN, _NEXT, _OPTIONS) if problems else (_TURN,)
+    patterns = (_TURN, _NEXT, _OPTIONS, *((_REPLIES,) if rules else ())) if problems else (_TURN,)
     found = [(hit.start() for hit in pattern.finditer(reply)) for pattern in patterns]
-    for pattern in (_RULED, _ASKED) if problems else ():
+    for pattern in (_RULED, _ASKED) if rules else ():
         found.append(hit.start() for hit in pattern.finditer(reply) if not _AGAIN.search(hit["asks"]))
     return (place for place in merge(*found) if place > first)
 

@@ -64,7 +64,7 @@ def read(reply: str) -> Choice | None:
     """What the judge settles on, by the last line that states a verdict; None where none does."""
     text = folded(_THINK.sub("", reply))
     first = _VERDICT.search(text)
-    text = text[: own(text, first.end() if first else None)]
+    text = text[: own(text, first.end() if first else None, rules=True)]
     found = [match["word"].casefold() for match in _VERDICT.finditer(text)]
     return _CHOICES[found[-1]] if found else None
 

@@ -93,16 +93,16 @@ def _origin(reply: str, text: str, place: int) -> int:
 
 def _own(text: str, question: Question, options: Options) -> int:
     """Where what is the reply's own ends: before a turn or a problem that it invents after its answer."""
-    mark = next(invented.marks(text), None)
+    mark = next(invented.marks(text, rules=True), None)
     if mark is None:
-        return invented.own(text, None)
+        return invented.own(text, None, rules=True)
     given = first_given(text, options)
     if (given is None or mark < given) and (
         any(hit.answer for hit in _judged(text[:mark], question, options))
         or phrases.REFUSED.search(text, 0, min(mark, _EDGES[0]))
     ):
         given = mark
-    return invented.own(text, given)
+    return invented.own(text, given, rules=True)
 
 
 def _implied(text: str, question: Question, options: Options) -> Hit | None:

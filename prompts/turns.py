@@ -64,9 +64,9 @@ def spoken(reply: str) -> str:
     return text[begun(text) :].strip()
 
 
-def own(text: str, given: Callable[[str], int | None], *, problems: bool = True) -> str:
+def own(text: str, given: Callable[[str], int | None], *, problems: bool = True, rules: bool = False) -> str:
     """What is spoken up to a turn, or a problem, that is invented after the answer; `given` finds where that stands."""
-    return text[: ends(text, given(text), problems=problems)].strip()
+    return text[: ends(text, given(text), problems=problems, rules=rules)].strip()
 
 
 def blocks(text: str) -> list[str]:

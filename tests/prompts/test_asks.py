@@ -133,6 +133,7 @@ NOTES = [
     ("(1) Ann is a knight\n(2) Bo is a knave\n\nUser: next one\nAssistant:\n(1) Cy is a knave", "(1) Ann is a knight\n(2) Bo is a knave"),
     ("(1) Ann is a knight<|im_end|>\n<|im_start|>user\n(1) Ann is a knave", "(1) Ann is a knight"),
     ("(1) Ann is a knight\n\n### Problem 2\n(1) Ann is a knave", "(1) Ann is a knight"),
+    ("(1) Ann is a knight\n\n---\n\nCy and Dee meet. Who is who?\n\n(1) Cy is a knave", "(1) Ann is a knight"),
     ("So Ann: knight\nBo: knave\n\nThat is all.", "So Ann: knight\nBo: knave"),
     ("（1）小月是武士\n（2）小川是无赖\n\n说明：\n1. 若小月是无赖，则矛盾。", "（1）小月是武士\n（2）小川是无赖"),
     ("（1）小月是武士\n\n题目二：\n（1）小月是无赖", "（1）小月是武士"),
