@@ -91,7 +91,7 @@ class Absent:
         if name.partition(".")[0] in {sorted(m for of in extras._MODULES.values() for m in of)!r}:
             raise ModuleNotFoundError("No module named " + name, name=name)
 sys.meta_path.insert(0, Absent())
-from flows.cli import _exit_code
+from flows.cli.app import _exit_code
 for words in ("parse q.jsonl", "verdict a.jsonl b.jsonl --html v.html", "ask jars", "parse q.jsonl --json"):
     print(words, _exit_code(words.split()))
 """

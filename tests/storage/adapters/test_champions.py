@@ -90,7 +90,8 @@ def test_after_a_kill_alias_and_history_agree(home: Home) -> None:
     """SIGKILL to a process that does nothing but promote: the alias is where the last move says."""
     code = f"""
 from pathlib import Path
-from storage import adapters, champions
+from storage.adapters import champions
+from storage.adapters import versions as adapters
 from storage.home import Home
 home = Home(Path({str(home.root)!r}))
 pair = [adapters.resolve(home, f"logic/{{n}}") for n in (1, 2)]

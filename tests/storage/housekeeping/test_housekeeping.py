@@ -124,7 +124,7 @@ def test_nothing_goes_that_a_lock_a_run_under_way_or_a_new_use_protects(home: Ho
 def test_a_removal_that_is_killed_leaves_a_home_that_works(home: Home) -> None:
     receipt = chain(home, "of nobody")[1]
     code = (
-        "import os, shutil; from pathlib import Path; from storage import garbage; from storage.home import Home\n"
+        "import os, shutil; from pathlib import Path; from storage.housekeeping import garbage; from storage.home import Home\n"
         "shutil.rmtree = lambda *a, **k: os.kill(os.getpid(), 9)\n"
         f"h = Home(Path({str(home.root)!r})); garbage.remove(h, garbage.survey(h, 0), 0)"
     )
@@ -243,7 +243,7 @@ def test_an_archive_goes_to_a_store_and_comes_back(lived: Home, tmp_path: Path) 
 FULL = """
 import resource, signal
 from pathlib import Path
-from storage import backup, garbage
+from storage.housekeeping import backup, garbage
 from storage.home import Home
 from storage.records import PonensError
 

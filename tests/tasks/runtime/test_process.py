@@ -11,7 +11,7 @@ import pytest
 from storage.records import PonensError
 from tasks.runtime import process
 
-SAY = "from tasks import lifeline as l\n"
+SAY = "from tasks.runtime import worker as l\n"
 
 
 def python(code: str) -> list[str]:
@@ -131,7 +131,7 @@ def test_a_child_ends_when_its_parent_is_killed(tmp_path: Path) -> None:
         f"pathlib.Path({str(note)!r}).write_text(str(os.getpid()))\ntime.sleep(600)"
     )
     outer = (
-        "import sys, pathlib\nfrom tasks import child\n"
+        "import sys, pathlib\nfrom tasks.runtime import process as child\n"
         f"child.run([sys.executable, '-c', {inner!r}], log=pathlib.Path({str(tmp_path / 'log')!r}), hear=print, what='x')"
     )
     parent = subprocess.Popen(python(outer), env=process.surroundings({}))
