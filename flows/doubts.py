@@ -65,7 +65,7 @@ class Doubts:
         return corrections.say(self.file, found[0], corrections.UNDONE, why, self.recipe.name)
 
     def _question(self, id: str) -> Question:
-        receipts = [found for run in reversed(self._runs) if (found := run.receipt("parse"))]
+        receipts = [receipt for run in reversed(self._runs) if (receipt := run.receipt("parse"))]
         there = [receipt for receipt in receipts if (self.home.root / receipt.artifact / questions.QUESTIONS).exists()]
         found: Mapping[str, Question] = {}
         for receipt in there:  # what an earlier word left out is in the parse before it

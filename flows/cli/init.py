@@ -110,7 +110,7 @@ def _seen(path: str, columns: Mapping[str, Any], first: int | None) -> tuple[Map
     from tasks.parse.suggest import suggest
 
     fetched = Home.beside().root / "fetched"
-    guess = {"columns": columns, "confidence": "sure"} if columns else suggest(path, first, fetched)
+    guess: dict[str, Any] = {"columns": columns, "confidence": "sure"} if columns else suggest(path, first, fetched)
     files = sources.files([sources.local(path, fetched)])
     formats = readers.formats_of(files, columns=guess["columns"])
     found = survey(readers.read(files, formats, guess["columns"], first))

@@ -107,8 +107,9 @@ def reason(
         if tally.limit:
             raise limited(spec, tally, total)
         items = ((q, asked(spec, q, ledger)) for q in wanted(questions))
-        select = {"keep": spec.keep, "near_copy": spec.near_copy}
-        facts, identity = write(shop.folder, items, model=model_name(spec), settled=settled, **select)
+        facts, identity = write(
+            shop.folder, items, model=model_name(spec), settled=settled, keep=spec.keep, near_copy=spec.near_copy
+        )
     if facts["unanswered"] > spec.max_unanswered * total:
         raise unanswered(tally, facts["unanswered"], total, spec.max_unanswered)
     spent = {
