@@ -151,6 +151,7 @@ class EvaluationFacts(TypedDict):
     consistency: dict[str, ConsistencyFacts | None]
     corrections: NotRequired[dict[str, dict[str, int]]]
     warnings: list[str]
+    models: NotRequired[dict[str, Any]]
 
 
 class Compared(Protocol):
@@ -180,7 +181,12 @@ def adapters(evaluation: Mapping[str, Any]) -> list[str]:
     """The adapters that were evaluated; their vote together is none, and a base by itself has none."""
     first = evaluation.get("adapter_name")
     names = [first, *evaluation["others"]] if first else []
-    return [name for name in names if not name.startswith(TOGETHER)]
+    return [name for name in names if not name.startswith(TOGETHER) and name not in beside(evaluation)]
+
+
+def beside(evaluation: Mapping[str, Any]) -> list[str]:
+    """The models that answered beside the base and its adapters."""
+    return list(evaluation.get("models") or {})
 
 
 def subjects(evaluation: EvaluationFacts) -> list[Subject]:

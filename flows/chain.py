@@ -75,10 +75,13 @@ def chain(recipe: Recipe, home: Path) -> Events[None]:
 
 
 def compare(recipe: Recipe, home: Path, adapters: Sequence[str]) -> Events[None]:
-    """A verdict on adapters that are there already, "NAME/N" or "NAME@latest", and the report on it."""
+    """A verdict on adapters that are there already, "NAME/N" or "NAME@latest", or on [evaluate] models; the report."""
     recipe = local(recipe, home)
     named = candidates.named(home, adapters)
-    base, wish = recipe.base or candidates.base(home, named), recipe.train.wish if recipe.train else None
+    base, wish = (
+        recipe.base or (candidates.base(home, named) if named else _named(None)),
+        recipe.train.wish if recipe.train else None,
+    )
     parsed = yield from _parsed(recipe, home)
     verdict = yield evaluate.step(recipe.evaluating, base, parsed, *named, rendering=wish, kind=recipe.kind)
     yield report.step(recipe.report, resolved(recipe), [parsed, verdict])
@@ -101,7 +104,7 @@ def contest(recipe: Recipe, home: Path, adapters: Sequence[str]) -> Events[tuple
     """
     recipe = local(recipe, home)
     asked = yield from _gate_set(recipe, home)
-    spec = recipe.evaluating.model_copy(update={"on_mismatch": "warn"})
+    spec = recipe.evaluating.model_copy(update={"on_mismatch": "warn", "models": []})
     evaluations, wish = [], recipe.train.wish if recipe.train else None
     for one in candidates.named(home, adapters):
         base = candidates.stated(home, one) or recipe.base or candidates.base(home, [one])
@@ -117,7 +120,7 @@ def again(recipe: Recipe, home: Path, asked: Recipe, champion: str | None, round
     recipe, asked = local(recipe, home), local(asked, home)
     named = candidates.named(home, [champion] if champion else [])
     base = _named((candidates.stated(home, named[0]) if named else None) or recipe.base or asked.base)
-    spec = asked.evaluating.model_copy(update={"on_mismatch": "warn", "seed": asked.evaluate.seed + seed})
+    spec = asked.evaluating.model_copy(update={"on_mismatch": "warn", "models": [], "seed": asked.evaluate.seed + seed})
     wish = recipe.train.wish if recipe.train else None
     parsed = yield from _parsed(asked, home)
     return (yield evaluate.step(spec, base, parsed, *named, rendering=wish, kind=asked.kind, round=round))

@@ -27,9 +27,9 @@ from tasks.runtime.step import log
 def evaluate_adapters(
     recipe: Recipe, adapters: list[str], home: Path | None = None, refresh: list[StepName] = []
 ) -> dict[str, Any]:
-    """Adapters that are there already against their base, on the recipe's test questions; nothing is trained."""
+    """Adapters that are there, and the recipe's models, against the base, on its test questions; nothing is trained."""
     run = Run(recipe, Home(home.resolve()) if home else Home.beside(), refresh=refresh)
-    summary = run.go(partial(compare, adapters=adapters)) | {"adapter": ", ".join(adapters)}
+    summary = run.go(partial(compare, adapters=adapters)) | {"adapter": ", ".join([*adapters, *recipe.evaluate.models])}
     artifacts.run(summary)
     return summary
 

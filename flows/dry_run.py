@@ -18,7 +18,12 @@ from typing import Any
 from flows.recipe import Recipe
 from storage.home import Home
 from storage.housekeeping.checkup import Finding
+from storage.ledger import Ledger
 from storage.records import PonensError, Receipt, UsageError
+from storage.tables.questions import Stored
+from tasks.engines.open import choose, renders
+from tasks.evaluate.step import outlook
+from tasks.models import base_models
 from tasks.runtime.forecast import Forecast
 from tasks.runtime.step import Secret
 
@@ -151,7 +156,6 @@ def _teacher(dry: Dry) -> Iterator[Outlook]:
 
 def _asked(dry: Dry) -> Iterator[Outlook]:
     """Questions that reason can ask."""
-    from storage.tables.questions import Stored
     from tasks.reason.step import wanted
 
     if dry.parsed is not None and next(wanted(Stored(dry.home, dry.parsed)), None) is None:
@@ -161,8 +165,6 @@ def _asked(dry: Dry) -> Iterator[Outlook]:
 def _price(dry: Dry) -> Iterator[Outlook]:
     if dry.parsed is None:
         return
-    from storage.ledger import Ledger
-    from storage.tables.questions import Stored
     from tasks.reason.step import estimate
 
     with Ledger(dry.home) as ledger:
@@ -177,8 +179,6 @@ def _price(dry: Dry) -> Iterator[Outlook]:
 
 
 def _base(dry: Dry) -> Iterator[Outlook]:
-    from tasks.models import base_models
-
     base = dry.recipe.base
     if base is None:
         return
@@ -236,7 +236,6 @@ def _tested(dry: Dry) -> Iterator[Outlook]:
         return
     recipe, spec = dry.recipe, dry.recipe.evaluating
     if recipe.kind == "choice":
-        from storage.tables.questions import Stored
         from tasks.evaluate.elections import chosen as questions
 
         yield _said(f"{len(questions(list(Stored(dry.home, dry.parsed)), spec.limit)):,} test questions with a key")
@@ -273,11 +272,15 @@ def _gate(dry: Dry) -> Iterator[Outlook]:
 
 
 def _engine(dry: Dry) -> Iterator[Outlook]:
-    from tasks.engines.open import choose, renders
-
     spec = dry.recipe.evaluate
     engine = choose(spec.engine)
     yield _said(f"{engine}{f', {spec.server.address}' if renders(engine) else ''}")
+
+
+def _models(dry: Dry) -> Iterator[Outlook]:
+    """Models beside the base: keys, weights and prices, before the first is paid."""
+    for seen, error in outlook(dry.recipe.evaluating, dry.recipe.kind, dry.parsed, dry.home, dry.secret):
+        yield Outlook("", "", seen, error, sure=False)
 
 
 # what is looked at, for which step; a check of another part of the house is one more line here
@@ -293,4 +296,5 @@ CHECKS: tuple[tuple[str, str, Check], ...] = (
     ("test split", "evaluate", _tested),
     ("gate set", "promote", _gate),
     ("engine", "evaluate", _engine),
+    ("models", "evaluate", _models),
 )

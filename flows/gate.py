@@ -30,6 +30,7 @@ from storage.sources import source
 from tasks.adapters.promote import SPLIT, judge
 from tasks.parse import step as parse
 from tasks.runtime.step import Secret, log
+from tasks.train import tracking
 
 WEBHOOK = "PONENS_WEBHOOK"
 Found = dict[str, Any]
@@ -55,7 +56,7 @@ def promote(recipe: Recipe, home: Home, candidate: Adapter, secret: Secret, beca
             move = champions.promote(home, candidate, champion, "gate", because, evidence)
         except Overtaken:
             continue
-        silent = announce(move, webhook(recipe, secret)) if move else []
+        silent = _spread(home, move, webhook(recipe, secret)) if move else []
         return _told(candidate, champion, move, evidence, [*unread, *silent])
 
 
@@ -90,14 +91,14 @@ def force(home: Home, candidate: Adapter, because: str, url: str | None) -> Foun
             move = champions.promote(home, candidate, champion, "force", because.strip())
         except Overtaken:
             continue
-        return _told(candidate, champion, move, {}, announce(move, url) if move else [])
+        return _told(candidate, champion, move, {}, _spread(home, move, url) if move else [])
 
 
 def rollback(home: Home, name: str, because: str, url: str | None) -> Found:
     """Back to the champion before. UsageError where there is none."""
     champion = champions.champion(home, name)
     move = champions.rollback(home, name, because.strip())
-    return _told(adapters.resolve(home, f"{name}/{move.after}"), champion, move, {}, announce(move, url))
+    return _told(adapters.resolve(home, f"{name}/{move.after}"), champion, move, {}, _spread(home, move, url))
 
 
 def recipe_of(home: Home, adapter: Adapter) -> Recipe:
@@ -110,6 +111,11 @@ def recipe_of(home: Home, adapter: Adapter) -> Recipe:
         f"no run of {home.root} that came to an end made {adapter}, so its recipe is not known",
         hint=f"name one: ponens promote {adapter} --recipe RECIPE",
     )
+
+
+def _spread(home: Home, move: Move, url: str | None) -> list[str]:
+    """Tell a move to whoever waits for it, and to MLflow; warnings for what did not arrive."""
+    return [*announce(move, url), *tracking.registered(home, move.name)]
 
 
 def webhook(recipe: Recipe | None, secret: Secret) -> str | None:

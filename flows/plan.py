@@ -6,28 +6,36 @@ from collections.abc import Collection, Iterator, Sequence
 from typing import Any
 
 from flows.bases import local
-from flows.chain import Walk, chain
+from flows.chain import Walk, chain, compare
 from flows.dry_run import Dry, Outlook, outlooks
+from flows.estimates import parse_of
 from flows.recipe import Recipe
 from storage.home import Home
-from storage.records import PonensError, Receipt
+from storage.records import PonensError
 from tasks.parse import reference_queries
 from tasks.runtime.forecast import Forecast, forecast, stand_in
-from tasks.runtime.step import Secret, run_step
+from tasks.runtime.step import Secret
 
 
-def plan(recipe: Recipe, home: Home, refresh: Collection[str] = ()) -> list[Forecast]:
-    """One forecast a step, in order. UsageError if the recipe's source is not there."""
-    return list(_forecasts(recipe, home, refresh))
+def plan(
+    recipe: Recipe, home: Home, refresh: Collection[str] = (), adapters: Sequence[str] | None = None
+) -> list[Forecast]:
+    """One forecast a step, in order; with `adapters`, none perhaps, of their comparison, in which nothing is trained.
+
+    UsageError if the recipe's source, or one of the adapters, is not there.
+    """
+    return list(_forecasts(recipe, home, refresh, adapters))
 
 
-def _forecasts(recipe: Recipe, home: Home, refresh: Collection[str] = ()) -> Iterator[Forecast]:
-    walk = Walk(chain(recipe, home.root))
+def _forecasts(
+    recipe: Recipe, home: Home, refresh: Collection[str] = (), adapters: Sequence[str] | None = None
+) -> Iterator[Forecast]:
+    walk = Walk(chain(recipe, home.root) if adapters is None else compare(recipe, home.root, adapters))
     for step in walk:
         ahead = forecast(step, home, refresh=step.name in refresh)
         yield ahead
         walk.done(stand_in(ahead))
-    if recipe.promote:
+    if recipe.promote and adapters is None:
         yield Forecast("promote", "will_run", "it depends on who is champion then")
 
 
@@ -67,14 +75,7 @@ def look(
     told = by_name["parse"]
     parsed = told.receipt if told.status == "cached" else None
     if parsed is None and parse:
-        parsed = _parsed(recipe, home)
-    return outlooks(Dry(local(recipe, home.root), home, parsed, by_name, secret))
-
-
-def _parsed(recipe: Recipe, home: Home) -> Receipt:
-    walk = Walk(chain(recipe, home.root))
-    for step in walk:
-        receipt = walk.done(run_step(step, home)[0])
-        if step.name == "parse":
-            break
-    return receipt
+        parsed = parse_of(recipe, home)
+    found = outlooks(Dry(local(recipe, home.root), home, parsed, by_name, secret))
+    whole = "evaluate" not in by_name or "train" in by_name or recipe.train is None  # else nothing is trained
+    return found if whole else [one for one in found if one.step in by_name]

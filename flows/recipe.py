@@ -31,7 +31,8 @@ from tasks.adapters.promote import SPLIT, PromoteSpec
 from tasks.adapters.reeval import ReevalSpec
 from tasks.assemble.step import AssembleSpec
 from tasks.evaluate.candidates import Base
-from tasks.evaluate.step import EvaluateSpec
+from tasks.evaluate.rivals import is_rival, rival
+from tasks.evaluate.spec import EvaluateSpec
 from tasks.parse.step import ParseSpec
 from tasks.puzzles.step import PuzzlesSpec
 from tasks.reason.step import ReasonSpec
@@ -172,6 +173,18 @@ class Recipe(BaseModel):
         for change in changes:
             _apply(content, change)
         return validate(content, f"recipe {self.name} with what is set")
+
+    def asking(self, subjects: Sequence[str]) -> tuple[Recipe, list[str] | None]:
+        """This recipe with the models among the subjects, and the adapters among them; None where nobody is named.
+
+        UsageError for a model of an unknown prefix.
+        """
+        if not subjects:
+            return self, None
+        models = [rival(one).name for one in subjects if is_rival(one)]
+        adapters = [one for one in subjects if not is_rival(one)]
+        asked = [*dict.fromkeys([*self.evaluate.models, *models])]
+        return self.with_changes([f"evaluate.models={json.dumps(asked)}"]) if models else self, adapters
 
     def require(self, step: str) -> None:
         """UsageError if a run of this recipe has no such step."""

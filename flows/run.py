@@ -32,8 +32,10 @@ from storage.progress import RunProgress, following
 from storage.records import PonensError, Receipt
 from tasks.adapters import model_card
 from tasks.clients.secrets import redact
+from tasks.evaluate.rivals import is_rival
 from tasks.reason.rationales import PAGE
 from tasks.runtime.step import Progress, Step, Tick, log, remembered, run_step
+from tasks.train import tracking
 
 _CHEAP = ("puzzles", "parse", "assemble", "report")
 
@@ -109,6 +111,8 @@ class Run:
         self.receipts[step.name] = receipt
         _card(self.home, step.name, receipt)
         self._note(step.name, status, seconds, receipt.key, receipt.facts)
+        if step.name == "report" and status == "ran":
+            _tracked(self.home, self.receipts["evaluate"])
         return receipt
 
     def _look_ahead(self, step: Step) -> None:
@@ -237,11 +241,20 @@ def _now() -> str:
 def _card(home: Home, step: str, receipt: Receipt) -> None:
     """Bring the model card of what was trained or evaluated up to date; a disk that is full costs the card alone."""
     named = {"train": receipt.artifact.removeprefix("adapters/"), "evaluate": receipt.facts.get("adapter_name")}
-    if name := named.get(step):
+    if (name := named.get(step)) and not is_rival(name):
         try:
             model_card.write(home, adapters.resolve(home, name))
         except (PonensError, OSError) as error:
             log.warning("%s: no model card: %s", step, error)
+
+
+def _tracked(home: Home, evaluated: Receipt) -> None:
+    """MLflow's runs and registered models of the adapters that were evaluated hear the verdict."""
+    names = (str(one) for one in (evaluated.facts.get("adapter_name"), *(evaluated.facts.get("others") or {})) if one)
+    for name in dict.fromkeys(one.rpartition("/")[0] for one in names if not is_rival(one)):
+        if name in adapters.names(home):
+            for warning in tracking.registered(home, name):
+                log.warning("report: %s", warning)
 
 
 def secret(variable: str) -> str | None:

@@ -168,6 +168,19 @@ def asking(found: Mapping[str, Any]) -> None:
         stdout.print("cost:   in the currency of the price that the recipe gives", soft_wrap=True)
 
 
+def models(found: Mapping[str, Any]) -> None:
+    """Print what models behind an API would be asked at most."""
+    table = Table("model", *(("requests", "known", "tokens in", "tokens out", "cost")))
+    for name, one in found["models"].items():
+        cost = "unknown" if one["cost"] is None else f"{one['cost']:,.4f}"
+        counts = (one["asked"], one["from_ledger"], one["tokens"]["in"], one["tokens"]["out"])
+        table.add_row(escape(name), *(f"{count:,}" for count in counts), cost)
+    tables.put(stdout, table)
+    if any(one["cost"] is None for one in found["models"].values()):
+        price = escape('[evaluate.api.prices."MODEL"]')
+        stdout.print(f"a cost is known with {price} in = …, out = … a million tokens", soft_wrap=True)
+
+
 def rationales(found: Mapping[str, Any]) -> None:
     """Print what asking brought: kept and refused, cost, keys in doubt, the page's path."""
     from evals.report.rationales import cost_told, told
@@ -195,9 +208,12 @@ def rows(found: Sequence[Mapping[str, Any]]) -> None:
 
 def comparison(summary: Mapping[str, Any]) -> None:
     """Print base and adapters side by side, the verdict on each and the report's path; a base alone has no verdict."""
+    from evals.costs import of_models
+
     found = summary.get("evaluation")
     if found:
-        what = f"{summary['adapter']} against its base" if "paired" in found else f"{summary['recipe']}: the base"
+        whose = "the base" if found.get("models") else "its base"
+        what = f"{summary['adapter']} against {whose}" if "paired" in found else f"{summary['recipe']}: the base"
         table = Table(title=f"{what}, {found['questions']} questions, {found['votes']} votes")
         for column in ("", "accuracy", "95 % interval", "greedy", "unreadable"):
             table.add_column(column, justify="left" if not column else "right")
@@ -214,6 +230,8 @@ def comparison(summary: Mapping[str, Any]) -> None:
             who = f"{escape(name)} " if found.get("others") else ""
             reason = escape(str(paired.get("reason", "")))
             stdout.print(f"verdict: {who}[bold]{paired['verdict']}[/]  {reason}", soft_wrap=True)
+        for line in of_models(found):
+            stdout.print(escape(line), soft_wrap=True)
     if "report" in summary:
         stdout.print(f"report:  {summary['report']}", soft_wrap=True)
     if run := summary.get("run_id"):

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
-from evals import corrected
+from evals import corrected, costs
 from evals.alarms import risen
 from evals.report import alone_page, plots, scored_page, voted_page
 from evals.report.markdown import TOY, TOY_SETTING, stages
@@ -43,6 +43,7 @@ def page(facts: RunFacts) -> str:
         paired=facts["evaluation"].get("paired"),
         warnings=warnings(facts),
         corrected=corrected.told(facts["evaluation"].get("corrections")),
+        costs=costs.of_models(facts["evaluation"]),
         toy_text=TOY,
         toy_setting=TOY_SETTING,
         **values,

@@ -13,6 +13,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from flows import show, tables
+from flows.cli import mlflow_ui
 from flows.cli.champion import webhook_of
 from flows.cli.homes import RecipeOption, elsewhere
 from flows.show import stderr, stdout
@@ -129,6 +130,8 @@ def alias(
     home = Home.beside(recipe)
     one = adapters.resolve(home, adapter)
     move = registry.drop_alias(home, one, alias, because) if drop else registry.set_alias(home, one, alias, because)
+    if move:
+        mlflow_ui.follow(home, one.name)
     if json:
         show.emit({"adapter": str(one), "alias": alias, "moved": move is not None, "move": move and asdict(move)})
     elif move is None:
@@ -268,6 +271,7 @@ def rm(
 
         for warning in announce(champions.moves(home, one.name)[-1], url):
             stderr.print(f"[yellow]![/] {escape(warning)}", soft_wrap=True)
+    mlflow_ui.follow(home, one.name)
     if json:
         show.emit({"removed": str(one), "referred_to_by": found})
     else:

@@ -38,9 +38,11 @@ from flows.cli import (
     verdict,
     view,
 )
-from flows.cli import compare as evaluated
+from flows.cli import compare as results
+from flows.cli import evaluate as evaluating
 from flows.cli import reeval as trend
 from flows.cli import serve as serving
+from flows.cli.evaluate import Adapters, Models
 from flows.cli.homes import RecipeOption
 from flows.show import stderr
 from storage.records import PonensError
@@ -63,6 +65,7 @@ app.add_typer(runs.app, name="runs")
 COMMANDS: tuple[Callable[..., None], ...] = (
     *(init.init, data.export, data.puzzles),
     *(verdict.verdict, sweep.sweep, join.join, champion.promote, champion.rollback, trend.reeval, explain.explain),
+    *(results.diff, results.results),
     *(serving.serve, serving.ask, serving.chat),
     *(view.view, deploy.deploy, dev.dev, housekeeping.gc, housekeeping.backup, housekeeping.restore),
 )
@@ -84,9 +87,6 @@ Refresh = Annotated[
 ]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object on stdout.")]
 Strict = Annotated[bool, typer.Option("--strict", help="A rejected row is an error.")]
-RunName = Annotated[
-    str, typer.Argument(metavar="RUN", help="The beginning of a run's id, or RECIPE@latest.", show_default=False)
-]
 Columns = Annotated[
     list[str], typer.Option(metavar="NAME=COLUMN", help="Your column for a format's, such as prompt=ask.text.")
 ]
@@ -120,9 +120,19 @@ def run(
 
 
 @app.command()
-def plan(recipe: RecipePath, changes: Change = [], refresh: Refresh = [], json: Json = False) -> None:
-    """Say which steps would run and why, and what would go wrong; exit code 2 if a step would surely fail."""
-    if not commands.plan(recipe, changes, refresh, json=json):
+def plan(
+    recipe: RecipePath,
+    changes: Change = [],
+    refresh: Refresh = [],
+    adapter: Adapters = [],
+    model: Models = [],
+    json: Json = False,
+) -> None:
+    """Say which steps would run and why, and what would go wrong; exit code 2 if a step would surely fail.
+
+    With --adapter or --model: the steps of `ponens evaluate` with the same.
+    """
+    if not commands.plan(recipe, changes, refresh, [*adapter, *model], json=json):
         raise typer.Exit(2)
 
 
@@ -190,38 +200,23 @@ def evaluate(
     recipe: RecipePath,
     changes: Change = [],
     refresh: Refresh = [],
-    adapter: Annotated[list[str], typer.Option(metavar="NAME/N", help="Evaluate this adapter; train none.")] = [],
+    adapter: Adapters = [],
+    model: Models = [],
     votes: Annotated[int | None, typer.Option(min=1, help="Samples a question.")] = None,
+    estimate: Annotated[
+        bool,
+        typer.Option("--estimate", help="Say what models behind an API would be asked, and the price; send nothing."),
+    ] = False,
     json: Json = False,
 ) -> None:
-    """Evaluate base and adapter by majority vote."""
-    commands.evaluate(recipe, changes, refresh, adapter, votes, json=json)
+    """Evaluate base and adapter by majority vote, or any models against the recipe's base."""
+    evaluating.evaluate(recipe, changes, refresh, [*adapter, *model], votes, estimate=estimate, json=json)
 
 
 @app.command()
 def report(recipe: RecipePath, changes: Change = [], refresh: Refresh = [], json: Json = False) -> None:
     """Write the report."""
     commands.step("report", recipe, changes, refresh, json=json)
-
-
-@app.command()
-def diff(first: RunName, second: RunName, recipe: RecipeOption = None, json: Json = False) -> None:
-    """Compare two runs: settings, steps, and whether the second adapter is better than the first."""
-    evaluated.diff(first, second, recipe, json=json)
-
-
-@app.command()
-def results(
-    run: RunName,
-    form: Annotated[
-        str, typer.Option("--as", metavar="FORM", help="lm-eval, inspect, evalscope or rows.", show_default=False)
-    ],
-    out: Annotated[Path | None, typer.Option(help="The folder to make; RUN-FORM here by default.")] = None,
-    recipe: RecipeOption = None,
-    json: Json = False,
-) -> None:
-    """Write a run's evaluation for lm-evaluation-harness, Inspect, EvalScope or `ponens verdict`."""
-    evaluated.results(run, form, out, recipe, json=json)
 
 
 @app.command()

@@ -31,8 +31,8 @@ def run(
     json: bool = False,
 ) -> None:
     """Run the flow `finetune-logic` in this process, up to and with the step `until`, or all of it."""
-    _known_steps([*refresh, *([until] if until else [])])
-    chosen = _load(path, [*changes, *(["parse.strict=true"] if strict else [])])
+    known_steps([*refresh, *([until] if until else [])])
+    chosen = load(path, [*changes, *(["parse.strict=true"] if strict else [])])
     try:
         summary = _flow(chosen, Home.beside(path), refresh, until, changes)
     except PonensError as error:
@@ -52,7 +52,7 @@ def train(path: Path, changes: Sequence[str], refresh: Sequence[str], *, estimat
         return
     from flows import estimates
 
-    facts = estimates.train(_load(path, changes), Home.beside(path))
+    facts = estimates.train(load(path, changes), Home.beside(path))
     if json:
         show.emit(facts)
     else:
@@ -68,18 +68,21 @@ def preview(path: Path, changes: Sequence[str], refresh: Sequence[str], rows: in
     """Show the tokens of the first rows that training would see; everything before training runs."""
     from flows.cli.preview import preview as look
 
-    chosen, home = _load(path, changes), Home.beside(path)
+    chosen, home = load(path, changes), Home.beside(path)
     look(chosen, home, _flow(chosen, home, refresh, "assemble", changes)["dataset"]["snapshot"], rows, json=json)
 
 
-def plan(path: Path, changes: Sequence[str], refresh: Sequence[str], *, json: bool) -> bool:
+def plan(
+    path: Path, changes: Sequence[str], refresh: Sequence[str], subjects: Sequence[str] = (), *, json: bool
+) -> bool:
     """Print a line a step, cached or will_run and why, and what would go wrong; False if something surely would."""
     from flows.plan import look, on_references
     from flows.plan import plan as forecast
 
-    _known_steps(refresh)
-    chosen, home = _load(path, changes), Home.beside(path)
-    forecasts = forecast(chosen, home, refresh)
+    known_steps(refresh)
+    chosen, adapters = load(path, changes).asking(subjects)
+    home = Home.beside(path)
+    forecasts = forecast(chosen, home, refresh, adapters)
     wrong = [seen for seen in look(chosen, home, forecasts, _secret()) if seen.error]
     told, warnings = on_references(chosen, forecasts)
     if json:
@@ -144,7 +147,7 @@ def puzzles(out: Path, count: int, seed: int, families: Sequence[str], *, json: 
 
 def reason(path: Path, changes: Sequence[str], refresh: Sequence[str], *, estimate: bool, json: bool) -> None:
     """Ask the teacher, or say what asking would cost."""
-    chosen, home = _load(path, changes), Home.beside(path)
+    chosen, home = load(path, changes), Home.beside(path)
     if estimate:
         from flows import estimates
 
@@ -158,36 +161,6 @@ def reason(path: Path, changes: Sequence[str], refresh: Sequence[str], *, estima
         show.asking(facts)
     else:
         show.rationales(facts)
-
-
-def evaluate(
-    path: Path,
-    changes: Sequence[str],
-    refresh: Sequence[str],
-    adapters: Sequence[str],
-    votes: int | None,
-    *,
-    json: bool,
-) -> None:
-    """Evaluate the recipe's adapter, or those that are named."""
-    changes = [*changes, *([f"evaluate.votes={votes}"] if votes else [])]
-    if not adapters:
-        run(path, changes, refresh, "evaluate", json=json)
-        return
-    _known_steps(refresh)
-    with in_prefect():
-        from flows.comparisons import evaluate_adapters
-
-        summary = evaluate_adapters(
-            _load(path, changes),
-            adapters=list(adapters),
-            home=Home.beside(path).root,
-            refresh=cast("list[recipes.StepName]", list(refresh)),
-        )
-    if json:
-        show.emit(summary)
-    else:
-        show.comparison(summary)
 
 
 def sql(query: str, recipe: Path | None, *, json: bool) -> None:
@@ -213,7 +186,7 @@ def doctor(recipe: Path | None, changes: Sequence[str], *, deep: bool, json: boo
     if recipe is not None:
         from flows.plan import examine as look
 
-        dry = [seen.finding() for seen in look(_load(recipe, changes), home, _secret())]
+        dry = [seen.finding() for seen in look(load(recipe, changes), home, _secret())]
     machine = examine(home, deep=deep)
     code = 2 if not all(f.ok for f in dry) else 0 if all(f.ok for f in machine) else 1
     if json:
@@ -272,13 +245,15 @@ def in_prefect() -> Iterator[None]:
         yield
 
 
-def _load(path: Path, changes: Sequence[str]) -> recipes.Recipe:
-    from flows.recipe import load  # brings the libraries of all steps along: not for --help
+def load(path: Path, changes: Sequence[str]) -> recipes.Recipe:
+    """The recipe at a path with what is set otherwise. UsageError if it is none."""
+    from flows import recipe  # brings the libraries of all steps along: not for --help
 
-    return load(path, list(changes))
+    return recipe.load(path, list(changes))
 
 
-def _known_steps(names: Iterable[str]) -> None:
+def known_steps(names: Iterable[str]) -> None:
+    """UsageError for a name that is no step's."""
     from flows.recipe import StepName
 
     known = get_args(StepName)

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
+import typer
 from rich.markup import escape
 from rich.table import Table
 
 from flows import show, tables
+from flows.cli.homes import RecipeOption
 from flows.show import stdout
 from storage import runs
 from storage.home import Home
@@ -22,8 +24,14 @@ _WORDS = {
 _SHOWN = 20  # questions of a kind, on a screen
 
 
-def diff(first: str, second: str, recipe: Path | None, *, json: bool) -> None:
-    """Compare two runs."""
+Json = Annotated[bool, typer.Option("--json", help="Print one JSON object on stdout.")]
+RunName = Annotated[
+    str, typer.Argument(metavar="RUN", help="The beginning of a run's id, or RECIPE@latest.", show_default=False)
+]
+
+
+def diff(first: RunName, second: RunName, recipe: RecipeOption = None, json: Json = False) -> None:
+    """Compare two runs: settings, steps, and whether the second adapter is better than the first."""
     from tasks.evaluate.diff_runs import diff as compare
 
     home = Home.beside(recipe)
@@ -34,8 +42,16 @@ def diff(first: str, second: str, recipe: Path | None, *, json: bool) -> None:
         _shown(found)
 
 
-def results(run: str, form: str, out: Path | None, recipe: Path | None, *, json: bool) -> None:
-    """Write a run's evaluation for another tool."""
+def results(
+    run: RunName,
+    form: Annotated[
+        str, typer.Option("--as", metavar="FORM", help="lm-eval, inspect, evalscope or rows.", show_default=False)
+    ],
+    out: Annotated[Path | None, typer.Option(help="The folder to make; RUN-FORM here by default.")] = None,
+    recipe: RecipeOption = None,
+    json: Json = False,
+) -> None:
+    """Write a run's evaluation for lm-evaluation-harness, Inspect, EvalScope or `ponens verdict`."""
     from tasks.evaluate.export_logs import write
 
     found = runs.find(Home.beside(recipe), run)

@@ -10,6 +10,8 @@ import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from rich.markup import escape
+
 import flows.offline  # noqa: F401  the server sends nothing home
 from flows.show import stderr
 from storage import remote
@@ -17,7 +19,7 @@ from storage.home import Home
 from storage.records import PonensError, UsageError
 from tasks.runtime import worker
 from tasks.runtime.process import surroundings
-from tasks.train.tracking import check, store
+from tasks.train.tracking import check, registered, store
 
 _GRACE_S = 5.0
 
@@ -44,6 +46,12 @@ def mlflow(recipe: Path | None, port: int) -> None:
         raise PonensError(
             "MLflow's server ended", seen=f"exit code {code}", hint="is the port free? choose another --port"
         )
+
+
+def follow(home: Home, name: str) -> None:
+    """Have MLflow's registered model follow the adapters of a name, where their trainings are tracked."""
+    for warning in registered(home, name):
+        stderr.print(f"[yellow]![/] {escape(warning)}", soft_wrap=True)
 
 
 def _tethered(words: Sequence[str], environment: Mapping[str, str]) -> int:

@@ -5,19 +5,28 @@ slots (subject, ask, index) ──what is stored──▶ got        the rest �
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import asdict, dataclass, field, replace
+from typing import Any, Protocol
 
 from evals.adaptive import Race, Rule, next_round
 from evals.vote import same_answer
 from storage.records import FORCED, GREEDY, Question, seed_of
-from storage.tables.samples import Kept, Samples, sample_key
+from storage.tables.samples import Kept, sample_key
 from tasks.engines.interface import Engine, Request
 from tasks.evaluate.generation import Decoding, Subject
 from tasks.kinds.asks import Ask
 from tasks.kinds.choice import read
 
 Slot = tuple[str, str, int]  # subject, ask, index
+
+
+class Store(Protocol):
+    """Where replies are kept as they finish, and found again."""
+
+    def find(self, keys: Collection[str], /) -> dict[str, Kept]: ...
+
+    def add(self, kept: Kept, /, **about: Any) -> None: ...
 
 
 @dataclass
@@ -34,7 +43,7 @@ class Asking:
     prompts: Mapping[str, Mapping[str, str]]
     decoding: Decoding
     context: int | None
-    store: Samples
+    store: Store
     open: Callable[[], Engine]
     tell: Callable[[int], None] = lambda done: None
     got: dict[Slot, Kept] = field(default_factory=dict)
@@ -43,8 +52,8 @@ class Asking:
 
     def run(self) -> None:
         """Ask until every subject's votes on every ask are settled."""
-        slots = [slot for name in self.subjects for ask in self.asks.values() for slot in self._slots(name, ask)]
-        wanted = {slot: self._request(slot) for slot in slots}
+        wanted = self.wanted()
+        slots = list(wanted)
         stored = self.store.find({request.key for request in wanted.values()})
         votes, rule = self.decoding.votes, self.decoding.rule
         races = {
@@ -55,6 +64,11 @@ class Asking:
         while now:
             self._answer([(slot, wanted[slot]) for slot in now], stored)
             now = self._round(races, rule)
+
+    def wanted(self) -> dict[Slot, Request]:
+        """Every reply that may be wanted, with its request."""
+        slots = [slot for name in self.subjects for ask in self.asks.values() for slot in self._slots(name, ask)]
+        return {slot: self._request(slot) for slot in slots}
 
     def _slots(self, name: str, ask: Ask) -> list[Slot]:
         """Every reply that may be wanted: in this order, so that what shares a prompt is asked together."""

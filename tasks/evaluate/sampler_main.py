@@ -18,13 +18,12 @@ import orjson
 
 from prompts.rendering import Wish
 from storage.artifacts import write_json
-from storage.records import Message
 from storage.tables.samples import Samples
 from tasks.engines.interface import Engine, Loading
 from tasks.engines.open import open_engine, renders, surroundings
 from tasks.evaluate.generation import OUTCOME, REPLIES, Decoding, Subject, asks_of
 from tasks.evaluate.rounds import Asking
-from tasks.kinds.asks import Ask
+from tasks.kinds.asks import Ask, introduced
 from tasks.runtime import worker
 
 
@@ -42,7 +41,7 @@ def sample(order: Path) -> None:
     prompts: dict[str, dict[str, str]] = {}
     longest, warnings = 0, list[str]()
     if renders(given["engine"]):
-        asks = _introduced(asks, wish)
+        asks = introduced(asks, wish)
     else:
         prompts, longest, warnings = _rendered(loading, subjects, asks, wish, given["on_mismatch"] == "refuse")
     times: dict[str, float] = {}
@@ -71,14 +70,6 @@ def sample(order: Path) -> None:
                 asking.engine.close()
         times["sample"] = time.monotonic() - began - times.get("start", 0.0)
     _write(order.parent, asking, {**times, "total": time.monotonic() - start}, warnings)
-
-
-def _introduced(asks: Sequence[Ask], wish: Wish | None) -> list[Ask]:
-    """The asks of a server, which renders by its own template, with the system prompt before those that have none."""
-    if not wish or not wish.system:
-        return list(asks)
-    system = Message("system", wish.system)
-    return [a if a.messages[0].role == "system" else replace(a, messages=(system, *a.messages)) for a in asks]
 
 
 def _rendered(

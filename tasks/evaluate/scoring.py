@@ -13,7 +13,7 @@ import logging
 import os
 import shutil
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
@@ -35,7 +35,7 @@ from storage.dialogues import Dialogue, Kind
 from storage.records import PonensError, digest
 from storage.tables import scores
 from tasks.engines.open import renders
-from tasks.evaluate import cluster_shares
+from tasks.evaluate.beside import Beside
 from tasks.evaluate.generation import Order, Reply
 from tasks.evaluate.judging import JudgeSpec
 from tasks.evaluate.pairwise import Judged, likelier, preferred, unmeasured
@@ -74,18 +74,19 @@ class Contest:
     sql: SqlSpec = field(default_factory=SqlSpec)
     lean: Sequence[str] = ()
     judge: JudgeSpec | None = None
+    beside: Beside = field(default_factory=Beside)
 
     def work(self, dialogues: Sequence[Dialogue], shop: Workshop) -> Result:
         """Draw, score, compare; fills the workshop's folder. PonensError where nothing can be scored."""
         asked = {d.id: d for d in chosen(dialogues, self.limit)}
         order = self.order
         votes = 0 if self.kind == "chat" or order.decoding.votes == 1 else order.decoding.votes
-        asks = [Ask(id, tuple(PROMPTS[self.kind].ask(dialogue))) for id, dialogue in asked.items()]
+        asks = asks_of(asked.values(), self.kind)
         decoding = replace(order.decoding, votes=votes, adaptive="off")
         scratch = shop.folder / _SCRATCH
-        drawn = cluster_shares.draw(replace(order, asks=asks, decoding=decoding), scratch, shop)
+        drawn = self.beside.draw(replace(order, asks=asks, decoding=decoding), scratch, shop)
         pairs, more = self._scored(asked, drawn.replies, scratch, shop)
-        base, *names = (subject.name for subject in order.subjects)
+        base, *names = self.subjects
         for pair in pairs.values():
             _must_be_scored(pair)
         if names:
@@ -112,6 +113,7 @@ class Contest:
             },
             **more,
             "warnings": alarms(_heard(pairs), decoding.max_tokens) + drawn.outcome.pop("warnings"),
+            **({"models": drawn.outcome.pop("models")} if self.beside.rivals else {}),
             "work": drawn.outcome,
         }
         for warning in facts["warnings"]:
@@ -122,6 +124,11 @@ class Contest:
         said = sorted([r.subject, r.ask, r.index, r.text, r.finish] for r in drawn.replies)
         verdicts = sorted([r.subject, r.question, r.index, r.score.outcome, r.score.value] for r in _rows(pairs))
         return Result(facts, identity=digest([said, verdicts]))
+
+    @property
+    def subjects(self) -> list[str]:
+        """Who answers, the base first."""
+        return [*(subject.name for subject in self.order.subjects), *self.beside.names]
 
     def _scored(
         self, asked: Mapping[str, Dialogue], replies: Sequence[Reply], scratch: Path, shop: Workshop
@@ -144,7 +151,7 @@ class Contest:
             return judged, {"scorer": "judge", "judge": facts}
         with _crew(self.kind, self.sql, self.lean) as (name, crew):
             found = _by_scorer(asked, replies, crew, PROMPTS[self.kind].read, shop)
-        base, *adapters = (s.name for s in self.order.subjects)
+        base, *adapters = self.subjects
         about = self.sql.facts(asked.values()) if self.kind == "sql" else {}
         return {a: (found[base], found[a]) for a in adapters} or {base: (found[base], {})}, {"scorer": name, **about}
 
@@ -172,6 +179,11 @@ def chosen(dialogues: Sequence[Dialogue], limit: int | None) -> list[Dialogue]:
             hint="raise [parse] test, or give a file with more groups",
         )
     return test[:limit]
+
+
+def asks_of(dialogues: Iterable[Dialogue], kind: Kind) -> list[Ask]:
+    """What every subject is asked of each dialogue."""
+    return [Ask(dialogue.id, tuple(PROMPTS[kind].ask(dialogue))) for dialogue in dialogues]
 
 
 def of_references(dialogues: Sequence[Dialogue], kind: Kind, sql: SqlSpec, lean: Sequence[str]) -> list[Score]:

@@ -14,11 +14,9 @@ from __future__ import annotations
 
 import logging
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
-from typing import Any, Literal, Self
-
-from pydantic import Field, model_validator
+from typing import Any
 
 from evals.adaptive import Beta, Exact, Rule, Window
 from evals.alarms import alarms, heard
@@ -28,6 +26,8 @@ from prompts import choice
 from prompts.rendering import Wish
 from storage.artifacts import write_json
 from storage.dialogues import Kind
+from storage.home import Home
+from storage.ledger import Ledger
 from storage.records import Ballot, Receipt, Sample, UsageError, digest
 from storage.tables.dialogue_files import Dialogues
 from storage.tables.questions import Stored
@@ -35,83 +35,26 @@ from storage.tables.samples import BALLOTS, SAMPLES, write_tables
 from storage.tables.scores import SCORES
 from tasks.clients.secrets import key_of
 from tasks.engines.open import choose, renders
-from tasks.engines.openai_spec import KEY, ServerSpec
-from tasks.evaluate import cluster_shares
+from tasks.engines.openai_spec import KEY
+from tasks.evaluate import paid
+from tasks.evaluate.beside import Beside
 from tasks.evaluate.candidates import Base, Candidate, trained
 from tasks.evaluate.elections import Electorate, chosen
-from tasks.evaluate.generation import Adaptive, Decoding, Mismatch, Order, Subject
-from tasks.evaluate.judging import JudgeSpec
+from tasks.evaluate.generation import Decoding, Order, Subject
+from tasks.evaluate.spec import EvaluateSpec
 from tasks.evaluate.subjects import of_adapter, served
 from tasks.kinds.registry import SCORING
 from tasks.kinds.text_to_sql import SqlSpec
-from tasks.models import base_models
-from tasks.runtime.step import Result, Step, Workshop, of
+from tasks.models import base_models as models
+from tasks.runtime.step import Result, Secret, Step, Workshop, of
 
 log = logging.getLogger("ponens")
 
 EVALUATION, SCRATCH = "evaluation.json", "scratch"
 # of the spec, what leaves the answers as they are
 _SHAPELESS = {"gpu_memory_utilization", "tensor_parallel", "data_parallel", "adapters", "server", "on_mismatch"}
-_SHAPELESS |= {"base_model", "revision"}  # their identity is an input
+_SHAPELESS |= {"base_model", "revision", "models", "api"}  # their identities are inputs
 _SCORED = {*SqlSpec.model_fields, "lean", "judge"}  # these shape the scores of one kind of work each
-
-
-class EvaluateSpec(SqlSpec):
-    """How base and adapter are compared."""
-
-    base_model: str | None = Field(
-        None, description="A model to measure as it is, by a recipe without [train]: a folder or a hub's name."
-    )
-    revision: str | None = Field(None, description="Commit or tag of that model on the hub.")
-    engine: Literal["auto", "vllm", "transformers", "openai"] = Field(
-        "auto", description="What generates; auto is vLLM wherever it is installed, else transformers."
-    )
-    votes: int = Field(5, ge=1, le=255, description="Replies drawn for each question; the majority answers.")
-    adaptive: Adaptive = Field(
-        "off",
-        description="Stop a question's votes once its winner cannot change (exact), is likely enough (beta), or is "
-        "what a window of votes agrees on. Curves and calibration then end at the votes that all questions have.",
-    )
-    confidence: float = Field(0.95, gt=0.5, lt=1, description="Of beta: how likely the winner leads in truth.")
-    window: int = Field(4, ge=2, description="Of window: so many votes that agree.")
-    weighting: Literal["none", "logprob"] = Field(
-        "none", description="logprob: a vote weighs as much as the model believed its reply. Needs all votes."
-    )
-    shuffles: int = Field(
-        0, ge=0, le=24, description="Ask each question again under so many other orders of its options, by votes alone."
-    )
-    temperature: float = Field(0.7, gt=0, le=5, description="Temperature of the votes; the greedy reply stands beside.")
-    top_p: float = Field(1.0, gt=0, le=1, description="Draw from the likeliest tokens that hold this share.")
-    max_tokens: int = Field(1024, ge=1, description="Longest reply, in tokens.")
-    limit: int | None = Field(None, ge=1, description="Ask only so many test questions, chosen by their content.")
-    seed: int = Field(0, ge=0, description="Another seed draws other votes.")
-    max_model_len: int | None = Field(
-        None, ge=16, description="Longest prompt and reply together; by default what questions and model need."
-    )
-    dtype: Literal["auto", "float32", "bfloat16", "float16"] = Field("auto", description="Numbers of the weights.")
-    adapters: Literal["auto", "merged", "on_the_fly"] = Field(
-        "auto",
-        description="How vLLM applies adapters; auto is on the fly on a GPU, merged (three times faster) on a CPU.",
-    )
-    gpu_memory_utilization: float | None = Field(
-        None, gt=0, le=1, description="Share of the device's memory for vLLM; by default 0.85, on a CPU 0.3."
-    )
-    tensor_parallel: int = Field(1, ge=1, description="GPUs that share one copy of the model (vLLM).")
-    data_parallel: int = Field(
-        1, ge=1, le=64, description="Copies of the model, each on GPUs of its own, that share the questions."
-    )
-    server: ServerSpec = Field(default_factory=ServerSpec, description='The server of engine = "openai".')
-    on_mismatch: Mismatch = Field(
-        "refuse", description="An adapter trained with another rendering than [train] says; warn asks it with its own."
-    )
-    lean: list[str] = Field([], description='For proofs: what checks a file, such as ["lake", "env", "lean"].')
-    judge: JudgeSpec | None = Field(None, description="For chats: a model that compares replies; asked as a teacher.")
-
-    @model_validator(mode="after")
-    def _weights_need_all_votes(self) -> Self:
-        if self.weighting != "none" and self.adaptive != "off":
-            raise ValueError('weighting needs all votes, early stopping counts plain ones: set adaptive = "off"')
-        return self
 
 
 def step(
@@ -125,45 +68,105 @@ def step(
 ) -> Step:
     """The step that compares the base with the first adapter, and lists the others beside it; without any, the base.
 
-    `questions` is what parse left; adapters are held against `rendering`, the recipe's; each `round` is drawn anew.
+    `questions` is what parse left; the models of `spec` answer as well; adapters are held against `rendering`,
+    the recipe's; each `round` is drawn anew.
     UsageError for an engine that is not there, an adapter that is named twice, and chats without an adapter.
     """
     candidates = [a if isinstance(a, Candidate) else trained(a) for a in adapters]
     if kind == "chat" and not candidates:
         raise UsageError("chats are compared, not measured", expected="an adapter such as logic/1, in --adapter")
+    if kind == "chat" and spec.models:
+        raise UsageError(
+            "chats are compared with the base that an adapter was trained on",
+            seen=f"[evaluate] models = {spec.models}",
+            expected="adapters alone, in --adapter",
+        )
+    spec.api.check(spec.rivals)
     if len({c.name for c in candidates}) < len(candidates):
         raise UsageError("an adapter is named twice", seen=", ".join(c.name for c in candidates), expected="each once")
-    engine = choose(spec.engine, experts=bool(candidates) and base_models.has_experts(model.base_model, model.revision))
-    base = base_models.identity(model.base_model, model.revision)
+    engine = choose(spec.engine, experts=bool(candidates) and models.has_experts(model.base_model, model.revision))
+    base = models.identity(model.base_model, model.revision)
     names = ["adapter", *(f"adapter {c.name}" for c in candidates[1:])][: len(candidates)]
     digests = [c.digest for c in candidates]
     settings = spec.model_dump(exclude=_SHAPELESS | _SCORED) | {"engine": engine} | _scored(spec, engine, kind)
+    beside = Beside(spec.rivals, spec.api)
     settings |= {"rendering": rendering.settings if rendering else None} | ({"round": round} if round else {})
     settings |= noted(questions.facts.get("corrections"))
     if renders(engine):
         settings["server"] = {"base_url": spec.server.address, "models": spec.server.models}
 
     def work(shop: Workshop) -> Result:
+        paid.require_keys(spec.rivals, shop.secret)
         order = _order(spec, engine, model, base, candidates, rendering, shop)
         order = replace(order, decoding=replace(order.decoding, round=round))
         if kind == "choice":
-            return _elected(order, spec, questions, shop)
+            return _elected(order, beside, spec, questions, shop)
         from tasks.evaluate.scoring import Contest  # brings the scorers along: not for a plan, nor for letters
 
-        contest = Contest(kind, order, spec.limit, spec, spec.lean, spec.judge)
+        contest = Contest(kind, order, spec.limit, spec, spec.lean, spec.judge, beside)
         return contest.work(list(Dialogues(shop.home, questions)), shop)
 
     return Step(
         name="evaluate",
-        code=(__name__, "tasks.evaluate.sampler_main", *(() if kind == "choice" else SCORING)),
+        code=(
+            __name__,
+            "tasks.evaluate.sampler_main",
+            *(() if kind == "choice" else SCORING),
+            *(("tasks.evaluate.paid", "tasks.evaluate.rivals") if spec.models else ()),
+        ),
         settings=settings,
         inputs={"questions": of(questions), "base_model": base}
         | dict(zip(names, digests, strict=True))
+        | beside.identities
         | (spec.fingerprint() if kind == "sql" else {}),
         work=work,
         shelf="evaluations",
         tables={"samples": SAMPLES, "ballots": BALLOTS} if kind == "choice" else {"scores": SCORES},
     )
+
+
+def estimate(spec: EvaluateSpec, parsed: Receipt, kind: Kind, home: Home, ledger: Ledger) -> dict[str, Any]:
+    """By model behind an API what it would be asked at most, and the cost; sends nothing."""
+    decoding = Decoding(**spec.model_dump(include=set(Decoding.__slots__)))
+    if kind == "choice":
+        asked = chosen(list(Stored(home, parsed)), spec.limit)
+        asks = Electorate(asked, spec.shuffles, spec.weighting, forced=False).asks
+    else:
+        from tasks.evaluate.scoring import asks_of
+        from tasks.evaluate.scoring import chosen as tested
+
+        asks = asks_of(tested(list(Dialogues(home, parsed)), spec.limit), kind)
+        decoding = replace(decoding, votes=0 if spec.votes == 1 else spec.votes)
+    return paid.estimate(spec.rivals, spec.api, asks, replace(decoding, adaptive="off"), ledger)
+
+
+def outlook(
+    spec: EvaluateSpec, kind: Kind, parsed: Receipt | None, home: Home, secret: Secret
+) -> Iterator[tuple[str, UsageError | None]]:
+    """What is seen of each model beside the base, with the error that asking it would end in now. Sends nothing.
+
+    UsageError for a limit of the cost and a model without a price.
+    """
+    spec.api.check(spec.rivals)
+    costs: dict[str, Any] = {}
+    if parsed is not None and any(one.provider for one in spec.rivals):
+        with Ledger(home) as ledger:
+            costs = estimate(spec, parsed, kind, home, ledger)
+    for one in spec.rivals:
+        try:
+            if one.provider:
+                paid.require_keys([one], secret)
+            else:
+                models.snapshot(one.model, one.revision)
+        except UsageError as error:
+            yield one.name, error
+            continue
+        facts = costs.get(one.name)
+        if facts is None:
+            yield f"{one.name}{'' if one.provider else ' is on this machine'}", None
+            continue
+        cost = "price unknown" if facts["cost"] is None else f"cost {facts['cost']:.4f} at most"
+        yield f"{one.name}: {facts['asked']:,} requests, {facts['from_ledger']:,} known; {cost}", None
 
 
 def _scored(spec: EvaluateSpec, engine: str, kind: Kind) -> dict[str, Any]:
@@ -197,7 +200,7 @@ def _order(
         *(of_adapter(c.name, shop.home.root / c.artifact, c.digest, base) for c in candidates),
     ]
     loading: dict[str, Any] = {
-        "model": str(base_models.folder(model.base_model) or model.base_model),
+        "model": str(models.folder(model.base_model) or model.base_model),
         "revision": model.revision,
         "dtype": spec.dtype,
         "max_model_len": spec.max_model_len,
@@ -216,19 +219,20 @@ def _order(
     return Order(engine, loading, subjects, [], decoding, rendering, spec.on_mismatch, secrets)
 
 
-def _elected(order: Order, spec: EvaluateSpec, questions: Receipt, shop: Workshop) -> Result:
+def _elected(order: Order, beside: Beside, spec: EvaluateSpec, questions: Receipt, shop: Workshop) -> Result:
     """Multiple choice: votes, ballots, a verdict."""
     asked = chosen(list(Stored(shop.home, questions)), spec.limit)
     voters = Electorate(asked, spec.shuffles, spec.weighting, forced=not renders(order.engine))
     scratch = shop.folder / SCRATCH
-    drawn = cluster_shares.draw(replace(order, asks=voters.asks), scratch, shop)
+    drawn = beside.draw(replace(order, asks=voters.asks), scratch, shop)
     shutil.rmtree(scratch)
     samples = voters.samples(drawn.replies)
     ballots = {name: voters.ballots(found) for name, found in samples.items()}
     names = [subject.name for subject in order.subjects[1:]]
-    facts = _facts(spec, order.engine, voters, samples, ballots, names) | {"work": drawn.outcome}
+    facts = _facts(spec, order.engine, voters, samples, ballots, names, beside.names) | {"work": drawn.outcome}
     facts |= noted(questions.facts.get("corrections"))
     facts["warnings"] += drawn.outcome.pop("warnings")
+    facts |= {"models": drawn.outcome.pop("models")} if beside.rivals else {}
     for warning in facts["warnings"]:
         log.warning("evaluate: %s", warning)
     write_tables(shop.folder, {name: voters.own(found) for name, found in samples.items()}, ballots)
@@ -244,6 +248,7 @@ def _facts(
     samples: Mapping[str, Sequence[Sample]],
     ballots: dict[str, dict[str, Ballot]],
     names: Sequence[str],
+    models: Sequence[str],
 ) -> dict[str, Any]:
     """What it all comes to. Where several adapters are named, their vote together is a further one in `ballots`."""
     questions, asked = voters.questions, list(ballots.values())
@@ -251,6 +256,7 @@ def _facts(
         together = f"vote of {'+'.join(names)}"
         ballots[together] = voters.together([samples[name] for name in names])
         names = [*names, together]
+    names = [*names, *models]
     own = {name: voters.own(found) for name, found in samples.items()}
     return {
         "questions": len(questions),

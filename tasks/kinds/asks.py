@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
+from prompts.rendering import Wish
 from storage.records import Message, Question
 
 
@@ -32,3 +34,11 @@ class Ask:
     def __post_init__(self) -> None:
         if self.question and self.question.id != self.id:
             raise ValueError(f"ask {self.id!r} of question {self.question.id}; expected its own id")
+
+
+def introduced(asks: Sequence[Ask], wish: Wish | None) -> list[Ask]:
+    """The asks of a server, which renders by its own template, with the system prompt before those that have none."""
+    if not wish or not wish.system:
+        return list(asks)
+    system = Message("system", wish.system)
+    return [a if a.messages[0].role == "system" else replace(a, messages=(system, *a.messages)) for a in asks]

@@ -15,7 +15,7 @@ from typing import Any
 
 import polars as pl
 
-from evals.evaluation import adapters
+from evals.evaluation import adapters, beside
 from evals.report.facts import CostFacts, Form, OriginFacts, RunFacts, StepFacts, ThrownFacts, TrainingFacts
 from storage.adapters.folder import AdapterFolder
 from storage.home import Home
@@ -71,10 +71,12 @@ def base_model(recipe: Mapping[str, Any]) -> str:
 
 def command(receipts: Mapping[str, Receipt]) -> str:
     """What makes this report again, beside the resolved recipe."""
-    names = adapters(receipts["evaluate"].facts)
-    if "train" in receipts or not names:
+    evaluation = receipts["evaluate"].facts
+    named = [f" --adapter {name}" for name in adapters(evaluation)]
+    named += [f" --model {name}" for name in beside(evaluation)]
+    if "train" in receipts or not named:
         return "ponens run recipe.json"
-    return "ponens evaluate recipe.json" + "".join(f" --adapter {name}" for name in names)
+    return f"ponens evaluate recipe.json{''.join(named)}"
 
 
 def toy(home: Home, receipts: Mapping[str, Receipt]) -> bool:
@@ -192,6 +194,8 @@ def lineage(recipe: Mapping[str, Any], receipts: Mapping[str, Receipt]) -> list[
             }
             for place, name in enumerate(adapters(evaluate.facts))
         ]
+    for name in beside(evaluate.facts):
+        origins.append({"what": "model", "name": name, "digest": inputs("evaluate", f"model {name}")})
     return origins + [
         {"what": "code", "name": name, "digest": str(receipt.ingredients["code"])} for name, receipt in receipts.items()
     ]

@@ -13,7 +13,7 @@ from typing import Any
 
 import polars as pl
 
-from evals.evaluation import adapters
+from evals.evaluation import adapters, beside
 from evals.report.facts import (
     AloneQuestion,
     AloneReply,
@@ -66,7 +66,7 @@ def scored(home: Home, texts: int, parse: Receipt, evaluate: Receipt) -> tuple[l
     for row in _rows(home, evaluate, SCORES):
         rows[row["question"]][row["subject"]].append(row)
     fixed, broken = (set(evaluate.facts["paired"][name]) for name in ("fixed_ids", "broken_ids"))
-    names = adapters(evaluate.facts)
+    names = [*adapters(evaluate.facts), *beside(evaluate.facts)]
     told = [
         _scored(dialogue, [rows[dialogue.id][name] for name in ("base", *names)])
         for dialogue in Dialogues(home, parse, "test")

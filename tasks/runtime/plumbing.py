@@ -43,6 +43,8 @@ DECLARED: Mapping[str, str] = {
     "evals.report.rationales_page": "the pages of rationales, likewise",
     "storage.cleaning": "parse; later steps read what it wrote",
     "tasks.evaluate.judging": "evaluate over dialogues",
+    "tasks.evaluate.paid": "evaluate with models behind an API",
+    "tasks.evaluate.rivals": "evaluate with models beside the base",
     "tasks.evaluate.scoring": "evaluate over dialogues",
     "tasks.kinds.text_to_sql": "evaluate over dialogues",
 }

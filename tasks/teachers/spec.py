@@ -46,8 +46,10 @@ def listed(file: Path) -> dict[str, Price]:
         ) from None
 
 
-class AskSpec(TeacherSpec):
-    """How to ask: what is tried again, when to stop, and what it may cost."""
+class Limits(BaseModel):
+    """What is tried again when asking, when to stop, and what it may cost."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
 
     max_attempts: int = Field(default=12, ge=1, description="Calls for one request before it is left unanswered.")
     deadline: float = Field(default=600.0, gt=0, description="Seconds for one request, all its calls together.")
@@ -61,12 +63,20 @@ class AskSpec(TeacherSpec):
     price_file: Path | None = Field(default=None, description="A TOML file of prices, for models not in `prices`.")
     again: bool = Field(default=False, description="Ask again for replies that were cut or refused.")
 
+    def price_of(self, model: str) -> Price | None:
+        """What a model costs; None where it is unknown."""
+        return self.prices.get(model) or (listed(self.price_file).get(model) if self.price_file else None)
+
+
+class AskSpec(TeacherSpec, Limits):
+    """Whom to ask and how."""
+
     @property
     def price(self) -> Price | None:
         """None where it is unknown; what runs in this process is not paid for."""
         if self.provider.local:
             return Price(sent=0, out=0)
-        return self.prices.get(self.model) or (listed(self.price_file).get(self.model) if self.price_file else None)
+        return self.price_of(self.model)
 
     @property
     def sampling(self) -> dict[str, object]:

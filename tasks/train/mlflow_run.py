@@ -24,6 +24,7 @@ from storage.artifacts import write_json
 from storage.browse import address
 from storage.home import Home
 from tasks.runtime import worker
+from tasks.train.mlflow_registry import KIND
 from tasks.train.tracking import ENDED, store
 
 MODEL = "adapter"
@@ -69,8 +70,10 @@ class _Run:
     def _experiment(self) -> str:
         name = self.order["experiment"]
         if found := self.client.get_experiment_by_name(name):
+            for key in KIND.keys() - found.tags.keys():
+                self.client.set_experiment_tag(found.experiment_id, key, KIND[key])
             return str(found.experiment_id)
-        return str(self.client.create_experiment(name, artifact_location=self.order["artifacts"]))
+        return str(self.client.create_experiment(name, artifact_location=self.order["artifacts"], tags=KIND))
 
     def _again(self) -> str | None:
         """The run of this very work that a kill has left; running once more."""

@@ -20,6 +20,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Literal
 
+from storage.adapters import versions as adapters
 from storage.artifacts import write_json
 from storage.home import Home
 from storage.records import PonensError, UsageError
@@ -28,6 +29,7 @@ from tasks.runtime import process
 log = logging.getLogger("ponens")
 Tracker = Literal["mlflow", "wandb", "tensorboard", "none"]
 LIBRARIES = {"mlflow": ("mlflow",), "wandb": ("wandb",), "tensorboard": ("tensorboard", "tensorboardX")}
+_PATIENCE = {"MLFLOW_HTTP_REQUEST_MAX_RETRIES": "2", "MLFLOW_HTTP_REQUEST_TIMEOUT": "20"}
 ORDER, ENDED = "order.json", "ended.json"
 
 
@@ -93,15 +95,40 @@ def following(report_to: Sequence[str], order: Mapping[str, Any], folder: Path, 
     end("FINISHED")
 
 
+def registered(home: Home, name: str) -> list[str]:
+    """Tell MLflow of the verdicts, versions and aliases of adapters of this name; what went wrong, in words.
+
+    Nothing is started where none of them was tracked.
+    """
+    tracked = False
+    with contextlib.suppress(PonensError):
+        them = [adapters.resolve(home, f"{name}/{number}") for number in adapters.versions(home, name)]
+        tracked = any(adapters.about(one).get("mlflow") for one in them)
+    if not tracked or importlib.util.find_spec("mlflow") is None:
+        return []
+    told: dict[str, Any] = {}
+    try:
+        home.mlflow.mkdir(parents=True, exist_ok=True)
+        process.run(
+            [sys.executable, "-m", "tasks.train.mlflow_registry", str(home.root), name],
+            log=home.mlflow / "registry.log",
+            hear=told.update,
+            what="MLflow",
+            environment={name: value for name, value in _PATIENCE.items() if name not in os.environ},
+        )
+    except (PonensError, OSError) as error:
+        return [f"MLflow was not told of {name}: {error}"]
+    return [str(told["warning"])] if "warning" in told else []
+
+
 def _follow(folder: Path, told: dict[str, Any]) -> None:
-    patience = {"MLFLOW_HTTP_REQUEST_MAX_RETRIES": "2", "MLFLOW_HTTP_REQUEST_TIMEOUT": "20"}
     try:
         process.run(
             [sys.executable, "-m", "tasks.train.mlflow_run", str(folder / ORDER)],
             log=folder / "mlflow.log",
             hear=told.update,
             what="MLflow",
-            environment={name: value for name, value in patience.items() if name not in os.environ},
+            environment={name: value for name, value in _PATIENCE.items() if name not in os.environ},
         )
     except (PonensError, OSError) as error:
         told["trouble"] = error

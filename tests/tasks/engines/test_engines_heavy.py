@@ -25,7 +25,8 @@ from storage.tables.samples import SAMPLES
 from tasks.engines.interface import Completion, Encoded, Loading, Reader, Request
 from tasks.engines.open import open_engine
 from tasks.engines.transformers import TransformersEngine
-from tasks.evaluate.step import EvaluateSpec, step
+from tasks.evaluate.spec import EvaluateSpec
+from tasks.evaluate.step import step
 from tasks.runtime.step import run_step
 from tests.tiny import tiny_base
 

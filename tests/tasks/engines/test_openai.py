@@ -18,7 +18,8 @@ from tasks.engines.interface import Loading, Request
 from tasks.engines.openai import OpenAIEngine
 from tasks.engines.openai_spec import ServerSpec
 from tasks.evaluate.candidates import Candidate
-from tasks.evaluate.step import EvaluateSpec, step
+from tasks.evaluate.spec import EvaluateSpec
+from tasks.evaluate.step import step
 from tasks.runtime.step import run_step
 from tests.fakes import TeacherServer, always, first, mix
 from tests.tasks.asking import everything

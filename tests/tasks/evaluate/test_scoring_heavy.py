@@ -15,7 +15,8 @@ from storage.home import Home
 from storage.records import Message, Receipt
 from storage.tables.dialogue_files import write
 from tasks.evaluate.judging import JudgeSpec
-from tasks.evaluate.step import EvaluateSpec, step
+from tasks.evaluate.spec import EvaluateSpec
+from tasks.evaluate.step import step
 from tasks.runtime.step import run_step
 from tests.fakes import TeacherServer
 from tests.tasks.asking import plant

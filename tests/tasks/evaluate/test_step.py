@@ -13,7 +13,8 @@ from storage.records import PonensError, Question, Receipt, UsageError
 from storage.tables.questions import write
 from tasks.evaluate.candidates import Candidate, trained
 from tasks.evaluate.elections import chosen
-from tasks.evaluate.step import EvaluateSpec, step
+from tasks.evaluate.spec import EvaluateSpec
+from tasks.evaluate.step import step
 from tasks.runtime.step import Workshop
 
 QUESTIONS = [Question(f"Lamp {n} is red.", "Colour?", ("red", "blue"), "A", split="test") for n in range(9)]

@@ -15,7 +15,8 @@ from storage.home import Home
 from storage.records import PonensError, Question
 from storage.tables.questions import write
 from storage.tables.samples import SAMPLES
-from tasks.evaluate.step import EvaluateSpec, step
+from tasks.evaluate.spec import EvaluateSpec
+from tasks.evaluate.step import step
 from tasks.runtime.step import run_step
 from tasks.train.order import TrainOrder
 from tasks.train.spec import TrainSpec

@@ -22,7 +22,8 @@ from tasks.assemble import step as assemble
 from tasks.assemble.step import AssembleSpec
 from tasks.engines.openai_spec import ServerSpec
 from tasks.evaluate.candidates import Candidate
-from tasks.evaluate.step import EvaluateSpec, step
+from tasks.evaluate.spec import EvaluateSpec
+from tasks.evaluate.step import step
 from tasks.reason.step import ReasonSpec
 from tasks.reason.step import step as reason_step
 from tasks.runtime.cluster import Cluster, even, share_of

@@ -12,6 +12,7 @@ from storage.records import Receipt, digest
 from tasks.assemble import step as assemble
 from tasks.evaluate import step as evaluate
 from tasks.evaluate.candidates import Base, Candidate
+from tasks.evaluate.spec import EvaluateSpec
 from tasks.parse import step as parse
 from tasks.puzzles import step as puzzles
 from tasks.reason import step as reason
@@ -81,9 +82,9 @@ def steps() -> dict[str, Step]:
         "reason": reason.step(reason.ReasonSpec(teacher="embedded"), left("parse")),
         "assemble": assemble.step(assemble.AssembleSpec(), left("parse"), left("reason")),
         "train": train.step(spec, "demo", left("assemble")),
-        "evaluate": evaluate.step(evaluate.EvaluateSpec(engine="transformers"), base, left("parse"), adapter),
+        "evaluate": evaluate.step(EvaluateSpec(engine="transformers"), base, left("parse"), adapter),
         "evaluate dialogues": evaluate.step(
-            evaluate.EvaluateSpec(engine="transformers"), base, left("parse"), adapter, kind="sql"
+            EvaluateSpec(engine="transformers"), base, left("parse"), adapter, kind="sql"
         ),
         "report": report.step(report.ReportSpec(), "{}", [left("parse"), left("evaluate")]),
     }
@@ -124,7 +125,7 @@ def test_every_name_that_is_left_out_is_there() -> None:
 def test_every_module_that_is_started_by_its_name_counts_somewhere_or_is_known_to_shape_nothing() -> None:
     """Nobody imports such a module, so only a step that declares it has it in its key."""
     # a server; who is told of a training; an import, whose folder counts by its content
-    served = ("tasks.serve", "tasks.train.mlflow_run", "tasks.gguf")
+    served = ("tasks.serve", "tasks.train.mlflow_run", "tasks.train.mlflow_registry", "tasks.gguf")
     all_counted = set().union(*(counted(step) for step in steps().values()))
     started = {
         node.value
