@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
-from typing import Any, Literal
+from dataclasses import field
+from typing import TYPE_CHECKING, Any, Literal
 
 from storage.records import Message, Question, Split, digest, language_of, normal
+
+if TYPE_CHECKING:
+    from dataclasses import dataclass as record
+else:
+    from storage.records import record
 
 Task = Literal[
     "instruction",
@@ -42,7 +47,7 @@ TAKES: Mapping[Kind, tuple[str, ...]] = {
 }
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class Dialogue:
     """Messages that end in an assistant's answer, be it one instruction or a long chat.
 
@@ -64,9 +69,10 @@ class Dialogue:
     context: str = field(default="", compare=False)
 
     def __post_init__(self) -> None:
-        roles = [message.role for message in self.messages]
-        if roles == ["user", "assistant"]:
+        messages = self.messages
+        if len(messages) == 2 and messages[0].role == "user" and messages[1].role == "assistant":
             return  # as most
+        roles = [message.role for message in messages]
         if "user" not in roles or roles[-1] != "assistant" or "system" in roles[1:]:
             raise ValueError(f"roles {roles}; expected a user's turn, the answer last, a system turn only first")
 
@@ -90,7 +96,7 @@ class Dialogue:
         return language_of("".join(m.content for m in self.messages))
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class Preference:
     """Two answers to the same messages, the better one first; they differ."""
 
@@ -137,7 +143,7 @@ class Preference:
         )
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class Text:
     """Plain text to go on training with. `topic` as in a dialogue; the text itself where it is empty."""
 

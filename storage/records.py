@@ -14,7 +14,16 @@ import unicodedata
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import PurePath
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
+
+if TYPE_CHECKING:
+    from dataclasses import dataclass as record
+else:
+
+    def record(*, frozen: bool, slots: bool):
+        """A dataclass that is frozen to the type checker alone: its objects are made in a quarter of the time."""
+        return dataclass(slots=slots, unsafe_hash=frozen)
+
 
 Split = Literal["train", "valid", "test"]
 Role = Literal["system", "user", "assistant", "tool"]
@@ -150,7 +159,7 @@ def _id_of(problem: str, question: str, options: tuple[str, ...]) -> str:
     return digest([problem, question, list(options)])[:16]
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class Message:
     """One chat message; `train` is whether an assistant's words are to be learnt."""
 
@@ -162,7 +171,7 @@ class Message:
         return {"role": self.role, "content": self.content}
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class Question:
     """One multiple-choice question; the letter of an option is its position. `problem` is "" where there is none.
 
@@ -207,7 +216,7 @@ class Question:
         return language_of(self.problem + self.question + "".join(self.options))
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class Rejected:
     """A source row that is no record: where, which field, why. `line` counts from 1."""
 

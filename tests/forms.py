@@ -1566,6 +1566,54 @@ OTHERS = [
         ["! solution: withheld by its set"],
     ),
     Form(
+        "two answers and a score each, or a number",
+        [
+            {"prompt": "Hi", "response_1": "Ho", "response_2": "No", "score_1": 5, "score_2": 1},
+            {"prompt": "Hi", "response_a": "No", "response_b": "Ho", "score_a": 1, "score_b": 1.5},
+            {"prompt": "Hi", "answer_0": "No", "answer_1": "Ho", "score_0": 1, "score_1": 1},
+            {"question": "Hi", "answer1": "No", "answer2": "Ho", "better": 2},
+        ],
+        ["u: Hi >> Ho << No", "u: Hi >> Ho << No", "! score_0: both answers are rated alike", "u: Hi >> Ho << No"],
+    ),
+    Form(
+        "TREC, CLINC",
+        [{"text": "Q?", "coarse_label": 1, "fine_label": 3}, {"text": "Q?", "intent": 12}],
+        ["! coarse_label: numbers stand for words", "! intent: numbers stand for words"],
+    ),
+    Form(
+        "labels and their words",
+        [{"text": "Q?", "label": 1, "label_text": "card"}, {"sentence": "甲。", "label": "102", "label_desc": "news"}],
+        ["u: Q? | a: card", "u: 甲。 | a: news"],
+    ),
+    Form(
+        "speakers, user and system",
+        [{"turns": [{"speaker": "USER", "utterance": "Hi"}, {"speaker": "SYSTEM", "utterance": "Ho"}]}],
+        ["u: Hi | a: Ho"],
+    ),
+    Form(
+        "MT-bench",
+        [
+            {"question_id": 81, "category": "x", "turns": ["Hi", "And?"], "reference": ["Ho", "So."]},
+            {"question_id": 82, "turns": ["Hi", "And?"]},
+            {"question_id": 83, "turns": ["Hi", "And?"], "reference": ["Ho"]},
+        ],
+        ["u: Hi | a: Ho | u: And? | a: So.", "! turns: a user's turns without answers", "! reference: 1 answers to 2 turns"],
+    ),
+    Form("LiveBench", [{"turns": ["Solve it."], "ground_truth": "yes, no", "task": "x"}], ["u: Solve it. | a: yes, no"]),
+    Form(
+        "dolphin-r1",
+        [{"messages": [{"role": "system", "content": "S."}, *said("Hi")], "reasoning": "Hm.", "answer": "Ho.", "model": "m"}],
+        ["s: S. | u: Hi | a: <think>\nHm.\n</think>\n\nHo."],
+        ("kept-reasoning",),
+    ),
+    Form("R1-Distill", [{"problem": "1+1?", "reannotated_assistant_content": "<think>x</think>2", "solution": "2"}],
+         ["u: 1+1? | a: <think>x</think>2"]),
+    Form(
+        "s1K, tokenized",
+        [{"text": "<|im_start|>user\nHi<|im_end|>\n<|im_start|>assistant\n<|im_start|>think\nHm.\n<|im_start|>answer\nHo.<|im_end|>"}],
+        ["u: Hi | a: <think>\nHm.\n</think>\n\nHo."],
+    ),
+    Form(
         "a turn of nobody",
         [{"messages": [{"content": "Hi"}, {"content": "Ho"}]}],
         ["! messages[0]: a turn that does not say whose it is, with content"],

@@ -188,9 +188,14 @@ def _element(number: int, line: int, value: bytes) -> Items:
 
 def _once(line: int, content: bytes, value: Any) -> Row | Broken:
     """The row of a value; Broken where a key stands twice in one of its objects, with values that differ."""
-    if type(value) is not dict or content.count(b'":') + content.count(b'" :') <= len(value):
+    if type(value) is not dict:
+        return Row(line, value)
+    marks = content.count(b'":')
+    if marks == len(value) and b'" :' not in content:
         return Row(line, value)  # as most are
-    marks = content.count(b'":') + content.count(b'" :') - content.count(b'\\":') - content.count(b'\\" :')
+    if marks == _below(value) and b'" :' not in content:
+        return Row(line, value)  # and most of the others
+    marks += content.count(b'" :') - content.count(b'\\":') - content.count(b'\\" :')
     if marks <= _keys(value):
         return Row(line, value)
     try:
@@ -211,6 +216,22 @@ def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     for name, value in pairs:
         if found.setdefault(name, value) != value:
             raise _Twice(name)
+    return found
+
+
+def _below(value: dict[str, Any]) -> int:
+    """How many keys an object has together with the objects in it and those in its lists."""
+    found = len(value)
+    for inner in value.values():
+        if type(inner) is str:
+            continue  # as most are
+        if type(inner) is dict:
+            found += len(inner)
+        elif type(inner) is list and inner and type(inner[0]) is dict:
+            try:
+                found += sum(map(len, inner))
+            except TypeError:  # objects beside numbers
+                return 0
     return found
 
 

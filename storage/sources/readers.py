@@ -13,7 +13,7 @@ import itertools
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
-from functools import cache
+from functools import cache, lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -148,13 +148,13 @@ def read(
     the file's numbers count from.
     """
     formats = formats or formats_of(files, columns=columns)
-    for file, one, convention in zip(files, formats, conventions(files, formats, columns or {}, first), strict=True):
+    for file, one, said_so in zip(files, formats, conventions(files, formats, columns or {}, first), strict=True):
         name, folder, passed_over = file[0], file[1].parent, None if columns else Unread()
         for item in sourced(name, one.gathered(described_rows(file)), columns or {}, one.sniff):
             if isinstance(item, Rejected):
                 yield item
             else:
-                at = At(name, item.line, folder, convention, keyed)
+                at = At(name, item.line, folder, said_so[0], keyed, said_so[1])
                 yield from _records(item.value, one, at, columns or {}, passed_over)
 
 
@@ -187,10 +187,15 @@ def _noted(records: list[Record | Rejected], names: list[str]) -> list[Record | 
     """The records of a row, the first with a note for each column that nobody read."""
     for record in records:
         if not isinstance(record, Rejected):
-            notes = (*record.notes, *[f"{NOTE}{name}" for name in names])
+            notes = record.notes + _notes(tuple(names))
             object.__setattr__(record, "notes", notes)  # nobody else has it yet: a copy would cost as much again
             break
     return records
+
+
+@lru_cache(maxsize=1 << 12)
+def _notes(names: tuple[str, ...]) -> tuple[str, ...]:
+    return tuple(f"{NOTE}{name}" for name in names)
 
 
 def _without_images(row: Cells) -> None:

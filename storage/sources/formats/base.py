@@ -56,8 +56,9 @@ class Convention:
 class At(NamedTuple):
     """Where a row stands: the file's name and its folder, and the line, counted from 1.
 
-    `convention` says how the file's keys are to be read; it may read the whole file. `keyed` is whether a
-    question whose key cannot be read is rejected; if not, it is one without a key.
+    `convention` says how the file's keys are to be read, by the first sign of it; `whole` by all of them, for which
+    it reads the file. `keyed` is whether a question whose key cannot be read is rejected; if not, it is one without
+    a key.
     """
 
     file: str
@@ -65,6 +66,7 @@ class At(NamedTuple):
     folder: Path = Path()
     convention: Callable[[], Convention] = Convention
     keyed: bool = True
+    whole: Callable[[], Convention] = Convention
 
     def reject(self, fault: Fault) -> Rejected:
         return Rejected(self.file, self.line, fault.field, fault.reason)

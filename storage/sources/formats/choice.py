@@ -9,7 +9,7 @@ else by their own text.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -27,7 +27,17 @@ from storage.sources.formats.unread import Watched
 _HEAD = re.compile(r"\s*(?:Answer )?(?:Options|Choices|选项)\s*[:：]?\s*$", re.IGNORECASE)
 _TAIL = re.compile(r"\n\s*(?:A|Answer|答案?)\s*[:：][^\n]*\Z")  # what asks once more below the options
 _SOUND = (None, "", "ok")
-_NOT = {"messages", "conversations", "chosen", "rejected", "questions_list"}  # what makes a row another format's
+# what makes a row another format's
+_NOT = {
+    "messages",
+    "conversations",
+    "chosen",
+    "rejected",
+    "questions_list",
+    "better",
+    "preferred",
+    "preference",
+}
 _FLAGS = ("is_correct", "isCorrect", "is_right", "is_answer", "correct", "right")  # of each of several answers
 _SHAPES = (list, dict, str)  # in which options may stand
 
@@ -116,7 +126,7 @@ class ChoiceSet:
         if "error_type" in row and row["error_type"] not in _SOUND and keys.blank(row.get("correct_answer")):
             raise Fault("error_type", f"{str(row['error_type'])[:40]!r}: its set says that the question is faulty")
         try:
-            place = self._place(row, layout, options, at.convention)
+            place = self._place(row, layout, options, at)
         except Fault as fault:
             if at.keyed:
                 raise _asking(fault, at) from None
@@ -204,7 +214,7 @@ class ChoiceSet:
             held = [(column, row[column])] if keys.is_letter(row[column]) else []
         return sorted(held, key=lambda item: keys.is_number(item[1])) if len(held) > 1 else held
 
-    def _place(self, row: Cells, layout: Layout, options: Options, convention: Callable[[], Convention]) -> int | None:
+    def _place(self, row: Cells, layout: Layout, options: Options, at: At) -> int | None:
         """The place of the right option; None without a key. Fault if keys disagree, or none can be read."""
         if options.right is not None:
             if len(options.right) > 1:
@@ -212,7 +222,7 @@ class ChoiceSet:
             return options.right[0] if options.right else None
         held = self._keys(row, layout)
         if len(held) == 1:  # as most rows have
-            return keys.resolved(held[0][1], options, held[0][0], convention, letters=self.letters)
+            return keys.resolved(held[0][1], options, held[0][0], at.convention, at.whole, letters=self.letters)
         found: dict[str, int] = {}
         faults: list[Fault] = []
         for column, value in held:
@@ -222,7 +232,7 @@ class ChoiceSet:
                         break
                     keys.held_against(value, column, options, next(iter(found.items())))
                     continue
-                found[column] = keys.resolved(value, options, column, convention, letters=self.letters)
+                found[column] = keys.resolved(value, options, column, at.convention, at.whole, letters=self.letters)
             except (keys.Several, keys.Disagreeing):
                 raise
             except Fault as fault:
@@ -256,8 +266,9 @@ def _drawn(options: Options, place: int | None, about: str) -> tuple[Options, in
 
 def _asking(fault: Fault, at: At) -> Exception:
     """The fault itself, or an error that asks: the file's keys are numbers, and nothing says what they count from."""
-    found = at.convention() if isinstance(fault, keys.Unsure) else Convention()
-    if found.base is None and found.numbers * 2 > found.numbers + found.letters + found.texts:
+    found = at.whole() if isinstance(fault, keys.Unsure) else Convention()
+    both = bool(found.zeros and found.tops)  # rows before were read by the one, and this one speaks for the other
+    if found.base is None and (both or found.numbers * 2 > found.numbers + found.letters + found.texts):
         return UsageError(
             f"the keys of {at.file} are numbers that may count from 0 or from 1",
             seen=f"line {at.line}: {fault}",

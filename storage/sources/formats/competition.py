@@ -67,10 +67,16 @@ def _question(item: object, problem: str, name: str, at: At) -> Question:
     if not isinstance(asked := item.get("question"), str) or "选择题" in asked:
         said(PREFIX.sub("", text(item, "question")), "question")
     if "q_type" in item and item.keys() >= _SPATIAL:
-        return SPATIAL.read(_with_words(item), at._replace(convention=lambda: Convention(first=0)), problem, name)
+        return SPATIAL.read(_with_words(item), _first(at, 0), problem, name)
     if "writer_label" in item:  # QuALITY's labels count from 1
-        at = at._replace(convention=lambda: Convention(first=1))
+        at = _first(at, 1)
     return ITEM.read(item, at, problem, name)
+
+
+def _first(at: At, number: int) -> At:
+    """The place of a row whose numbers are known to count from 0 or 1."""
+    known = Convention(first=number)
+    return at._replace(convention=lambda: known, whole=lambda: known)
 
 
 def _with_words(item: Cells) -> Cells:

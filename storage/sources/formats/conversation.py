@@ -51,6 +51,9 @@ def settled(turns: Iterable[Message], field: str) -> tuple[tuple[Message, ...], 
 
 def _in_order(turns: list[Message]) -> bool:
     """Whether there is nothing to mend: after a system turn, if any, a user and an assistant in turn, none blank."""
+    if len(turns) == 2 and turns[0].role == "user" and turns[1].role == "assistant":
+        asked, answer = turns[0].content, turns[1].content
+        return not (not asked or not answer or asked.isspace() or answer.isspace())  # as most are
     start = 1 if turns and turns[0].role == "system" else 0
     count = len(turns) - start
     if count < 2 or count % 2:

@@ -64,11 +64,18 @@ def blank(value: Any) -> bool:
 
 
 def resolved(
-    value: Any, options: Options, field: str, convention: Callable[[], Convention], *, letters: bool = False
+    value: Any,
+    options: Options,
+    field: str,
+    convention: Callable[[], Convention],
+    whole: Callable[[], Convention],
+    *,
+    letters: bool = False,
 ) -> int:
     """The place of the option that a key which is not blank names, from 0.
 
-    `letters` is whether a letter can be nothing else, even where another option's text is that letter.
+    `convention` is what the first sign of the file's keys says, `whole` what all of them do. `letters` is whether
+    a letter can be nothing else, even where another option's text is that letter.
     Several if it names more than one, Unsure if it can be read in two ways, Fault if it names none.
     """
     known = LETTERS[: len(options.texts)]
@@ -80,9 +87,9 @@ def resolved(
     if found.letter is not None:
         if letters or found.text in (None, found.letter):
             return found.letter
-        return _of_two(found.letter, "letter", found.text, value, field, convention())
+        return _of_two(found.letter, "letter", found.text, value, field, whole())
     if found.number is not None:
-        return _numbered(found, value, options, field, convention)
+        return _numbered(found, value, options, field, convention, whole)
     if found.text is not None:
         return found.text
     if found.texts:
@@ -165,10 +172,20 @@ def _single(value: Any, options: Options, field: str) -> Any:
     return value
 
 
-def _numbered(found: Readings, value: Any, options: Options, field: str, convention: Callable[[], Convention]) -> int:
+def _numbered(
+    found: Readings,
+    value: Any,
+    options: Options,
+    field: str,
+    convention: Callable[[], Convention],
+    whole: Callable[[], Convention],
+) -> int:
     said_so, count = convention(), len(options.texts)
+    place = _counted(found.number, said_so)
+    if said_so.first is None and (found.text not in (None, place) or place is None or not 0 <= place < count):
+        said_so = whole()  # one sign was not enough
+        place = _counted(found.number, said_so)
     base = said_so.base
-    place = None if base is None or found.number is None else found.number - base
     sure = said_so.first is not None and place is not None and 0 <= place < count
     if found.text is not None and found.text != place and not sure:
         return _of_two(place, "number", found.text, value, field, said_so)
@@ -177,6 +194,11 @@ def _numbered(found: Readings, value: Any, options: Options, field: str, convent
     if not 0 <= place < count:
         raise Fault(field, f"answer {value} is none of the options {base} to {count - 1 + (base or 0)}")
     return place
+
+
+def _counted(number: int | None, said_so: Convention) -> int | None:
+    """The place that a number names; None where nothing says what it counts from."""
+    return None if said_so.base is None or number is None else number - said_so.base
 
 
 def _of_two(place: int | None, dress: str, text: int | None, value: Any, field: str, found: Convention) -> int:

@@ -23,7 +23,7 @@ def sniff(row: Cells) -> bool:
 def records(row: Cells, at: At) -> Iterator[Dialogue]:
     """The puzzle of a row."""
     names, solution = texts(row, "names"), listed(row, "solution")
-    if len(names) != len(solution) or not all(isinstance(knight, bool) for knight in solution):
+    if len(names) != len(solution) or not {*map(type, solution)} <= {bool}:
         raise Fault("solution", f"expected true or false for each of {len(names)} names")
     steps = "\n".join([text(row, "cot_head"), *texts(row, "cot_repeat_steps"), text(row, "cot_foot")])
     answer = f"{steps}\n\n{text(row, 'solution_text_format')}"

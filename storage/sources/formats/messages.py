@@ -20,6 +20,7 @@ from storage.sources.formats.base import At, Cells, Fault, Format, named, said
 from storage.sources.formats.conversation import settled
 from storage.sources.formats.opening import opened
 from storage.sources.formats.packed import unpacked
+from storage.sources.formats.reply import replies, reply
 from storage.sources.formats.turns import turns
 
 _ALONE = ("assistant", "pretrain")  # roles of a text to go on training with
@@ -40,7 +41,10 @@ def records(row: Cells, at: At) -> Iterator[Dialogue | Text]:
         yield Text(said(words, "messages[0].content"), source_id=named(row, "id"), file=at.file, line=at.line)
         return
     notes = signs.notes(row)
-    messages, mended = settled(opened(row, turns(row["messages"], "messages", notes), notes), "messages")
+    given = turns(row["messages"], "messages", notes)
+    if given and given[-1].role == "user" and replies(row):  # the answer stands beside
+        given.append(Message("assistant", reply(row, notes).text))
+    messages, mended = settled(opened(row, given, notes), "messages")
     yield Dialogue(messages, source_id=named(row, "id"), file=at.file, line=at.line, notes=(*mended, *sorted(notes)))
 
 

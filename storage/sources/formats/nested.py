@@ -8,6 +8,7 @@
     {"pre_text": […], "table": […], "qa": {"question": "…", "answer": "…"}}                                FinQA
     {"table": […], "paragraphs": […], "questions": [{"question": "…", "answer": "…"}]}                      TAT-QA
     {"questions": ["…", "…"], "answers": ["…", "…"]}                                                       lists
+    {"turns": ["…", "…"], "reference": ["…", "…"]}                                                      MT-bench
 
 One that cannot be read is a reject, the others stand. CoQA's questions follow one another, so they are one dialogue.
 Steps are one answer, if all of them are judged right. An object of such rows, as DROP's, is all of them.
@@ -24,7 +25,7 @@ from storage.sources.formats import columns, pairs, prose
 from storage.sources.formats.base import At, Cells, Fault, Format, kind, listed, named, said, text, texts
 from storage.sources.formats.choice_names import OPTIONS
 from storage.sources.formats.conversation import settled
-from storage.sources.formats.reply import present
+from storage.sources.formats.reply import column, present
 from storage.sources.formats.unread import Watched
 
 _SEVERAL = ("paragraphs", "qas", "qa_pairs", "qa", "QA", "questions")
@@ -63,6 +64,9 @@ def _reader(row: Cells) -> Any:
         return _one
     if isinstance(row.get("completions"), list) and isinstance(row.get("labels"), list):
         return _steps
+    asked = row.get("turns")
+    if isinstance(asked, list) and asked and all(isinstance(turn, str) for turn in asked):
+        return _benchmark
     if _are_lists(row):
         return _talk if any(name in row for name in _FOLLOWS) else _parallel
     paragraphs = row.get("paragraphs")
@@ -144,6 +148,23 @@ def _talk(row: Cells, at: At) -> Iterator[Dialogue]:
     ]
     turns[0] = Message("user", f"{story}\n\n{turns[0].content}")
     yield _dialogue(turns, row, at, story, "chat")
+
+
+def _benchmark(row: Cells, at: At) -> Iterator[Dialogue]:
+    """A user's turns, each with the answer to it in a list beside, or the one answer to the one turn."""
+    asked = row["turns"]
+    name = column(row, (*columns.ANSWER, *columns.REPLY, "reference"))
+    if name is None or row[name] in (None, [], ""):
+        raise Fault("turns", "a user's turns without answers: a benchmark, nothing to learn from")
+    answers = row[name] if isinstance(row[name], list) else [row[name]]
+    if len(answers) != len(asked):
+        raise Fault(name, f"{len(answers)} answers to {len(asked)} turns of a user")
+    given = [
+        Message(role, _input(item, f"{field}[{n}]"))
+        for n, both in enumerate(zip(asked, answers, strict=True))
+        for role, field, item in zip(_SIDES, ("turns", name), both, strict=True)
+    ]
+    yield _dialogue(given, row, at, "", "chat")
 
 
 def _parallel(row: Cells, at: At) -> Iterator[Dialogue | Rejected]:

@@ -21,6 +21,7 @@ from storage.sources.formats.base import At, Cells, Fault, Format
 
 _STEP_MARKS = re.compile(r"(?:ки|[+-])\s*(?:\n|\Z)")  # Math-Shepherd's, at the end of each step
 _SQL = re.compile(r"\s*(?:select|with)\b", re.IGNORECASE)
+_LABELLED = re.compile(r"(?:label|intent|emotion|sentiment)\Z", re.IGNORECASE)
 _RANKED = ("pos", "positive", "positives", "positive_passages", "positive_ctxs")
 _SEVERAL_ANSWERS = ("responses", "answers", "completions", "generations", "outputs")
 _ASKS = ("prompt", "question", "query", "instruction", "problem")
@@ -79,6 +80,13 @@ def _numbered(row: Cells, names: tuple[str, ...]) -> str | None:
 def _similar(row: Cells) -> str | None:
     pair = {"sentence1", "sentence2"} <= row.keys()
     return next((name for name in ("score", "similarity_score", "label") if pair and name in row), None)
+
+
+def _other_label(row: Cells) -> str | None:
+    """A label in numbers beside a text, under another name than `label`."""
+    if not isinstance(row.get("text"), str) or "label" in row:
+        return None
+    return next((name for name in row if _LABELLED.search(str(name)) and type(row[name]) is int), None)
 
 
 def _several_labels(row: Cells) -> str | None:
@@ -143,6 +151,7 @@ REFUSALS = (
         + number_of({"premise": "sentence", "hypothesis": "question"}, "entailment|not_entailment"),
     ),
     Refusal(_sentence, "numbers stand for words that the file does not say: " + number_of({"text": "sentence"})),
+    Refusal(_other_label, "numbers stand for words that the file does not say: " + number_of({"text": "text"})),
     Refusal(_similar, "a degree of likeness in numbers (regression): no kind of work here"),
     Refusal(_several_labels, "several labels for a text (multi-label classification): no kind of work here"),
     Refusal(

@@ -28,6 +28,7 @@ from storage.sources.formats.reply import first, holds, present, reasoned, repli
 from storage.sources.formats.transcript import is_plain, transcribed
 from storage.sources.formats.turns import are_turns, turns
 
+_WORDED = frozenset(("label_text", "label_name", "label_desc", "label_des", "text_label"))  # a label's word
 _QUERY = re.compile(r"\s*(?:select|with)\s", re.IGNORECASE)
 _REPLIES = (*columns.ANSWER, *columns.REPLY)
 # what makes a row another format's
@@ -63,20 +64,31 @@ def _asked(row: Cells, at: At) -> Iterator[Dialogue]:
             raise Fault(parts.options[0], "a multiple choice among other rows: keep it in a file of its own")
         _without_options(row, parts.options)
     notes = signs.notes(row)
+    beside = parts.contexts or parts.instructions
+    asked, context = _below(row, parts, notes) if beside else (_question(row, parts, notes), "")
+    answer = reply(row, notes)
+    given = [*history(row), *asked, Message("assistant", answer.text)]
+    yield _dialogue(given, row, at, "instruction", notes, answer.about, context)
+
+
+def _question(row: Cells, parts: _Parts, notes: set[str]) -> list[Message]:
+    name = first(row, parts.questions)
+    return _turns(row, name, "user", notes) if name and row[name] is not None else []
+
+
+def _below(row: Cells, parts: _Parts, notes: set[str]) -> tuple[list[Message], str]:
+    """What is asked below the instruction, the passages and the turns that stand beside it; and the passages."""
     talk = _talk(row, parts.contexts)
     contexts = [prose.passage(row[name], name) for name in parts.contexts if row[name] is not None and name != talk]
     context = "\n\n".join(filter(str.strip, contexts))
-    question = first(row, parts.questions)
-    asked = _turns(row, question, "user", notes) if question and row[question] is not None else []
+    asked = _question(row, parts, notes)
     asked = [*turns(row[talk], talk, notes), *asked] if talk else asked
     above = list(filter(str.strip, (_instruction(row, parts.instructions), context)))
     if above and asked and asked[0].role == "user":
         asked[0] = Message("user", "\n\n".join([*above, asked[0].content]))
     elif above:
         asked = [Message("user", "\n\n".join(above)), *asked]
-    answer = reply(row, notes)
-    given = [*history(row), *asked, Message("assistant", answer.text)]
-    yield _dialogue(given, row, at, "instruction", notes, answer.about, context)
+    return asked, context
 
 
 class _Parts(NamedTuple):
@@ -132,8 +144,10 @@ def _translated(row: Cells, at: At) -> Iterator[Dialogue]:
 
 def _classified(row: Cells, at: At) -> Iterator[Dialogue]:
     label = row.get("label")
-    name = str(label) if isinstance(label, int) else text(row, "label")
-    turns = [Message("user", text(row, "text")), Message("assistant", name)]
+    words = next((word for word in _WORDED if isinstance(row.get(word), str) and row[word].strip()), None)
+    name = text(row, words) if words else str(label) if isinstance(label, int) else text(row, "label")
+    asked = text(row, "text" if "text" in row else "sentence")
+    turns = [Message("user", asked), Message("assistant", name)]
     yield _dialogue(turns, row, at, "classification", {"number-label"} if name.isdigit() else set(), {"label": name})
 
 
@@ -176,6 +190,10 @@ def _strings(dialogue: Dialogue) -> dict[str, Any]:
 
 def _has(*names: str) -> Callable[[Cells], bool]:
     return lambda row: set(names) <= row.keys() and not _taken(row)
+
+
+def _classifies(row: Cells) -> bool:
+    return _has("text", "label")(row) or ("sentence" in row and not _WORDED.isdisjoint(row) and not _taken(row))
 
 
 def _taken(row: Cells) -> bool:
@@ -222,6 +240,6 @@ FORMATS = (
     PROMPT_COMPLETION,
     QUESTION_ANSWER,
     Format("translation", _translations, _translated),
-    Format("classification", _has("text", "label"), _classified),
+    Format("classification", _classifies, _classified),
     Format("summary", _summaries, _summed_up),
 )

@@ -64,6 +64,7 @@ class _Columns(NamedTuple):
     answers: tuple[str, str] | None
     dialogues: tuple[str, ...]
     asks: tuple[str, ...]
+    alone: bool  # two answers and one column of a prompt, and nothing that could stand before it
 
 
 @lru_cache(maxsize=1 << 10)
@@ -71,7 +72,8 @@ def _columns(columns: tuple[str, ...]) -> _Columns:
     """The parts of a row of these columns: looked for once, not row by row."""
     answers = next((names for names in _ANSWERS if set(names) <= set(columns)), None)
     dialogues, asks = (tuple(name for name in names if name in columns) for names in (_DIALOGUES, _ASKS))
-    return _Columns(answers, dialogues, asks)
+    alone = len(asks) == 1 and not dialogues and BESIDE.isdisjoint(columns) and "history" not in columns
+    return _Columns(answers, dialogues, asks, answers is not None and alone)
 
 
 def sniff(row: Cells) -> bool:
@@ -83,6 +85,10 @@ def sniff(row: Cells) -> bool:
 
 def records(row: Cells, at: At) -> Iterator[Preference]:
     """The pair of a row."""
+    columns = _columns(tuple(row))
+    if columns.alone and columns.answers and (pair := _plain_pair(row, *columns.answers, columns.asks[0], at)):
+        yield pair  # as most are
+        return
     notes: set[str] = set()
     prompt, better, worse = _shared(*_parts(row, notes))
     prompt = opened(row, prompt, notes)
@@ -105,6 +111,16 @@ def records(row: Cells, at: At) -> Iterator[Preference]:
         line=at.line,
         notes=tuple(sorted(notes)) if notes else (),
     )
+
+
+def _plain_pair(row: Cells, better: str, worse: str, ask: str, at: At) -> Preference | None:
+    """The pair of a row of three texts that are no more than words; None for any other."""
+    if not (is_plain(row[better]) and is_plain(row[worse]) and is_plain(row[ask])):
+        return None
+    chosen, rejected, asked = said(row[better], better), said(row[worse], worse), said(row[ask], ask)
+    if chosen == rejected:
+        raise Fault("rejected", "the same as chosen: nothing is preferred")
+    return Preference((Message("user", asked),), chosen, rejected, named(row, "id"), at.file, at.line)
 
 
 def _parts(row: Cells, notes: set[str]) -> tuple[list[Message], list[Message], list[Message]]:
@@ -216,8 +232,7 @@ def _alike(one: str, other: str) -> int:
 def _reads(columns: tuple[str, ...]) -> frozenset[str] | None:
     """Two answers and a prompt in one column: these are read, whatever they hold."""
     parts = _columns(columns)
-    plain = len(parts.asks) == 1 and not parts.dialogues and BESIDE.isdisjoint(columns) and "history" not in columns
-    return frozenset((*parts.answers, *parts.asks, "id")) if parts.answers and plain else None
+    return frozenset((*parts.answers, *parts.asks, "id")) if parts.answers and parts.alone else None
 
 
 FORMAT = Format("preference", sniff, records, reads=_reads)

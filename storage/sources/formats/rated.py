@@ -65,10 +65,19 @@ _PAIRS: tuple[tuple[tuple[str, str], str, Callable[[Any], int | None]], ...] = (
         for pair in (("response_a", "response_b"), ("answer_a", "answer_b"), ("completion_a", "completion_b"))
         for judged in ("winner", "preference", "preferred", "choice", "label")
     ),
-    *((("response_1", "response_2"), judged, _numbered) for judged in ("winner", "preferred", "preference", "choice")),
+    *(
+        (pair, judged, _numbered)
+        for pair in ((f"{name}1", f"{name}2") for name in ("response_", "response", "answer_", "answer"))
+        for judged in ("winner", "preferred", "preference", "choice", "better")
+    ),
 )
 _BESIDE = (("scores", 1), ("rewards", 1), ("ratings", 1), ("ranks", -1), ("ranking", -1), ("rank", -1))
-_SCORED = (("answer_0", "answer_1"), ("score_0", "score_1"))
+# two answers, and the score of each
+_SCORED = tuple(
+    ((f"{name}_{one}", f"{name}_{other}"), (f"score_{one}", f"score_{other}"))
+    for name in ("answer", "response", "completion")
+    for one, other in (("0", "1"), ("1", "2"), ("a", "b"))
+)
 
 
 def sniff(row: Cells) -> bool:
@@ -127,12 +136,13 @@ def _apart(rated: list[tuple[float, str]], field: str) -> tuple[str, str]:
 
 
 def _better(row: Cells, names: tuple[str, str]) -> int:
-    if names == _SCORED[0]:
-        scores = [row[name] for name in _SCORED[1]]
-        if not all(isinstance(score, int | float) for score in scores) or scores[0] == scores[1]:
-            raise Fault("score_0", _TIE)
-        return int(scores[1] > scores[0])
-    _, judged, which = next(one for one in _PAIRS if one[0] == names and one[1] in row)
+    _, judged, which = next((one for one in _PAIRS if one[0] == names and one[1] in row), (names, "", _winner))
+    if not judged:
+        rated = next(scores for pair, scores in _SCORED if pair == names)
+        first, second = (row[name] for name in rated)
+        if not isinstance(first, int | float) or not isinstance(second, int | float) or first == second:
+            raise Fault(rated[0], _TIE)
+        return int(second > first)
     best = which(row[judged])
     if best is None:
         raise Fault(judged, f"{str(row[judged])[:40]!r}: {_TIE}")
@@ -140,9 +150,8 @@ def _better(row: Cells, names: tuple[str, str]) -> int:
 
 
 def _pair(row: Cells) -> tuple[str, str] | None:
-    if {*_SCORED[0], *_SCORED[1]} <= row.keys():
-        return _SCORED[0]
-    return next((names for names, judged, _ in _PAIRS if {*names, judged} <= row.keys()), None)
+    judged = next((names for names, judged, _ in _PAIRS if {*names, judged} <= row.keys()), None)
+    return judged or next((names for names, scores in _SCORED if {*names, *scores} <= row.keys()), None)
 
 
 def _beside(row: Cells) -> tuple[str, str, int] | None:

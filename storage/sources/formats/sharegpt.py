@@ -65,7 +65,8 @@ def _holds_turns(name: str, value: object) -> bool:
         return isinstance(value, list)
     if name == "data" and value and isinstance(value[0], dict) and not {"role", "from"} & value[0].keys():
         return False  # a list of rows has that name as well
-    return are_turns(value) or (len(value) > 1 and all(isinstance(item, str) for item in value))
+    texts = len(value) > 1 and all(isinstance(item, str) for item in value)
+    return are_turns(value) or (texts and name != "turns")  # which are a user's in benchmarks: see `nested`
 
 
 def records(row: Cells, at: At) -> Iterator[Dialogue | Text | Rejected]:
@@ -80,7 +81,7 @@ def records(row: Cells, at: At) -> Iterator[Dialogue | Text | Rejected]:
     if (words := messages.alone(items)) is not None:
         yield Text(said(words, f"{field}[0]"), source_id=id, file=at.file, line=at.line)
         return
-    if not isinstance(items, list) or not items or not all(isinstance(inner, list) for inner in items):
+    if not isinstance(items, list) or not items or not {*map(type, items)} <= {list}:
         yield _dialogue(row, items, field, id, notes, at)
         return
     for n, inner in enumerate(items):

@@ -50,6 +50,7 @@ _SIGNS = (
     ),
 )
 _ENDS = re.compile(r"<\|(?:endoftext|im_end|eot_id|end_of_text|end|return)\|>|<end_of_turn>|<eos>|</s>")
+_THINKS = re.compile(r"<\|im_start\|>think\n(?P<thoughts>.*?)\s*<\|im_start\|>answer\n", re.DOTALL)  # s1K's
 _CALL = "<|call|>"  # harmony's, after a call of a tool
 _SYSTEM = re.compile(r"\A<<SYS>>\s*(?P<system>.*?)\s*<</SYS>>\s*", re.DOTALL)  # Llama 2's, within a user's turn
 _LETTERS = frozenset("hHuUaAsSfF")  # with which a mark in words begins
@@ -93,6 +94,8 @@ def transcribed(value: object, field: str) -> list[Message] | None:
             continue
         if marks.get("before"):
             turns.append(Message("system", marks["before"].strip()))
+        if aside := _THINKS.match(words):
+            thoughts, words = aside["thoughts"], words[aside.end() :]
         words, role = with_reasoning(thoughts, words) if thoughts else words, _ROLES[hit["by"].lower()]
         if "before" in marks and turns and turns[-1].role == role == "user":  # an instruction and its input
             words = "\n\n".join(filter(None, (turns.pop().content, words)))

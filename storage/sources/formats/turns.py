@@ -19,7 +19,7 @@ from typing import Any
 import orjson
 
 from storage.records import Message, Role
-from storage.sources.formats.base import Cells, Fault, kind, said
+from storage.sources.formats.base import Cells, Fault, is_sound, kind, said
 from storage.sources.formats.packed import unpacked
 
 ROLES: dict[str, Role] = {
@@ -49,12 +49,11 @@ _BY = ("from", "role", "speaker", "author", "sender")
 _WORDS = ("value", "parts", "content", "text", "message", "utterance", "ground_truth")  # the last: ORZ's answer
 _READ = frozenset((*_BY, *_WORDS, *REASONING, *_SIGNS, *_SCALES, "tool_calls", "function_call"))
 _SAYS = frozenset((*_WORDS, "tool_calls", "function_call"))
-_METADATA = frozenset(
-    (
-        *("id", "name", "tool_call_id", "timestamp", "date", "model", "lang", "language", "tokens", "num_tokens"),
-        *("country", "state", "hashed_ip", "header", "toxic", "redacted", "turn_identifier"),  # WildChat's
-    )
-)
+_PASSED_OVER = """
+id name tool_call_id timestamp date model lang language tokens num_tokens country state hashed_ip header toxic redacted
+turn_identifier
+"""
+_METADATA = frozenset(_PASSED_OVER.split())
 _MAX_TURNS_LOOKED_AT = 100
 _ASKS, _ANSWERS = (
     re.compile(rf"\s*(?:{marks})\s*[:：]\s*") for marks in ("问|Q|User|Human|用户", "答|A|Assistant|助手")
@@ -69,18 +68,25 @@ def turns(value: object, field: str, notes: set[str]) -> list[Message]:
     items = unpacked(value)
     if not isinstance(items, list):
         raise Fault(field, f"expected a list, found {kind(value)}")
-    if items and all(isinstance(item, str) for item in items):
+    if items and isinstance(items[0], str) and all(isinstance(item, str) for item in items):
         roles: tuple[Role, Role] = ("user", "assistant")
         items = [said(item, f"{field}[{n}]", empty=True) for n, item in enumerate(items)]
         return [Message(roles[n % 2], item) for n, item in enumerate(_unmarked(items))]
     said_by: list[Message] = []
     for n, item in enumerate(_with_analysis(items)):
-        where = f"{field}[{n}]"
-        if (plain := _plain(item, where)) is not None:
+        if (plain := _plain(item)) is not None:
             said_by.append(plain)
         else:
-            said_by += _turn(item, where, notes)
-    return said_by
+            said_by += _turn(item, f"{field}[{n}]", notes)
+    speakers = bool(items) and isinstance(items[0], dict) and "speaker" in items[0]
+    return _of_speakers(said_by) if speakers else said_by
+
+
+def _of_speakers(turns: list[Message]) -> list[Message]:
+    """Turns of speakers: a system that answers a user and has no assistant beside it is the assistant."""
+    if turns[0].role != "user" or any(turn.role == "assistant" for turn in turns):
+        return turns
+    return [Message("assistant", turn.content, turn.train) if turn.role == "system" else turn for turn in turns]
 
 
 def _unmarked(texts: list[str]) -> list[str]:
@@ -107,15 +113,15 @@ def _with_analysis(items: list[Any]) -> list[Any]:
     return found
 
 
-def _plain(item: object, where: str) -> Message | None:
-    """The message of a turn that is a role and a text and nothing else, as most are; None for any other."""
+def _plain(item: object) -> Message | None:
+    """The message of a turn that is a role and a sound text and nothing else, as most are; None for any other."""
     if not isinstance(item, dict) or len(item) != 2:
         return None
     by, words = ("role", "content") if "role" in item else ("from", "value")
     name, text = item.get(by), item.get(words)
     if not isinstance(name, str) or not isinstance(text, str) or name in _CALLS or name not in ROLES:
         return None
-    return Message(ROLES[name], said(text, f"{where}.{words}", empty=True))
+    return Message(ROLES[name], text) if is_sound(text) else None
 
 
 def are_turns(value: object) -> bool:
@@ -284,7 +290,11 @@ def speaks(value: object, depth: int = 4) -> bool:
     """Whether there is text in a value, or in what it holds; a number, as tables write it, is none."""
     if isinstance(value, str):
         words = value.strip()
+        if words[:1].isalpha():
+            return True  # as most
         return bool(words) and not words.removeprefix("-").replace(".", "", 1).isdigit()
-    if depth and isinstance(value, dict):
-        return any(speaks(inner, depth - 1) for inner in value.values())
-    return bool(depth) and isinstance(value, list) and any(speaks(inner, depth - 1) for inner in value)
+    if depth:
+        for inner in value.values() if isinstance(value, dict) else value if isinstance(value, list) else ():
+            if speaks(inner, depth - 1):
+                return True
+    return False

@@ -86,11 +86,17 @@ class Unread:
 def _unsaid(row: Mapping[str, Any], names: Iterable[str], records: Sequence[Record | Rejected]) -> list[str]:
     """Which of the columns hold text that is in none of the records."""
     texts = _words(records[0]) if len(records) == 1 else tuple(text for record in records for text in _words(record))
-    left = [name for name in names if (value := row[name]) and value not in texts]
-    if not left:
-        return []  # as most rows
-    words = [text.strip() for text in texts]
-    return [name for name in left if not _is_in(row[name], words) and speaks(row[name])]
+    words: list[str] | None = None
+    left = []
+    for name in names:
+        value = row[name]
+        if not value or value in texts:
+            continue  # as most are
+        if words is None:
+            words = [text.strip() for text in texts]
+        if not _is_in(value, words) and speaks(value):
+            left.append(name)
+    return left
 
 
 @lru_cache(maxsize=1 << 12)
@@ -124,6 +130,10 @@ def _is_in(value: object, words: list[str]) -> bool:
             for text in words:
                 if part in text:
                     return True
-        return len(words) > 1 and all(text in part for text in words)  # as a prompt that is made of the record
-    inner = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
-    return all(_is_in(item, words) for item in inner)
+        if len(words) < 2 or len(part) < len(words[0]):
+            return False
+        return all(text in part for text in words)  # as a prompt that is made of the record
+    for item in value.values() if isinstance(value, dict) else value if isinstance(value, list) else ():
+        if not _is_in(item, words):
+            return False
+    return True

@@ -1,6 +1,7 @@
 """Multiple choice in every schema that is declared: options and key as the set means them, letter by letter."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -137,6 +138,27 @@ def test_numbers_without_a_sign_are_asked_for(tmp_path, answers):
     for first, letters in ((0, "BC"), (1, "AB")):
         found = read(tmp_path, *({**FOUR, "answer": answer} for answer in (1, 2)), first=first)
         assert list(letters) == [item.answer for item in found]
+
+
+def test_a_file_is_read_up_to_the_first_sign_of_what_its_keys_count_from(tmp_path, monkeypatch):
+    (chosen,) = (one for one in SETS if one.name == "choice")
+    formats, looked_at = readers.FORMATS["choice"], list[object]()
+    counting = replace(formats, observed=lambda row: looked_at.append(row) or chosen.observed(row))
+    file = tmp_path / "a.jsonl"
+    file.write_bytes(
+        b"".join(orjson.dumps({**FOUR, "question": str(n), "answer": n % 4}) + b"\n" for n in range(3, 40))
+    )
+    found = list(readers.read(source.files([file]), [counting]))
+
+    assert ["D", "A", "B"] == [item.answer for item in found[:3]]
+    assert 2 == len(looked_at)
+
+
+def test_keys_that_say_both_are_asked_for_when_the_second_sign_comes(tmp_path):
+    rows = [{**FOUR, "answer": answer} for answer in ("A", "B", 0, 2, "C", 4)]
+
+    with pytest.raises(UsageError, match=r"may count from 0 or from 1(?s:.*)line 6"):
+        read(tmp_path, *rows)
 
 
 def test_a_set_s_own_count_is_not_held_against_the_file(tmp_path):
