@@ -47,6 +47,8 @@ def column(row: Cells) -> str | None:
     """The column that holds the turns of a dialogue, by the names that sets give it."""
     if "messages" in row:
         return None
+    if "0" not in row and isinstance(row.get(COLUMNS[0]), list):
+        return COLUMNS[0]  # as most rows
     if "0" in row and "1" in row and are_turns(_by_number(row)):
         return "0"
     named = next((name for name in COLUMNS if name in row and _holds_turns(name, unpacked(row[name]))), None)

@@ -40,6 +40,6 @@ def test_of_the_published_forms_nearly_all_are_read_and_the_others_refused_for_w
 
 
 def test_the_page_of_published_sets_is_made_of_these_rows():
-    text = (Path(__file__).resolve().parents[2] / "docs" / "published.md").read_text("utf-8")
+    text = (Path(__file__).resolve().parents[3] / "docs" / "published.md").read_text("utf-8")
 
     assert text.endswith(page()), "write it anew: python -m tests.published"
