@@ -128,6 +128,16 @@ class ReplayFacts(TypedDict):
     agreement: float
 
 
+class StageFacts(TypedDict):
+    """An adapter against the one that it went on from; ids of questions that this fixed and broke."""
+
+    parent: str
+    child: str
+    paired: PairedFacts
+    fixed: list[str]
+    broken: list[str]
+
+
 class EvaluationFacts(TypedDict):
     """The evaluation of base and adapters. `consistency` is by subject, None where no options changed places."""
 
@@ -146,6 +156,7 @@ class EvaluationFacts(TypedDict):
     slices: list[SliceFacts]
     paired: PairedFacts
     others: dict[str, OtherFacts]
+    stages: NotRequired[list[StageFacts]]
     sampled: SavedFacts
     replays: list[ReplayFacts]
     consistency: dict[str, ConsistencyFacts | None]

@@ -12,7 +12,7 @@ from typing import Any
 from evals.adaptive import Rule, replay
 from evals.sides import curves, side
 from evals.slices import labels, slices
-from evals.verdict import corrected, verdict
+from evals.verdict import Verdict, corrected, verdict
 from evals.vote import same_answer
 from storage.records import Ballot, Question, Sample
 
@@ -24,18 +24,22 @@ def summary(
     samples: Mapping[str, Sequence[Sample]],
     ballots: Mapping[str, Ballots],
     adapters: Sequence[str],
+    stages: Sequence[tuple[str, str]] = (),
 ) -> dict[str, Any]:
     """The figures of "base" and of the first adapter side by side, those of all others under "others".
 
     `ballots` holds by subject one ballot for each question; `samples` those of the subjects that were
-    asked. Where several adapters are compared with the base, each word is corrected for all of them. Without
+    asked. Where several adapters are compared with the base, each word is corrected for all of them. `stages` are
+    adapters of which one went on from the other, (parent, child): each pair is compared as well, corrected with all
+    others, and stands under "stages" with what it fixed and broke. Without
     any there is nothing under "adapter", "paired" and "others".
     """
     if not adapters:
         return _alone(questions, samples["base"], ballots["base"])
     sides = {name: side(questions, samples.get(name, ()), ballots[name]) for name in ("base", *adapters)}
-    base = _rows(ballots["base"])
-    words = corrected([verdict(base, _rows(ballots[name]), ("base", name)) for name in adapters])
+    pairs = [*(("base", name) for name in adapters), *stages]
+    every = corrected([verdict(_rows(ballots[one]), _rows(ballots[other]), (one, other)) for one, other in pairs])
+    words = every[: len(adapters)]
     belongs = labels(questions)
     parts = {name: slices(ballots["base"].values(), ballots[name].values(), belongs) for name in adapters}
     by_votes = {name: curves(ballots[name]) for name in sides}
@@ -52,7 +56,17 @@ def summary(
             | {"paired": word.paired(), "slices": parts[name], "curve": by_votes[name][0], "passes": by_votes[name][1]}
             for name, word in zip(others, words[1:], strict=True)
         },
+        **({"stages": _stages(stages, every[len(adapters) :])} if stages else {}),
     }
+
+
+def _stages(stages: Sequence[tuple[str, str]], words: Sequence[Verdict]) -> list[dict[str, Any]]:
+    """Each stage against the one before it: figures, and the questions that it fixed and broke."""
+    return [
+        {"parent": parent, "child": child, "paired": word.paired()}
+        | {"fixed": list(word.fixed), "broken": list(word.broken)}
+        for (parent, child), word in zip(stages, words, strict=True)
+    ]
 
 
 def savings(ballots: Iterable[Ballots], votes: int) -> dict[str, float]:

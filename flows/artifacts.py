@@ -54,6 +54,7 @@ _QUERIES = {
     "examples": "select split, count(*) as examples from examples where artifact = '{0}' group by all",
     "samples": "select subject, count(*) as questions, count_if(winner = gold) as correct from ballots "
     "where artifact = '{0}' group by all",
+    "preferences": "select split, source, count(*) as preferences from preferences where artifact = '{0}' group by all",
     "scores": "select subject, outcome, count(*) as replies from scores where artifact = '{0}' group by all",
 }
 _OTHERS = "select step, seconds, made_at, facts from artifacts where artifact = '{0}'"
@@ -67,7 +68,7 @@ def step(home: Home, done: Step, status: str, receipt: Receipt) -> None:
     said = [f"**{done.name}**: {status}, key `{receipt.key[:16]}`", f"- artifact: `{place}`"]
     if (page := place / "report.html").exists():
         said.append(f"- report: [{page}]({page.as_uri()})")
-    if done.name == "train":
+    if done.name in ("train", "tune"):
         said.append(f"- MLflow: {_mlflow(home, receipt)}")
     said.append(f'- warehouse: `PONENS_HOME={home.root} ponens sql "{query}"`')
     rows = [{"fact": "status", "value": status}, *rows_of(receipt.facts)]

@@ -23,11 +23,14 @@ from tasks.evaluate import candidates
 from tasks.evaluate import step as evaluate
 from tasks.parse import reference_queries
 from tasks.parse import step as parse
+from tasks.prefer import sample
+from tasks.prefer import step as prefer
 from tasks.puzzles import step as puzzles
 from tasks.reason import step as reason
 from tasks.report import step as report
 from tasks.runtime.step import Step
 from tasks.train import step as train
+from tasks.tune import step as tune
 
 T = TypeVar("T")
 Events: TypeAlias = Generator[Step, Receipt, T]
@@ -64,14 +67,56 @@ def chain(recipe: Recipe, home: Path) -> Events[None]:
         return
     parsed = yield from _parsed(recipe, home)
     train.check(recipe.train)  # before a teacher is paid
+    if recipe.tune:
+        tune.check(recipe.train)
     rationales = (yield reason.step(recipe.reason, parsed, recipe.corrected)) if recipe.kind == "choice" else None
     about = {"recipe": recipe.name, "base_model": recipe.train.base_model}
     snapshot = yield assemble.step(recipe.assemble, parsed, rationales, recipe.kind, **about)
     adapter = yield train.step(recipe.train, recipe.name, snapshot, resolved(recipe))
     base, wish = candidates.Base(recipe.train.base_model, recipe.train.revision), recipe.train.wish
-    verdict = yield evaluate.step(recipe.evaluating, base, parsed, adapter, rendering=wish, kind=recipe.kind)
-    made = [parsed, *([rationales] if rationales else []), snapshot, adapter, verdict]
+    further = yield from _tuned(recipe, base, parsed, rationales, adapter)
+    tuned = [receipt for receipt in further if receipt.step == "tune"]
+    adapters = _of_one_lineage(adapter, tuned)
+    verdict = yield evaluate.step(recipe.evaluating, base, parsed, *adapters, rendering=wish, kind=recipe.kind)
+    made = [parsed, *([rationales] if rationales else []), snapshot, adapter, *further, verdict]
     yield report.step(recipe.report, resolved(recipe), made)
+
+
+def _of_one_lineage(adapter: Receipt, tuned: Sequence[Receipt]) -> list[candidates.Candidate]:
+    """The adapters to compare, the last that was made first; each that went on from another says so."""
+    last = candidates.trained(adapter)
+    found = [last]
+    for receipt in tuned:
+        last = candidates.trained(receipt, parent=last.name)
+        found = [last, *found]
+    return found
+
+
+def _tuned(
+    recipe: Recipe, base: candidates.Base, parsed: Receipt, rationales: Receipt | None, adapter: Receipt
+) -> Events[list[Receipt]]:
+    """Replies to training questions, preferences, and what was tuned on them; none without [prefer] and [tune]."""
+    if recipe.preferring is None:
+        return []
+    sampled = None
+    if recipe.samples_training_questions:
+        asked, loading = candidates.trained(adapter), recipe.evaluating.loading(base)
+        engine, wish = recipe.evaluate.engine, recipe.training.wish
+        sampled = yield sample.step(recipe.preferring, base, parsed, asked, engine, loading, wish)
+    preferences = yield prefer.step(
+        recipe.preferring,
+        parsed,
+        rationales,
+        sampled,
+        recipe.kind,
+        recipe=recipe.name,
+        paired=recipe.tune is None or recipe.tune.paired,
+    )
+    found = [*([sampled] if sampled else []), preferences]
+    if recipe.tune is None:
+        return found
+    tuned = yield tune.step(recipe.tune, recipe.training, recipe.name, preferences, adapter, resolved(recipe))
+    return [*found, tuned]
 
 
 def compare(recipe: Recipe, home: Path, adapters: Sequence[str]) -> Events[None]:

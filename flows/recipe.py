@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import difflib
 import json
-import os
 import re
 import tomllib
 from collections.abc import Sequence
@@ -22,6 +21,7 @@ from typing import Any, Literal, TypeVar, get_args
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from flows import recipe_errors, unread
+from flows.recipe_paths import anchor
 from storage import corrections
 from storage.dialogues import Kind
 from storage.records import UsageError
@@ -34,24 +34,19 @@ from tasks.evaluate.candidates import Base
 from tasks.evaluate.rivals import is_rival, rival
 from tasks.evaluate.spec import EvaluateSpec
 from tasks.parse.step import ParseSpec
+from tasks.prefer.spec import PreferSpec
 from tasks.puzzles.step import PuzzlesSpec
 from tasks.reason.step import ReasonSpec
 from tasks.report.step import ReportSpec
 from tasks.runtime.cluster import Cluster
 from tasks.serve.spec import ServeSpec
 from tasks.train.spec import TrainSpec
+from tasks.tune.spec import TuneSpec
 
 Spec = TypeVar("Spec", bound=BaseModel)
-_PATHS = (
-    ("evaluate", "databases_at"),
-    ("parse", "path"),
-    ("parse", "against"),
-    ("parse", "corrections"),
-    ("promote", "gate"),
-    ("reeval", "sets"),
-    ("reason", "price_file"),
-)
-StepName = Literal["puzzles", "parse", "reason", "assemble", "train", "evaluate", "report", "promote"]
+StepName = Literal[
+    "puzzles", "parse", "reason", "assemble", "train", "sample", "prefer", "tune", "evaluate", "report", "promote"
+]
 
 
 class Recipe(BaseModel):
@@ -75,6 +70,10 @@ class Recipe(BaseModel):
     reason: ReasonSpec = Field(default_factory=ReasonSpec)
     assemble: AssembleSpec = Field(default_factory=AssembleSpec)
     train: TrainSpec | None = Field(None, description="How the adapter is trained; without it nothing is.")
+    prefer: PreferSpec | None = Field(
+        None, description="With this table right and wrong replies to training questions become preferences."
+    )
+    tune: TuneSpec | None = Field(None, description="With this table the trained adapter goes on from preferences.")
     evaluate: EvaluateSpec = Field(default_factory=EvaluateSpec)
     report: ReportSpec = Field(default_factory=ReportSpec)
     promote: PromoteSpec | None = Field(
@@ -130,14 +129,24 @@ class Recipe(BaseModel):
     @property
     def steps(self) -> tuple[StepName, ...]:
         """The steps of a run, in order."""
-        absent = {"puzzles"} if self.puzzles is None else set()
-        if self.kind != "choice":
-            absent.add("reason")
-        if self.promote is None:
-            absent.add("promote")
-        if self.train is None:
-            absent |= {"reason", "assemble", "train"}
-        return tuple(step for step in get_args(StepName) if step not in absent)
+        there = {
+            **dict.fromkeys(("assemble", "train"), self.train is not None),
+            "reason": self.train is not None and self.kind == "choice",
+            "sample": self.samples_training_questions,
+            "prefer": self.preferring is not None,
+            **{name: getattr(self, name) is not None for name in ("puzzles", "tune", "promote")},
+        }
+        return tuple(step for step in get_args(StepName) if there.get(step, True))
+
+    @property
+    def preferring(self) -> PreferSpec | None:
+        """[prefer], with its defaults where [tune] needs preferences and it is left out."""
+        return self.prefer or (PreferSpec() if self.tune else None)
+
+    @property
+    def samples_training_questions(self) -> bool:
+        """Whether the trained adapter answers training questions, for preferences."""
+        return self.preferring is not None and self.kind == "choice" and self.preferring.samples > 0
 
     @property
     def gate(self) -> list[str]:
@@ -221,7 +230,7 @@ def load(path: Path, changes: list[str] | None = None, folder: Path | None = Non
         _apply(content, change)
     if content.get("kind", "choice") == "choice" and isinstance(content.setdefault("parse", {}), dict):
         content["parse"].setdefault("corrections", corrections.NAME)
-    _anchor(content, folder or path.parent.resolve())
+    anchor(content, folder or path.parent.resolve())
     return validate(content, str(path))
 
 
@@ -264,27 +273,6 @@ def _apply(content: dict[str, Any], change: str) -> None:
         content[last] = tomllib.loads(f"value = {text}")["value"]
     except tomllib.TOMLDecodeError:
         content[last] = text  # a bare word is a string
-
-
-def _anchor(content: dict[str, Any], folder: Path) -> None:
-    """Have the paths of a recipe's tables count from this folder."""
-
-    def placed(path: str) -> str:
-        return path if is_url(path) else os.path.normpath(folder / path)
-
-    for table in ("train", "evaluate"):
-        part = content.get(table)
-        model = part.get("base_model") if isinstance(part, dict) else None
-        if isinstance(part, dict) and isinstance(model, str) and model.lower().endswith(".gguf"):
-            part["base_model"] = placed(os.path.expanduser(model))
-    for table, key in _PATHS:
-        part = content.get(table)
-        value = part.get(key) if isinstance(part, dict) else None
-        if isinstance(part, dict) and value and (table, value) != ("promote", SPLIT):
-            if isinstance(value, str):
-                part[key] = placed(value)
-            elif isinstance(value, list):
-                part[key] = [placed(one) if isinstance(one, str) else one for one in value]
 
 
 def resolved(recipe: Recipe) -> str:

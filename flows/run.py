@@ -130,7 +130,8 @@ class Run:
         """Let the gate decide on this run's adapter, as the task that is last; a refusal is an outcome, no failure."""
         from flows import gate  # only a recipe that asks for it needs what it brings along
 
-        candidate = adapters.resolve(self.home, self.receipts["train"].artifact.removeprefix("adapters/"))
+        made = self.receipts.get("tune") or self.receipts["train"]
+        candidate = adapters.resolve(self.home, made.artifact.removeprefix("adapters/"))
         found: dict[str, Any] = {}
 
         def work(tell: Progress) -> State[None]:
@@ -142,9 +143,9 @@ class Run:
                 log.warning("promote: %s", warning)
             return Completed(name="Promoted" if found["promoted"] else "Kept", message=found["why"])
 
-        seconds = self._perform("promote", self.receipts["train"].key, work)
+        seconds = self._perform("promote", made.key, work)
         self.promotion = found
-        self._note("promote", "ran", seconds, self.receipts["train"].key, found)
+        self._note("promote", "ran", seconds, made.key, found)
 
     def _step(self, step: Step, tell: Progress, *, refresh: bool = False) -> tuple[Receipt, Literal["ran", "cached"]]:
         def waits(said: str | None) -> None:
@@ -214,8 +215,8 @@ class Run:
         if "assemble" in found:
             facts = found["assemble"].facts
             said["dataset"] = {name: facts[name] for name in ("snapshot", "rows", "rejected", "dropped")}
-        if "train" in found:
-            said["adapter"] = found["train"].artifact.removeprefix("adapters/")
+        if made := found.get("tune") or found.get("train"):
+            said["adapter"] = made.artifact.removeprefix("adapters/")
         if "evaluate" in found:
             said["evaluation"] = found["evaluate"].facts
         if "report" in found:
@@ -240,7 +241,8 @@ def _now() -> str:
 
 def _card(home: Home, step: str, receipt: Receipt) -> None:
     """Bring the model card of what was trained or evaluated up to date; a disk that is full costs the card alone."""
-    named = {"train": receipt.artifact.removeprefix("adapters/"), "evaluate": receipt.facts.get("adapter_name")}
+    made = receipt.artifact.removeprefix("adapters/")
+    named = {"train": made, "tune": made, "evaluate": receipt.facts.get("adapter_name")}
     if (name := named.get(step)) and not is_rival(name):
         try:
             model_card.write(home, adapters.resolve(home, name))

@@ -257,8 +257,10 @@ def verdicts(evaluation: Mapping[str, Any]) -> list[tuple[str, Mapping[str, Any]
     """Each adapter with its comparison with the base; none where the base was measured by itself."""
     if "paired" not in evaluation:
         return []
-    return [(evaluation["adapter_name"], evaluation["paired"])] + [
-        (name, side["paired"]) for name, side in evaluation["others"].items()
+    return [
+        (evaluation["adapter_name"], evaluation["paired"]),
+        *((name, side["paired"]) for name, side in evaluation["others"].items()),
+        *((f"{one['child']} against {one['parent']}", one["paired"]) for one in evaluation.get("stages", [])),
     ]
 
 

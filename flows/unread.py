@@ -16,6 +16,7 @@ from tasks.kinds.text_to_sql import SqlSpec
 from tasks.parse.evidence import BesideSpec
 from tasks.teachers.provider import PROVIDERS, Provider
 from tasks.train import presets
+from tasks.tune.spec import REFERENCED
 
 ABSENT = object()
 Path = str  # dotted, as --set takes it
@@ -62,8 +63,19 @@ def _asking(table: Path) -> tuple[Read, ...]:
     )
 
 
+_DRAWN = (
+    "samples",
+    "questions",
+    "temperature",
+    "top_p",
+    "max_tokens",
+    "seed",
+)  # of [prefer], of replies that are drawn
 READ: tuple[Read, ...] = (
-    Read(("reason", "assemble", "promote"), "train"),
+    Read(("reason", "assemble", "promote", "prefer", "tune"), "train"),
+    Read(("prefer.ledger", "prefer.most"), "kind", ("choice",)),
+    Read(tuple(f"prefer.{name}" for name in _DRAWN), "kind", ("choice",)),
+    Read(tuple(f"prefer.{name}" for name in _DRAWN[1:]), "prefer.samples"),
     Read(("evaluate.revision",), "evaluate.base_model"),
     Read(("reason", "assemble.bare", "assemble.shuffle"), "kind", ("choice",)),
     Read(("parse.corrections",), "kind", ("choice",)),
@@ -101,6 +113,13 @@ READ: tuple[Read, ...] = (
         ("lora", "qlora"),
     ),
     Read(("train.warmup",), "train.scheduler", ("cosine", "linear", "constant_with_warmup")),
+    Read(("tune.warmup",), "tune.scheduler", ("cosine", "linear", "constant_with_warmup")),
+    Read(("tune.reference",), "tune.method", REFERENCED),
+    Read(("tune.loss", "tune.label_smoothing"), "tune.method", ("dpo",)),
+    Read(("tune.label_smoothing",), "tune.loss", ("sigmoid",)),
+    Read(("tune.gamma",), "tune.method", ("simpo",)),
+    Read(("tune.desirable_weight", "tune.undesirable_weight"), "tune.method", ("kto",)),
+    Read(("prefer.length_ratio",), "tune.method", ("dpo", "orpo", "simpo")),
     Read(("train.keep_best", "train.patience"), "train.eval_steps"),
     Read(("shards",), "runner", ("ray",)),
     Read(("reeval.timezone",), "reeval.cron"),

@@ -19,11 +19,12 @@ HEAVY = {"torch", "transformers", "trl", "peft", "vllm", "datasets", "accelerate
 CHILDREN = {
     f"tasks/train/{name}.py"
     for name in ("full_model", "history", "loading", "settings", "sft", "trainer", "verify_adapter")
-}  # modules that only a child process imports
+} | {"tasks/tune/preference.py", "tasks/tune/trainers.py"}  # modules that only a child process imports
 STEPS = ("puzzles", "parse", "reason", "assemble", "train", "evaluate", "report")
-VERBS = {*STEPS, "adapters", "draft", "serve", "verdict", "view"}
-# a verb that goes on from another one, five at most: a draft is measured by what its training would take
-EXCEPTED = {("draft", "train")}
+VERBS = {*STEPS, "adapters", "draft", "prefer", "serve", "tune", "verdict", "view"}
+# a verb that goes on from another one, five at most: a draft is measured by what its training would take, preferences
+# are of replies drawn as an evaluation draws them, and a tuning is a training
+EXCEPTED = {("draft", "train"), ("prefer", "evaluate"), ("tune", "train")}
 # what verbs share, the floors of the room from the ground up: a package imports of its own floor and of those below
 SHARED = ("runtime", "clients", "sandbox", "gguf", "models", "tokenizing", "engines", "teachers", "kinds")
 FLOORS = {

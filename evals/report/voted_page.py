@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from evals import corrected
 from evals.evaluation import Measure, Subject, subjects
-from evals.report import markdown, plots, rationales
+from evals.report import markdown, plots, rationales, succession
 from evals.report.packed import packed
 from evals.report.text import cell, interval, percent
 
@@ -44,6 +44,7 @@ def values(facts: Facts) -> dict[str, Any]:
     return {
         "by_change": by_change,
         "listed": _LISTED,
+        "stages": succession.with_questions(facts),
         "measures": MEASURES,
         "examples": [q for change, most in _EXAMPLES.items() for q in islice(by_change[change], most)],
         "subjects": shown,
@@ -89,7 +90,7 @@ def lines(facts: Facts, warnings: Sequence[str]) -> list[str]:
             ],
         ),
         "",
-        *markdown.comparisons(shown[1:]),
+        *markdown.comparisons([*shown[1:], *succession.compared(evaluation)]),
     ]
     if asked := facts["rationales"]:
         found += ["", f"{asked['kept']} of {asked['requests']} rationales kept. {rationales.told(asked['suspects'])}"]

@@ -35,6 +35,7 @@ from flows.cli import (
     runs,
     suspects,
     sweep,
+    tune,
     verdict,
     view,
 )
@@ -65,14 +66,14 @@ app.add_typer(runs.app, name="runs")
 COMMANDS: tuple[Callable[..., None], ...] = (
     *(init.init, data.export, data.puzzles),
     *(verdict.verdict, sweep.sweep, join.join, champion.promote, champion.rollback, trend.reeval, explain.explain),
-    *(results.diff, results.results),
+    *(tune.tune, results.diff, results.results),
     *(serving.serve, serving.ask, serving.chat),
     *(view.view, deploy.deploy, dev.dev, housekeeping.gc, housekeeping.backup, housekeeping.restore),
 )
 app.command("suspects")(suspects.suspects_of)
 for command in COMMANDS:
     app.command()(command)
-STEPS = "puzzles, parse, reason, assemble, train, evaluate, report"
+STEPS = "puzzles, parse, reason, assemble, train, sample, prefer, tune, evaluate, report"
 RecipePath = Annotated[
     Path, typer.Argument(metavar="RECIPE", help="A recipe, such as recipes/demo.toml.", show_default=False)
 ]

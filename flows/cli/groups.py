@@ -16,7 +16,7 @@ from flows.cli.homes import in_home
 GROUPS: Mapping[str, tuple[str, ...]] = {
     "Start here": ("init", "doctor", "plan", "run", "runs", "view"),
     "Data": ("parse", "puzzles", "export", "datasets", "reason", "suspects", "assemble"),
-    "Train": ("train", "join", "sweep", "adapters", "models"),
+    "Train": ("train", "tune", "join", "sweep", "adapters", "models"),
     "Evaluate": ("evaluate", "report", "verdict", "diff", "results", "reeval"),
     "Registry": ("promote", "rollback", "explain"),
     "Serve": ("serve", "ask", "chat"),

@@ -22,11 +22,21 @@ class Base:
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
-    """An adapter to evaluate: "NAME/N", its folder below the home, its digest (None: yet to be made)."""
+    """An adapter to evaluate: "NAME/N", its folder below the home, its digest (None: yet to be made).
+
+    `parent` is the adapter that it went on from, "" where it began at the base.
+    """
 
     name: str
     artifact: str
     digest: str | None
+    parent: str = ""
+
+
+def stages_of(candidates: Sequence[Candidate]) -> list[tuple[str, str]]:
+    """Which of these went on from which, (parent, child), in the order of their making."""
+    names = {c.name for c in candidates}
+    return [(c.parent, c.name) for c in reversed(candidates) if c.parent in names]
 
 
 def stated(home: Path, candidate: Candidate) -> Base | None:
@@ -35,9 +45,9 @@ def stated(home: Path, candidate: Candidate) -> Base | None:
     return Base(about["base_model"], about.get("revision")) if about.get("base_model") else None
 
 
-def trained(receipt: Receipt) -> Candidate:
-    """The adapter that a training left behind."""
-    return Candidate(receipt.artifact.removeprefix("adapters/"), receipt.artifact, of(receipt))
+def trained(receipt: Receipt, parent: str = "") -> Candidate:
+    """The adapter that a training left behind, gone on from `parent` if that is given."""
+    return Candidate(receipt.artifact.removeprefix("adapters/"), receipt.artifact, of(receipt), parent)
 
 
 def named(home: Path, references: Sequence[str]) -> list[Candidate]:
@@ -46,7 +56,13 @@ def named(home: Path, references: Sequence[str]) -> list[Candidate]:
     UsageError if one is not there.
     """
     found = [registry.resolve(Home(home), reference) for reference in references]
-    return [Candidate(str(a), f"adapters/{a}", str(registry.about(a)["digest"])) for a in found]
+    return [_candidate(adapter) for adapter in found]
+
+
+def _candidate(adapter: registry.Adapter) -> Candidate:
+    about = registry.about(adapter)
+    parent = (about.get("parent") or {}).get("adapter", "")
+    return Candidate(str(adapter), f"adapters/{adapter}", str(about["digest"]), parent)
 
 
 def base(home: Path, candidates: Sequence[Candidate]) -> Base:

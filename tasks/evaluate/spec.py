@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Literal, Self
+from typing import Any, Literal, Self
 
 from pydantic import Field, field_validator, model_validator
 
 from tasks.engines.openai_spec import ServerSpec
+from tasks.evaluate.candidates import Base
 from tasks.evaluate.generation import Adaptive, Mismatch
 from tasks.evaluate.judging import JudgeSpec
 from tasks.evaluate.paid import ApiSpec
 from tasks.evaluate.rivals import Rival, rival
 from tasks.kinds.text_to_sql import SqlSpec
+from tasks.models import base_models
 
 
 class EvaluateSpec(SqlSpec):
@@ -91,3 +93,16 @@ class EvaluateSpec(SqlSpec):
         if self.weighting != "none" and any(one.provider for one in self.rivals):
             raise ValueError('weighting needs log-probabilities, which models of an API do not give: set "none"')
         return self
+
+    def loading(self, model: Base) -> dict[str, Any]:
+        """Fields of `tasks.engines.interface.Loading` for this model, adapters apart."""
+        return {
+            "model": str(base_models.folder(model.base_model) or model.base_model),
+            "revision": model.revision,
+            "dtype": self.dtype,
+            "max_model_len": self.max_model_len,
+            "gpu_memory_utilization": self.gpu_memory_utilization,
+            "tensor_parallel": self.tensor_parallel,
+            "data_parallel": self.data_parallel,
+            "applied": None if self.adapters == "auto" else self.adapters,
+        }

@@ -38,7 +38,7 @@ from tasks.engines.open import choose, renders
 from tasks.engines.openai_spec import KEY
 from tasks.evaluate import paid
 from tasks.evaluate.beside import Beside
-from tasks.evaluate.candidates import Base, Candidate, trained
+from tasks.evaluate.candidates import Base, Candidate, stages_of, trained
 from tasks.evaluate.elections import Electorate, chosen
 from tasks.evaluate.generation import Decoding, Order, Subject
 from tasks.evaluate.spec import EvaluateSpec
@@ -92,6 +92,8 @@ def step(
     beside = Beside(spec.rivals, spec.api)
     settings |= {"rendering": rendering.settings if rendering else None} | ({"round": round} if round else {})
     settings |= noted(questions.facts.get("corrections"))
+    stages = stages_of(candidates)
+    settings |= {"stages": stages} if stages and kind == "choice" else {}
     if renders(engine):
         settings["server"] = {"base_url": spec.server.address, "models": spec.server.models}
 
@@ -100,7 +102,7 @@ def step(
         order = _order(spec, engine, model, base, candidates, rendering, shop)
         order = replace(order, decoding=replace(order.decoding, round=round))
         if kind == "choice":
-            return _elected(order, beside, spec, questions, shop)
+            return _elected(order, beside, spec, questions, shop, stages)
         from tasks.evaluate.scoring import Contest  # brings the scorers along: not for a plan, nor for letters
 
         contest = Contest(kind, order, spec.limit, spec, spec.lean, spec.judge, beside)
@@ -199,16 +201,7 @@ def _order(
         Subject("base", base),
         *(of_adapter(c.name, shop.home.root / c.artifact, c.digest, base) for c in candidates),
     ]
-    loading: dict[str, Any] = {
-        "model": str(models.folder(model.base_model) or model.base_model),
-        "revision": model.revision,
-        "dtype": spec.dtype,
-        "max_model_len": spec.max_model_len,
-        "gpu_memory_utilization": spec.gpu_memory_utilization,
-        "tensor_parallel": spec.tensor_parallel,
-        "data_parallel": spec.data_parallel,
-        "applied": None if spec.adapters == "auto" else spec.adapters,
-    }
+    loading = spec.loading(model)
     secrets: dict[str, str] = {}
     if renders(engine):
         subjects, loading["server"] = served(
@@ -219,7 +212,14 @@ def _order(
     return Order(engine, loading, subjects, [], decoding, rendering, spec.on_mismatch, secrets)
 
 
-def _elected(order: Order, beside: Beside, spec: EvaluateSpec, questions: Receipt, shop: Workshop) -> Result:
+def _elected(
+    order: Order,
+    beside: Beside,
+    spec: EvaluateSpec,
+    questions: Receipt,
+    shop: Workshop,
+    stages: Sequence[tuple[str, str]],
+) -> Result:
     """Multiple choice: votes, ballots, a verdict."""
     asked = chosen(list(Stored(shop.home, questions)), spec.limit)
     voters = Electorate(asked, spec.shuffles, spec.weighting, forced=not renders(order.engine))
@@ -229,7 +229,7 @@ def _elected(order: Order, beside: Beside, spec: EvaluateSpec, questions: Receip
     samples = voters.samples(drawn.replies)
     ballots = {name: voters.ballots(found) for name, found in samples.items()}
     names = [subject.name for subject in order.subjects[1:]]
-    facts = _facts(spec, order.engine, voters, samples, ballots, names, beside.names) | {"work": drawn.outcome}
+    facts = _facts(spec, order.engine, voters, samples, ballots, names, beside.names, stages) | {"work": drawn.outcome}
     facts |= noted(questions.facts.get("corrections"))
     facts["warnings"] += drawn.outcome.pop("warnings")
     facts |= {"models": drawn.outcome.pop("models")} if beside.rivals else {}
@@ -249,6 +249,7 @@ def _facts(
     ballots: dict[str, dict[str, Ballot]],
     names: Sequence[str],
     models: Sequence[str],
+    stages: Sequence[tuple[str, str]],
 ) -> dict[str, Any]:
     """What it all comes to. Where several adapters are named, their vote together is a further one in `ballots`."""
     questions, asked = voters.questions, list(ballots.values())
@@ -268,7 +269,7 @@ def _facts(
         "temperature": spec.temperature,
         "prompt": choice.VERSION,
         **({"adapter_name": names[0]} if names else {}),
-        **summary(questions, own, ballots, names),
+        **summary(questions, own, ballots, names, stages),
         "sampled": savings(asked, spec.votes),
         "replays": []
         if spec.adaptive != "off" or spec.weighting != "none"

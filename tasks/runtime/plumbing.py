@@ -40,6 +40,7 @@ PLUMBING: Mapping[str, str] = {
 # what one step runs and others only reach, by a file that does more than they need: it counts where it is declared
 DECLARED: Mapping[str, str] = {
     "evals.report.card": "the pages of a snapshot, which are no part of it (`tasks.runtime.pages`)",
+    "evals.report.preference_card": "the pages of preferences, likewise",
     "evals.report.rationales_page": "the pages of rationales, likewise",
     "storage.cleaning": "parse; later steps read what it wrote",
     "tasks.evaluate.judging": "evaluate over dialogues",

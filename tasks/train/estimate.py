@@ -181,7 +181,7 @@ def speed(past: Iterable[Mapping[str, Any]], base: str, spec: TrainSpec) -> tupl
     alike = ("method", "max_length", "processes")
     for about in reversed(list(past)):
         facts, settings = about.get("facts", {}), about.get("settings", {})
-        here = facts.get("machine") == machine() and about.get("base_identity") == base
+        here = facts.get("machine") == machine() and about.get("base_identity") == base and not about.get("parent")
         if here and all(settings.get(name) == getattr(spec, name) for name in alike) and facts.get("tokens_per_second"):
             return float(facts["tokens_per_second"]), str(about.get("adapter", "an earlier training"))
     return None

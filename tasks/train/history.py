@@ -33,6 +33,12 @@ _NAMES = {
     "grad_norm": "grad_norm",
     "tokens_per_second": "tokens_per_second",
     "memory": "memory",
+    # of preference tuning, as TRL names them
+    "rewards/chosen": "reward_chosen",
+    "rewards/rejected": "reward_rejected",
+    "rewards/accuracies": "reward_accuracy",
+    "rewards/margins": "margin",
+    "kl": "kl",
 }
 
 

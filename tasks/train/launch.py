@@ -20,13 +20,13 @@ from tasks.train.spec import TrainSpec
 SETTINGS = "launch.json"
 
 
-def command(spec: TrainSpec, order: Path, node: int = 0) -> list[str]:
-    """The command that trains as the order file says, on this node its part."""
+def command(spec: TrainSpec, order: Path, node: int = 0, module: str = "tasks.train.trainer_main") -> list[str]:
+    """The command by which `module` trains as the order file says, on this node its part."""
     settings = order.with_name(f"node-{node}-{SETTINGS}" if node else SETTINGS)
     write_json(settings, accelerate(spec, node))
     # the launcher takes seconds to come up and knows no lifeline
     launcher = [sys.executable, "-m", worker.__name__, "accelerate.commands.launch", "--config_file", str(settings)]
-    return [*launcher, "--num_cpu_threads_per_process", "1", "-m", "tasks.train.trainer_main", str(order)]
+    return [*launcher, "--num_cpu_threads_per_process", "1", "-m", module, str(order)]
 
 
 def accelerate(spec: TrainSpec, node: int = 0) -> dict[str, Any]:

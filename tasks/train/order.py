@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 from pydantic import BaseModel, ConfigDict
 
@@ -11,7 +11,12 @@ from tasks.train.spec import TrainSpec
 
 
 class TrainOrder(BaseModel):
-    """One training. `about` is what adapter.json says besides what the training finds out."""
+    """One training. `about` is what adapter.json says besides what the training finds out.
+
+    `module` is what the child processes run, with the order's file.
+    """
+
+    module: ClassVar[str] = "tasks.train.trainer_main"
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 

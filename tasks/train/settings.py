@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib.util
 import math
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -20,6 +20,7 @@ from tasks.train import estimate, loading
 from tasks.train.spec import TrainSpec
 
 _LARGE = 1_000_000_000
+SFT: Mapping[str, Any] = {"completion_only_loss": True, "dataset_kwargs": {"skip_prepare_dataset": True}}
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,21 +37,31 @@ def plan(spec: TrainSpec, model: Any, lengths: Sequence[int], taught: float) -> 
     """How the rows are dealt out on this machine. `taught` is the share of tokens with a loss."""
     cuda, parameters = torch.cuda.is_available(), model.num_parameters()
     told = estimate.steps(lengths, spec, estimate.at_once(parameters, cuda=cuda))
-    checkpointing = spec.gradient_checkpointing
-    if checkpointing is None:
-        largest = estimate.Pass(told["cells"], math.ceil(taught * told["cells"]), cuda)
-        try:
-            checkpointing = estimate.needs_checkpointing(_shape(model), spec, largest, room())
-        except PonensError:  # a family that the estimate does not know
-            checkpointing = parameters >= _LARGE
-        if checkpointing:
-            worker.say({"say": "activations are computed twice: they would not fit otherwise"})
+    checkpointing = recomputes(spec, model, estimate.Pass(told["cells"], math.ceil(taught * told["cells"]), cuda))
     rows = told["rows_a_step"] // told["passes_a_step"] // spec.processes
     return Plan(rows, told["passes_a_step"], told["steps"], checkpointing)
 
 
-def arguments(spec: TrainSpec, folder: Path, made: Plan, valid: bool) -> SFTConfig:
-    """SFTConfig. PonensError for other processes than were asked for, or if there is no row to validate on."""
+def recomputes(spec: TrainSpec, model: Any, largest: estimate.Pass) -> bool:
+    """Whether activations are computed twice: as it is set, else where they would not fit."""
+    if spec.gradient_checkpointing is not None:
+        return spec.gradient_checkpointing
+    try:
+        needed = estimate.needs_checkpointing(_shape(model), spec, largest, room())
+    except PonensError:  # a family that the estimate does not know
+        needed = model.num_parameters() >= _LARGE
+    if needed:
+        worker.say({"say": "activations are computed twice: they would not fit otherwise"})
+    return needed
+
+
+def arguments(
+    spec: TrainSpec, folder: Path, made: Plan, valid: bool, kind: type[Any] = SFTConfig, own: Mapping[str, Any] = SFT
+) -> Any:
+    """A configuration of this `kind`, with settings of its `own`.
+
+    PonensError for other processes than were asked for, or if there is no row to validate on.
+    """
     cpu = not torch.cuda.is_available()
     if spec.eval_steps and not valid:
         raise PonensError(
@@ -60,7 +71,7 @@ def arguments(spec: TrainSpec, folder: Path, made: Plan, valid: bool) -> SFTConf
             hint="set [parse] valid, or leave eval_steps out",
         )
     saves = (spec.eval_steps if spec.keep_best else None) or spec.save_steps  # the best is one of those that are kept
-    config = SFTConfig(
+    config = kind(
         output_dir=str(folder / "scratch" / "checkpoints"),
         num_train_epochs=spec.epochs,
         max_steps=spec.max_steps or -1,
@@ -81,9 +92,6 @@ def arguments(spec: TrainSpec, folder: Path, made: Plan, valid: bool) -> SFTConf
         use_cpu=cpu,
         dataloader_pin_memory=not cpu,
         gradient_checkpointing=made.checkpointing,
-        completion_only_loss=True,
-        max_length=None,  # the rows come tokenized and cut (tasks.tokenizing.encoding)
-        dataset_kwargs={"skip_prepare_dataset": True},
         # a divisor: else a loss averaged over steps before and after a restart would miss those before
         logging_steps=max(n for n in range(1, max(1, made.steps // 100) + 1) if saves % n == 0),
         logging_first_step=True,
@@ -97,6 +105,8 @@ def arguments(spec: TrainSpec, folder: Path, made: Plan, valid: bool) -> SFTConf
         greater_is_better=False if spec.keep_best else None,
         report_to="none",
         disable_tqdm=True,
+        max_length=None,  # the rows come tokenized and cut (tasks.tokenizing.encoding)
+        **own,
     )
     if config.world_size != spec.processes:  # else the launcher fell back to one, and the steps would be other ones
         raise PonensError(

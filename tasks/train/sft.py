@@ -11,7 +11,6 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-import orjson
 import torch
 from datasets import Dataset
 from safetensors import SafetensorError
@@ -27,7 +26,7 @@ from tasks.runtime import worker
 from tasks.tokenizing import encoding
 from tasks.tokenizing import renderer as render
 from tasks.tokenizing.masks import Teaching
-from tasks.train import checkpoints, estimate, full_model, history, launch, loading, settings, verify_adapter
+from tasks.train import checkpoints, estimate, full_model, history, launch, loading, settings, stopping, verify_adapter
 from tasks.train import trainer as loop
 from tasks.train.order import TrainOrder
 from tasks.train.spec import TrainSpec
@@ -51,7 +50,7 @@ def train(order: TrainOrder) -> None:
         words = [m["content"] for row in rows[:_PROBES] for m in (*row["prompt"], *row["completion"])]
         encoding.check_pieces([_SPACED, *words], tokenizer, Path(order.base_folder))
     teaching = Teaching(spec.loss, spec.learn_thinking)
-    stops = _stops(place, spec, renderer)
+    stops = stopping.tokens(place, spec, renderer)
     encode = partial(encoding.encode, leave_out=spec.long_prompts == "leave_out")
     encoded = encode(rows, renderer, spec.max_length, teaching)
     encoding.check_ends(encoded, stops, tokenizer)
@@ -73,7 +72,7 @@ def train(order: TrainOrder) -> None:
     vocabulary.make_room(model, added)
     trainer = make(spec, folder, tokenizer, model, encoded, valid, added)
     before = full_model.logits(trainer.model, tokenizer, probes) if spec.method == "full" else None
-    done = _run(trainer, spec)
+    done = loop.run(trainer, spec.patience)
     losses = _losses(trainer)
     valid_loss = trainer.evaluate()["eval_loss"] if valid.ids else None
     try:
@@ -108,32 +107,12 @@ def train(order: TrainOrder) -> None:
         "machine": estimate.machine(),
     }
     libraries = {name: version(name) for name in ("torch", "transformers", "trl", "peft", "accelerate")}
-    stopping = [tokenizer.decode([i]) for i in sorted(stops)]
+    ends = [tokenizer.decode([i]) for i in sorted(stops)]
     about = order.about | {"rendering": rendering.dict()}
-    about["inference"] = (about.get("inference") or {}) | {"stops": stopping}
-    _note_stops(folder, place, stops)
+    about["inference"] = (about.get("inference") or {}) | {"stops": ends}
+    stopping.note(folder, place, stops)
     told = {**about, "facts": facts, "history": history.rows(state), "libraries": libraries}
     write_json(folder / ABOUT, told)
-
-
-def _stops(place: str, spec: TrainSpec, renderer: render.Renderer) -> set[int]:
-    """Where a reply ends: the base model's stops, the tokenizer's eos, and the token by which the template ends it."""
-    tokenizer, ends = renderer.tokenizer, render.end_tokens(renderer)
-    stops = render.stop_tokens(place, None if Path(place).is_dir() else spec.revision) | {tokenizer.eos_token_id}
-    found = {stop for stop in stops if stop is not None}
-    ids = tokenizer.convert_tokens_to_ids(ends)
-    if not found.intersection(ids):
-        worker.say({"say": f"replies end with {ends[0]!r}, which joins the model's stops: {tokenizer.eos_token!r}"})
-        found.add(ids[0])
-    return found
-
-
-def _note_stops(folder: Path, place: str, stops: set[int]) -> None:
-    """Save where replies end beside the weights, as every engine reads it; the base's other settings stay."""
-    name = "generation_config.json"
-    known = next((f for f in (folder / name, Path(place) / name) if f.is_file()), None)
-    told = orjson.loads(known.read_bytes()) if known else {}
-    write_json(folder / name, told | {"eos_token_id": sorted(stops)})
 
 
 def _load(order: TrainOrder, *, quantised: bool = True) -> Any:
@@ -193,18 +172,6 @@ def _collator(spec: TrainSpec, model: Any, tokenizer: Any) -> Any:
     if not apart:
         worker.say({"say": "rows are padded, not packed: this model's layers let packed rows see each other"})
     return loop.Collator(tokenizer.pad_token_id, settings.weight(model) if apart else None)
-
-
-def _run(trainer: loop.PackedTrainer, spec: TrainSpec) -> Any:
-    """Train, from the newest whole checkpoint if there is one."""
-    with trainer.args.main_process_first(local=False):
-        resume = checkpoints.newest_whole(Path(trainer.args.output_dir))
-    if resume:
-        worker.say({"say": f"going on from {resume.name}"})
-        state = checkpoints.state(resume)
-        if checkpoints.no_longer_falls(state["log_history"], spec.patience):
-            trainer.args.max_steps = state["global_step"]  # it had stopped there
-    return trainer.train(resume_from_checkpoint=str(resume) if resume else None)
 
 
 def _save(

@@ -9,40 +9,30 @@ is whole, so the same command goes on from the newest of them.
 
 from __future__ import annotations
 
-import logging
 import math
-import shutil
 from collections.abc import Callable, Mapping
-from pathlib import Path
 from typing import Any
 
-import orjson
-
 from prompts.rendering import shipped
-from storage import remote
 from storage.adapters import versions as registry
 from storage.adapters.folder import ABOUT
 from storage.adapters.peft_config import SERVABLE_RANKS
 from storage.adapters.versions import check_name
-from storage.artifacts import read_manifest, sha256, write_json
-from storage.devices import Held, held
+from storage.artifacts import read_manifest
+from storage.devices import held
 from storage.home import Home
 from storage.records import Receipt, UsageError, digest
 from storage.tables.examples import read
 from tasks.models import base_models
-from tasks.runtime import process, redaction
-from tasks.runtime.step import Progress, Result, Step, Tick, Workshop, of
+from tasks.runtime.step import Step, Workshop, of
 from tasks.tokenizing import encoding
 from tasks.tokenizing import renderer as render
 from tasks.tokenizing.masks import Teaching
-from tasks.train import checks, launch, tracking
+from tasks.train import checks, run
 from tasks.train import estimate as sizes
 from tasks.train.order import TrainOrder
 from tasks.train.spec import TrainSpec
 
-log = logging.getLogger("ponens")
-
-SCRATCH, ORDER = "scratch", "order.json"
 # of the spec, what leaves the adapter as it is
 _SHAPELESS = {
     "preset", "save_steps", "gradient_checkpointing", "max_truncated_share", "long_prompts", "packing", "offload",
@@ -74,7 +64,7 @@ def step(spec: TrainSpec, name: str, snapshot: Receipt, recipe: str = "") -> Ste
         code=(__name__, "tasks.train.trainer_main"),
         settings=settings,
         inputs={"snapshot": of(snapshot), "base_model": base},
-        work=lambda shop: _work(spec, settings, base, snapshot, recipe, shop),
+        work=lambda shop: run.work(_order(spec, settings, base, snapshot, shop), snapshot, recipe, shop),
         shelf=f"adapters/{name}",
         numbered=True,
     )
@@ -102,14 +92,14 @@ def join(spec: TrainSpec, home: Home, key: str, node: int, patience: Callable[[]
     PonensError as the training itself. The adapter is the first node's to save.
     """
     folder = home.work("train", key)
-    order = folder / SCRATCH / ORDER
+    order = folder / run.SCRATCH / run.ORDER
     while not order.exists():
         patience()
     if (folder / ABOUT).exists():
         return False
     with held(spec.processes // spec.nodes, f"node {node} of training {key[:8]}") as devices:
         told = TrainOrder.model_validate_json(order.read_bytes())
-        _launch(spec, told, folder, lambda tick: None, devices, node=node)
+        run.launch(told, lambda tick: None, devices, node=node)
     return True
 
 
@@ -154,39 +144,6 @@ def estimate(spec: TrainSpec, home: Home, snapshot: Receipt) -> dict[str, Any]:
     }
 
 
-def _work(
-    spec: TrainSpec, settings: Mapping[str, Any], base: str, snapshot: Receipt, recipe: str, shop: Workshop
-) -> Result:
-    tracking.check(spec.report_to)
-    about = shop.folder / ABOUT
-    order = _order(spec, settings, base, snapshot, shop)
-    followed = _followed(order, snapshot, recipe, shop)
-    with tracking.following(spec.report_to, followed, shop.folder / SCRATCH / "mlflow", shop.home) as told:
-        if not about.exists():  # else a kill came between the training's end and the publishing
-            _train(order, shop)
-    if run := told.get("run_id"):
-        write_json(
-            about,
-            orjson.loads(about.read_bytes())
-            | {
-                "mlflow": {
-                    "run_id": run,
-                    "experiment_id": told["experiment_id"],
-                    "uri": remote.public(tracking.store(shop.home)),
-                }
-            },
-        )
-    shutil.rmtree(shop.folder / SCRATCH, ignore_errors=True)
-    facts: dict[str, Any] = orjson.loads(about.read_bytes())["facts"]
-    return Result(facts, identity=content(shop.folder))
-
-
-def content(adapter: Path) -> str:
-    """Digest of what an adapter does: weights, configuration, tokenizer and template, not times or notes."""
-    apart = {ABOUT, "manifest.json", "README.md"}
-    return digest({p.name: sha256(p) for p in sorted(adapter.iterdir()) if p.is_file() and p.name not in apart})
-
-
 def _order(spec: TrainSpec, settings: Mapping[str, Any], base: str, snapshot: Receipt, shop: Workshop) -> TrainOrder:
     source = shop.home.root / snapshot.artifact
     told = read_manifest(source).get("facts", {})
@@ -212,61 +169,4 @@ def _order(spec: TrainSpec, settings: Mapping[str, Any], base: str, snapshot: Re
                 "seed": 0,
             },
         },
-    )
-
-
-def _followed(order: TrainOrder, snapshot: Receipt, recipe: str, shop: Workshop) -> dict[str, Any]:
-    about = order.about
-    name = about["settings"]["name"]
-    key = shop.folder.name.rpartition("-")[2]
-    rows = (snapshot.facts.get("rows") or {}).get("train", 0)
-    return {
-        "experiment": name,
-        "run_name": f"{name}-{key[:8]}",
-        "key": key,
-        "params": redaction.public(about["settings"]) | {"base_identity": about["base_identity"]},
-        "recipe": redaction.public(orjson.loads(recipe)) if recipe else None,
-        "dataset": {"name": name, "digest": snapshot.digest, "path": str(order.train.parent), "rows": rows},
-        "history": str(shop.folder / SCRATCH / "history.json"),
-        "adapter": str(shop.folder),
-        "base_folder": order.base_folder,
-    }
-
-
-def _train(order: TrainOrder, shop: Workshop) -> None:
-    write_json(shop.folder / SCRATCH / ORDER, order.model_dump(mode="json"))
-    spec, name, key = order.spec, order.about["settings"]["name"], shop.folder.name.rpartition("-")[2]
-    with shop.devices(spec.processes // spec.nodes) as devices:
-        _launch(spec, order, shop.folder, shop.progress, devices, tracking.surroundings(shop.home, name, key))
-
-
-def _launch(
-    spec: TrainSpec,
-    order: TrainOrder,
-    folder: Path,
-    progress: Progress,
-    devices: Held,
-    environment: Mapping[str, str] | None = None,
-    node: int = 0,
-) -> None:
-    scratch = folder / SCRATCH
-
-    def hear(message: dict[str, Any]) -> None:
-        if text := message.get("say"):
-            log.info("train: %s", text)
-        if text := message.get("warn"):
-            log.warning("train: %s", text)
-        if "step" in message:
-            loss = message.get("loss")
-            note = f"loss {loss:.3f}" if isinstance(loss, float) and math.isfinite(loss) else ""
-            progress(Tick(message["step"], message["total"], "steps", note))
-
-    process.run(
-        launch.command(spec, scratch / ORDER, node),
-        log=scratch / (f"train-{node}.log" if node else "train.log"),
-        hear=hear,
-        what="training",
-        relief="set a smaller batch_size or max_length, or gradient_checkpointing",
-        environment={**({"HF_HUB_OFFLINE": "1"} if order.base_folder else {}), **(environment or {})},
-        devices=devices,
     )

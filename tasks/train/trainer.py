@@ -122,6 +122,18 @@ class PackedTrainer(SFTTrainer):  # type: ignore[misc]
             raise checkpoints.unwritable(folder, error) from error
 
 
+def run(trainer: Any, patience: int | None = None) -> Any:
+    """Train, from the newest whole checkpoint if there is one."""
+    with trainer.args.main_process_first(local=False):
+        resume = checkpoints.newest_whole(Path(trainer.args.output_dir))
+    if resume:
+        worker.say({"say": f"going on from {resume.name}"})
+        state = checkpoints.state(resume)
+        if checkpoints.no_longer_falls(state["log_history"], patience):
+            trainer.args.max_steps = state["global_step"]  # it had stopped there
+    return trainer.train(resume_from_checkpoint=str(resume) if resume else None)
+
+
 class Telling(TrainerCallback):  # type: ignore[misc]
     """Tells the parent of steps and losses, seals checkpoints, stops where the loss is no number or rises for long."""
 

@@ -104,6 +104,25 @@ def test_several_adapters_stand_beside_each_other_and_correct_each_other_s_words
     assert among["others"]["logic/2"]["greedy_accuracy"] is None
 
 
+def test_an_adapter_that_went_on_from_another_is_held_against_it_too_corrected_with_all() -> None:
+    many = [Question(f"Lamp {n} is red.", "Colour?", ("red", "blue"), "A", split="test") for n in range(40)]
+    cast = {"base": 10, "logic/2": 36, "logic/1": 22}
+    ballots = {
+        name: {q.id: count(q, ["A" if n < right else "B"]) for n, q in enumerate(many)} for name, right in cast.items()
+    }
+
+    found = summary(many, {}, ballots, ["logic/2", "logic/1"], [("logic/1", "logic/2")])
+
+    (stage,) = found["stages"]
+    assert ("logic/1", "logic/2", "better", 3) == (
+        stage["parent"], stage["child"], stage["paired"]["verdict"], stage["paired"]["comparisons"]
+    )  # fmt: skip
+    assert {q.id for q in many[22:36]} == set(stage["fixed"])
+    assert [] == stage["broken"]
+    assert 3 == found["paired"]["comparisons"]
+    assert "stages" not in summary(many, {}, ballots, ["logic/2", "logic/1"])
+
+
 def test_savings_are_of_all_votes_there_could_have_been() -> None:
     assert {"asked": 6, "full": 10, "saved": 0.4} == savings([BALLOTS["base"]], 5)
 

@@ -14,14 +14,19 @@ from storage.records import UsageError
 from tasks.adapters.promote import PromoteSpec
 from tasks.adapters.reeval import ReevalSpec
 from tasks.evaluate.judging import JudgeSpec
+from tasks.prefer.spec import PreferSpec
 from tasks.puzzles.step import PuzzlesSpec
+from tasks.tune.spec import TuneSpec
 
 TEXT = 'name = "small"\n[parse]\npath = "data.jsonl"\n[train]\nbase_model = "org/model"\n'
 SETTINGS = [path for path, _ in paths(Recipe)]
 TABLES = {"evaluate.judge": JudgeSpec(), "puzzles": PuzzlesSpec(), "promote": PromoteSpec(), "reeval": ReevalSpec()}
+TABLES |= {"prefer": PreferSpec(), "tune": TuneSpec()}
 # what only some kinds of work read; all else is read by every kind
 OF_KINDS = {
     ("choice",): ("parse.corrections", "reason.", "assemble.bare", "assemble.shuffle", "evaluate.adaptive", "evaluate.confidence")
+    + ("prefer.ledger", "prefer.most", "prefer.samples", "prefer.questions", "prefer.temperature", "prefer.top_p")
+    + ("prefer.max_tokens", "prefer.seed")
     + ("evaluate.window", "evaluate.weighting", "evaluate.shuffles"),
     ("choice", "sql"): ("puzzles.",),
     ("sql",): ("parse.descriptions", "parse.evidence", "evaluate.databases", "evaluate.dialect", "evaluate.metric"),
@@ -105,6 +110,14 @@ REFUSED = [
     (['reeval.timezone="Asia/Tokyo"'], "[reeval] timezone"),
     (["serve.engine=transformers", "serve.max_loras=2"], "[serve] max_loras"),
     (["evaluate.revision=main"], "[evaluate] revision"),
+    (["prefer.samples=0", "prefer.temperature=0.5"], "[prefer] temperature"),
+    (['kind="chat"', "prefer.samples=3"], "[prefer] samples"),
+    (["tune.method=orpo", "tune.reference=base"], "[tune] reference"),
+    (["tune.method=kto", "tune.loss=ipo"], "[tune] loss"),
+    (["tune.loss=ipo", "tune.label_smoothing=0.1"], "[tune] label_smoothing"),
+    (["tune.gamma=1"], '[tune] gamma would not be read with [tune] method = "dpo"'),
+    (["tune.desirable_weight=2"], "[tune] desirable_weight"),
+    (["tune.method=kto", "prefer.length_ratio=3"], "[prefer] length_ratio"),
 ]
 
 

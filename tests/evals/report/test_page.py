@@ -344,6 +344,20 @@ def test_several_adapters_and_their_vote_stand_beside_the_base_each_with_its_cor
     ]
 
 
+def test_what_each_stage_fixed_and_broke_stands_on_the_page_with_its_questions(many):
+    asked = many["questions"]
+    stage = {"parent": "logic/2", "child": "logic/3", "paired": many["evaluation"]["paired"]}
+    stage |= {"fixed": [asked[0]["id"]], "broken": [asked[1]["id"], asked[2]["id"]]}
+    staged = {**many, "evaluation": {**many["evaluation"], "stages": [stage]}}
+    text = Outline(page(staged)).text
+
+    for words in ("What did each stage do?", "logic/3 against logic/2", "logic/3 broke 2", "logic/3 fixed 1"):
+        assert words in text
+    assert asked[0]["question"] in text.partition("logic/3 fixed 1")[2].partition("Majority vote")[0]
+    assert "| logic/3 against logic/2 |" in markdown(staged)
+    assert "What did each stage do?" not in Outline(page(many)).text
+
+
 def test_what_was_not_asked_or_trained_has_no_place_on_a_page_that_only_compares(many, compared, html):
     for section in ("rationales", "training"):
         assert f'id="{section}"' in html

@@ -14,6 +14,9 @@ from tasks.evaluate import step as evaluate
 from tasks.evaluate.candidates import Base, Candidate
 from tasks.evaluate.spec import EvaluateSpec
 from tasks.parse import step as parse
+from tasks.prefer import sample
+from tasks.prefer import step as prefer
+from tasks.prefer.spec import PreferSpec
 from tasks.puzzles import step as puzzles
 from tasks.reason import step as reason
 from tasks.report import step as report
@@ -23,6 +26,8 @@ from tasks.runtime.plumbing import BY_SETTINGS, DECLARED, PLUMBING
 from tasks.runtime.step import Step
 from tasks.train import step as train
 from tasks.train.spec import TrainSpec
+from tasks.tune import step as tune
+from tasks.tune.spec import TuneSpec
 
 ROOT = Path(__file__).resolve().parents[3]
 DEMO = str(ROOT / "recipes" / "demo_base")
@@ -49,6 +54,13 @@ COUNTS = {
     "storage.tables.dialogue_files storage.dialogues storage.tables.parsed storage.tables.questions storage.records storage.tables.samples "
     "storage.tables.scores storage.tables.doubted_keys tasks.report.step tasks.report.questions tasks.kinds.choice tasks.report.gather",
 }
+COUNTS["sample"] = (
+    "evals.vote prompts.* storage.tables.questions storage.tables.samples tasks.engines.* tasks.prefer.sample tasks.evaluate.sampler_main tasks.evaluate.*"
+)
+COUNTS["prefer"] = (
+    "evals.vote prompts.* storage.tables.preferences storage.tables.questions tasks.prefer.pairs tasks.prefer.step"
+)
+COUNTS["tune"] = "prompts.rendering storage.tables.preferences tasks.models.base_models tasks.tokenizing.* tasks.tune.*"
 COUNTS["evaluate dialogues"] = COUNTS["evaluate"] + (
     " evals.scored evals.scorers.* tasks.evaluate.pairwise tasks.evaluate.judging tasks.evaluate.loss_main tasks.sandbox.* tasks.evaluate.scoring tasks.teachers.*"
 )
@@ -63,6 +75,9 @@ NEVER = {
     "reason": f"puzzles.* evals.scorers.* {_PAGES} {_SOURCES} tasks.train.sft tasks.evaluate.scoring tasks.sandbox.*",
     "assemble": f"puzzles.* evals.scorers.* evals.verdict tasks.clients.* tasks.engines.* tasks.teachers.* {_PAGES} {_SOURCES}",
     "train": f"puzzles.* evals.* tasks.clients.* tasks.engines.* tasks.teachers.* tasks.sandbox.* storage.tables.snapshots {_PAGES} {_SOURCES}",
+    "sample": f"puzzles.* evals.scorers.* tasks.evaluate.scoring tasks.evaluate.judging tasks.teachers.* tasks.sandbox.* {_PAGES} {_SOURCES}",
+    "prefer": f"puzzles.* evals.scorers.* tasks.teachers.* tasks.sandbox.* {_PAGES} {_SOURCES} evals.report.preference_card",
+    "tune": f"puzzles.* evals.* tasks.engines.* tasks.teachers.* tasks.sandbox.* tasks.prefer.* {_PAGES} {_SOURCES}",
     "evaluate": f"puzzles.* evals.scorers.* tasks.evaluate.scoring tasks.evaluate.judging tasks.teachers.* tasks.sandbox.* {_PAGES} {_SOURCES}",
     "evaluate dialogues": f"puzzles.* tasks.train.sft {_PAGES} {_SOURCES}",
     "report": f"puzzles.* evals.scorers.* evals.verdict {_SOURCES} {_MODELS}",
@@ -86,6 +101,9 @@ def steps() -> dict[str, Step]:
         "evaluate dialogues": evaluate.step(
             EvaluateSpec(engine="transformers"), base, left("parse"), adapter, kind="sql"
         ),
+        "sample": sample.step(PreferSpec(), base, left("parse"), adapter, "transformers", {}, spec.wish),
+        "prefer": prefer.step(PreferSpec(), left("parse"), left("reason"), left("sample"), "choice", recipe="demo"),
+        "tune": tune.step(TuneSpec(), spec, "demo", left("prefer"), left("adapters/demo/1")),
         "report": report.step(report.ReportSpec(), "{}", [left("parse"), left("evaluate")]),
     }
 
@@ -186,6 +204,7 @@ def before(house: House) -> dict[str, str]:
 
 STEPS = steps()
 EVALUATED = {"evaluate", "evaluate dialogues"}
+PREFERRED = {"sample", "prefer"}
 EDITS = [
     ("storage/warehouse.py", "PATIENCE_S = 300.0", "PATIENCE_S = 200.0", set()),
     ("storage/shared_store.py", "log.warning(", "log.info(", set()),
@@ -193,7 +212,7 @@ EDITS = [
     ("storage/journal.py", "def rows(", "X = 1\n\n\ndef rows(", set()),
     ("tasks/runtime/step.py", "class Workshop", "X = 1\n\n\nclass Workshop", set()),
     ("tasks/clients/rate_limit.py", "BURST_S = 1.0", "BURST_S = 2.0", set()),
-    ("tasks/train/step.py", 'log.info("train: %s"', 'log.info("training says: %s"', set()),
+    ("tasks/train/run.py", 'log.info("train: %s"', 'log.info("training says: %s"', set()),
     ("tasks/train/step.py", "rank cannot be served by vLLM", "rank is too high", set()),
     (
         "tasks/train/step.py",
@@ -210,18 +229,23 @@ EDITS = [
     ("evals/report/card.html.j2", "", "<p>", set()),
     ("evals/report/rationales.html.j2", "", "<p>", set()),
     ("prompts/templates/chatml.jinja", "", " ", set()),  # a recipe that chooses it has its text among the settings
-    ("prompts/choice.py", "", "X = 1", {"reason", "assemble", "report", *EVALUATED}),
+    ("prompts/choice.py", "", "X = 1", {"reason", "assemble", "report", *PREFERRED, *EVALUATED}),
     ("evals/scorers/sql.py", "", "X = 1", {"evaluate dialogues"}),
     ("tasks/sandbox/child.py", "", "X = 1", {"evaluate dialogues"}),
     ("tasks/evaluate/loss_main.py", "", "X = 1", {"evaluate dialogues"}),
     ("storage/sources/formats/labels.py", "", "X = 1", {"parse"}),
     ("storage/cleaning/sql/3_exact.sql", "", "-- x", {"parse"}),
     ("storage/tables/snapshot_sql/1_places.sql", "", "-- x", {"assemble"}),
-    ("tasks/train/trainer.py", "", "X = 1", {"train"}),
-    ("tasks/tokenizing/masks.py", "", "X = 1", {"reason", "train", *EVALUATED}),  # the tokens that engines are given
+    ("tasks/train/trainer.py", "", "X = 1", {"train", "tune"}),
+    (
+        "tasks/tokenizing/masks.py",
+        "",
+        "X = 1",
+        {"reason", "train", "tune", "sample", *EVALUATED},
+    ),  # the tokens that engines are given
     ("evals/verdict.py", "", "X = 1", EVALUATED),
-    ("evals/stats.py", "", "X = 1", {"reason", "report", *EVALUATED}),
-    ("tasks/engines/transformers.py", "", "X = 1", {"reason", *EVALUATED}),
+    ("evals/stats.py", "", "X = 1", {"reason", "report", *PREFERRED, *EVALUATED}),
+    ("tasks/engines/transformers.py", "", "X = 1", {"reason", "sample", *EVALUATED}),
     ("puzzles/families/boxes.py", "", "X = 1", {"puzzles"}),
 ]
 

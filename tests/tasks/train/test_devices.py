@@ -11,7 +11,7 @@ from storage.artifacts import write_json
 from tasks.runtime import process
 from tasks.train import launch
 from tasks.train.order import TrainOrder
-from tasks.train.step import content
+from tasks.train.run import content
 from tests.tasks.trainings import facts, losses, order
 from tests.tiny import tiny_base
 

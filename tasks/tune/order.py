@@ -1,0 +1,18 @@
+"""What the child process of a tuning is told: a training's order, what is tuned how, and the adapter to go on from."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import ClassVar
+
+from tasks.train.order import TrainOrder
+from tasks.tune.spec import TuneSpec
+
+
+class TuneOrder(TrainOrder):
+    """One tuning: `spec` is [train] with [tune]'s own settings, `adapter` the supervised adapter's folder."""
+
+    module: ClassVar[str] = "tasks.tune.tuner"
+
+    tune: TuneSpec
+    adapter: Path
