@@ -9,15 +9,21 @@ left alone. Another run then goes on from where a crashed one stopped.
 
 from __future__ import annotations
 
+from contextlib import suppress
 from datetime import timedelta
 from typing import Any
+from uuid import UUID
 
 from prefect.client.orchestration import get_client
 from prefect.client.schemas.objects import StateType
 from prefect.events.actions import ChangeFlowRunState
 from prefect.events.schemas.automations import AutomationCore, EventTrigger, Posture
+from prefect.exceptions import ObjectNotFound
+from prefect.states import Crashed
 
 from flows.artifacts import ALIVE
+from storage import runs
+from storage.home import Home
 
 BEAT = "prefect.flow-run.heartbeat"
 SILENT, UNHEARD = "ponens: runs whose process died", "ponens: runs whose process died at once"
@@ -32,6 +38,8 @@ _EACH: dict[str, Any] = {
     "posture": Posture.Proactive,
     "threshold": 1,
 }
+KILLED = "Its process was killed. Run it again: it goes on where it stopped."
+_OPEN = (StateType.RUNNING, StateType.PENDING, StateType.CANCELLING, StateType.SCHEDULED)
 _SILENT, _UNBORN = timedelta(minutes=3), timedelta(minutes=5)
 
 
@@ -62,6 +70,23 @@ def crash_the_silent(pool: str, silent: timedelta = _SILENT, unborn: timedelta =
             f"A worker took it, and no process began in {unborn}. Run it again: it goes on where it stopped.",
         ),
     ]
+
+
+def bury(home: Home) -> list[str]:
+    """Have runs of this home whose process was killed called crashed at the server that is used now; their ids.
+
+    A run of its own server leaves it with itself, so that the next one is the first that can tell. A server that does
+    not know the run, or is not to be asked, changes nothing.
+    """
+    found = [(id, runs.flow_run(home, id)) for id in runs.killed(home)]
+    buried = []
+    with suppress(Exception), get_client(sync_client=True) as client:
+        for id, flow_run in ((id, UUID(flow)) for id, flow in found if flow):
+            with suppress(ObjectNotFound):
+                if client.read_flow_run(flow_run).state_type in _OPEN:
+                    client.set_flow_run_state(flow_run, Crashed(message=KILLED), force=True)
+                    buried.append(id)
+    return buried
 
 
 def _crash(name: str, trigger: EventTrigger, message: str) -> str:

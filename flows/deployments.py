@@ -105,6 +105,7 @@ def set_up(tell: Callable[[str], None] = lambda name: None) -> Deployed:
             for name, one in sorted(names.items())
             if flows[one.flow_id] == reeval.name and (said := _schedule(client, one))
         }
+        crash_watch.bury(Home.beside())
         return Deployed(sorted(names), schedules, [automations.watch(client), *crash_watch.crash_the_silent(POOL)])
 
 

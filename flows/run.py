@@ -16,10 +16,11 @@ from prefect import task
 from prefect.blocks.system import Secret
 from prefect.cache_policies import NO_CACHE
 from prefect.client.schemas.objects import State
+from prefect.context import FlowRunContext
 from prefect.states import Completed
 
 import flows.offline  # noqa: F401  a run in a worker reaches this machine past every proxy, too
-from flows import artifacts, dry_run
+from flows import artifacts, crash_watch, dry_run
 from flows.bases import local
 from flows.chain import Events, Walk, chain
 from flows.recipe import Recipe, resolved
@@ -70,6 +71,7 @@ class Run:
         with runs.going(self.home, self.id, resolved(self.recipe)) as folder:
             self.known = warehouse.open_run(self.home, self.id, resolved(self.recipe), self.recipe.name)
             artifacts.look(self.id)
+            _noted(self.home, folder)
             outcome, why = "failed", {}
             try:
                 with following(folder, log, redact) as self.progress:
@@ -248,6 +250,15 @@ def _card(home: Home, step: str, receipt: Receipt) -> None:
             model_card.write(home, adapters.resolve(home, name))
         except (PonensError, OSError) as error:
             log.warning("%s: no model card: %s", step, error)
+
+
+def _noted(home: Home, folder: Path) -> None:
+    """Remember what Prefect calls this run, and have it hear of those of this home that were killed."""
+    context = FlowRunContext.get()
+    if context and context.flow_run:
+        runs.known_as(folder, str(context.flow_run.id))
+        for id in crash_watch.bury(home):
+            log.info("run %s was killed: Prefect calls it crashed now", id)
 
 
 def _tracked(home: Home, evaluated: Receipt) -> None:

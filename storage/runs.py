@@ -20,6 +20,7 @@ from storage.home import Home
 from storage.records import Receipt, UsageError
 from storage.shared_locks import turn
 
+_FLOW_RUN = "flow_run"  # file with the id of Prefect's flow run
 _LISTED = 8  # runs that an error names
 _LATEST = re.compile(r"(?P<recipe>.+)@latest")
 
@@ -92,6 +93,26 @@ def going(home: Home, id: str, recipe: str) -> Iterator[Path]:
     file.write_text(recipe, "utf-8")
     with turn(file, shared=False, wait_s=60):  # whoever looks whether it is under way holds it for an instant
         yield file.parent
+
+
+def known_as(folder: Path, flow_run: str) -> None:
+    """Note in a run's folder what Prefect calls it."""
+    (folder / _FLOW_RUN).write_text(flow_run, "utf-8")
+
+
+def flow_run(home: Home, id: str) -> str | None:
+    """What Prefect calls a run; None where nobody noted it."""
+    try:
+        return (home.run(id) / _FLOW_RUN).read_text("utf-8") or None
+    except OSError:
+        return None
+
+
+def killed(home: Home) -> list[str]:
+    """The ids of runs that neither came to an end nor have a process that is at work on them."""
+    begun = [f.name for f in _folders(home) if (f / "recipe.json").exists() and not (f / "outcome.json").exists()]
+    busy = under_way(home)
+    return [id for id in begun if id not in busy]
 
 
 def under_way(home: Home) -> frozenset[str]:

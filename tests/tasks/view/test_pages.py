@@ -301,6 +301,19 @@ def test_a_run_under_way_shows_its_step_its_loss_and_its_log(own: Home) -> None:
     assert "data-ended" in site.get(f"/runs/{id}/live").text
 
 
+def test_no_key_in_what_a_step_or_an_error_says_reaches_a_page(own: Home) -> None:
+    key, id = "sk-planted0123456789", "20261125-090000-ffff"
+    with going(own, id, '{"name": "logic"}') as folder:
+        progress = RunProgress(folder, lambda text: text)
+        progress.begin("reason", "f" * 64)
+        progress.tick(1, 2, "requests", f"wrong key {key}")
+        site = client(own)
+        live, failed = site.get(f"/runs/{id}/live").text, site.get(f"/questions?a={key}:base&b=x:base").text
+
+    assert "wrong key sk-***" in live
+    assert key not in live + failed
+
+
 @pytest.mark.parametrize(
     "outcome, said",
     [
