@@ -64,7 +64,7 @@ def look(recipe: Recipe, home: Home) -> tuple[int, int]:
     """How many rows of a gate set of its own could judge an adapter, and how many not. UsageError if none could."""
     fetched = home.root / "fetched"
     spec = parse.whole(recipe.parse, recipe.gate, fetched)
-    paths = [source.local(path, fetched).expanduser() for path in recipe.gate]
+    paths = [source.local(path, fetched) for path in recipe.gate]
     found = parse.inspect(paths, None, spec.columns, fetched, spec.first)
     asked = int(found["answered"]) if {*found["kinds"]} <= {*TAKES[recipe.kind]} else 0
     if not asked:

@@ -161,7 +161,7 @@ class Recipe(BaseModel):
             return self.evaluate
         path = self.parse.path
         rows = [*([path] if isinstance(path, str) else path or []), *self.gate]
-        roots = sqlite_files.beside(Path(one).expanduser() for one in rows if not is_url(one))
+        roots = sqlite_files.beside(Path(os.path.expanduser(one)) for one in rows if not is_url(one))
         return self.evaluate.model_copy(update={"databases_at": [str(root) for root in roots] or None})
 
     @property

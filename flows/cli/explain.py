@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any
@@ -67,7 +68,7 @@ def gather(home: Home, what: str) -> Found:
         came = known.forward(known.parsings_of(origin))
         return {"what": "adapter", "name": str(one), "origin": origin, **own, "came_of_it": _else(came, origin, own)}
     if Path(what).exists():
-        parsings = known.parsings(source.hashed(source.files([Path(what)])))
+        parsings = known.parsings(source.hashed(source.files([Path(os.path.expanduser(what))])))
         return {"what": "source", "name": what, "came_of_it": known.forward(parsings)}
     try:
         snapshot = snapshot_catalog.find(home, what)

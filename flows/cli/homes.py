@@ -55,7 +55,7 @@ def _as_home(home: str | None) -> Iterator[None]:
     if not home.strip():
         raise UsageError("--home", seen="an empty text", expected="a folder")
     before = os.environ.get("PONENS_HOME")
-    os.environ["PONENS_HOME"] = str(Path(home).expanduser().absolute())
+    os.environ["PONENS_HOME"] = str(Path(os.path.expanduser(home)).absolute())
     try:
         yield
     finally:

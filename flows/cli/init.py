@@ -120,7 +120,7 @@ def _seen(path: str, columns: Mapping[str, Any], first: int | None) -> tuple[Map
 
 
 def _place(path: str, columns: Mapping[str, Any], first: int | None) -> dict[str, Any]:
-    place = path if "://" in path else os.path.relpath(Path(path).expanduser())
+    place = path if "://" in path else os.path.relpath(Path(os.path.expanduser(path)))
     return {
         "path": place,
         **({"columns": dict(columns)} if columns else {}),
@@ -230,7 +230,9 @@ def _named(path: str, name: str | None) -> str:
         if not re.fullmatch(r"[a-z0-9][a-z0-9._-]{0,63}", name):
             raise UsageError("--name", seen=name, expected="lower-case letters, digits, '.', '_' or '-', at most 64")
         return name
-    last = re.split(r"[/\\]", path.rstrip("/\\"))[-1] if "://" in path else Path(path).expanduser().resolve().name
+    last = (
+        re.split(r"[/\\]", path.rstrip("/\\"))[-1] if "://" in path else Path(os.path.expanduser(path)).resolve().name
+    )
     plain = re.sub(r"[^a-z0-9_-]+", "-", last.partition(".")[0].lower()).strip("-_")[:64]
     return plain or "mine"
 

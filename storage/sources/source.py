@@ -55,7 +55,7 @@ def local(name: str, cache: Path) -> Path:
     there again without a network. UsageError where it cannot be had.
     """
     if not remote.is_url(name):
-        return Path(name)
+        return Path(os.path.expanduser(name))  # of no such user it stays, where pathlib raises
     if not name.startswith("hf://"):
         return remote.here(name, cache)
     hit = _HUB.fullmatch(name)
@@ -103,7 +103,7 @@ def files(paths: Sequence[Path]) -> list[Named]:
     """
     found: dict[Path, tuple[Path, Description | None]] = {}
     for path in paths:
-        for file, description in _below(path.expanduser()):
+        for file, description in _below(path):
             # links lose their name when resolved, and the hub's cache is made of them
             found.setdefault(file.resolve(), (Path(os.path.abspath(file)), description))
     if not found:

@@ -9,6 +9,7 @@ a catalogue names and is not on this disk is told, not fetched.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from itertools import islice
@@ -141,9 +142,9 @@ def _made(place: Path, entries: Iterator[tuple[str, Any, Description]]) -> Catal
         if hub is not None or local is None:
             elsewhere.append(f"{name} (at {hub or 'a hub'})")
             continue
-        file = place.parent / Path(str(local)).expanduser()
-        if not file.exists() and Path(str(local)).expanduser().exists():
-            file = Path(str(local)).expanduser()  # axolotl's are relative to where it was started
+        file = place.parent / Path(os.path.expanduser(str(local)))
+        if not file.exists() and Path(os.path.expanduser(str(local))).exists():
+            file = Path(os.path.expanduser(str(local)))  # axolotl's are relative to where it was started
         if not file.exists():
             elsewhere.append(f"{name} ({local} is not here)")
         elif file in files:

@@ -6,6 +6,7 @@ base("model.gguf", home)                                               what a re
 
 from __future__ import annotations
 
+import os
 import re
 import shutil
 import sys
@@ -56,7 +57,7 @@ def import_model(
 def base(base_model: str, home: Home, report: Report = lambda line: None) -> str:
     """The folder that a GGUF file or an imported model's name stands for, imported if need be; all else as given."""
     if base_model.lower().endswith(".gguf"):
-        file = Path(base_model).expanduser()
+        file = Path(os.path.expanduser(base_model))
         if not file.is_file():
             raise UsageError(f"base model {base_model!r} is not there", seen=f"no file {file.absolute()}")
         return str(import_model(file, home, name=_name(file, home), report=report))

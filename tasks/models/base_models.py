@@ -9,6 +9,7 @@ config("recipes/demo_base")             its config.json, {} if it is not on this
 from __future__ import annotations
 
 import json
+import os
 import re
 import struct
 from pathlib import Path
@@ -33,7 +34,7 @@ def folder(base_model: str) -> Path | None:
 
     UsageError if it can only be a path and nothing is there, or if the folder holds no model.
     """
-    given = Path(base_model).expanduser()
+    given = Path(os.path.expanduser(base_model))
     for place in (given, _HOUSE / given):
         if place.is_dir():
             return _checked(place.resolve(), base_model)

@@ -96,7 +96,7 @@ def source(spec: ParseSpec, base: Path = Path(), fetched: Path = Path()) -> Sour
     UsageError if it is missing, with `spec.origin`.
     """
     named = [spec.path] if isinstance(spec.path, str) else spec.path or []
-    paths = tuple(base / sources.local(path, fetched).expanduser() for path in named)
+    paths = tuple(base / sources.local(path, fetched) for path in named)
     if spec.origin and not all(path.exists() for path in paths):
         raise UsageError(
             "the files of this recipe are not here",
@@ -110,7 +110,7 @@ def source(spec: ParseSpec, base: Path = Path(), fetched: Path = Path()) -> Sour
 
 def whole(spec: ParseSpec, paths: Sequence[str], fetched: Path = Path()) -> ParseSpec:
     """How another set of files is read that is asked whole, such as a gate's: as the source where its columns are."""
-    files = sources.files([sources.local(path, fetched).expanduser() for path in paths])
+    files = sources.files([sources.local(path, fetched) for path in paths])
     same = spec.model_dump(include={"first", "strict", *BesideSpec.model_fields})
     return ParseSpec(path=list(paths), valid=0.0, test=1.0, columns=fitting(files, spec.columns), **same)
 
@@ -133,7 +133,7 @@ def step(
     Evaluation sets at a URL are fetched below `fetched`. Test references of text-to-SQL are tried as `sql` says.
     `corrections` are laid over the keys; what they change is in the key, who said it and why is not.
     """
-    sets = [sources.local(path, fetched).expanduser() for path in spec.against]
+    sets = [sources.local(path, fetched) for path in spec.against]
     against = {"against": sources.fingerprint(sources.hashed(sources.files(sets)))} if sets else {}
     overlaid = {"corrections": corrections.digest} if corrections and corrections.overlay else {}
     beside = {**sql.fingerprint(), **spec.fingerprint(sql.roots)} if kind == "sql" else {}

@@ -49,6 +49,15 @@ def test_a_source_and_a_home_may_lie_anywhere(tmp_path: Path, name: str) -> None
     assert [{"key": "a", "cost": 0.5}] == warehouse.query(home, "select key, cost from ledger")
 
 
+@pytest.mark.parametrize("name", ["~nobody-of-this-name", "~"])
+def test_a_tilde_that_is_nobody_s_home_is_a_name(tmp_path: Path, name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / name).mkdir()
+    (tmp_path / name / "rows.jsonl").write_text(ROW)
+    monkeypatch.chdir(tmp_path)
+
+    assert 1 == inspect(f"./{name}/rows.jsonl", None, {}, tmp_path / "fetched")["answered"]
+
+
 @pytest.mark.parametrize("name", ["a?b", "back\\slash", "two\nlines"])
 def test_a_home_that_no_database_can_lie_in_is_refused_by_name(
     tmp_path: Path, name: str, monkeypatch: pytest.MonkeyPatch
