@@ -213,7 +213,7 @@ ERRORS: list[tuple[str, str, Answer]] = [
     ("cannot pay", "insufficient balance", Answer(b'{"base_resp":{"status_code":1008,"status_msg":"insufficient balance"}}')),
     ("cannot pay", "no balance", Answer(b'{"ret":-1,"errmsg":"no balance"}')),
     ("cannot pay", "Insufficient credits", Answer(b'{"error":{"message":"Insufficient credits","code":402}}')),
-    ("set the key", "API key not valid", Answer(b'[{"error":{"code":400,"message":"API key not valid. Pass a valid one."}}]', 400)),
+    ("set the key", "400: API key not valid", Answer(b'[{"error":{"code":400,"message":"API key not valid. Pass a valid one."}}]', 400)),
     ("set the key", "Model.AccessDenied", Answer(b'{"code":"Model.AccessDenied","message":"no access"}', 400)),
     ("cannot pay", "欠费", Answer('{"error":{"code":"Arrearage","message":"账户欠费"}}'.encode(), 400)),
     ("a name that this server knows", "Model Not Exist", Answer(b'{"error":{"message":"Model Not Exist","type":"invalid_request_error"}}', 400)),
