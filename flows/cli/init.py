@@ -218,7 +218,9 @@ def _warnings(found: Survey, kind: Kind, guess: Mapping[str, Any]) -> list[str]:
             f"{' '.join(first.reason.split())}"
         )
     if "preference" in found.purposes:
-        warnings.append("of each preference the better answer is learnt; the rejected one is dropped")
+        warnings.append(
+            "of each preference the better answer is learnt; [tune], as in recipes/dpo.toml, learns from both"
+        )
     if kind == "choice" and found.keyed < found.rows:
         warnings.append(f"{found.rows - found.keyed:,} questions have no key: they teach and measure nothing")
     return warnings

@@ -45,6 +45,7 @@ _OTHERS = {
 }
 _PLAIN_TEXT = (".txt", ".txt.gz", ".txt.zst")
 _SAVED = ("dataset_dict.json", CATALOGUE, "state.json", MANIFEST)  # what `datasets` and we write beside rows
+_LISTED = 5  # names of a folder that an error tells
 _HUB = re.compile(r"hf://(?:datasets/)?(?P<name>[\w.-]+/[\w.-]+)(?:@(?P<revision>[^/]+))?(?:/(?P<below>.+))?")
 
 
@@ -184,9 +185,10 @@ def _catalogued(catalogue: Catalogue) -> list[tuple[Path, Description | None]]:
 def _near(path: Path) -> str:
     """What a path that is not there may have meant, by the names that are there."""
     folder = path.parent
-    names = [entry.name for entry in folder.iterdir()] if folder.is_dir() else []
+    names = [one.name for one in folder.iterdir() if not one.name.startswith(".")] if folder.is_dir() else []
     close = difflib.get_close_matches(path.name, names, n=3)
-    where = f"{folder} holds no such name" if names else f"there is no folder {folder}"
+    listed = ", ".join(sorted(names)[:_LISTED]) + (", …" if len(names) > _LISTED else "")
+    where = f"{folder.resolve()} holds {listed}" if names else f"there is nothing in {folder.resolve()}"
     return f"did you mean {' or '.join(str(folder / name) for name in close)}?" if close else where
 
 

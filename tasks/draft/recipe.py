@@ -150,10 +150,10 @@ def kind_of(found: Survey, wanted: str | None = None) -> Kind:
         return next(kind for kind in known if kind == wanted)
     if "preference" in found.purposes and fitting:
         raise UsageError(
-            "no kind of work learns a preference: of each pair the rejected answer would be dropped",
+            "rows for preference ask for two stages, and a recipe of one is written here",
             seen=seen,
             expected=f"rows for {', '.join(dict.fromkeys(TAKES[kind][0] for kind in known))}",
-            hint="--kind chat learns the preferred answers alone",
+            hint="--kind chat learns the preferred answers; [tune] goes on from the pairs, as recipes/dpo.toml has it",
         )
     if not fitting:
         raise UsageError(

@@ -128,7 +128,7 @@ def test_a_sheet_is_parsed_by_its_recipe_as_init_saw_it(here: Path, capsys: pyte
 @pytest.mark.parametrize(
     ("rows", "words"),
     [
-        (PAIRS, ("preference", "--kind chat")),
+        (PAIRS, ("50 rows for preference", "--kind chat", "[tune]")),
         (TEXTS, ("rows for text", "plain text")),
         ([{k: v for k, v in row.items() if k != "answerKey"} for row in KINDS["arc"][1]], ("no question", "key")),
     ],
@@ -155,13 +155,14 @@ def test_a_folder_of_rows_of_several_kinds_is_refused_with_their_counts(
     assert (2, True) == (code, "50 rows for instruction, 50 rows for choice" in text), text
 
 
-def test_preferences_are_drafted_where_a_person_names_the_kind_and_the_loss_is_told(
+def test_preferences_are_drafted_where_a_person_names_the_kind_and_what_is_not_learnt_is_told(
     here: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     code, text = said(capsys, "init", wrote("pairs.jsonl", PAIRS), "--kind", "chat")
 
     assert (0, "chat") == (code, load(Path("pairs.toml")).kind)
-    assert "the rejected one is dropped" in text and "the rejected one is dropped" in Path("pairs.toml").read_text()
+    for told in (text, Path("pairs.toml").read_text()):
+        assert "the better answer is learnt; [tune]" in told
 
 
 def test_a_recipe_that_is_there_is_not_overwritten(here: Path, capsys: pytest.CaptureFixture[str]) -> None:

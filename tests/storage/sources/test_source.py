@@ -1,5 +1,6 @@
 """Sources: what a folder stands for, which bytes are in its fingerprint, and the hub's cache."""
 
+import re
 from pathlib import Path
 
 import orjson
@@ -103,3 +104,22 @@ def test_a_hub_that_does_not_give_is_told_with_its_name(tmp_path, monkeypatch):
 
     with pytest.raises(UsageError, match="hf://org/gone was not to be had"):
         source.local("hf://org/gone", tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("there", "named", "said"),
+    [
+        (["quiz.csv"], "quizz.csv", "did you mean"),
+        ([".ponens", "quiz.csv"], "nowhere.jsonl", "holds quiz.csv"),
+        ([f"{letter}.csv" for letter in "abcdefg"], "nowhere.jsonl", "holds a.csv, b.csv, c.csv, d.csv, e.csv, …"),
+        ([".ponens"], "nowhere.jsonl", "there is nothing in"),
+    ],
+)
+def test_a_file_that_is_missing_is_answered_with_those_that_are_there(
+    there: list[str], named: str, said: str, tmp_path: Path
+) -> None:
+    for name in there:
+        (tmp_path / name).write_text("x")
+
+    with pytest.raises(UsageError, match=re.escape(said)):
+        source.files([tmp_path / named])
