@@ -29,8 +29,8 @@ def run_name() -> str:
     assert context is not None and context.parameters is not None
     recipe: Recipe = context.parameters["recipe"]
     by_hand: list[str] = context.parameters.get("set") or []
-    if adapters := context.parameters.get("adapters"):
-        return called(recipe.name, adapters)
+    if "adapters" in context.parameters:
+        return called(recipe.name, [*context.parameters["adapters"], *recipe.evaluate.models])
     home: Path | None = context.parameters.get("home")
     before = _deployed(context, recipe.name) or _last(Home(home.resolve()) if home else Home.beside(), recipe.name)
     other = differences(before, recipe.model_dump(mode="json")) if before else []

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, cast, get_args
 from rich.markup import escape
 
 from flows import show
-from flows.show import stdout
+from flows.show import stderr, stdout
 from storage.home import Home
 from storage.records import PonensError, UsageError
 
@@ -31,6 +31,7 @@ def run(
     json: bool = False,
 ) -> None:
     """Run the flow `finetune-logic` in this process, up to and with the step `until`, or all of it."""
+    begin(path)
     known_steps([*refresh, *([until] if until else [])])
     chosen = load(path, [*changes, *(["parse.strict=true"] if strict else [])])
     try:
@@ -147,6 +148,7 @@ def puzzles(out: Path, count: int, seed: int, families: Sequence[str], *, json: 
 
 def reason(path: Path, changes: Sequence[str], refresh: Sequence[str], *, estimate: bool, json: bool) -> None:
     """Ask the teacher, or say what asking would cost."""
+    begin(path)
     chosen, home = load(path, changes), Home.beside(path)
     if estimate:
         from flows import estimates
@@ -243,6 +245,11 @@ def in_prefect() -> Iterator[None]:
         with server.starting() if own_server else contextlib.nullcontext():
             import flows.finetune  # noqa: F401  takes a second or two, while the server starts
         yield
+
+
+def begin(path: Path) -> None:
+    """Say at once that something is done: the libraries of all steps take a second or more to come."""
+    stderr.print(f"[dim]reading {escape(str(path))} …[/]", soft_wrap=True)
 
 
 def load(path: Path, changes: Sequence[str]) -> recipes.Recipe:

@@ -36,6 +36,7 @@ def evaluate(
     json: bool,
 ) -> None:
     """Evaluate the recipe's adapter, or the adapters and models that are named; or say what asking them would cost."""
+    commands.begin(path)
     changes = [*changes, *([f"evaluate.votes={votes}"] if votes else [])]
     recipe, adapters = commands.load(path, changes).asking(subjects)
     if estimate:

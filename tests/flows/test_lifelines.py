@@ -30,6 +30,7 @@ COMMANDS = {
     ("name", "number"),
     [
         ("a run's own Prefect server", signal.SIGKILL),
+        ("a run's own Prefect server", signal.SIGTERM),
         ("ponens mlflow", signal.SIGTERM),
         ("ponens mlflow", signal.SIGKILL),
     ],

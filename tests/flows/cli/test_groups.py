@@ -138,3 +138,13 @@ def test_a_plan_compares_with_the_nearest_work_of_the_same_name(tmp_path: Path) 
 
     assert "rank changed from 8 to 16" == forecast(training("mine", 16), home).why
     assert "never run for third in this home" == forecast(training("third", 8), home).why
+
+
+@pytest.mark.parametrize("command", ["run", "reason", "evaluate", "train"])
+def test_a_command_that_takes_its_time_says_first_what_it_reads(
+    command: str, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+
+    assert 2 == cli._exit_code([command, "nowhere.toml"])
+    assert capsys.readouterr().err.startswith("reading nowhere.toml …\n")
