@@ -13,14 +13,16 @@ from __future__ import annotations
 
 from collections.abc import Generator, Iterator, Sequence
 from pathlib import Path
-from typing import Generic, TypeAlias, TypeVar
+from typing import Any, Generic, TypeAlias, TypeVar
 
 from flows.bases import local
 from flows.recipe import Recipe, resolved
+from storage.home import Home
 from storage.records import Receipt, UsageError
 from tasks.assemble import step as assemble
 from tasks.evaluate import candidates
 from tasks.evaluate import step as evaluate
+from tasks.kinds.own_words import Asking
 from tasks.parse import reference_queries
 from tasks.parse import step as parse
 from tasks.prefer import sample
@@ -65,19 +67,21 @@ def chain(recipe: Recipe, home: Path) -> Events[None]:
     if recipe.train is None:
         yield from measure(recipe, home)
         return
-    parsed = yield from _parsed(recipe, home)
-    train.check(recipe.train)  # before a teacher is paid
+    asking = recipe.prompting
+    parsed = yield from _parsed(recipe, home, asking)
+    train.check(recipe.training)  # before a teacher is paid
     if recipe.tune:
         tune.check(recipe.train)
-    rationales = (yield reason.step(recipe.reason, parsed, recipe.corrected)) if recipe.kind == "choice" else None
-    about = {"recipe": recipe.name, "base_model": recipe.train.base_model}
+    teacher = recipe.reason.worded(asking.words)
+    rationales = (yield reason.step(teacher, parsed, recipe.corrected)) if recipe.kind == "choice" else None
+    about = {"recipe": recipe.name, "base_model": recipe.train.base_model, "words": asking.words}
     snapshot = yield assemble.step(recipe.assemble, parsed, rationales, recipe.kind, **about)
-    adapter = yield train.step(recipe.train, recipe.name, snapshot, resolved(recipe))
-    base, wish = candidates.Base(recipe.train.base_model, recipe.train.revision), recipe.train.wish
+    adapter = yield train.step(recipe.training, recipe.name, snapshot, resolved(recipe))
+    base = candidates.Base(recipe.train.base_model, recipe.train.revision)
     further = yield from _tuned(recipe, base, parsed, rationales, adapter)
     tuned = [receipt for receipt in further if receipt.step == "tune"]
     adapters = _of_one_lineage(adapter, tuned)
-    verdict = yield evaluate.step(recipe.evaluating, base, parsed, *adapters, rendering=wish, kind=recipe.kind)
+    verdict = yield evaluate.step(recipe.evaluating, base, parsed, *adapters, **_asked(recipe, asking))
     made = [parsed, *([rationales] if rationales else []), snapshot, adapter, *further, verdict]
     yield report.step(recipe.report, resolved(recipe), made)
 
@@ -123,21 +127,19 @@ def compare(recipe: Recipe, home: Path, adapters: Sequence[str]) -> Events[None]
     """A verdict on adapters that are there already, "NAME/N" or "NAME@latest", or on [evaluate] models; the report."""
     recipe = local(recipe, home)
     named = candidates.named(home, adapters)
-    base, wish = (
-        recipe.base or (candidates.base(home, named) if named else _named(None)),
-        recipe.train.wish if recipe.train else None,
-    )
-    parsed = yield from _parsed(recipe, home)
-    verdict = yield evaluate.step(recipe.evaluating, base, parsed, *named, rendering=wish, kind=recipe.kind)
+    base = recipe.base or (candidates.base(home, named) if named else _named(None))
+    asking = recipe.prompting
+    parsed = yield from _parsed(recipe, home, asking)
+    verdict = yield evaluate.step(recipe.evaluating, base, parsed, *named, **_asked(recipe, asking))
     yield report.step(recipe.report, resolved(recipe), [parsed, verdict])
 
 
 def measure(recipe: Recipe, home: Path) -> Events[None]:
     """What a base can do by itself. UsageError if the recipe names none."""
     recipe = local(recipe, home)
-    base = _named(recipe.base)
-    parsed = yield from _parsed(recipe, home)
-    measured = yield evaluate.step(recipe.evaluating, base, parsed, kind=recipe.kind)
+    base, asking = _named(recipe.base), recipe.prompting
+    parsed = yield from _parsed(recipe, home, asking)
+    measured = yield evaluate.step(recipe.evaluating, base, parsed, **_asked(recipe, asking))
     yield report.step(recipe.report, resolved(recipe), [parsed, measured])
 
 
@@ -150,10 +152,11 @@ def contest(recipe: Recipe, home: Path, adapters: Sequence[str]) -> Events[tuple
     recipe = local(recipe, home)
     asked = yield from _gate_set(recipe, home)
     spec = recipe.evaluating.model_copy(update={"on_mismatch": "warn", "models": []})
-    evaluations, wish = [], recipe.train.wish if recipe.train else None
+    evaluations, asking = [], recipe.prompting
+    asking.unleaked(Home(home), asked)
     for one in candidates.named(home, adapters):
         base = candidates.stated(home, one) or recipe.base or candidates.base(home, [one])
-        evaluations.append((yield evaluate.step(spec, base, asked, one, rendering=wish, kind=recipe.kind)))
+        evaluations.append((yield evaluate.step(spec, base, asked, one, **_asked(recipe, asking))))
     return asked, evaluations
 
 
@@ -166,9 +169,10 @@ def again(recipe: Recipe, home: Path, asked: Recipe, champion: str | None, round
     named = candidates.named(home, [champion] if champion else [])
     base = _named((candidates.stated(home, named[0]) if named else None) or recipe.base or asked.base)
     spec = asked.evaluating.model_copy(update={"on_mismatch": "warn", "models": [], "seed": asked.evaluate.seed + seed})
-    wish = recipe.train.wish if recipe.train else None
-    parsed = yield from _parsed(asked, home)
-    return (yield evaluate.step(spec, base, parsed, *named, rendering=wish, kind=asked.kind, round=round))
+    asking = asked.prompting
+    parsed = yield from _parsed(asked, home, asking)
+    how = _asked(recipe, asking) | {"kind": asked.kind, "round": round}
+    return (yield evaluate.step(spec, base, parsed, *named, **how))
 
 
 def _named(base: candidates.Base | None) -> candidates.Base:
@@ -192,10 +196,19 @@ def _gate_set(recipe: Recipe, home: Path) -> Events[Receipt]:
     )
 
 
-def _parsed(recipe: Recipe, home: Path) -> Events[Receipt]:
+def _asked(recipe: Recipe, asking: Asking) -> dict[str, Any]:
+    """How an evaluation asks: rendering, kind of work and words."""
+    wish = recipe.training.wish if recipe.train else recipe.prompt.wish
+    return {"rendering": wish, "kind": recipe.kind, "words": asking.words}
+
+
+def _parsed(recipe: Recipe, home: Path, asking: Asking | None = None) -> Events[Receipt]:
     source = yield from _source(recipe, home)
     settings = (recipe.kind, recipe.evaluating, recipe.corrected)
-    return _tried((yield parse.step(recipe.parsing, source, home / "fetched", *settings)))
+    parsed = _tried((yield parse.step(recipe.parsing, source, home / "fetched", *settings)))
+    if asking:
+        asking.unleaked(Home(home), parsed)
+    return parsed
 
 
 def _tried(parsed: Receipt) -> Receipt:

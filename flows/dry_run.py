@@ -168,7 +168,7 @@ def _price(dry: Dry) -> Iterator[Outlook]:
     from tasks.reason.step import estimate
 
     with Ledger(dry.home) as ledger:
-        facts = estimate(dry.recipe.reason, Stored(dry.home, dry.parsed), ledger)
+        facts = estimate(dry.recipe.reason.worded(dry.recipe.prompting.words), Stored(dry.home, dry.parsed), ledger)
     most = facts["at_most"]
     cost = "price unknown" if most["cost"] is None else f"cost {facts['cost'] or 0:.4f} to {most['cost']:.4f}"
     limit = dry.recipe.reason.max_cost
@@ -247,10 +247,10 @@ def _tested(dry: Dry) -> Iterator[Outlook]:
     if recipe.kind == "chat":
         yield _said(f"{len(asked):,} test dialogues; compared by {'a judge' if spec.judge else 'the references loss'}")
         return
-    scores = of_references(asked[:_REFERENCES], recipe.kind, spec, spec.lean)
+    scores = of_references(asked[:_REFERENCES], recipe.kind, spec, spec.lean, spec.function)
     lost = [score for score in scores if not score.right]
     reasons = "; ".join(list(dict.fromkeys(score.reason for score in lost))[:_NAMED])
-    if not any(score.counts for score in scores):
+    if not any(score.right if spec.scorer else score.counts for score in scores):
         raise PonensError(
             f"none of {len(scores)} references of the test split could be scored",
             seen=reasons,
@@ -272,14 +272,14 @@ def _gate(dry: Dry) -> Iterator[Outlook]:
 
 
 def _engine(dry: Dry) -> Iterator[Outlook]:
-    spec = dry.recipe.evaluate
-    engine = choose(spec.engine)
-    yield _said(f"{engine}{f', {spec.server.address}' if renders(engine) else ''}")
+    engine = choose(dry.recipe.evaluate.engine)
+    yield _said(f"{engine}{f', {dry.recipe.evaluate.server.address}' if renders(engine) else ''}")
 
 
 def _models(dry: Dry) -> Iterator[Outlook]:
     """Models beside the base: keys, weights and prices, before the first is paid."""
-    for seen, error in outlook(dry.recipe.evaluating, dry.recipe.kind, dry.parsed, dry.home, dry.secret):
+    of = dry.recipe
+    for seen, error in outlook(of.evaluating, of.kind, dry.parsed, dry.home, dry.secret, of.prompting.words):
         yield Outlook("", "", seen, error, sure=False)
 
 

@@ -26,7 +26,7 @@ def reason(recipe: Recipe, home: Home) -> dict[str, Any]:
             break
         parsed = walk.done(run_step(step, home)[0])
     with Ledger(home) as ledger:
-        return estimate(recipe.reason, Stored(home, parsed), ledger)
+        return estimate(recipe.reason.worded(recipe.prompting.words), Stored(home, parsed), ledger)
 
 
 def train(recipe: Recipe, home: Home) -> dict[str, Any]:
@@ -65,7 +65,10 @@ def evaluate(recipe: Recipe, home: Home) -> dict[str, Any]:
         )
     parsed = parse_of(recipe, home)
     with Ledger(home) as ledger:
-        return {"estimate": True, "models": estimate(recipe.evaluating, parsed, recipe.kind, home, ledger)}
+        return {
+            "estimate": True,
+            "models": estimate(recipe.evaluating, parsed, recipe.kind, home, ledger, recipe.prompting.words),
+        }
 
 
 def parse_of(recipe: Recipe, home: Home) -> Receipt:

@@ -34,6 +34,7 @@ from tasks.assemble.step import AssembleSpec
 from tasks.evaluate.candidates import Base
 from tasks.evaluate.rivals import is_rival, rival
 from tasks.evaluate.spec import EvaluateSpec
+from tasks.kinds.own_words import Asking, PromptSpec
 from tasks.parse.step import ParseSpec
 from tasks.prefer.spec import PreferSpec
 from tasks.puzzles.step import PuzzlesSpec
@@ -68,6 +69,7 @@ class Recipe(BaseModel):
     )
     puzzles: PuzzlesSpec | None = Field(None, description="Generate puzzles instead of reading a file.")
     parse: ParseSpec = Field(default_factory=ParseSpec)
+    prompt: PromptSpec = Field(default_factory=PromptSpec, description="How questions are asked, in one's own words.")
     reason: ReasonSpec = Field(default_factory=ReasonSpec)
     assemble: AssembleSpec = Field(default_factory=AssembleSpec)
     train: TrainSpec | None = Field(None, description="How the adapter is trained; without it nothing is.")
@@ -105,6 +107,18 @@ class Recipe(BaseModel):
         return self
 
     @model_validator(mode="after")
+    def _asked_alike(self) -> Recipe:
+        if (self.prefer or self.tune) and self.prompt != PromptSpec():
+            raise ValueError("[prefer] and [tune] ask in our own words: leave [prompt] out, or these two")
+        return self
+
+    @model_validator(mode="after")
+    def _one_system(self) -> Recipe:
+        if self.train and self.train.system is not None and self.prompt.system is not None:
+            raise ValueError("[prompt] system and [train] system: keep [prompt] system, which the teacher gets as well")
+        return self
+
+    @model_validator(mode="after")
     def _all_read(self) -> Recipe:
         unread.check(self)
         return self
@@ -117,10 +131,15 @@ class Recipe(BaseModel):
 
     @property
     def training(self) -> TrainSpec:
-        """[train], where something is to be trained. UsageError without it."""
+        """[train] with the system prompt of [prompt], where something is to be trained. UsageError without it."""
         if self.train is None:
             raise self._lacks("train")
-        return self.train
+        return self.train.model_copy(update={"system": self.prompt.system}) if self.prompt.system else self.train
+
+    @property
+    def prompting(self) -> Asking:
+        """What is asked and how, the files of [prompt] read. UsageError where they do not do."""
+        return Asking(self.prompt, self.kind)
 
     @property
     def cluster(self) -> Cluster | None:

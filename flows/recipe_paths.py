@@ -11,11 +11,14 @@ from tasks.adapters.promote import SPLIT
 
 PATHS = (
     ("evaluate", "databases_at"),
+    ("evaluate", "scorer"),
     ("parse", "path"),
     ("parse", "against"),
     ("parse", "corrections"),
     ("promote", "gate"),
     ("reeval", "sets"),
+    ("prompt", "few_shot"),
+    ("prompt", "file"),
     ("reason", "price_file"),
 )
 

@@ -78,12 +78,18 @@ READ: tuple[Read, ...] = (
     Read(tuple(f"prefer.{name}" for name in _DRAWN[1:]), "prefer.samples"),
     Read(("evaluate.revision",), "evaluate.base_model"),
     Read(("reason", "assemble.bare", "assemble.shuffle"), "kind", ("choice",)),
-    Read(("parse.corrections",), "kind", ("choice",)),
+    Read(("parse.corrections", "prompt.answer_line", "prompt.closed_world"), "kind", ("choice",)),
+    Read(
+        ("prompt.instruction", "prompt.few_shot", "prompt.file"),
+        "kind",
+        ("choice", "sql", "proof", "assignment"),  # others ask in the words of the rows
+    ),
     Read(("puzzles",), "kind", ("choice", "sql")),
     Read(("evaluate.adaptive", "evaluate.confidence", "evaluate.window"), "kind", ("choice",)),
     Read(("evaluate.weighting", "evaluate.shuffles"), "kind", ("choice",)),
     Read(tuple(f"evaluate.{name}" for name in SqlSpec.model_fields), "kind", ("sql",)),
     Read(tuple(f"parse.{name}" for name in BesideSpec.model_fields), "kind", ("sql",)),
+    Read(("evaluate.scorer",), "kind", ("sql", "proof", "assignment", "instruction")),
     Read(("evaluate.lean",), "kind", ("proof",)),
     Read(("evaluate.judge",), "kind", ("chat",)),
     Read(

@@ -15,11 +15,21 @@ _LETTERED = re.compile(r"^[ \t]*[(（]?([A-Z])[.):、．）：][ \t]*(\S.*)$", r
 
 def options_of(text: str) -> tuple[str, ...]:
     """Its last lines that go A, B, C and so on, without their letters; () if there are fewer than two."""
-    found: list[str] = []
+    found = _listed(text)
+    return tuple(line[2].strip() for line in found)
+
+
+def parted(text: str) -> tuple[str, str]:
+    """What stands before these lines, and they themselves to the end; the whole text and "" without any."""
+    found = _listed(text)
+    return (text[: found[0].start()].strip(), text[found[0].start() :].strip()) if found else (text.strip(), "")
+
+
+def _listed(text: str) -> list[re.Match[str]]:
+    found: list[re.Match[str]] = []
     for line in _LETTERED.finditer(text):
-        letter, option = line.groups()
-        if letter == "A":
+        if line[1] == "A":
             found = []
-        if letter == LETTERS[len(found) % len(LETTERS)]:
-            found.append(option.strip())
-    return tuple(found) if len(found) > 1 else ()
+        if line[1] == LETTERS[len(found) % len(LETTERS)]:
+            found.append(line)
+    return found if len(found) > 1 else []

@@ -15,6 +15,7 @@ from storage.records import Message, language_of
 
 # a reply's thoughts: in tags, or in what stands before the final channel of gpt-oss
 _THINK = re.compile(r"\A.*(?:</think>|<\|channel\|>final<\|message\|>)|<think>.*\Z", re.DOTALL | re.IGNORECASE)
+_PLACES = re.compile(r"\{(?:question|options|key)\}")
 _FENCE = re.compile(r"```[^\n`]*\n(?P<inside>.*?)(?:```|\Z)", re.DOTALL)
 
 
@@ -45,11 +46,31 @@ class Conversation(Protocol):
 
 def asked(conversation: Conversation, words: Mapping[str, str] | None) -> list[Message]:
     """What stands before the answer; below the last user's turn `words`, by language, in the language of the turns."""
+    return framed(conversation, template(words)) if words else list(conversation.messages[:-1])
+
+
+def placed(template: str, question: str, options: str = "", key: str = "") -> str:
+    r"""A question in a template's places: {question}, with its options below it or at {options}; {key} is the letter.
+
+    >>> placed("Q: {question}\nEnd.", "Who?", "A) Mia")
+    'Q: Who?\nA) Mia\nEnd.'
+    """
+    whole = question if "{options}" in template or not options else f"{question}\n{options}"
+    values = {"{question}": whole, "{options}": options, "{key}": key}
+    return _PLACES.sub(lambda place: values[place[0]], template)
+
+
+def around(template: str) -> list[str]:
+    """The words of a template, without its places."""
+    return [words for part in _PLACES.split(template) if (words := part.strip())]
+
+
+def framed(conversation: Conversation, templates: Mapping[str, str]) -> list[Message]:
+    """What stands before the answer, with the last user's turn in the template of the turns' language."""
     before = list(conversation.messages[:-1])
-    if words:
-        last = max(place for place, message in enumerate(before) if message.role == "user")
-        language = language_of("".join(message.content for message in before))
-        before[last] = Message("user", f"{before[last].content}\n\n{words[language]}")
+    last = max(place for place, message in enumerate(before) if message.role == "user")
+    language = language_of("".join(message.content for message in before))
+    before[last] = Message("user", placed(templates[language], before[last].content))
     return before
 
 

@@ -21,7 +21,9 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, Field
 
 from evals.corrected import noted
-from prompts import choice, shuffle
+from prompts import shuffle
+from prompts.choice import HOUSE, Choice
+from prompts.worded import Worded
 from storage.dialogues import Dialogue, Kind
 from storage.home import Home
 from storage.records import PonensError, Question, Receipt
@@ -29,7 +31,7 @@ from storage.tables import lineage, snapshots
 from storage.tables.dialogue_files import DIALOGUES, Dialogues
 from storage.tables.questions import QUESTIONS
 from tasks.assemble import card
-from tasks.kinds.registry import PROMPTS, Wording
+from tasks.kinds.registry import PROMPTS, Prompt, Wording
 from tasks.runtime.step import Result, Step, Tick, Workshop, of
 
 RATIONALES = "rationales.parquet"
@@ -67,24 +69,30 @@ def step(
     *,
     recipe: str | None = None,
     base_model: str = "",
+    words: Choice | Prompt | None = None,
 ) -> Step:
     """The step that publishes a snapshot of examples from the artifacts of parse and, for multiple choice, reason.
 
     `recipe` is the name whose lineage the snapshot joins; without one it has no parent. A parent is no
     part of the key: the same examples are the same snapshot, whatever came before them. Nor is
-    `base_model`, by whose tokenizer the data card counts.
+    `base_model`, by whose tokenizer the data card counts. `words` are the recipe's own, if it has some.
     """
     choose = {"kind": kind} if rationales is None else {}
+    own = words.settings if isinstance(words, Choice | Worded) else {}
 
     def work(shop: Workshop) -> Result:
         if rationales is None:
-            return _dialogues(shop, spec, recipe or "", base_model, parsed, kind)
-        return _questions(shop, spec, recipe or "", base_model, parsed, rationales)
+            prompt = PROMPTS[kind] if words is None or isinstance(words, Choice) else words
+            result = _dialogues(shop, spec, recipe or "", base_model, parsed, kind, prompt)
+        else:
+            asking = words if isinstance(words, Choice) else HOUSE
+            result = _questions(shop, spec, recipe or "", base_model, parsed, rationales, asking)
+        return replace(result, facts={**result.facts, **own, **noted(parsed.facts.get("corrections"))})
 
     return Step(
         name="assemble",
         code=(__name__,),
-        settings=spec.model_dump(exclude=_GUARDS) | choose | noted(parsed.facts.get("corrections")),
+        settings=spec.model_dump(exclude=_GUARDS) | choose | own | noted(parsed.facts.get("corrections")),
         inputs={"questions": of(parsed)} | ({"rationales": of(rationales)} if rationales else {}),
         work=work,
         shelf="snapshots",
@@ -115,20 +123,20 @@ def _succession(home: Home, spec: AssembleSpec, recipe: str, facts: Mapping[str,
         yield
 
 
-def render(question: Question) -> dict[str, Any]:
+def render(question: Question, words: Choice = HOUSE) -> dict[str, Any]:
     """The messages that ask a question, and the line that answers it. ValueError without a key."""
     return {
         "question": question.id,
-        "prompt": [message.dict() for message in choice.solve(question)],
-        "answer": choice.answer_line(question),
+        "prompt": [message.dict() for message in words.solve(question)],
+        "answer": words.answer_line(question),
     }
 
 
-def _rendered(shop: Workshop, build: snapshots.Build) -> Iterator[list[dict[str, Any]]]:
+def _rendered(shop: Workshop, build: snapshots.Build, words: Choice) -> Iterator[list[dict[str, Any]]]:
     done = 0
     for batch in build.wanted():
         done += len(batch)
-        yield list(map(render, batch))
+        yield [render(question, words) for question in batch]
         shop.progress(Tick(done, None, "questions"))
 
 
@@ -138,8 +146,8 @@ class Shuffler:
     `kept` counts the examples that stay as asked by reason, `keys` the letters of the copies.
     """
 
-    def __init__(self, count: int, *, bare: bool) -> None:
-        self._count, self._bare = count, bare
+    def __init__(self, count: int, *, bare: bool, words: Choice = HOUSE) -> None:
+        self._count, self._bare, self._words = count, bare, words
         self.kept: Counter[str] = Counter()
         self.keys: Counter[str] = Counter()
 
@@ -150,19 +158,19 @@ class Shuffler:
             return
         for number, order in enumerate(shuffle.orders(question, self._count), start=1):
             after = shuffle.rearranged(question, order)
-            text = choice.answer_line(after) if self._bare else shuffle.reletter(completion, question, order)
+            text = self._words.answer_line(after) if self._bare else shuffle.reletter(completion, question, order)
             if text is None:
                 self.kept[shuffle.UNCLEAR] += 1
                 return
             self.keys[str(after.answer)] += 1
             yield {
-                "prompt": [message.dict() for message in choice.solve(after)],
+                "prompt": [message.dict() for message in self._words.solve(after)],
                 "completion": [{"role": "assistant", "content": text}],
                 "shuffle": number,
             }
 
 
-def taught(dialogue: Dialogue, kind: Kind) -> dict[str, Any] | None:
+def taught(dialogue: Dialogue, prompt: Prompt) -> dict[str, Any] | None:
     """The messages that ask for the dialogue's last answer that is to be learnt, and that answer; None without one.
 
     `train` is false where earlier words of an assistant are not to be learnt.
@@ -172,26 +180,32 @@ def taught(dialogue: Dialogue, kind: Kind) -> dict[str, Any] | None:
         return None
     # what stands before the first user's turn is never an answer, so the rest is a dialogue
     until = replace(dialogue, messages=dialogue.messages[: learnt[-1] + 1])
-    prompt = [{**m.dict(), "train": None if m.train else False} for m in PROMPTS[kind].ask(until)]
-    return {"question": dialogue.id, "prompt": prompt, "answer": until.messages[-1].content}
+    asked = [{**m.dict(), "train": None if m.train else False} for m in prompt.ask(until)]
+    return {"question": dialogue.id, "prompt": asked, "answer": until.messages[-1].content}
 
 
-def _taught(shop: Workshop, dialogues: Dialogues, kind: Kind) -> Iterator[list[dict[str, Any]]]:
+def _taught(shop: Workshop, dialogues: Dialogues, prompt: Prompt) -> Iterator[list[dict[str, Any]]]:
     found, done = (dialogue for dialogue in dialogues if dialogue.split != "test"), 0
     while batch := list(islice(found, _BATCH)):
         done += len(batch)
-        yield [example for dialogue in batch if (example := taught(dialogue, kind))]
+        yield [example for dialogue in batch if (example := taught(dialogue, prompt))]
         shop.progress(Tick(done, None, "dialogues"))
 
 
 def _questions(
-    shop: Workshop, spec: AssembleSpec, recipe: str, base_model: str, parsed: Receipt, rationales: Receipt
+    shop: Workshop,
+    spec: AssembleSpec,
+    recipe: str,
+    base_model: str,
+    parsed: Receipt,
+    rationales: Receipt,
+    words: Choice,
 ) -> Result:
     questions = shop.home.root / parsed.artifact / QUESTIONS
     with snapshots.build(questions, shop.home.root / rationales.artifact / RATIONALES) as build:
-        shuffler = Shuffler(spec.shuffle, bare=spec.bare)
+        shuffler = Shuffler(spec.shuffle, bare=spec.bare, words=words)
         copies = shuffler.copies if spec.shuffle else None
-        counts = build.write(shop.folder, _rendered(shop, build), bare=spec.bare, copies=copies)
+        counts = build.write(shop.folder, _rendered(shop, build, words), bare=spec.bare, copies=copies)
         shuffled = {"copies": counts.copies, **shuffler.kept} if spec.shuffle else {}
         if counts.rows["train"]:
             card.write(
@@ -199,7 +213,7 @@ def _questions(
                 build,
                 counts,
                 name=recipe or "snapshot",
-                prompt=choice.VERSION,
+                prompt=words.VERSION,
                 license=spec.license,
                 base_model=base_model,
                 questions=questions,
@@ -207,29 +221,30 @@ def _questions(
                 keys=shuffler.keys,
                 corrections=parsed.facts.get("corrections"),
             )
-    result = _result(
+    return _result(
         counts,
         shuffled,
-        choice,
+        words,
         "no question has a key",
         expected="at least one kept rationale of a training question",
         hint='look at `ponens sql "select reason, text from rationales where not kept limit 3"`, '
         "or ask a better teacher",
     )
-    return replace(result, facts={**result.facts, **noted(parsed.facts.get("corrections"))})
 
 
-def _dialogues(shop: Workshop, spec: AssembleSpec, recipe: str, base_model: str, parsed: Receipt, kind: Kind) -> Result:
+def _dialogues(
+    shop: Workshop, spec: AssembleSpec, recipe: str, base_model: str, parsed: Receipt, kind: Kind, prompt: Prompt
+) -> Result:
     dialogues = shop.home.root / parsed.artifact / DIALOGUES
     with snapshots.of_dialogues(dialogues) as build:
-        counts = build.write(shop.folder, _taught(shop, Dialogues(shop.home, parsed), kind))
+        counts = build.write(shop.folder, _taught(shop, Dialogues(shop.home, parsed), prompt))
         if counts.rows["train"]:
             card.write(
                 shop.folder,
                 build,
                 counts,
                 name=recipe or "snapshot",
-                prompt=PROMPTS[kind].VERSION,
+                prompt=prompt.VERSION,
                 license=spec.license,
                 base_model=base_model,
                 questions=dialogues,
@@ -240,7 +255,7 @@ def _dialogues(shop: Workshop, spec: AssembleSpec, recipe: str, base_model: str,
     return _result(
         counts,
         {},
-        PROMPTS[kind],
+        prompt,
         "no row is on the side of training",
         expected="at least one row to train on",
         hint="smaller shares of [parse] valid and test, or another [parse] salt, give training more groups",

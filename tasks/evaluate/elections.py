@@ -11,9 +11,12 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, replace
 from typing import Any, Literal
 
+from evals.adaptive import Beta, Exact, Rule, Window
+from evals.alarms import alarms, heard
 from evals.calibration import Shown, consistency
 from evals.vote import count
 from evals.vote_weights import weighted_majority
+from prompts.choice import HOUSE, Choice
 from storage.records import Ballot, PonensError, Question, Sample
 from tasks.evaluate.generation import Reply
 from tasks.kinds.asks import Ask
@@ -25,7 +28,7 @@ Weighting = Literal["none", "logprob"]
 class Electorate:
     """The questions of one evaluation, each under up to `shuffles` further orders of its options.
 
-    `forced` is whether they are asked for a forced letter as well.
+    `forced` is whether they are asked for a forced letter as well; `words` are how.
     """
 
     def __init__(
@@ -35,12 +38,13 @@ class Electorate:
         weighting: Weighting = "none",
         *,
         forced: bool = True,
+        words: Choice = HOUSE,
     ) -> None:
         self.questions, self.weighting = questions, weighting
-        self._orders = {q.id: list(shuffled(q, shuffles)) for q in questions} if shuffles else {}
+        self._orders = {q.id: list(shuffled(q, shuffles, words)) for q in questions} if shuffles else {}
         # a source may hold a question under two orders: it is then asked once, and with all that its own ask wants
         others = {other.id: other for shown in self._orders.values() for _, other in shown}
-        self._asks: dict[str, Ask] = others | {q.id: ask(q, forced=forced) for q in questions}
+        self._asks: dict[str, Ask] = others | {q.id: ask(q, words, forced=forced) for q in questions}
 
     @property
     def asks(self) -> list[Ask]:
@@ -123,3 +127,18 @@ def chosen(questions: Sequence[Question], limit: int | None) -> list[Question]:
             hint="raise [parse] test, or give a file with answers",
         )
     return test[:limit]
+
+
+def rules(confidence: float, window: int) -> dict[str, Rule]:
+    """The rules by which votes may stop early, by name."""
+    return {"exact": Exact(), f"beta {confidence:g}": Beta(confidence), f"window {window}": Window(window)}
+
+
+def warnings(samples: Mapping[str, Sequence[Sample]], max_tokens: int, weighting: Weighting) -> list[str]:
+    """What is odd about the subjects' replies to the questions as they are."""
+    found = alarms({name: [*map(heard, own)] for name, own in samples.items()}, max_tokens)
+    for name, own in samples.items():
+        bare = sum(s.index >= 0 and s.answer is not None and s.logprob is None for s in own)
+        if bare and weighting == "logprob":
+            found.append(f"{bare} votes of {name} have no log-probability, and no weight")
+    return found

@@ -99,6 +99,7 @@ class Order:
 
     Adapters that were trained to be asked otherwise than `rendering` says are refused, or asked as they were trained
     where `on_mismatch` is "warn"; the outcome's `warnings` then name them.
+    `notes` are warnings of whoever gives the order.
     """
 
     engine: str
@@ -109,6 +110,7 @@ class Order:
     rendering: Wish | None = None
     on_mismatch: Mismatch = "refuse"
     secrets: Mapping[str, str] = field(default_factory=dict, repr=False)
+    notes: Sequence[str] = ()
 
     def told(self, *names: str) -> dict[str, Any]:
         """These fields as a child's order file has them; never `secrets`."""

@@ -10,12 +10,10 @@ judge, where the reference is likelier under it. McNemar's test is a sign test t
 from __future__ import annotations
 
 import logging
-import os
 import shutil
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from queue import SimpleQueue
@@ -26,29 +24,27 @@ import orjson
 from evals.alarms import Heard, alarms
 from evals.scored import GREEDY, Scored, alone, answer_of, compare_all, winner
 from evals.scorers import guarded
-from evals.scorers.assignment import AssignmentScorer
 from evals.scorers.base import Score, Scorer
-from evals.scorers.instruction import InstructionScorer
-from evals.scorers.statement import StatementScorer
+from prompts.worded import Worded
 from storage.artifacts import write_json
 from storage.dialogues import Dialogue, Kind
 from storage.records import PonensError, digest
 from storage.tables import scores
 from tasks.engines.open import renders
 from tasks.evaluate.beside import Beside
+from tasks.evaluate.crew import crew_of
 from tasks.evaluate.generation import Order, Reply
 from tasks.evaluate.judging import JudgeSpec
 from tasks.evaluate.pairwise import Judged, likelier, preferred, unmeasured
 from tasks.kinds.asks import Ask
-from tasks.kinds.registry import PROMPTS
+from tasks.kinds.registry import PROMPTS, Prompt
 from tasks.kinds.text_to_sql import SqlSpec
+from tasks.runtime.own_function import Function
 from tasks.runtime.step import Result, Tick, Workshop
-from tasks.sandbox.lean import Lean
 
 log = logging.getLogger("ponens")
 EVALUATION = "evaluation.json"
 _SCRATCH = "scratch"
-_CREW = 8  # sandboxes at most
 # what makes a reply right, and what its value is, by what scores it
 MEANINGS = {
     "sql": ("gives what the reference gives", "1 if it is right"),
@@ -75,13 +71,20 @@ class Contest:
     lean: Sequence[str] = ()
     judge: JudgeSpec | None = None
     beside: Beside = field(default_factory=Beside)
+    words: Worded | None = None  # a recipe's own
+    function: Function | None = None  # likewise, in place of the kind's scorer
+
+    @property
+    def prompt(self) -> Prompt:
+        """How it is asked, and how a reply is read."""
+        return self.words or PROMPTS[self.kind]
 
     def work(self, dialogues: Sequence[Dialogue], shop: Workshop) -> Result:
         """Draw, score, compare; fills the workshop's folder. PonensError where nothing can be scored."""
         asked = {d.id: d for d in chosen(dialogues, self.limit)}
         order = self.order
         votes = 0 if self.kind == "chat" or order.decoding.votes == 1 else order.decoding.votes
-        asks = asks_of(asked.values(), self.kind)
+        asks = asks_of(asked.values(), self.prompt)
         decoding = replace(order.decoding, votes=votes, adaptive="off")
         scratch = shop.folder / _SCRATCH
         drawn = self.beside.draw(replace(order, asks=asks, decoding=decoding), scratch, shop)
@@ -94,17 +97,19 @@ class Contest:
         else:
             first, others = alone(pairs[base][0]), []
         scorer = more.pop("scorer")
+        right, value = MEANINGS.get(scorer, (f"has a score of 1 by {scorer}", f"the score of {scorer}"))
         facts: dict[str, Any] = {
             "kind": self.kind,
             "scorer": scorer,
-            "right": MEANINGS[scorer][0],
-            "value": MEANINGS[scorer][1],
+            "right": right,
+            "value": value,
             "questions": len(asked),
             "problems": len({d.group for d in asked.values()}),
             "votes": votes or 1,
             "engine": order.engine,
             "temperature": decoding.temperature if votes else 0.0,
-            "prompt": PROMPTS[self.kind].VERSION,
+            "prompt": self.prompt.VERSION,
+            **(self.words.settings if self.words else {}),
             **({"adapter_name": names[0]} if names else {}),
             **first,
             "others": {
@@ -112,7 +117,7 @@ class Contest:
                 for name, other in zip(names[1:], others, strict=True)
             },
             **more,
-            "warnings": alarms(_heard(pairs), decoding.max_tokens) + drawn.outcome.pop("warnings"),
+            "warnings": [*order.notes, *alarms(_heard(pairs), decoding.max_tokens), *drawn.outcome.pop("warnings")],
             **({"models": drawn.outcome.pop("models")} if self.beside.rivals else {}),
             "work": drawn.outcome,
         }
@@ -149,10 +154,10 @@ class Contest:
                 return losses, {"scorer": "loss"}
             judged, facts = preferred(self.judge, losses, asked, shop)
             return judged, {"scorer": "judge", "judge": facts}
-        with _crew(self.kind, self.sql, self.lean) as (name, crew):
-            found = _by_scorer(asked, replies, crew, PROMPTS[self.kind].read, shop)
+        with crew_of(self.kind, self.sql, self.lean, self.function) as (name, crew):
+            found = _by_scorer(asked, replies, crew, self.prompt.read, shop)
         base, *adapters = self.subjects
-        about = self.sql.facts(asked.values()) if self.kind == "sql" else {}
+        about = self.sql.facts(asked.values()) if self.kind == "sql" and not self.function else {}
         return {a: (found[base], found[a]) for a in adapters} or {base: (found[base], {})}, {"scorer": name, **about}
 
 
@@ -181,34 +186,19 @@ def chosen(dialogues: Sequence[Dialogue], limit: int | None) -> list[Dialogue]:
     return test[:limit]
 
 
-def asks_of(dialogues: Iterable[Dialogue], kind: Kind) -> list[Ask]:
+def asks_of(dialogues: Iterable[Dialogue], prompt: Prompt) -> list[Ask]:
     """What every subject is asked of each dialogue."""
-    return [Ask(dialogue.id, tuple(PROMPTS[kind].ask(dialogue))) for dialogue in dialogues]
+    return [Ask(dialogue.id, tuple(prompt.ask(dialogue))) for dialogue in dialogues]
 
 
-def of_references(dialogues: Sequence[Dialogue], kind: Kind, sql: SqlSpec, lean: Sequence[str]) -> list[Score]:
-    """What the scorer of a kind says of each dialogue's own reference, given as the reply."""
-    with _crew(kind, sql, lean) as (_, crew):
+def of_references(
+    dialogues: Sequence[Dialogue], kind: Kind, sql: SqlSpec, lean: Sequence[str], function: Function | None = None
+) -> list[Score]:
+    """What the scorer of a kind, or a user's, says of each dialogue's own reference, given as the reply."""
+    with crew_of(kind, sql, lean, function) as (_, crew):
         texts = [dialogue.messages[-1].content for dialogue in dialogues]
         pairs = zip(dialogues, texts, strict=True)
         return [guarded.scored([text], gold, crew[0], PROMPTS[kind].read)[text].score for gold, text in pairs]
-
-
-@contextmanager
-def _crew(kind: Kind, sql: SqlSpec, lean: Sequence[str]) -> Iterator[tuple[str, Sequence[Scorer]]]:
-    """The scorer of a kind, as many of them as can work at once, and its name."""
-    with ExitStack() as stack:
-        crew: list[Scorer]
-        if kind == "sql":
-            count = max(1, min(_CREW, len(os.sched_getaffinity(0))))
-            crew = [*sql.scorers(stack, count)]
-        elif kind == "proof":
-            crew = [StatementScorer(Lean(tuple(lean)) if lean else None)]
-        elif kind == "assignment":
-            crew = [AssignmentScorer()]
-        else:
-            crew = [InstructionScorer()]
-        yield crew[0].name, crew
 
 
 def _by_scorer(

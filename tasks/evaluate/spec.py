@@ -14,6 +14,7 @@ from tasks.evaluate.paid import ApiSpec
 from tasks.evaluate.rivals import Rival, rival
 from tasks.kinds.text_to_sql import SqlSpec
 from tasks.models import base_models
+from tasks.runtime.own_function import Function
 
 
 class EvaluateSpec(SqlSpec):
@@ -69,6 +70,9 @@ class EvaluateSpec(SqlSpec):
     on_mismatch: Mismatch = Field(
         "refuse", description="An adapter trained with another rendering than [train] says; warn asks it with its own."
     )
+    scorer: str | None = Field(
+        None, description='A function of your own that scores replies, "my_scorers.py:NAME", beside the recipe.'
+    )
     lean: list[str] = Field([], description='For proofs: what checks a file, such as ["lake", "env", "lean"].')
     judge: JudgeSpec | None = Field(None, description="For chats: a model that compares replies; asked as a teacher.")
 
@@ -80,6 +84,11 @@ class EvaluateSpec(SqlSpec):
         if len(set(models)) < len(models):
             raise ValueError(f"a model is named twice: {', '.join(models)}")
         return models
+
+    @property
+    def function(self) -> Function | None:
+        """The user's own scorer. UsageError if its file is not there."""
+        return Function.of(self.scorer) if self.scorer else None
 
     @property
     def rivals(self) -> list[Rival]:

@@ -18,12 +18,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from evals.adaptive import Beta, Exact, Rule, Window
-from evals.alarms import alarms, heard
 from evals.corrected import noted
 from evals.summary import replays, savings, summary
-from prompts import choice
+from prompts.choice import HOUSE, Choice
 from prompts.rendering import Wish
+from prompts.worded import Worded
 from storage.artifacts import write_json
 from storage.dialogues import Kind
 from storage.home import Home
@@ -39,11 +38,11 @@ from tasks.engines.openai_spec import KEY
 from tasks.evaluate import paid
 from tasks.evaluate.beside import Beside
 from tasks.evaluate.candidates import Base, Candidate, stages_of, trained
-from tasks.evaluate.elections import Electorate, chosen
+from tasks.evaluate.elections import Electorate, chosen, rules, warnings
 from tasks.evaluate.generation import Decoding, Order, Subject
 from tasks.evaluate.spec import EvaluateSpec
-from tasks.evaluate.subjects import of_adapter, served
-from tasks.kinds.registry import SCORING
+from tasks.evaluate.subjects import of_adapter, otherwise, served
+from tasks.kinds.registry import PROMPTS, SCORING, Prompt
 from tasks.kinds.text_to_sql import SqlSpec
 from tasks.models import base_models as models
 from tasks.runtime.step import Result, Secret, Step, Workshop, of
@@ -54,7 +53,7 @@ EVALUATION, SCRATCH = "evaluation.json", "scratch"
 # of the spec, what leaves the answers as they are
 _SHAPELESS = {"gpu_memory_utilization", "tensor_parallel", "data_parallel", "adapters", "server", "on_mismatch"}
 _SHAPELESS |= {"base_model", "revision", "models", "api"}  # their identities are inputs
-_SCORED = {*SqlSpec.model_fields, "lean", "judge"}  # these shape the scores of one kind of work each
+_SCORED = {*SqlSpec.model_fields, "lean", "judge", "scorer"}  # these shape the scores of one kind of work each
 
 
 def step(
@@ -65,11 +64,12 @@ def step(
     rendering: Wish | None = None,
     kind: Kind = "choice",
     round: str = "",
+    words: Choice | Prompt | None = None,
 ) -> Step:
     """The step that compares the base with the first adapter, and lists the others beside it; without any, the base.
 
     `questions` is what parse left; the models of `spec` answer as well; adapters are held against `rendering`,
-    the recipe's; each `round` is drawn anew.
+    the recipe's; each `round` is drawn anew. `words` are the recipe's own, if it has some.
     UsageError for an engine that is not there, an adapter that is named twice, and chats without an adapter.
     """
     candidates = [a if isinstance(a, Candidate) else trained(a) for a in adapters]
@@ -91,7 +91,8 @@ def step(
     settings = spec.model_dump(exclude=_SHAPELESS | _SCORED) | {"engine": engine} | _scored(spec, engine, kind)
     beside = Beside(spec.rivals, spec.api)
     settings |= {"rendering": rendering.settings if rendering else None} | ({"round": round} if round else {})
-    settings |= noted(questions.facts.get("corrections"))
+    own = words.settings if isinstance(words, Choice | Worded) else {}
+    settings |= noted(questions.facts.get("corrections")) | own
     stages = stages_of(candidates)
     settings |= {"stages": stages} if stages and kind == "choice" else {}
     if renders(engine):
@@ -100,12 +101,14 @@ def step(
     def work(shop: Workshop) -> Result:
         paid.require_keys(spec.rivals, shop.secret)
         order = _order(spec, engine, model, base, candidates, rendering, shop)
-        order = replace(order, decoding=replace(order.decoding, round=round))
+        notes = otherwise(shop.home, candidates, (words or PROMPTS.get(kind, HOUSE)).VERSION)
+        order = replace(order, decoding=replace(order.decoding, round=round), notes=notes)
         if kind == "choice":
-            return _elected(order, beside, spec, questions, shop, stages)
+            return _elected(order, beside, spec, questions, shop, stages, _choice(words))
         from tasks.evaluate.scoring import Contest  # brings the scorers along: not for a plan, nor for letters
 
-        contest = Contest(kind, order, spec.limit, spec, spec.lean, spec.judge, beside)
+        worded = words if isinstance(words, Worded) else None
+        contest = Contest(kind, order, spec.limit, spec, spec.lean, spec.judge, beside, worded, spec.function)
         return contest.work(list(Dialogues(shop.home, questions)), shop)
 
     return Step(
@@ -127,23 +130,32 @@ def step(
     )
 
 
-def estimate(spec: EvaluateSpec, parsed: Receipt, kind: Kind, home: Home, ledger: Ledger) -> dict[str, Any]:
+def estimate(
+    spec: EvaluateSpec, parsed: Receipt, kind: Kind, home: Home, ledger: Ledger, words: Choice | Prompt | None = None
+) -> dict[str, Any]:
     """By model behind an API what it would be asked at most, and the cost; sends nothing."""
     decoding = Decoding(**spec.model_dump(include=set(Decoding.__slots__)))
     if kind == "choice":
         asked = chosen(list(Stored(home, parsed)), spec.limit)
-        asks = Electorate(asked, spec.shuffles, spec.weighting, forced=False).asks
+        asks = Electorate(asked, spec.shuffles, spec.weighting, forced=False, words=_choice(words)).asks
     else:
         from tasks.evaluate.scoring import asks_of
         from tasks.evaluate.scoring import chosen as tested
 
-        asks = asks_of(tested(list(Dialogues(home, parsed)), spec.limit), kind)
+        asks = asks_of(
+            tested(list(Dialogues(home, parsed)), spec.limit), words if isinstance(words, Worded) else PROMPTS[kind]
+        )
         decoding = replace(decoding, votes=0 if spec.votes == 1 else spec.votes)
     return paid.estimate(spec.rivals, spec.api, asks, replace(decoding, adaptive="off"), ledger)
 
 
 def outlook(
-    spec: EvaluateSpec, kind: Kind, parsed: Receipt | None, home: Home, secret: Secret
+    spec: EvaluateSpec,
+    kind: Kind,
+    parsed: Receipt | None,
+    home: Home,
+    secret: Secret,
+    words: Choice | Prompt | None = None,
 ) -> Iterator[tuple[str, UsageError | None]]:
     """What is seen of each model beside the base, with the error that asking it would end in now. Sends nothing.
 
@@ -153,7 +165,7 @@ def outlook(
     costs: dict[str, Any] = {}
     if parsed is not None and any(one.provider for one in spec.rivals):
         with Ledger(home) as ledger:
-            costs = estimate(spec, parsed, kind, home, ledger)
+            costs = estimate(spec, parsed, kind, home, ledger, words)
     for one in spec.rivals:
         try:
             if one.provider:
@@ -171,6 +183,10 @@ def outlook(
         yield f"{one.name}: {facts['asked']:,} requests, {facts['from_ledger']:,} known; {cost}", None
 
 
+def _choice(words: Choice | Prompt | None) -> Choice:
+    return words if isinstance(words, Choice) else HOUSE
+
+
 def _scored(spec: EvaluateSpec, engine: str, kind: Kind) -> dict[str, Any]:
     """What of the spec shapes the scores of one kind of work. UsageError for a chat that nothing can compare."""
     if kind == "chat" and spec.judge is None and renders(engine):
@@ -184,6 +200,8 @@ def _scored(spec: EvaluateSpec, engine: str, kind: Kind) -> dict[str, Any]:
         "proof": {"lean": spec.lean},
         "chat": {"judge": spec.judge.settings if spec.judge else None},
     }
+    if spec.function:
+        return {"kind": kind, "scorer": spec.function.fingerprint}
     return {} if kind == "choice" else {"kind": kind, **own.get(kind, {})}
 
 
@@ -219,10 +237,11 @@ def _elected(
     questions: Receipt,
     shop: Workshop,
     stages: Sequence[tuple[str, str]],
+    words: Choice,
 ) -> Result:
     """Multiple choice: votes, ballots, a verdict."""
     asked = chosen(list(Stored(shop.home, questions)), spec.limit)
-    voters = Electorate(asked, spec.shuffles, spec.weighting, forced=not renders(order.engine))
+    voters = Electorate(asked, spec.shuffles, spec.weighting, forced=not renders(order.engine), words=words)
     scratch = shop.folder / SCRATCH
     drawn = beside.draw(replace(order, asks=voters.asks), scratch, shop)
     shutil.rmtree(scratch)
@@ -230,8 +249,8 @@ def _elected(
     ballots = {name: voters.ballots(found) for name, found in samples.items()}
     names = [subject.name for subject in order.subjects[1:]]
     facts = _facts(spec, order.engine, voters, samples, ballots, names, beside.names, stages) | {"work": drawn.outcome}
-    facts |= noted(questions.facts.get("corrections"))
-    facts["warnings"] += drawn.outcome.pop("warnings")
+    facts |= noted(questions.facts.get("corrections")) | words.settings | {"prompt": words.VERSION}
+    facts["warnings"] += [*order.notes, *drawn.outcome.pop("warnings")]
     facts |= {"models": drawn.outcome.pop("models")} if beside.rivals else {}
     for warning in facts["warnings"]:
         log.warning("evaluate: %s", warning)
@@ -267,30 +286,12 @@ def _facts(
         "weighting": spec.weighting,
         "engine": engine,
         "temperature": spec.temperature,
-        "prompt": choice.VERSION,
         **({"adapter_name": names[0]} if names else {}),
         **summary(questions, own, ballots, names, stages),
         "sampled": savings(asked, spec.votes),
         "replays": []
         if spec.adaptive != "off" or spec.weighting != "none"
-        else replays(asked, questions, _rules(spec)),
+        else replays(asked, questions, rules(spec.confidence, spec.window)),
         "consistency": {name: voters.consistency(found, ballots[name]) for name, found in samples.items()},
-        "warnings": _warnings(spec, own),
+        "warnings": warnings(own, spec.max_tokens, spec.weighting),
     }
-
-
-def _rules(spec: EvaluateSpec) -> dict[str, Rule]:
-    return {
-        "exact": Exact(),
-        f"beta {spec.confidence:g}": Beta(spec.confidence),
-        f"window {spec.window}": Window(spec.window),
-    }
-
-
-def _warnings(spec: EvaluateSpec, samples: Mapping[str, Sequence[Sample]]) -> list[str]:
-    warnings = alarms({name: [*map(heard, own)] for name, own in samples.items()}, spec.max_tokens)
-    for name, own in samples.items():
-        bare = sum(s.index >= 0 and s.answer is not None and s.logprob is None for s in own)
-        if bare and spec.weighting == "logprob":
-            warnings.append(f"{bare} votes of {name} have no log-probability, and no weight")
-    return warnings

@@ -8,8 +8,10 @@ from pathlib import Path
 from typing import Any
 
 from storage.adapters.folder import AdapterFolder
+from storage.home import Home
 from storage.records import PonensError, digest
 from tasks.engines.openai_spec import ServerSpec
+from tasks.evaluate.candidates import Candidate
 from tasks.evaluate.generation import Subject
 
 
@@ -46,3 +48,16 @@ def served(
         for s in subjects
     ]
     return theirs, server.model_dump() | {"base_url": server.address, "models": names, "logprobs": logprobs}
+
+
+def otherwise(home: Home, candidates: Sequence[Candidate], version: str) -> list[str]:
+    """A warning for each adapter that was trained with other words than it is asked with, by their versions."""
+    found = []
+    for candidate in candidates:
+        try:
+            theirs = AdapterFolder(home.root / candidate.artifact).about.get("prompt")
+        except (OSError, ValueError):  # whoever loads it says so
+            continue
+        if theirs and theirs != version:
+            found.append(f"{candidate.name} was trained with prompt {theirs} and is asked with {version}")
+    return found

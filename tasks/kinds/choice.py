@@ -6,9 +6,9 @@ question ──ask──▶ prompt, forced letters      reply ──read──�
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import replace
 
 from prompts import choice
+from prompts.choice import HOUSE, Choice
 from prompts.shuffle import anchored, orders, rearranged
 from storage.records import FORCED, Question, Reading
 from tasks.kinds.asks import Ask, Forced
@@ -16,26 +16,18 @@ from tasks.kinds.asks import Ask, Forced
 _UNSAID = ("overflow", "refused")
 
 
-def ask(question: Question, *, forced: bool = True) -> Ask:
+def ask(question: Question, words: Choice = HOUSE, *, forced: bool = True) -> Ask:
     """The question as every subject is asked it, with the letter it is `forced` to beside."""
-    start = Forced(choice.forced(question), letters(question)) if forced else None
-    return Ask(question.id, tuple(choice.solve(question)), start, question)
+    start = Forced(words.forced(question), words.letters(question)) if forced else None
+    return Ask(question.id, tuple(words.solve(question)), start, question)
 
 
-def shuffled(question: Question, count: int) -> Iterator[tuple[tuple[int, ...], Ask]]:
+def shuffled(question: Question, count: int, words: Choice = HOUSE) -> Iterator[tuple[tuple[int, ...], Ask]]:
     """The question's votes under up to `count` other orders of its options; none where options must stay."""
     if anchored(question) is None:
         for order in orders(question, count):
             other = rearranged(question, order)
-            yield order, Ask(other.id, tuple(choice.solve(other)), question=other, greedy=False)
-
-
-def letters(question: Question) -> tuple[str, ...]:
-    """How the answer line goes on after `choice.forced`, for each option."""
-    start = choice.forced(question)
-    return tuple(
-        choice.answer_line(replace(question, answer=letter)).removeprefix(start) for letter in question.letters
-    )
+            yield order, Ask(other.id, tuple(words.solve(other)), question=other, greedy=False)
 
 
 def read(question: Question, index: int, text: str, finish: str = "stop") -> Reading:

@@ -15,14 +15,14 @@ from typing import Any
 import polars as pl
 
 from evals.scored import RIGHT, answer_of
-from prompts import choice
+from prompts.choice import Choice
 from storage.records import GREEDY, Message, PonensError, Receipt
 from storage.runs import Run
 from storage.tables.dialogue_files import Dialogues
 from storage.tables.questions import Stored
 from storage.tables.samples import BALLOTS, SAMPLES
 from storage.tables.scores import SCORES
-from tasks.kinds.registry import PROMPTS
+from tasks.kinds.registry import prompt_in
 
 Row = dict[str, Any]
 _SILENT = ("gold-invalid", "undecided")  # outcomes that say nothing of either side
@@ -99,7 +99,7 @@ def answered(run: Run) -> list[Subject]:
     by_subject: dict[str, dict[str, Answer]] = defaultdict(dict)
     for name, answer in sorted(found, key=lambda pair: pair[1].id):
         by_subject[name][answer.id] = answer
-    prompt = choice.VERSION if kind == "choice" else str(evaluated.facts["prompt"])
+    prompt = Choice.of(evaluated.facts).VERSION if kind == "choice" else str(evaluated.facts["prompt"])
     first = evaluated.facts.get("adapter_name")  # None of a base that was measured by itself
     order = ["base", *([first, *evaluated.facts["others"]] if first else [])]
     return [Subject(name, evaluated.facts, evaluated.made_at, prompt, by_subject[name]) for name in order]
@@ -110,6 +110,7 @@ def _letters(run: Run, parsed: Receipt, evaluated: Receipt) -> Iterator[tuple[st
     ballots, samples = (pl.read_parquet(folder / name, glob=False) for name in (BALLOTS, SAMPLES))
     wanted = set(ballots["question"])
     questions = {q.id: q for q in Stored(run.home, parsed) if q.id in wanted}
+    words = Choice.of(evaluated.facts)
     replies: dict[tuple[str, str], list[Row]] = defaultdict(list)
     for sample in samples.filter(pl.col("index") >= 0).sort("index").iter_rows(named=True):
         replies[sample["subject"], sample["question"]].append(sample)
@@ -123,7 +124,7 @@ def _letters(run: Run, parsed: Receipt, evaluated: Receipt) -> Iterator[tuple[st
                 group=ballot["group"],
                 problem=question.problem,
                 asked=question.question,
-                messages=choice.solve(question),
+                messages=words.solve(question),
                 options=question.options,
                 gold=ballot["gold"],
                 answer=ballot["winner"],
@@ -139,7 +140,7 @@ def _scores(run: Run, parsed: Receipt, evaluated: Receipt) -> Iterator[tuple[str
     scores = pl.read_parquet(run.home.root / evaluated.artifact / SCORES, glob=False)
     silent = set(scores.filter(pl.col("wins") & pl.col("outcome").is_in(_SILENT))["question"])
     dialogues = {d.id: d for d in Dialogues(run.home, parsed, "test")}
-    prompt = PROMPTS[evaluated.facts["kind"]]
+    prompt = prompt_in(evaluated.facts, evaluated.facts["kind"])
     rows: dict[tuple[str, str], list[Row]] = defaultdict(list)
     for row in scores.sort("index").iter_rows(named=True):
         if row["question"] not in silent:

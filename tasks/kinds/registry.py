@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Protocol
+from typing import Any, Protocol
 
 from prompts import assignment, instruction, sql, statement
 from prompts.turns import Answer, Conversation
+from prompts.worded import Worded
 from storage.dialogues import Kind
 from storage.records import Message
 
@@ -39,6 +40,7 @@ SCORING = (
     "tasks.evaluate.loss_main",
     "tasks.sandbox.child",
     "tasks.sandbox.confined",
+    "tasks.sandbox.own_child",
 )
 # a chat asks as an instruction does: in its user's own words
 PROMPTS: Mapping[Kind, Prompt] = {
@@ -48,3 +50,8 @@ PROMPTS: Mapping[Kind, Prompt] = {
     "chat": instruction,
     "instruction": instruction,
 }
+
+
+def prompt_in(facts: Mapping[str, Any], kind: Kind) -> Prompt:
+    """The prompt of a kind over dialogues, in the words that a step's facts hold, else the house's."""
+    return Worded(kind, **facts["words"]) if facts.get("words") else PROMPTS[kind]

@@ -15,9 +15,9 @@ from dataclasses import dataclass
 from itertools import islice
 from typing import Any, Literal
 
-from pydantic import Field
+from pydantic import Field, PrivateAttr
 
-from prompts import choice
+from prompts.choice import HOUSE, Choice
 from storage.corrections import Corrections
 from storage.ledger import Ledger, Tokens
 from storage.records import Message, Question, Receipt, digest
@@ -49,6 +49,23 @@ class ReasonSpec(AskSpec):
     near_copy: float = Field(default=0.8, gt=0, le=1, description="Likeness at which one of two rationales is dropped.")
     max_unanswered: float = Field(default=0.0, ge=0, le=1, description="Share of requests that may stay unanswered.")
 
+    _words: Choice = PrivateAttr(default=HOUSE)
+
+    def worded(self, words: object) -> ReasonSpec:
+        """The same in a recipe's own words, where they are of multiple choice."""
+        spec = self.model_copy()
+        spec._words = words if isinstance(words, Choice) else HOUSE
+        return spec
+
+    def messages(self, prompt: Prompt, question: Question) -> list[Message]:
+        """What a teacher is asked, with the recipe's system prompt before it."""
+        first = [Message("system", self._words.system)] if self._words.system else []
+        return [*first, *(self._words.explain if prompt == "explain" else self._words.solve)(question)]
+
+    def named(self, prompt: Prompt) -> str:
+        """How a prompt is called in the table of rationales."""
+        return f"{self._words.VERSION}/{prompt}"
+
     @property
     def asks(self) -> Literal["solve", "explain", "solve-then-explain"]:
         return self.prompt or ("solve" if self.provider.solver else "solve-then-explain")
@@ -63,7 +80,8 @@ class ReasonSpec(AskSpec):
         """What shapes the result; how fast, how patiently, where and at what price does not."""
         return {
             "model": model_name(self),
-            "prompt": f"{choice.VERSION}/{self.asks}",
+            "prompt": f"{self._words.VERSION}/{self.asks}",
+            **({"system": self._words.system} if self._words.system else {}),
             **{name: getattr(self, name) for name in ("samples", "hints", "keep", "near_copy")},
             **{name: getattr(self, name) for name in ("max_tokens", "max_unanswered")},
             **self.sampling,
@@ -148,7 +166,7 @@ def wanted(questions: Iterable[Question]) -> Iterator[Question]:
 def plan(spec: ReasonSpec, question: Question, prompt: Prompt | None = None) -> Iterator[Request]:
     """The requests that a question makes with one prompt, by default the first."""
     prompt = prompt or spec.first
-    messages = {"explain": choice.explain, "solve": choice.solve}[prompt](question)
+    messages = spec.messages(prompt, question)
     for sample in range(spec.samples if prompt == spec.first else spec.hints):
         yield request(spec, messages, sample)
 
@@ -161,10 +179,10 @@ def unsolved(spec: ReasonSpec, question: Question, ledger: Ledger) -> bool:
 
 def asked(spec: ReasonSpec, question: Question, ledger: Ledger) -> list[Asked]:
     """Every request that a question came to, with what the ledger has of it."""
-    found = [heard(question, f"{choice.VERSION}/{spec.first}", item, ledger) for item in plan(spec, question)]
+    found = [heard(question, spec.named(spec.first), item, ledger) for item in plan(spec, question)]
     if spec.asks == "solve-then-explain" and all(one.entry and not one.right for one in found):
         hints = plan(spec, question, "explain")
-        found += [heard(question, f"{choice.VERSION}/explain", item, ledger) for item in hints]
+        found += [heard(question, spec.named("explain"), item, ledger) for item in hints]
     return found
 
 

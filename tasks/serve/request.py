@@ -12,6 +12,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from prompts.lettered import parted
+from prompts.turns import around, placed
 from storage.records import language_of
 from tasks.serve.errors import Refusal
 from tasks.serve.model import Model
@@ -136,10 +138,11 @@ def worded(model: Model, messages: list[dict[str, Any]]) -> list[dict[str, Any]]
         return messages
     asked = _said(messages[place]).strip()
     template = model.words.get(language_of(asked), "{question}")
-    around = template.replace("{question}", "").strip()
-    if not around or around in asked:
+    words = around(template)
+    if not words or all(part in asked for part in words):
         return messages
-    first = {**messages[place], "content": template.replace("{question}", asked)}
+    question, options = parted(asked) if "{options}" in template else (asked, "")
+    first = {**messages[place], "content": placed(template, question, options)}
     return [*messages[:place], first, *messages[place + 1 :]]
 
 

@@ -18,6 +18,7 @@ from typing import Any
 import mlflow
 
 _HAN = re.compile(r"[\u3400-\u9fff]")
+_OPTIONS = re.compile(r"^[ \t]*A[.):].*(?:\n.*)*\Z", re.MULTILINE)
 _BATCH = 16
 
 
@@ -74,11 +75,14 @@ class Answering(mlflow.pyfunc.PythonModel):  # type: ignore[misc]
         if not isinstance(one, str):
             return [dict(message) for message in one]
         template = (self.config.get("question") or {}).get("zh" if _HAN.search(one) else "en", "{question}")
-        asked = one.strip()
-        around = template.replace("{question}", "").strip()
-        return [
-            {"role": "user", "content": asked if around and around in asked else template.replace("{question}", asked)}
-        ]
+        asked, places = one.strip(), re.compile(r"\{(question|options)\}")
+        around = [part.strip() for part in places.split(template)[::2] if part.strip()]
+        if around and all(part in asked for part in around):
+            return [{"role": "user", "content": asked}]
+        values = {"question": asked, "options": ""}
+        if "{options}" in template and (listed := _OPTIONS.search(asked)):  # they have a place of their own
+            values = {"question": asked[: listed.start()].strip(), "options": listed[0].strip()}
+        return [{"role": "user", "content": places.sub(lambda place: values[place[1]], template)}]
 
     def _replies(self, prompts: list[str], params: dict[str, Any]) -> list[str]:
         import torch

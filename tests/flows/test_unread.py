@@ -24,12 +24,15 @@ TABLES = {"evaluate.judge": JudgeSpec(), "puzzles": PuzzlesSpec(), "promote": Pr
 TABLES |= {"prefer": PreferSpec(), "tune": TuneSpec()}
 # what only some kinds of work read; all else is read by every kind
 OF_KINDS = {
-    ("choice",): ("parse.corrections", "reason.", "assemble.bare", "assemble.shuffle", "evaluate.adaptive", "evaluate.confidence")
+    ("choice",): ("parse.corrections", "prompt.answer_line", "prompt.closed_world", "reason.", "assemble.bare")
+    + ("assemble.shuffle", "evaluate.adaptive", "evaluate.confidence")
     + ("prefer.ledger", "prefer.most", "prefer.samples", "prefer.questions", "prefer.temperature", "prefer.top_p")
     + ("prefer.max_tokens", "prefer.seed")
     + ("evaluate.window", "evaluate.weighting", "evaluate.shuffles"),
     ("choice", "sql"): ("puzzles.",),
+    ("choice", "sql", "proof", "assignment"): ("prompt.instruction", "prompt.few_shot", "prompt.file"),
     ("sql",): ("parse.descriptions", "parse.evidence", "evaluate.databases", "evaluate.dialect", "evaluate.metric"),
+    ("sql", "proof", "assignment", "instruction"): ("evaluate.scorer",),
     ("proof",): ("evaluate.lean",),
     ("chat",): ("evaluate.judge.",),
     ("choice", "sql", "proof", "assignment", "instruction"): ("evaluate.votes", "evaluate.temperature")

@@ -21,6 +21,7 @@ import httpx
 import pytest
 
 from prompts import choice
+from prompts.lettered import parted
 from prompts.rendering import Rendering, Wish
 from storage.adapters import registry
 from storage.adapters.versions import Adapter
@@ -78,6 +79,20 @@ def test_a_question_alone_is_asked_as_the_adapter_learnt_it(server: Served) -> N
     ] == sent["messages"]
     assert (0.0, 1.0, 64) == (sent["temperature"], sent["top_p"], sent["max_tokens"])
     assert "ponens" not in sent and "chat_template" not in sent  # the base's is the same
+
+
+def test_a_question_is_put_into_the_recipe_s_own_words_its_options_where_they_have_a_place(
+    home: Home, server: Served
+) -> None:
+    template = (
+        "Solved examples:\n\nWho?\nA) x\nB) y\n\nAnswer: A\n\nChoices:\n{options}\nOf this: {question}\nAnswer: X"
+    )
+    version = trained(home, inference=INFERENCE | {"question": {"en": template}})
+    question, options = parted(ASK)
+    worded = template.replace("{question}", question).replace("{options}", options)
+
+    assert options and worded == server.asked(ASK, model=str(version))["messages"][-1]["content"]
+    assert worded == server.asked(worded, model=str(version))["messages"][-1]["content"]
 
 
 def test_what_a_client_says_itself_stands(server: Served) -> None:
