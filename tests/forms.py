@@ -1590,6 +1590,7 @@ OTHERS = [
         [{"turns": [{"speaker": "USER", "utterance": "Hi"}, {"speaker": "SYSTEM", "utterance": "Ho"}]}],
         ["u: Hi | a: Ho"],
     ),
+    Form("a text and a list", [{"chosen": "Ho there", "rejected": ["No"]}], ["! prompt: missing field"]),
     Form(
         "MT-bench",
         [

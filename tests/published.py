@@ -21,7 +21,7 @@ _MARKED = [f"({letter}){option}" for letter, option in zip("ABCD", OPTIONS, stri
 _COLUMNS = dict(zip("ABCD", OPTIONS, strict=True))
 _ASKED = " ? Which melts? [ice / iron / sand / salt]"
 _SEVERAL = "! answer: several answers (A, C), expected one"
-_DOGS = {"db_id": "dogs", "table_names": ["dog"], "column_names": [[-1, "*"], [0, "name"]]}
+_DOGS: dict[str, Any] = {"db_id": "dogs", "table_names": ["dog"], "column_names": [[-1, "*"], [0, "name"]]}
 _DOGS |= {"column_types": ["text", "text"], "foreign_keys": []}
 _DOG = "CREATE TABLE dog (name TEXT)"
 

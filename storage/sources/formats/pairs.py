@@ -28,7 +28,7 @@ from storage.sources.formats.reply import first, holds, present, reasoned, repli
 from storage.sources.formats.transcript import is_plain, transcribed
 from storage.sources.formats.turns import are_turns, turns
 
-_WORDED = frozenset(("label_text", "label_name", "label_desc", "label_des", "text_label"))  # a label's word
+_WORDED = ("label_text", "label_name", "label_desc", "label_des", "text_label")  # a label's word
 _QUERY = re.compile(r"\s*(?:select|with)\s", re.IGNORECASE)
 _REPLIES = (*columns.ANSWER, *columns.REPLY)
 # what makes a row another format's
@@ -193,7 +193,9 @@ def _has(*names: str) -> Callable[[Cells], bool]:
 
 
 def _classifies(row: Cells) -> bool:
-    return _has("text", "label")(row) or ("sentence" in row and not _WORDED.isdisjoint(row) and not _taken(row))
+    return _has("text", "label")(row) or (
+        "sentence" in row and any(name in row for name in _WORDED) and not _taken(row)
+    )
 
 
 def _taken(row: Cells) -> bool:

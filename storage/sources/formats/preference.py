@@ -127,7 +127,8 @@ def _parts(row: Cells, notes: set[str]) -> tuple[list[Message], list[Message], l
     """Prompt, better and worse answer; either may begin with the prompt's own turns."""
     if names := _columns(tuple(row)).answers:
         better, worse = _answer(row[names[0]], names[0], notes), _answer(row[names[1]], names[1], notes)
-        if "prompt" not in row and isinstance(row[names[0]], str) and not (_asks(row) or _talks(row)):
+        texts = isinstance(row[names[0]], str) and isinstance(row[names[1]], str)
+        if texts and "prompt" not in row and not (_asks(row) or _talks(row)):
             return _apart(row[names[0]], row[names[1]], better, worse)
         return _prompt(row, notes), better, worse
     if "better_response_id" in row:

@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from storage.records import LETTERS, Question, Rejected, UsageError
 from storage.sources import readers, source
 from storage.sources.formats import declared
+from storage.sources.formats.base import Cells, Convention
 from storage.sources.formats.choice_sets import SETS
 from tests.choices import ASKED, BY_LETTER, CASES, LABELS, LISTED, Q, sets_of_the_page
 
@@ -143,12 +144,16 @@ def test_numbers_without_a_sign_are_asked_for(tmp_path, answers):
 def test_a_file_is_read_up_to_the_first_sign_of_what_its_keys_count_from(tmp_path, monkeypatch):
     (chosen,) = (one for one in SETS if one.name == "choice")
     formats, looked_at = readers.FORMATS["choice"], list[object]()
-    counting = replace(formats, observed=lambda row: looked_at.append(row) or chosen.observed(row))
+
+    def observed(row: Cells) -> Convention:
+        looked_at.append(row)
+        return chosen.observed(row)
+
     file = tmp_path / "a.jsonl"
     file.write_bytes(
         b"".join(orjson.dumps({**FOUR, "question": str(n), "answer": n % 4}) + b"\n" for n in range(3, 40))
     )
-    found = list(readers.read(source.files([file]), [counting]))
+    found = list(readers.read(source.files([file]), [replace(formats, observed=observed)]))
 
     assert ["D", "A", "B"] == [item.answer for item in found[:3]]
     assert 2 == len(looked_at)
