@@ -74,7 +74,7 @@ class Samples:
                 found[key] = Kept(key, row["text"], row["finish"], row["tokens"], row.get("logprob"))
         return found
 
-    def add(self, kept: Kept, **about: Any) -> None:
+    def add(self, kept: Kept, /, **about: Any) -> None:
         """Append a reply, with whatever helps a person who reads the file."""
         self._journal.append({**asdict(kept), **about})
 

@@ -88,8 +88,11 @@ class Engine(Protocol):
     should ask for one subject's replies after the other's.
     """
 
-    facts: dict[str, Any]
-    together: bool
+    @property
+    def facts(self) -> dict[str, Any]: ...
+
+    @property
+    def together(self) -> bool: ...
 
     def generate(self, requests: Sequence[Request]) -> Iterator[Completion]:
         """Every request's completion, in the order in which they finish."""

@@ -8,7 +8,7 @@ Replies are drawn as for any engine (`tasks.evaluate.rounds`), so that early sto
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -170,7 +170,7 @@ def draw(
     with Ledger(shop.home) as ledger:
         for rival in rivals:
             engine = PaidEngine(rival, spec, how, ledger, shop.progress, shop.secret, asked=asked, spent=spent)
-            slots = _slots(rival, asks, how, lambda engine=engine: engine)
+            slots = _slots(rival, asks, how, engine)
             slots.run()
             for (_, ask, index), kept in sorted(slots.got.items()):
                 replies.append(Reply(rival.name, ask, index, kept.text, kept.finish, kept.tokens, kept.logprob))
@@ -179,9 +179,10 @@ def draw(
     return replies, told
 
 
-def _slots(rival: Rival, asks: Sequence[Ask], how: Decoding, open: Callable[[], PaidEngine]) -> Slots:
+def _slots(rival: Rival, asks: Sequence[Ask], how: Decoding, engine: PaidEngine) -> Slots:
     """Which replies are wanted of one model."""
-    return Slots("api", {rival.name: Subject(rival.name, "")}, {a.id: a for a in asks}, {}, how, None, InLedger(), open)
+    subjects, by_id = {rival.name: Subject(rival.name, "")}, {a.id: a for a in asks}
+    return Slots("api", subjects, by_id, {}, how, None, InLedger(), lambda: engine)
 
 
 def _facts(rival: Rival, spec: ApiSpec, slots: Slots, engine: PaidEngine, asked: int) -> dict[str, Any]:
@@ -210,7 +211,8 @@ def estimate(
 
 def _estimated(rival: Rival, spec: ApiSpec, asks: Sequence[Ask], how: Decoding, ledger: Ledger) -> dict[str, Any]:
     seen, todo = list[Entry](), list[terms.Request]()
-    wanted = _slots(rival, asks, how, lambda: PaidEngine(rival, spec, how, ledger, lambda tick: None)).wanted()
+    unasked = PaidEngine(rival, spec, how, ledger, lambda tick: None)
+    wanted = _slots(rival, asks, how, unasked).wanted()
     for request in wanted.values():
         one = spec.asking(rival, how, drawn=request.temperature > 0)
         asked = terms.request(one, request.messages, request.seed)

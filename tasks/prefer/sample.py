@@ -21,8 +21,9 @@ from tasks.engines.open import choose, renders
 from tasks.evaluate import cluster_shares
 from tasks.evaluate.candidates import Base, Candidate
 from tasks.evaluate.elections import Electorate
-from tasks.evaluate.generation import Ask, Decoding, Order
+from tasks.evaluate.generation import Decoding, Order
 from tasks.evaluate.subjects import of_adapter
+from tasks.kinds.asks import Ask
 from tasks.models import base_models
 from tasks.prefer.pairs import right
 from tasks.prefer.spec import PreferSpec

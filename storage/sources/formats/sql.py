@@ -63,9 +63,8 @@ def _parts(row: Cells) -> tuple[str, str, str] | None:
     """The columns of schema, question and query; None where there are not all three."""
     schemas, questions, queries, _ = _columns(tuple(row))
     if len(schemas) == len(questions) == len(queries) == 1 and questions != schemas:  # as most have
-        (schema,), (asked,), (query,) = schemas, questions, queries
-        there = isinstance(row[asked], str) and isinstance(row[query], str) and _is_schema(row[schema])
-        return (schema, asked, query) if there else None
+        there = isinstance(row[questions[0]], str) and isinstance(row[queries[0]], str) and _is_schema(row[schemas[0]])
+        return (schemas[0], questions[0], queries[0]) if there else None
     query = _first(row, queries, _is_text)
     schema = _first(row, schemas, _is_schema)
     asked = _first(row, questions, _is_text, other_than=schema)
