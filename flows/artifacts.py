@@ -68,7 +68,7 @@ def step(home: Home, done: Step, status: str, receipt: Receipt) -> None:
     said = [f"**{done.name}**: {status}, key `{receipt.key[:16]}`", f"- artifact: `{place}`"]
     if (page := place / "report.html").exists():
         said.append(f"- report: [{page}]({page.as_uri()})")
-    if done.name in ("train", "tune"):
+    if done.name in ("train", "tune", "grpo"):
         said.append(f"- MLflow: {_mlflow(home, receipt)}")
     said.append(f'- warehouse: `PONENS_HOME={home.root} ponens sql "{query}"`')
     rows = [{"fact": "status", "value": status}, *rows_of(receipt.facts)]

@@ -32,6 +32,7 @@ from tasks.reason import step as reason
 from tasks.report import step as report
 from tasks.runtime.step import Step
 from tasks.train import step as train
+from tasks.tune import grpo_step as grpo
 from tasks.tune import step as tune
 
 T = TypeVar("T")
@@ -70,8 +71,9 @@ def chain(recipe: Recipe, home: Path) -> Events[None]:
     asking = recipe.prompting
     parsed = yield from _parsed(recipe, home, asking)
     train.check(recipe.training)  # before a teacher is paid
-    if recipe.tune:
-        tune.check(recipe.train)
+    for table, wanted in (("tune", recipe.tune), ("grpo", recipe.grpo)):
+        if wanted:
+            tune.check(recipe.training, table)
     teacher = recipe.reason.worded(asking.words)
     rationales = (yield reason.step(teacher, parsed, recipe.corrected)) if recipe.kind == "choice" else None
     about = {"recipe": recipe.name, "base_model": recipe.train.base_model, "words": asking.words}
@@ -79,7 +81,10 @@ def chain(recipe: Recipe, home: Path) -> Events[None]:
     adapter = yield train.step(recipe.training, recipe.name, snapshot, resolved(recipe))
     base = candidates.Base(recipe.train.base_model, recipe.train.revision)
     further = yield from _tuned(recipe, base, parsed, rationales, adapter)
-    tuned = [receipt for receipt in further if receipt.step == "tune"]
+    last = next((receipt for receipt in further if receipt.step == "tune"), adapter)
+    if recipe.grpo:
+        further += [(yield grpo.step(recipe.grpo, recipe.training, recipe.name, parsed, last, resolved(recipe)))]
+    tuned = [receipt for receipt in further if receipt.step in ("tune", "grpo")]
     adapters = _of_one_lineage(adapter, tuned)
     verdict = yield evaluate.step(recipe.evaluating, base, parsed, *adapters, **_asked(recipe, asking))
     made = [parsed, *([rationales] if rationales else []), snapshot, adapter, *further, verdict]

@@ -43,12 +43,13 @@ from tasks.report.step import ReportSpec
 from tasks.runtime.cluster import Cluster
 from tasks.serve.spec import ServeSpec
 from tasks.train.spec import TrainSpec
+from tasks.tune.grpo_spec import GrpoSpec
 from tasks.tune.spec import TuneSpec
 
 Spec = TypeVar("Spec", bound=BaseModel)
 StepName = Literal[
-    "puzzles", "parse", "reason", "assemble", "train", "sample", "prefer", "tune", "evaluate", "report", "promote"
-]
+    "puzzles", "parse", "reason", "assemble", "train", "sample", "prefer", "tune", "grpo", "evaluate", "report", "promote"
+]  # fmt: skip  # noqa: E501
 
 
 class Recipe(BaseModel):
@@ -73,10 +74,9 @@ class Recipe(BaseModel):
     reason: ReasonSpec = Field(default_factory=ReasonSpec)
     assemble: AssembleSpec = Field(default_factory=AssembleSpec)
     train: TrainSpec | None = Field(None, description="How the adapter is trained; without it nothing is.")
-    prefer: PreferSpec | None = Field(
-        None, description="With this table right and wrong replies to training questions become preferences."
-    )
+    prefer: PreferSpec | None = Field(None, description="With this table replies to training questions become pairs.")
     tune: TuneSpec | None = Field(None, description="With this table the trained adapter goes on from preferences.")
+    grpo: GrpoSpec | None = Field(None, description="With this table the adapter goes on from rewards of its replies.")
     evaluate: EvaluateSpec = Field(default_factory=EvaluateSpec)
     report: ReportSpec = Field(default_factory=ReportSpec)
     promote: PromoteSpec | None = Field(
@@ -108,8 +108,8 @@ class Recipe(BaseModel):
 
     @model_validator(mode="after")
     def _asked_alike(self) -> Recipe:
-        if (self.prefer or self.tune) and self.prompt != PromptSpec():
-            raise ValueError("[prefer] and [tune] ask in our own words: leave [prompt] out, or these two")
+        if (self.prefer or self.tune or self.grpo) and self.prompt != PromptSpec():
+            raise ValueError("[prefer], [tune] and [grpo] ask in our own words: leave [prompt] out, or these three")
         return self
 
     @model_validator(mode="after")
@@ -154,7 +154,7 @@ class Recipe(BaseModel):
             "reason": self.train is not None and self.kind == "choice",
             "sample": self.samples_training_questions,
             "prefer": self.preferring is not None,
-            **{name: getattr(self, name) is not None for name in ("puzzles", "tune", "promote")},
+            **{name: getattr(self, name) is not None for name in ("puzzles", "tune", "grpo", "promote")},
         }
         return tuple(step for step in get_args(StepName) if there.get(step, True))
 

@@ -6,7 +6,7 @@ import logging
 import os
 import secrets
 import time
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -38,6 +38,7 @@ from tasks.reason.rationales import PAGE
 from tasks.runtime.step import Progress, Step, Tick, log, remembered, run_step
 from tasks.train import tracking
 
+_MADE = ("train", "tune", "grpo")  # steps that leave an adapter, in their order
 _CHEAP = ("puzzles", "parse", "assemble", "report")
 
 
@@ -132,7 +133,7 @@ class Run:
         """Let the gate decide on this run's adapter, as the task that is last; a refusal is an outcome, no failure."""
         from flows import gate  # only a recipe that asks for it needs what it brings along
 
-        made = self.receipts.get("tune") or self.receipts["train"]
+        made = last_made(self.receipts)
         candidate = adapters.resolve(self.home, made.artifact.removeprefix("adapters/"))
         found: dict[str, Any] = {}
 
@@ -217,8 +218,8 @@ class Run:
         if "assemble" in found:
             facts = found["assemble"].facts
             said["dataset"] = {name: facts[name] for name in ("snapshot", "rows", "rejected", "dropped")}
-        if made := found.get("tune") or found.get("train"):
-            said["adapter"] = made.artifact.removeprefix("adapters/")
+        if "train" in found:
+            said["adapter"] = last_made(found).artifact.removeprefix("adapters/")
         if "evaluate" in found:
             said["evaluation"] = found["evaluate"].facts
         if "report" in found:
@@ -237,6 +238,11 @@ class Run:
         return facts
 
 
+def last_made(receipts: Mapping[str, Receipt]) -> Receipt:
+    """The receipt of the adapter that a run came to in the end; train is among them."""
+    return [receipts[name] for name in _MADE if name in receipts][-1]
+
+
 def _now() -> str:
     return datetime.now(UTC).isoformat(timespec="seconds")
 
@@ -244,7 +250,7 @@ def _now() -> str:
 def _card(home: Home, step: str, receipt: Receipt) -> None:
     """Bring the model card of what was trained or evaluated up to date; a disk that is full costs the card alone."""
     made = receipt.artifact.removeprefix("adapters/")
-    named = {"train": made, "tune": made, "evaluate": receipt.facts.get("adapter_name")}
+    named = {**dict.fromkeys(_MADE, made), "evaluate": receipt.facts.get("adapter_name")}
     if (name := named.get(step)) and not is_rival(name):
         try:
             model_card.write(home, adapters.resolve(home, name))

@@ -85,6 +85,7 @@ def headline(step: str, facts: Mapping[str, Any]) -> list[tuple[str, str]]:
         "sample": ("questions", "replies", "right", "wrong", "with_right_and_wrong"),
         "prefer": ("preferences", "rows", "dropped"),
         "tune": ("method", "steps", "loss_first", "loss_last", "truncated"),
+        "grpo": ("steps", "replies", "no_contrast"),
         "evaluate": ("questions", "votes", "engine"),
         "report": (),
         "promote": ("champion", "against"),

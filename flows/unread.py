@@ -72,7 +72,9 @@ _DRAWN = (
     "seed",
 )  # of [prefer], of replies that are drawn
 READ: tuple[Read, ...] = (
-    Read(("reason", "assemble", "promote", "prefer", "tune"), "train"),
+    Read(("reason", "assemble", "promote", "prefer", "tune", "grpo"), "train"),
+    Read(("grpo",), "kind", ("choice",)),
+    Read(("grpo.length_target",), "grpo.length"),
     Read(("prefer.ledger", "prefer.most"), "kind", ("choice",)),
     Read(tuple(f"prefer.{name}" for name in _DRAWN), "kind", ("choice",)),
     Read(tuple(f"prefer.{name}" for name in _DRAWN[1:]), "prefer.samples"),

@@ -19,7 +19,9 @@ HEAVY = {"torch", "transformers", "trl", "peft", "vllm", "datasets", "accelerate
 CHILDREN = {
     f"tasks/train/{name}.py"
     for name in ("full_model", "history", "loading", "settings", "sft", "trainer", "verify_adapter")
-} | {"tasks/tune/preference.py", "tasks/tune/trainers.py"}  # modules that only a child process imports
+} | {
+    f"tasks/tune/{name}.py" for name in ("finish", "grpo", "preference", "trainers")
+}  # modules that only a child process imports
 STEPS = ("puzzles", "parse", "reason", "assemble", "train", "evaluate", "report")
 VERBS = {*STEPS, "adapters", "draft", "prefer", "serve", "tune", "verdict", "view"}
 # a verb that goes on from another one, five at most: a draft is measured by what its training would take, preferences

@@ -73,7 +73,7 @@ COMMANDS: tuple[Callable[..., None], ...] = (
 app.command("suspects")(suspects.suspects_of)
 for command in COMMANDS:
     app.command()(command)
-STEPS = "puzzles, parse, reason, assemble, train, sample, prefer, tune, evaluate, report"
+STEPS = "puzzles, parse, reason, assemble, train, sample, prefer, tune, grpo, evaluate, report"
 RecipePath = Annotated[
     Path, typer.Argument(metavar="RECIPE", help="A recipe, such as recipes/demo.toml.", show_default=False)
 ]

@@ -50,6 +50,15 @@ class Stored:
                     yield Question(**{**row, "options": tuple(row["options"])})
 
 
+def training_questions(file: Path) -> Iterator[Question]:
+    """The questions of a parsed file that have a key and are on the side of training."""
+    with pq.ParquetFile(file) as table:
+        for batch in table.iter_batches(1000, columns=list(_FIELDS)):
+            for row in batch.to_pylist():
+                if row["split"] == "train" and row["answer"] is not None:
+                    yield Question(**{**row, "options": tuple(row["options"])})
+
+
 def write(
     folder: Path,
     found: Iterable[Question | Rejected],

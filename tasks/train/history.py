@@ -39,6 +39,15 @@ _NAMES = {
     "rewards/accuracies": "reward_accuracy",
     "rewards/margins": "margin",
     "kl": "kl",
+    # of reinforcement
+    "reward": "reward",
+    "reward_std": "reward_spread",
+    "rewards/answer/mean": "reward_answer",
+    "rewards/format/mean": "reward_format",
+    "rewards/length/mean": "reward_length",
+    "frac_reward_zero_std": "no_contrast",
+    "completions/mean_length": "reply_tokens",
+    "completions/clipped_ratio": "cut",
 }
 
 

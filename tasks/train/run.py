@@ -60,7 +60,7 @@ def work(order: TrainOrder, rows: Receipt, recipe: str, shop: Workshop) -> Resul
 
 def content(adapter: Path) -> str:
     """Digest of what an adapter does: weights, configuration, tokenizer and template, not times or notes."""
-    apart = {ABOUT, "manifest.json", "README.md"}
+    apart = {ABOUT, "manifest.json", "README.md", "replies.parquet"}
     return digest({p.name: sha256(p) for p in sorted(adapter.iterdir()) if p.is_file() and p.name not in apart})
 
 

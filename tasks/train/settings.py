@@ -20,7 +20,11 @@ from tasks.train import estimate, loading
 from tasks.train.spec import TrainSpec
 
 _LARGE = 1_000_000_000
-SFT: Mapping[str, Any] = {"completion_only_loss": True, "dataset_kwargs": {"skip_prepare_dataset": True}}
+SFT: Mapping[str, Any] = {
+    "completion_only_loss": True,
+    "max_length": None,  # the rows come tokenized and cut (tasks.tokenizing.encoding)
+    "dataset_kwargs": {"skip_prepare_dataset": True},
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,7 +109,6 @@ def arguments(
         greater_is_better=False if spec.keep_best else None,
         report_to="none",
         disable_tqdm=True,
-        max_length=None,  # the rows come tokenized and cut (tasks.tokenizing.encoding)
         **own,
     )
     if config.world_size != spec.processes:  # else the launcher fell back to one, and the steps would be other ones

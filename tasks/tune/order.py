@@ -9,10 +9,15 @@ from tasks.train.order import TrainOrder
 from tasks.tune.spec import TuneSpec
 
 
-class TuneOrder(TrainOrder):
-    """One tuning: `spec` is [train] with [tune]'s own settings, `adapter` the supervised adapter's folder."""
+class FurtherOrder(TrainOrder):
+    """A training that goes on from an adapter, whose folder is `adapter`."""
+
+    adapter: Path
+
+
+class TuneOrder(FurtherOrder):
+    """One tuning on preferences: `spec` is [train] with [tune]'s own settings."""
 
     module: ClassVar[str] = "tasks.tune.tuner"
 
     tune: TuneSpec
-    adapter: Path

@@ -6,25 +6,20 @@ order (tasks.tune.step) -> rows -> tokens -> supervised adapter on its base -> t
 from __future__ import annotations
 
 import time
-from importlib.metadata import version
-from pathlib import Path
 from typing import Any
 
 import torch
 from peft import PeftModel
-from safetensors import SafetensorError
 
-from storage.adapters.folder import ABOUT, AdapterFolder
-from storage.artifacts import write_json
 from storage.records import PonensError
 from storage.tables.preferences import read
 from tasks.models import vocabulary
 from tasks.runtime import worker
 from tasks.tokenizing import renderer as render
 from tasks.tokenizing.encoding import Encoded, check_ends, check_share
-from tasks.train import checkpoints, estimate, full_model, history, loading, settings, stopping, verify_adapter
+from tasks.train import estimate, full_model, history, settings, stopping, verify_adapter
 from tasks.train import trainer as loop
-from tasks.tune import encode, trainers
+from tasks.tune import encode, finish, trainers
 from tasks.tune.order import TuneOrder
 from tasks.tune.plan import dealt
 from tasks.tune.spec import REFERENCED
@@ -34,7 +29,7 @@ _PROBES = 32
 
 def tune(order: TuneOrder) -> None:
     """Tune as the order says and leave a whole adapter in its folder; adapter.json is written last."""
-    spec, folder, start = order.spec, order.folder, time.monotonic()
+    spec, start = order.spec, time.monotonic()
     found = read(order.train)
     if not found:
         raise PonensError("there is no preference to train on", seen=order.train, hint="see what prefer dropped")
@@ -52,55 +47,29 @@ def tune(order: TuneOrder) -> None:
     if order.tune.method in REFERENCED:
         trainers.refer(trainer, order.tune.reference)
     done = loop.run(trainer)
-    losses = [{"step": e["step"], "loss": e["loss"]} for e in trainer.state.log_history if "loss" in e]
     valid_loss = trainer.evaluate()["eval_loss"] if valid.rows else None
-    apart = float((before - full_model.logits(trainer.model, tokenizer, probes)).abs().max())
-    if not apart > 0:
-        raise PonensError("tuning changed no logit of the supervised adapter", seen="change 0.0")
-    try:
-        changed = verify_adapter.save_and_check(
-            trainer.model, tokenizer, probes, folder, spec, lambda quantised: _base(order, quantised=quantised)
-        )
-    except (OSError, SafetensorError) as error:
-        raise checkpoints.unwritable(Path(trainer.args.output_dir), error) from error
     state = trainer.state
-    trained, rows = round(encoded.trained * state.epoch), history.rows(state)
+    trained = round(encoded.trained * state.epoch)
     facts = {
         "method": order.tune.method,
-        "parent": order.about["parent"]["adapter"],
-        "steps": state.global_step,
-        "epochs": round(state.epoch, 4),
         "rows": len(encoded.rows),
         "valid_rows": len(valid.rows),
         "left_out": encoded.left_out,
         "alike": encoded.alike,
         "truncated": encoded.truncated,
         "trained_tokens": trained,
-        "loss": losses,
-        "loss_first": losses[0]["loss"],
-        "loss_last": losses[-1]["loss"],
         "valid_loss": valid_loss,
-        "rewards": rewards(rows),
-        "trainable": sum(p.numel() for p in trainer.model.parameters() if p.requires_grad),
+        "rewards": rewards(history.rows(state)),
         "parameters": parameters,
-        "canary": changed | {"changes_from_parent": apart},
         "tokens_per_second": round(trained / state.global_step * done.metrics["train_steps_per_second"]),
-        "peak_memory": torch.cuda.max_memory_allocated() if torch.cuda.is_available() else None,
-        "seconds": round(time.monotonic() - start, 1),
-        "device": str(trainer.args.device),
-        "machine": estimate.machine(),
     }
-    libraries = {name: version(name) for name in ("torch", "transformers", "trl", "peft", "accelerate")}
-    about = order.about | {"rendering": renderer.rendering.dict()}
-    about["inference"] = (about.get("inference") or {}) | {"stops": [tokenizer.decode([i]) for i in sorted(stops)]}
-    stopping.note(folder, order.base, stops)
-    write_json(folder / ABOUT, {**about, "facts": facts, "history": rows, "libraries": libraries})
+    finish.save(trainer, order, renderer, probes, stops, before, facts, start)
 
 
 def make(order: TuneOrder, tokenizer: Any, encoded: encode.Encoded, valid: encode.Encoded) -> tuple[Any, int]:
     """The trainer of these preferences over the supervised adapter, ready to start; the base's parameters."""
     spec, tune = order.spec, order.tune
-    base = _base(order)
+    base = finish.base(order)
     parameters = base.num_parameters()
     settings.threads(parameters, 1)
     made = _plan(order, base, encoded)
@@ -160,14 +129,6 @@ def _plan(order: TuneOrder, base: Any, encoded: encode.Encoded) -> settings.Plan
     largest = estimate.Pass(told["cells"], told["cells"], torch.cuda.is_available())
     twice = settings.recomputes(order.spec, base, largest)
     return settings.Plan(order.spec.batch_size, told["passes_a_step"], told["steps"], twice)
-
-
-def _base(order: TuneOrder, *, quantised: bool = True) -> Any:
-    """The base, with rows for what the adapter brings along; of a base in 4 bits, unless `quantised`, the whole."""
-    spec = order.spec if quantised else order.spec.model_copy(update={"method": "lora"})
-    model = loading.load(order.base, spec)
-    vocabulary.grow(model, AdapterFolder(order.adapter).rows_needed)
-    return model
 
 
 def _said(row: dict[str, Any]) -> dict[str, Any]:

@@ -20,7 +20,7 @@ from tasks.tune.order import TuneOrder
 from tasks.tune.spec import TuneSpec
 
 _SHAPELESS = {"save_steps", "gradient_checkpointing", "max_truncated_share", "long_prompts"}
-_OF_TRAIN = {"method", "dtype", "attn_implementation", "optimizer", "template", "system", "thinking"}
+OF_TRAIN = {"method", "dtype", "attn_implementation", "optimizer", "template", "system", "thinking"}
 # PEFT keeps another start beside such adapters, which a second training would take for the base's
 _CONVERTED = ("pissa", "olora", "corda", "loftq")
 
@@ -35,7 +35,7 @@ def step(spec: TuneSpec, train: TrainSpec, name: str, preferences: Receipt, adap
     settings = spec.model_dump(exclude=_SHAPELESS) | {
         "name": name,
         "base_model": base_models.spelling(train.base_model),
-        "train": train.model_dump(include=_OF_TRAIN),
+        "train": train.model_dump(include=OF_TRAIN),
     }
     return Step(
         name="tune",
@@ -48,17 +48,17 @@ def step(spec: TuneSpec, train: TrainSpec, name: str, preferences: Receipt, adap
     )
 
 
-def check(train: TrainSpec) -> None:
-    """UsageError for a [train] that [tune] cannot go on from."""
+def check(train: TrainSpec, table: str = "tune") -> None:
+    """UsageError for a [train] that this table cannot go on from."""
     if train.method == "full":
         raise UsageError(
-            "[tune] goes on from an adapter",
+            f"[{table}] goes on from an adapter",
             seen='[train] method = "full", which leaves none',
             expected='[train] method = "lora" or "qlora"',
         )
     if train.processes > 1:
         raise UsageError(
-            "[tune] works in one process",
+            f"[{table}] works in one process",
             seen=f"[train] processes = {train.processes}",
             expected="1",
             hint="train the adapter first, then set processes = 1: training is found done",
@@ -70,7 +70,7 @@ def _order(
 ) -> TuneOrder:
     source, parent = shop.home.root / preferences.artifact, shop.home.root / adapter.artifact
     about = AdapterFolder(parent).about
-    _check_start(adapter, AdapterFolder(parent).config)
+    check_start(adapter, AdapterFolder(parent).config)
     return TuneOrder(
         spec=spec.training(train).model_copy(update={"base_model": base_models.spelling(train.base_model)}),
         tune=spec,
@@ -93,7 +93,8 @@ def _order(
     )
 
 
-def _check_start(adapter: Receipt, config: Mapping[str, Any]) -> None:
+def check_start(adapter: Receipt, config: Mapping[str, Any]) -> None:
+    """UsageError for an adapter whose start changed the base under it."""
     start = str(config.get("init_lora_weights", "")).lower()
     if start.startswith(_CONVERTED):
         raise UsageError(

@@ -91,7 +91,7 @@ def own(spec: TuneSpec) -> dict[str, Any]:
             "loss_type": "simpo", "simpo_gamma": spec.gamma, "cpo_alpha": 0.0, "remove_unused_columns": False,
         },
     }  # fmt: skip
-    return {"beta": spec.beta, **per_method[spec.method]}
+    return {"beta": spec.beta, "max_length": None, **per_method[spec.method]}  # rows come cut
 
 
 def rows(spec: TuneSpec, found: Sequence[Tokens], batch: int) -> Dataset:
@@ -202,11 +202,12 @@ class Watch(TrainerCallback):  # type: ignore[misc]
     """Ends a tuning that would end as a success without having tuned: PonensError, after the first step that counts.
 
     The parameters to be trained are in the optimizer, they move as soon as the learning rate is above 0, and a policy
-    that starts as its own reference shows the loss that follows, `first_loss`.
+    that starts as its own reference shows the loss that follows, `first_loss`. The first `patience` steps may change
+    nothing, where rewards need not differ.
     """
 
-    def __init__(self, first_loss: float | None) -> None:
-        self.first_loss = first_loss
+    def __init__(self, first_loss: float | None, patience: int = 1) -> None:
+        self.first_loss, self.patience = first_loss, patience
         self.before: dict[str, torch.Tensor] = {}
         self.rate = 0.0
         self.moved = 0
@@ -233,6 +234,8 @@ class Watch(TrainerCallback):  # type: ignore[misc]
                 expected="all of them",
             )
         self.moved = sum(not torch.equal(p, self.before[name]) for name, p in ours.items())
+        if not self.moved and state.global_step < self.patience:
+            return
         if not self.moved:
             raise PonensError(
                 "a step changed no parameter: nothing is learnt",

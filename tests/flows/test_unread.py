@@ -16,15 +16,16 @@ from tasks.adapters.reeval import ReevalSpec
 from tasks.evaluate.judging import JudgeSpec
 from tasks.prefer.spec import PreferSpec
 from tasks.puzzles.step import PuzzlesSpec
+from tasks.tune.grpo_spec import GrpoSpec
 from tasks.tune.spec import TuneSpec
 
 TEXT = 'name = "small"\n[parse]\npath = "data.jsonl"\n[train]\nbase_model = "org/model"\n'
 SETTINGS = [path for path, _ in paths(Recipe)]
 TABLES = {"evaluate.judge": JudgeSpec(), "puzzles": PuzzlesSpec(), "promote": PromoteSpec(), "reeval": ReevalSpec()}
-TABLES |= {"prefer": PreferSpec(), "tune": TuneSpec()}
+TABLES |= {"prefer": PreferSpec(), "tune": TuneSpec(), "grpo": GrpoSpec()}
 # what only some kinds of work read; all else is read by every kind
 OF_KINDS = {
-    ("choice",): ("parse.corrections", "prompt.answer_line", "prompt.closed_world", "reason.", "assemble.bare")
+    ("choice",): ("grpo.",) + ("parse.corrections", "prompt.answer_line", "prompt.closed_world", "reason.", "assemble.bare")
     + ("assemble.shuffle", "evaluate.adaptive", "evaluate.confidence")
     + ("prefer.ledger", "prefer.most", "prefer.samples", "prefer.questions", "prefer.temperature", "prefer.top_p")
     + ("prefer.max_tokens", "prefer.seed")
@@ -113,6 +114,7 @@ REFUSED = [
     (['reeval.timezone="Asia/Tokyo"'], "[reeval] timezone"),
     (["serve.engine=transformers", "serve.max_loras=2"], "[serve] max_loras"),
     (["evaluate.revision=main"], "[evaluate] revision"),
+    (["grpo.max_steps=9", "grpo.length_target=9"], "[grpo] length_target"),
     (["prefer.samples=0", "prefer.temperature=0.5"], "[prefer] temperature"),
     (['kind="chat"', "prefer.samples=3"], "[prefer] samples"),
     (["tune.method=orpo", "tune.reference=base"], "[tune] reference"),

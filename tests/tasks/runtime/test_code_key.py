@@ -26,7 +26,9 @@ from tasks.runtime.plumbing import BY_SETTINGS, DECLARED, PLUMBING
 from tasks.runtime.step import Step
 from tasks.train import step as train
 from tasks.train.spec import TrainSpec
+from tasks.tune import grpo_step as grpo
 from tasks.tune import step as tune
+from tasks.tune.grpo_spec import GrpoSpec
 from tasks.tune.spec import TuneSpec
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -61,6 +63,9 @@ COUNTS["prefer"] = (
     "evals.vote prompts.* storage.tables.preferences storage.tables.questions tasks.prefer.pairs tasks.prefer.step"
 )
 COUNTS["tune"] = "prompts.rendering storage.tables.preferences tasks.models.base_models tasks.tokenizing.* tasks.tune.*"
+COUNTS["grpo"] = (
+    "evals.vote prompts.* storage.tables.questions tasks.models.base_models tasks.tokenizing.* tasks.tune.*"
+)
 COUNTS["evaluate dialogues"] = COUNTS["evaluate"] + (
     " evals.scored evals.scorers.* tasks.evaluate.pairwise tasks.evaluate.judging tasks.evaluate.loss_main tasks.sandbox.* tasks.evaluate.scoring tasks.teachers.*"
 )
@@ -77,6 +82,7 @@ NEVER = {
     "train": f"puzzles.* evals.* tasks.clients.* tasks.engines.* tasks.teachers.* tasks.sandbox.* storage.tables.snapshots {_PAGES} {_SOURCES}",
     "sample": f"puzzles.* evals.scorers.* tasks.evaluate.scoring tasks.evaluate.judging tasks.teachers.* tasks.sandbox.* {_PAGES} {_SOURCES}",
     "prefer": f"puzzles.* evals.scorers.* tasks.teachers.* tasks.sandbox.* {_PAGES} {_SOURCES} evals.report.preference_card",
+    "grpo": f"puzzles.* evals.scorers.* tasks.engines.* tasks.teachers.* tasks.sandbox.* tasks.prefer.* {_PAGES} {_SOURCES}",
     "tune": f"puzzles.* evals.* tasks.engines.* tasks.teachers.* tasks.sandbox.* tasks.prefer.* {_PAGES} {_SOURCES}",
     "evaluate": f"puzzles.* evals.scorers.* tasks.evaluate.scoring tasks.evaluate.judging tasks.teachers.* tasks.sandbox.* {_PAGES} {_SOURCES}",
     "evaluate dialogues": f"puzzles.* tasks.train.sft {_PAGES} {_SOURCES}",
@@ -104,6 +110,7 @@ def steps() -> dict[str, Step]:
         "sample": sample.step(PreferSpec(), base, left("parse"), adapter, "transformers", {}, spec.wish),
         "prefer": prefer.step(PreferSpec(), left("parse"), left("reason"), left("sample"), "choice", recipe="demo"),
         "tune": tune.step(TuneSpec(), spec, "demo", left("prefer"), left("adapters/demo/1")),
+        "grpo": grpo.step(GrpoSpec(), spec, "demo", left("parse"), left("adapters/demo/1")),
         "report": report.step(report.ReportSpec(), "{}", [left("parse"), left("evaluate")]),
     }
 
@@ -204,7 +211,7 @@ def before(house: House) -> dict[str, str]:
 
 STEPS = steps()
 EVALUATED = {"evaluate", "evaluate dialogues"}
-PREFERRED = {"sample", "prefer"}
+PREFERRED = {"sample", "prefer", "grpo"}
 EDITS = [
     ("storage/warehouse.py", "PATIENCE_S = 300.0", "PATIENCE_S = 200.0", set()),
     ("storage/shared_store.py", "log.warning(", "log.info(", set()),
@@ -236,12 +243,12 @@ EDITS = [
     ("storage/sources/formats/labels.py", "", "X = 1", {"parse"}),
     ("storage/cleaning/sql/3_exact.sql", "", "-- x", {"parse"}),
     ("storage/tables/snapshot_sql/1_places.sql", "", "-- x", {"assemble"}),
-    ("tasks/train/trainer.py", "", "X = 1", {"train", "tune"}),
+    ("tasks/train/trainer.py", "", "X = 1", {"train", "tune", "grpo"}),
     (
         "tasks/tokenizing/masks.py",
         "",
         "X = 1",
-        {"reason", "train", "tune", "sample", *EVALUATED},
+        {"reason", "train", "tune", "grpo", "sample", *EVALUATED},
     ),  # the tokens that engines are given
     ("evals/verdict.py", "", "X = 1", EVALUATED),
     ("evals/stats.py", "", "X = 1", {"reason", "report", *PREFERRED, *EVALUATED}),
