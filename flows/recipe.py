@@ -48,8 +48,8 @@ from tasks.tune.spec import TuneSpec
 
 Spec = TypeVar("Spec", bound=BaseModel)
 StepName = Literal[
-    "puzzles", "parse", "reason", "assemble", "train", "sample", "prefer", "tune", "grpo", "evaluate", "report", "promote"
-]  # fmt: skip  # noqa: E501
+  "puzzles", "parse", "reason", "assemble", "train", "sample", "prefer", "tune", "grpo", "evaluate", "report", "promote"
+]  # fmt: skip
 
 
 class Recipe(BaseModel):
