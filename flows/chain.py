@@ -76,8 +76,10 @@ def chain(recipe: Recipe, home: Path) -> Events[None]:
             tune.check(recipe.training, table)
     teacher = recipe.reason.worded(asking.words)
     rationales = (yield reason.step(teacher, parsed, recipe.corrected)) if recipe.kind == "choice" else None
-    about = {"recipe": recipe.name, "base_model": recipe.train.base_model, "words": asking.words}
-    snapshot = yield assemble.step(recipe.assemble, parsed, rationales, recipe.kind, **about)
+    snapshot = yield assemble.step(
+        recipe.assemble, parsed, rationales, recipe.kind,
+        recipe=recipe.name, base_model=recipe.train.base_model, words=asking.words,
+    )  # fmt: skip
     adapter = yield train.step(recipe.training, recipe.name, snapshot, resolved(recipe))
     base = candidates.Base(recipe.train.base_model, recipe.train.revision)
     further = yield from _tuned(recipe, base, parsed, rationales, adapter)

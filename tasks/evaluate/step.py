@@ -42,7 +42,7 @@ from tasks.evaluate.elections import Electorate, chosen, rules, warnings
 from tasks.evaluate.generation import Decoding, Order, Subject
 from tasks.evaluate.spec import EvaluateSpec
 from tasks.evaluate.subjects import of_adapter, otherwise, served
-from tasks.kinds.registry import PROMPTS, SCORING, Prompt
+from tasks.kinds.registry import PROMPTS, SCORING, Prompt, Wording
 from tasks.kinds.text_to_sql import SqlSpec
 from tasks.models import base_models as models
 from tasks.runtime.step import Result, Secret, Step, Workshop, of
@@ -101,7 +101,8 @@ def step(
     def work(shop: Workshop) -> Result:
         paid.require_keys(spec.rivals, shop.secret)
         order = _order(spec, engine, model, base, candidates, rendering, shop)
-        notes = otherwise(shop.home, candidates, (words or PROMPTS.get(kind, HOUSE)).VERSION)
+        prompt: Wording = words or (HOUSE if kind == "choice" else PROMPTS[kind])
+        notes = otherwise(shop.home, candidates, prompt.VERSION)
         order = replace(order, decoding=replace(order.decoding, round=round), notes=notes)
         if kind == "choice":
             return _elected(order, beside, spec, questions, shop, stages, _choice(words))

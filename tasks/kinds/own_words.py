@@ -172,7 +172,11 @@ def _by_language(given: Texts | None) -> dict[str, str]:
     """A text for each language that has one; one text for all stands for both."""
     if given is None:
         return {}
-    return dict(given) if isinstance(given, dict) else {"en": given, "zh": given}
+    return (
+        {str(language): text for language, text in given.items()}
+        if isinstance(given, dict)
+        else {"en": given, "zh": given}
+    )
 
 
 def _version(house: str, *texts: Mapping[str, str]) -> str:

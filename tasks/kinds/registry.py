@@ -18,8 +18,11 @@ class Wording(Protocol):
     `TEMPLATE` holds by language the words around a lone "{question}"; without a language it stands as it is.
     """
 
-    VERSION: str
-    TEMPLATE: Mapping[str, str]
+    @property
+    def VERSION(self) -> str: ...
+
+    @property
+    def TEMPLATE(self) -> Mapping[str, str]: ...
 
 
 class Prompt(Wording, Protocol):

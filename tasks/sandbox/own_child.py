@@ -74,7 +74,8 @@ def _loaded(file: Path, function: str) -> Callable[..., Any] | dict[str, Any]:
         return {"wrong": f"{function}{inspect.signature(found)} does not take (reply, reference, row): {error}"}
     except ValueError:  # a builtin without a signature
         pass
-    return found
+    loaded: Callable[..., Any] = found
+    return loaded
 
 
 def _called(function: Callable[..., Any], order: list[Any]) -> dict[str, Any]:
