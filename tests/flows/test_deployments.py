@@ -56,9 +56,9 @@ def test_a_deployment_runs_in_the_checkout_and_in_the_home_that_was_asked_for(
 
 
 def _absolute(recipe: Recipe) -> Recipe:
-    path = recipe.parse.path
-    return recipe if path is None else recipe.model_copy(update={"parse": recipe.parse.model_copy(
-        update={"path": str(ROOT / str(path))})})  # fmt: skip
+    """The recipe with the paths of its source and its corrections counted from the root."""
+    paths = {name: str(ROOT / str(path)) for name in ("path", "corrections") if (path := getattr(recipe.parse, name))}
+    return recipe.model_copy(update={"parse": recipe.parse.model_copy(update=paths)})
 
 
 @pytest.mark.parametrize("url", ["", "http://127.0.0.1:9/api"])
