@@ -75,7 +75,7 @@ def chain(recipe: Recipe, home: Path) -> Events[None]:
         if wanted:
             tune.check(recipe.training, table)
     teacher = recipe.reason.worded(asking.words)
-    rationales = (yield reason.step(teacher, parsed, recipe.corrected)) if recipe.kind == "choice" else None
+    rationales = (yield reason.step(teacher, parsed, recipe.corrected)) if recipe.work.letters else None
     snapshot = yield assemble.step(
         recipe.assemble, parsed, rationales, recipe.kind,
         recipe=recipe.name, base_model=recipe.train.base_model, words=asking.words,

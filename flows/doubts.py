@@ -18,7 +18,7 @@ class Doubts:
     """The suspects of a recipe's newest asking, and the file of what is said of them. UsageError for other kinds."""
 
     def __init__(self, recipe: Recipe, home: Home) -> None:
-        if recipe.kind != "choice":
+        if not recipe.work.letters:
             raise UsageError(
                 f"a recipe of kind {recipe.kind!r} has no keys in doubt",
                 expected='kind = "choice": its answers are letters, and a teacher is asked for them',

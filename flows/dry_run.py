@@ -115,7 +115,7 @@ def _data(dry: Dry) -> Iterator[Outlook]:
         yield _said("not parsed yet", hint="`ponens doctor --recipe RECIPE` parses and looks further")
         return
     facts, splits = dry.parsed.facts, dry.splits
-    what = "questions" if dry.recipe.kind == "choice" else "dialogues"
+    what = dry.recipe.work.records
     dropped = sum(facts.get("dropped", {}).values())
     lost = f", {facts.get('rejected', 0):,} rows rejected, {dropped:,} dropped"
     yield _said(f"{sum(splits.values()):,} {what}: {_shares(splits)}{lost}")
@@ -235,7 +235,7 @@ def _tested(dry: Dry) -> Iterator[Outlook]:
     if dry.parsed is None:
         return
     recipe, spec = dry.recipe, dry.recipe.evaluating
-    if recipe.kind == "choice":
+    if recipe.work.letters:
         from tasks.evaluate.elections import chosen as questions
 
         yield _said(f"{len(questions(list(Stored(dry.home, dry.parsed)), spec.limit)):,} test questions with a key")
@@ -244,7 +244,7 @@ def _tested(dry: Dry) -> Iterator[Outlook]:
     from tasks.evaluate.scoring import chosen, of_references
 
     asked = chosen(list(Dialogues(dry.home, dry.parsed)), spec.limit)
-    if recipe.kind == "chat":
+    if recipe.work.compared:
         yield _said(f"{len(asked):,} test dialogues; compared by {'a judge' if spec.judge else 'the references loss'}")
         return
     scores = of_references(asked[:_REFERENCES], recipe.kind, spec, spec.lean, spec.function)

@@ -43,7 +43,7 @@ def on_references(recipe: Recipe, forecasts: Sequence[Forecast]) -> tuple[str, l
     """How references of text-to-SQL will be tried, or were, in a sentence; and the warnings about them."""
     facts = [ahead.receipt.facts for ahead in forecasts if ahead.receipt]
     tried = next((fact["references"] for fact in facts if "references" in fact), None)
-    told = reference_queries.outlook(recipe.evaluating, tried) if recipe.kind == "sql" else ""
+    told = reference_queries.outlook(recipe.evaluating, tried) if recipe.work.databases else ""
     return told, reference_queries.warnings(tried)
 
 

@@ -22,6 +22,7 @@ from typing import Any, Literal, TypeVar, get_args
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from flows import recipe_errors, unread
+from flows.recipe_changes import apply
 from flows.recipe_paths import anchor
 from storage import corrections
 from storage.dialogues import Kind
@@ -35,6 +36,7 @@ from tasks.evaluate.candidates import Base
 from tasks.evaluate.rivals import is_rival, rival
 from tasks.evaluate.spec import EvaluateSpec
 from tasks.kinds.own_words import Asking, PromptSpec
+from tasks.kinds.registry import KINDS, Work, readers
 from tasks.parse.step import ParseSpec
 from tasks.prefer.spec import PreferSpec
 from tasks.puzzles.step import PuzzlesSpec
@@ -147,11 +149,16 @@ class Recipe(BaseModel):
         return Cluster(self.shards) if self.runner == "ray" else None
 
     @property
+    def work(self) -> Work:
+        """What is to be known of its kind of work."""
+        return KINDS[self.kind]
+
+    @property
     def steps(self) -> tuple[StepName, ...]:
         """The steps of a run, in order."""
         there = {
             **dict.fromkeys(("assemble", "train"), self.train is not None),
-            "reason": self.train is not None and self.kind == "choice",
+            "reason": self.train is not None and self.work.letters,
             "sample": self.samples_training_questions,
             "prefer": self.preferring is not None,
             **{name: getattr(self, name) is not None for name in ("puzzles", "tune", "grpo", "promote")},
@@ -166,7 +173,7 @@ class Recipe(BaseModel):
     @property
     def samples_training_questions(self) -> bool:
         """Whether the trained adapter answers training questions, for preferences."""
-        return self.preferring is not None and self.kind == "choice" and self.preferring.samples > 0
+        return self.preferring is not None and self.work.letters and self.preferring.samples > 0
 
     @property
     def gate(self) -> list[str]:
@@ -177,7 +184,7 @@ class Recipe(BaseModel):
     @property
     def evaluating(self) -> EvaluateSpec:
         """[evaluate], with the folders of real databases that lie beside the rows where it names none."""
-        if self.kind != "sql" or self.evaluate.databases_at is not None:
+        if not self.work.databases or self.evaluate.databases_at is not None:
             return self.evaluate
         path = self.parse.path
         rows = [*([path] if isinstance(path, str) else path or []), *self.gate]
@@ -200,7 +207,7 @@ class Recipe(BaseModel):
             return self
         content = self.model_dump(mode="json", exclude_unset=True)
         for change in changes:
-            _apply(content, change)
+            apply(content, change)
         return validate(content, f"recipe {self.name} with what is set")
 
     def asking(self, subjects: Sequence[str]) -> tuple[Recipe, list[str] | None]:
@@ -247,8 +254,9 @@ def load(path: Path, changes: list[str] | None = None, folder: Path | None = Non
             f"recipe {path} cannot be read", seen=error, expected="TOML in UTF-8, or the JSON copy of a run"
         ) from None
     for change in changes or []:
-        _apply(content, change)
-    if content.get("kind", "choice") == "choice" and isinstance(content.setdefault("parse", {}), dict):
+        apply(content, change)
+    corrected = content.get("kind", Recipe.model_fields["kind"].default) in readers("parse.corrections")
+    if corrected and isinstance(content.setdefault("parse", {}), dict):
         content["parse"].setdefault("corrections", corrections.NAME)
     anchor(content, folder or path.parent.resolve())
     return validate(content, str(path))
@@ -266,7 +274,7 @@ def section(kind: type[Spec], name: str, changes: Sequence[str]) -> Spec:
     """One table of a recipe from its defaults and changes such as "serve.dtype=float32". UsageError for all else."""
     content: dict[str, Any] = {name: {}}
     for change in changes:
-        _apply(content, change)
+        apply(content, change)
     if other := content.keys() - {name}:
         known = ", ".join(f"{name}.{field}" for field in kind.model_fields)
         raise UsageError(f"--set {min(other)}", expected=f"one of {known}")
@@ -278,21 +286,6 @@ def section(kind: type[Spec], name: str, changes: Sequence[str]) -> Spec:
     except unread.Unread as error:
         raise error.error from None
     return found
-
-
-def _apply(content: dict[str, Any], change: str) -> None:
-    key, found, text = change.partition("=")
-    if not found or not key:
-        raise UsageError("--set", seen=change, expected="key=value, such as train.rank=8")
-    *parents, last = key.strip().split(".")
-    for part in parents:
-        content = content.setdefault(part, {})
-        if not isinstance(content, dict):
-            raise UsageError(f"--set {change}", expected=f"{part} to be a table of the recipe")
-    try:
-        content[last] = tomllib.loads(f"value = {text}")["value"]
-    except tomllib.TOMLDecodeError:
-        content[last] = text  # a bare word is a string
 
 
 def resolved(recipe: Recipe) -> str:

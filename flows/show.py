@@ -39,8 +39,11 @@ def sentence(warning: object) -> str:
 
 def source(found: Mapping[str, Any]) -> None:
     """Print what a source holds, its first rejects and its warnings."""
-    kinds = found["kinds"]
-    what = "questions" if set(kinds) <= {"choice"} else f"rows for {', '.join(kinds)}"
+    from storage.dialogues import TAKES
+    from tasks.kinds.registry import KINDS
+
+    questions = {purpose for kind, work in KINDS.items() if work.letters for purpose in TAKES[kind]}
+    what = "questions" if set(found["kinds"]) <= questions else f"rows for {', '.join(found['kinds'])}"
     stdout.print(
         f"{found['questions']:,} {what} in {found['groups']:,} {'problems' if what == 'questions' else 'groups'} "
         f"({found['format']}), {found['answered']:,} with answers, {found['rejected']:,} rejected",

@@ -12,8 +12,7 @@ from typing import Any
 from pydantic import BaseModel
 
 from storage.records import UsageError
-from tasks.kinds.text_to_sql import SqlSpec
-from tasks.parse.evidence import BesideSpec
+from tasks.kinds.registry import read_by
 from tasks.teachers.provider import PROVIDERS, Provider
 from tasks.train import presets
 from tasks.tune.spec import REFERENCED
@@ -63,42 +62,15 @@ def _asking(table: Path) -> tuple[Read, ...]:
     )
 
 
-_DRAWN = (
-    "samples",
-    "questions",
-    "temperature",
-    "top_p",
-    "max_tokens",
-    "seed",
-)  # of [prefer], of replies that are drawn
 READ: tuple[Read, ...] = (
     Read(("reason", "assemble", "promote", "prefer", "tune", "grpo"), "train"),
-    Read(("grpo",), "kind", ("choice",)),
+    *(Read(settings, "kind", kinds) for kinds, settings in read_by().items()),
     Read(("grpo.length_target",), "grpo.length"),
-    Read(("prefer.ledger", "prefer.most"), "kind", ("choice",)),
-    Read(tuple(f"prefer.{name}" for name in _DRAWN), "kind", ("choice",)),
-    Read(tuple(f"prefer.{name}" for name in _DRAWN[1:]), "prefer.samples"),
+    Read(
+        tuple(f"prefer.{name}" for name in ("questions", "temperature", "top_p", "max_tokens", "seed")),
+        "prefer.samples",
+    ),
     Read(("evaluate.revision",), "evaluate.base_model"),
-    Read(("reason", "assemble.bare", "assemble.shuffle"), "kind", ("choice",)),
-    Read(("parse.corrections", "prompt.answer_line", "prompt.closed_world"), "kind", ("choice",)),
-    Read(
-        ("prompt.instruction", "prompt.few_shot", "prompt.file"),
-        "kind",
-        ("choice", "sql", "proof", "assignment"),  # others ask in the words of the rows
-    ),
-    Read(("puzzles",), "kind", ("choice", "sql")),
-    Read(("evaluate.adaptive", "evaluate.confidence", "evaluate.window"), "kind", ("choice",)),
-    Read(("evaluate.weighting", "evaluate.shuffles"), "kind", ("choice",)),
-    Read(tuple(f"evaluate.{name}" for name in SqlSpec.model_fields), "kind", ("sql",)),
-    Read(tuple(f"parse.{name}" for name in BesideSpec.model_fields), "kind", ("sql",)),
-    Read(("evaluate.scorer",), "kind", ("sql", "proof", "assignment", "instruction")),
-    Read(("evaluate.lean",), "kind", ("proof",)),
-    Read(("evaluate.judge",), "kind", ("chat",)),
-    Read(
-        ("evaluate.votes", "evaluate.temperature", "evaluate.top_p", "evaluate.seed"),
-        "kind",
-        ("choice", "sql", "proof", "assignment", "instruction"),  # a chat is judged by its greedy reply
-    ),
     Read(("evaluate.confidence",), "evaluate.adaptive", ("off", "beta")),  # off: what it would have saved is told
     Read(("evaluate.window",), "evaluate.adaptive", ("off", "window")),
     *_asking("reason"),

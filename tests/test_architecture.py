@@ -6,6 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from tasks.kinds.registry import KINDS
+
 ROOT = Path(__file__).resolve().parents[1]
 MAY_IMPORT = {
     "flows": {"tasks", "storage", "evals"},
@@ -243,6 +245,21 @@ def test_nobody_asks_for_a_teacher_s_provider_by_its_name() -> None:
         for node in ast.walk(ast.parse(path.read_text("utf-8")))
         if isinstance(node, ast.Compare)
         and any(isinstance(side, ast.Attribute) and side.attr == "teacher" for side in (node.left, *node.comparators))
+    ]
+
+    assert wrong == []
+
+
+def test_nobody_asks_which_kind_of_work_it_is() -> None:
+    """What differs between kinds is a property of theirs, in `tasks.kinds.registry`."""
+    wrong = [
+        f"{path.relative_to(ROOT)}:{node.lineno}"
+        for room in MAY_IMPORT
+        for path in files(room)
+        for node in ast.walk(ast.parse(path.read_text("utf-8")))
+        if isinstance(node, ast.Compare)
+        and any("kind" in ast.unparse(side) for side in (node.left, *node.comparators))
+        and any(isinstance(part, ast.Constant) and part.value in KINDS for part in ast.walk(node))
     ]
 
     assert wrong == []

@@ -21,6 +21,7 @@ from flows.show import stderr, stdout
 from storage.dialogues import Kind
 from storage.home import Home
 from storage.records import PonensError, UsageError
+from tasks.kinds.registry import KINDS
 
 if TYPE_CHECKING:
     from tasks.draft.recipe import Machine, Survey
@@ -78,7 +79,7 @@ def draft(
 
     guess, formats, found = _seen(path, columns, first)
     which, here = work.kind_of(found, kind), work.machine()
-    if which == "choice" and not found.keyed:
+    if KINDS[which].letters and not found.keyed:
         raise UsageError(
             f"no question of {path} has a key: nothing could be learnt or measured",
             seen=f"{found.rows:,} questions",
@@ -86,7 +87,7 @@ def draft(
         )
     base, because = work.base_model(which, here)
     sizes = work.sized(found, which, here)
-    asking, price, cost = _asking(found, sizes["parse"]) if which == "choice" else ({}, {}, None)
+    asking, price, cost = _asking(found, sizes["parse"]) if KINDS[which].letters else ({}, {}, None)
     tables: dict[str, Any] = {
         "": {"name": name, "kind": which},
         "parse": {**_place(path, guess["columns"], first), **sizes["parse"]},
@@ -221,7 +222,7 @@ def _warnings(found: Survey, kind: Kind, guess: Mapping[str, Any]) -> list[str]:
         warnings.append(
             "of each preference the better answer is learnt; [tune], as in recipes/dpo.toml, learns from both"
         )
-    if kind == "choice" and found.keyed < found.rows:
+    if KINDS[kind].letters and found.keyed < found.rows:
         warnings.append(f"{found.rows - found.keyed:,} questions have no key: they teach and measure nothing")
     return warnings
 
@@ -239,9 +240,9 @@ def _named(path: str, name: str | None) -> str:
     return plain or "mine"
 
 
-def _next(file: Path, kind: str) -> list[str]:
+def _next(file: Path, kind: Kind) -> list[str]:
     recipe = quote(str(file))
-    look = f"ponens reason {recipe} --estimate" if kind == "choice" else f"ponens train {recipe} --preview 2"
+    look = f"ponens reason {recipe} --estimate" if KINDS[kind].letters else f"ponens train {recipe} --preview 2"
     return [f"ponens plan {recipe}", look, f"ponens run {recipe}"]
 
 

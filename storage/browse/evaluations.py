@@ -42,6 +42,11 @@ class Evaluation:
         return str(self.facts.get("kind") or "choice")
 
     @property
+    def letters(self) -> bool:
+        """Whether its answers are letters, by votes; else scored dialogues."""
+        return "kind" not in self.facts
+
+    @property
     def subjects(self) -> list[str]:
         """The base, the adapter, and others beside them."""
         adapter, others = self.facts.get("adapter_name"), self.facts.get("others")
@@ -50,12 +55,12 @@ class Evaluation:
     @property
     def table(self) -> Path | None:
         """The file with the replies, if it is there."""
-        file = self.folder / (SAMPLES if self.kind == "choice" else SCORES) if self.folder else None
+        file = self.folder / (SAMPLES if self.letters else SCORES) if self.folder else None
         return file if file and file.is_file() else None
 
     @property
     def ballots(self) -> Path | None:
-        file = self.folder / BALLOTS if self.folder and self.kind == "choice" else None
+        file = self.folder / BALLOTS if self.folder and self.letters else None
         return file if file and file.is_file() else None
 
 

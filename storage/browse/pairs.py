@@ -192,7 +192,7 @@ class Pairs:
         """All that is known of some questions, by id."""
         if (file := pair.a.evaluation.asked) is None or not ids:
             return {}
-        fields = "id, options, language" if pair.a.evaluation.kind == "choice" else "id, messages, language"
+        fields = "id, options, language" if pair.a.evaluation.letters else "id, messages, language"
         return {row["id"]: row for row in self._duck.rows(
             f"select {fields} from {parquet(file)} where id in (select unnest($ids))", {"ids": list(ids)})}  # fmt: skip
 
@@ -200,7 +200,7 @@ class Pairs:
         evaluation = subject.evaluation
         if evaluation.table is None or not ids:
             return {}
-        fields = "answer, extractor, '' as reason, false as wins" if evaluation.kind == "choice" else (
+        fields = "answer, extractor, '' as reason, false as wins" if evaluation.letters else (
             "outcome as answer, '' as extractor, reason, wins")  # fmt: skip
         found: dict[str, list[Row]] = {}
         for row in self._duck.rows(
@@ -214,13 +214,13 @@ class Pairs:
 
 def _source(subject: Subject, x: str) -> str:
     evaluation = subject.evaluation
-    if evaluation.table is None or (evaluation.kind == "choice" and evaluation.ballots is None):
+    if evaluation.table is None or (evaluation.letters and evaluation.ballots is None):
         raise PonensError(
             f"the replies of evaluation {evaluation.id} are gone",
             seen=evaluation.receipt.artifact,
             hint="run its recipe again: nothing that was sampled is sampled twice",
         )
-    if evaluation.kind != "choice":
+    if not evaluation.letters:
         return _SCORES.format(replies=parquet(evaluation.table), x=x, silent=_SILENT, unread=_UNREAD)
     assert evaluation.ballots is not None
     return _LETTERS.format(ballots=parquet(evaluation.ballots), replies=parquet(evaluation.table), x=x, forced=FORCED)
@@ -230,7 +230,7 @@ def _asked_of(subject: Subject) -> str:
     file = subject.evaluation.asked
     if file is None:
         return _UNKNOWN_ASKED
-    return (_CHOICE_ASKED if subject.evaluation.kind == "choice" else _DIALOGUES_ASKED).format(asked=parquet(file))
+    return (_CHOICE_ASKED if subject.evaluation.letters else _DIALOGUES_ASKED).format(asked=parquet(file))
 
 
 def _where(pair: Pair, wanted: Filter) -> tuple[str, dict[str, Any]]:

@@ -19,6 +19,7 @@ from storage.home import Home
 from storage.records import PonensError, Receipt
 from tasks.clients.secrets import keyless
 from tasks.kinds.paired_evaluations import answers
+from tasks.kinds.registry import of_evaluation
 
 SPLIT = "test"
 
@@ -69,7 +70,7 @@ def judge(home: Home, candidate: Receipt, champion: Receipt | None) -> dict[str,
 
 def _comparable(candidate: Receipt, champion: Receipt) -> None:
     bases = {str(one.ingredients["inputs"]["base_model"]) for one in (candidate, champion)}
-    if candidate.facts.get("kind") == "chat" and len(bases) > 1:
+    if of_evaluation(candidate.facts).compared and len(bases) > 1:
         raise PonensError(
             "chats are judged against the base, and these two have different ones",
             seen=" and ".join(sorted(base[:16] for base in bases)),

@@ -21,6 +21,7 @@ from evals.report import card_facts
 from storage.dialogues import Kind
 from storage.tables.parsed import DROPS, REJECTS
 from storage.tables.snapshots import Build, Counts
+from tasks.kinds.registry import KINDS
 from tasks.models import base_models
 from tasks.runtime.pages import Pages
 
@@ -57,17 +58,17 @@ def write(
         {"letter": letter, "asked": letters.get(letter, 0), "taught": letters.get(letter, 0) + keys.get(letter, 0)}
         for letter in sorted({*letters, *keys})
     ]
-    if kind != "choice":
-        found["leaks"] = {
-            name.replace("problems", "groups").replace("questions", "dialogues"): count
-            for name, count in found["leaks"].items()
-        }
+    work = KINDS[kind]
+    found["leaks"] = {
+        name.replace("problems", work.groups).replace("questions", work.records): count
+        for name, count in found["leaks"].items()
+    }
     facts: card_facts.CardFacts = {
         "name": name,
         "snapshot": counts.identity[:16],
         "prompt": prompt,
         "made_of": _made_of(found, kind),
-        "names": ("questions", "problems") if kind == "choice" else ("dialogues", "groups"),
+        "names": (work.records, work.groups),
         "licenses": {row["file"]: _license(license, row["file"]) for row in found["sources"]},
         "description": found,
         "tokens": _tokens(build, base_model),
@@ -90,7 +91,7 @@ PAGES = Pages("evals.report.card", _pages)
 
 
 def _made_of(found: Mapping[str, Any], kind: Kind) -> str:
-    if kind == "choice":
+    if KINDS[kind].letters:
         return "a question as prompt, a rationale that ends in its answer as completion."
     said = "what stands before an answer as prompt, the last answer that is to be learnt as completion."
     if preferred := found["preferred"]:

@@ -31,7 +31,7 @@ from storage.tables import lineage, snapshots
 from storage.tables.dialogue_files import DIALOGUES, Dialogues
 from storage.tables.questions import QUESTIONS
 from tasks.assemble import card
-from tasks.kinds.registry import PROMPTS, Prompt, Wording
+from tasks.kinds.registry import KINDS, Prompt, Wording
 from tasks.runtime.step import Result, Step, Tick, Workshop, of
 
 RATIONALES = "rationales.parquet"
@@ -82,7 +82,7 @@ def step(
 
     def work(shop: Workshop) -> Result:
         if rationales is None:
-            prompt = PROMPTS[kind] if words is None or isinstance(words, Choice) else words
+            prompt = KINDS[kind].worded(words)
             result = _dialogues(shop, spec, recipe or "", base_model, parsed, kind, prompt)
         else:
             asking = words if isinstance(words, Choice) else HOUSE

@@ -22,6 +22,7 @@ import orjson
 from storage.dialogues import TAKES, Dialogue, Kind, Preference, Record
 from storage.records import Question, Rejected, UsageError
 from tasks.clients.usage import guess
+from tasks.kinds.registry import KINDS
 from tasks.models import base_models
 from tasks.teachers.spec import Price
 from tasks.train import estimate
@@ -195,7 +196,7 @@ def sized(found: Survey, kind: Kind, here: Machine) -> dict[str, dict[str, Any]]
     together = min(_ROWS_A_STEP, max(4, _power(found.rows // 64)))
     batch = max(1, min(together, preset["batch_size"] * preset["max_length"] // longest))
     test = 0.3 if found.groups < 40 else min(0.2, max(0.01, round(_TESTED / found.groups, 2)))
-    reply = max(1024 if kind == "choice" else 128, _power(2 * _quantile(found.answers, 0.99)))
+    reply = max(1024 if KINDS[kind].letters else 128, _power(2 * _quantile(found.answers, 0.99)))
     return {
         "parse": {"valid": 0.1 if found.groups < 40 else 0.05 if found.groups < 20_000 else 0.01, "test": test},
         "train": {
@@ -207,7 +208,7 @@ def sized(found: Survey, kind: Kind, here: Machine) -> dict[str, dict[str, Any]]
             "gradient_accumulation": max(1, together // batch),
             "max_length": longest,
         },
-        "evaluate": {"votes": 5, "max_tokens": reply} if kind == "choice" else {"max_tokens": reply},
+        "evaluate": {"votes": 5, "max_tokens": reply} if KINDS[kind].letters else {"max_tokens": reply},
     }
 
 

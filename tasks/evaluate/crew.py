@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 
 from evals.scorers.assignment import AssignmentScorer
@@ -17,6 +17,13 @@ from tasks.sandbox.lean import Lean
 from tasks.sandbox.own import own
 
 _CREW = 8  # sandboxes at most
+# how each kind's scorers are made, as many as can work at once; a compared kind has none
+SCORERS: Mapping[Kind, Callable[[ExitStack, int, SqlSpec, Sequence[str]], Sequence[Scorer]]] = {
+    "sql": lambda stack, count, sql, lean: list(sql.scorers(stack, count)),
+    "proof": lambda stack, count, sql, lean: [StatementScorer(Lean(tuple(lean)) if lean else None)],
+    "assignment": lambda stack, count, sql, lean: [AssignmentScorer()],
+    "instruction": lambda stack, count, sql, lean: [InstructionScorer()],
+}
 
 
 @contextmanager
@@ -25,16 +32,6 @@ def crew_of(
 ) -> Iterator[tuple[str, Sequence[Scorer]]]:
     """The scorer of a kind, or a user's, as many of them as can work at once, and its name."""
     with ExitStack() as stack:
-        crew: list[Scorer]
         count = max(1, min(_CREW, len(os.sched_getaffinity(0))))
-        if function:
-            crew = [own(function, stack) for _ in range(count)]
-        elif kind == "sql":
-            crew = [*sql.scorers(stack, count)]
-        elif kind == "proof":
-            crew = [StatementScorer(Lean(tuple(lean)) if lean else None)]
-        elif kind == "assignment":
-            crew = [AssignmentScorer()]
-        else:
-            crew = [InstructionScorer()]
+        crew = [own(function, stack) for _ in range(count)] if function else SCORERS[kind](stack, count, sql, lean)
         yield crew[0].name, crew

@@ -20,7 +20,7 @@ from storage.records import failure
 from tasks.evaluate.generation import Order, Reply, Subject
 from tasks.evaluate.judging import JudgeSpec, Pair, decide
 from tasks.evaluate.loss_main import LOSSES, Loss, load
-from tasks.kinds.registry import PROMPTS
+from tasks.kinds.registry import KINDS
 from tasks.runtime import process
 from tasks.runtime.step import Tick, Workshop
 
@@ -100,7 +100,7 @@ def _losses(
     rows = [
         {
             "id": id,
-            "prompt": [m.dict() for m in PROMPTS["chat"].ask(dialogue)],
+            "prompt": [m.dict() for m in KINDS["chat"].asking.ask(dialogue)],
             "completion": [dialogue.messages[-1].dict()],
         }
         for id, dialogue in asked.items()

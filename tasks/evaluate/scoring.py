@@ -37,7 +37,7 @@ from tasks.evaluate.generation import Order, Reply
 from tasks.evaluate.judging import JudgeSpec
 from tasks.evaluate.pairwise import Judged, likelier, preferred, unmeasured
 from tasks.kinds.asks import Ask
-from tasks.kinds.registry import PROMPTS, Prompt
+from tasks.kinds.registry import KINDS, Prompt
 from tasks.kinds.text_to_sql import SqlSpec
 from tasks.runtime.own_function import Function
 from tasks.runtime.step import Result, Tick, Workshop
@@ -77,13 +77,13 @@ class Contest:
     @property
     def prompt(self) -> Prompt:
         """How it is asked, and how a reply is read."""
-        return self.words or PROMPTS[self.kind]
+        return KINDS[self.kind].worded(self.words)
 
     def work(self, dialogues: Sequence[Dialogue], shop: Workshop) -> Result:
         """Draw, score, compare; fills the workshop's folder. PonensError where nothing can be scored."""
         asked = {d.id: d for d in chosen(dialogues, self.limit)}
         order = self.order
-        votes = 0 if self.kind == "chat" or order.decoding.votes == 1 else order.decoding.votes
+        votes = 0 if KINDS[self.kind].compared or order.decoding.votes == 1 else order.decoding.votes
         asks = asks_of(asked.values(), self.prompt)
         decoding = replace(order.decoding, votes=votes, adaptive="off")
         scratch = shop.folder / _SCRATCH
@@ -142,7 +142,7 @@ class Contest:
 
         Without adapters, by the base's name its own replies and none.
         """
-        if self.kind == "chat":
+        if KINDS[self.kind].compared:
             greedy = {(r.subject, r.ask): r for r in replies if r.index == GREEDY}
             served = renders(self.order.engine)  # a server has the weights, and does not tell the loss
             losses = (
@@ -157,7 +157,7 @@ class Contest:
         with crew_of(self.kind, self.sql, self.lean, self.function) as (name, crew):
             found = _by_scorer(asked, replies, crew, self.prompt.read, shop)
         base, *adapters = self.subjects
-        about = self.sql.facts(asked.values()) if self.kind == "sql" and not self.function else {}
+        about = self.sql.facts(asked.values()) if KINDS[self.kind].databases and not self.function else {}
         return {a: (found[base], found[a]) for a in adapters} or {base: (found[base], {})}, {"scorer": name, **about}
 
 
@@ -198,7 +198,7 @@ def of_references(
     with crew_of(kind, sql, lean, function) as (_, crew):
         texts = [dialogue.messages[-1].content for dialogue in dialogues]
         pairs = zip(dialogues, texts, strict=True)
-        return [guarded.scored([text], gold, crew[0], PROMPTS[kind].read)[text].score for gold, text in pairs]
+        return [guarded.scored([text], gold, crew[0], KINDS[kind].asking.read)[text].score for gold, text in pairs]
 
 
 def _by_scorer(

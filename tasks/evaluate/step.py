@@ -42,7 +42,7 @@ from tasks.evaluate.elections import Electorate, chosen, rules, warnings
 from tasks.evaluate.generation import Decoding, Order, Subject
 from tasks.evaluate.spec import EvaluateSpec
 from tasks.evaluate.subjects import of_adapter, otherwise, served
-from tasks.kinds.registry import PROMPTS, SCORING, Prompt, Wording
+from tasks.kinds.registry import KINDS, Prompt, Wording
 from tasks.kinds.text_to_sql import SqlSpec
 from tasks.models import base_models as models
 from tasks.runtime.step import Result, Secret, Step, Workshop, of
@@ -73,9 +73,10 @@ def step(
     UsageError for an engine that is not there, an adapter that is named twice, and chats without an adapter.
     """
     candidates = [a if isinstance(a, Candidate) else trained(a) for a in adapters]
-    if kind == "chat" and not candidates:
+    kind_of_work = KINDS[kind]
+    if kind_of_work.compared and not candidates:
         raise UsageError("chats are compared, not measured", expected="an adapter such as logic/1, in --adapter")
-    if kind == "chat" and spec.models:
+    if kind_of_work.compared and spec.models:
         raise UsageError(
             "chats are compared with the base that an adapter was trained on",
             seen=f"[evaluate] models = {spec.models}",
@@ -94,17 +95,17 @@ def step(
     own = words.settings if isinstance(words, Choice | Worded) else {}
     settings |= noted(questions.facts.get("corrections")) | own
     stages = stages_of(candidates)
-    settings |= {"stages": stages} if stages and kind == "choice" else {}
+    settings |= {"stages": stages} if stages and kind_of_work.letters else {}
     if renders(engine):
         settings["server"] = {"base_url": spec.server.address, "models": spec.server.models}
 
     def work(shop: Workshop) -> Result:
         paid.require_keys(spec.rivals, shop.secret)
         order = _order(spec, engine, model, base, candidates, rendering, shop)
-        prompt: Wording = words or (HOUSE if kind == "choice" else PROMPTS[kind])
+        prompt: Wording = words or kind_of_work.wording
         notes = otherwise(shop.home, candidates, prompt.VERSION)
         order = replace(order, decoding=replace(order.decoding, round=round), notes=notes)
-        if kind == "choice":
+        if kind_of_work.letters:
             return _elected(order, beside, spec, questions, shop, stages, _choice(words))
         from tasks.evaluate.scoring import Contest  # brings the scorers along: not for a plan, nor for letters
 
@@ -117,17 +118,17 @@ def step(
         code=(
             __name__,
             "tasks.evaluate.sampler_main",
-            *(() if kind == "choice" else SCORING),
+            *kind_of_work.scoring,
             *(("tasks.evaluate.paid", "tasks.evaluate.rivals") if spec.models else ()),
         ),
         settings=settings,
         inputs={"questions": of(questions), "base_model": base}
         | dict(zip(names, digests, strict=True))
         | beside.identities
-        | (spec.fingerprint() if kind == "sql" else {}),
+        | (spec.fingerprint() if kind_of_work.databases else {}),
         work=work,
         shelf="evaluations",
-        tables={"samples": SAMPLES, "ballots": BALLOTS} if kind == "choice" else {"scores": SCORES},
+        tables={"samples": SAMPLES, "ballots": BALLOTS} if kind_of_work.letters else {"scores": SCORES},
     )
 
 
@@ -136,16 +137,14 @@ def estimate(
 ) -> dict[str, Any]:
     """By model behind an API what it would be asked at most, and the cost; sends nothing."""
     decoding = Decoding(**spec.model_dump(include=set(Decoding.__slots__)))
-    if kind == "choice":
+    if KINDS[kind].letters:
         asked = chosen(list(Stored(home, parsed)), spec.limit)
         asks = Electorate(asked, spec.shuffles, spec.weighting, forced=False, words=_choice(words)).asks
     else:
         from tasks.evaluate.scoring import asks_of
         from tasks.evaluate.scoring import chosen as tested
 
-        asks = asks_of(
-            tested(list(Dialogues(home, parsed)), spec.limit), words if isinstance(words, Worded) else PROMPTS[kind]
-        )
+        asks = asks_of(tested(list(Dialogues(home, parsed)), spec.limit), KINDS[kind].worded(words))
         decoding = replace(decoding, votes=0 if spec.votes == 1 else spec.votes)
     return paid.estimate(spec.rivals, spec.api, asks, replace(decoding, adaptive="off"), ledger)
 
@@ -190,7 +189,7 @@ def _choice(words: Choice | Prompt | None) -> Choice:
 
 def _scored(spec: EvaluateSpec, engine: str, kind: Kind) -> dict[str, Any]:
     """What of the spec shapes the scores of one kind of work. UsageError for a chat that nothing can compare."""
-    if kind == "chat" and spec.judge is None and renders(engine):
+    if KINDS[kind].compared and spec.judge is None and renders(engine):
         raise UsageError(
             "nothing can compare chats through a server",
             expected="a judge: a server does not tell the loss of a reference",
@@ -203,7 +202,7 @@ def _scored(spec: EvaluateSpec, engine: str, kind: Kind) -> dict[str, Any]:
     }
     if spec.function:
         return {"kind": kind, "scorer": spec.function.fingerprint}
-    return {} if kind == "choice" else {"kind": kind, **own.get(kind, {})}
+    return {} if KINDS[kind].letters else {"kind": kind, **own.get(kind, {})}
 
 
 def _order(

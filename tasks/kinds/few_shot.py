@@ -14,7 +14,7 @@ from prompts.lettered import options_of, parted
 from storage.dialogues import Dialogue, Kind
 from storage.records import Question, Rejected, UsageError, language_of, normal
 from storage.sources import readers
-from tasks.kinds.registry import PROMPTS
+from tasks.kinds.registry import KINDS
 
 MOST = 64
 _HEADS = {
@@ -104,14 +104,14 @@ def _known(file: Path, kind: Kind, lines: Mapping[str, str]) -> list[Shot]:
             raise UsageError(
                 f"{file}, row {item.line}", seen=f"{item.field}: {item.reason}", expected="solved examples"
             )
-        if isinstance(item, Question) and kind == "choice":
+        if isinstance(item, Question) and KINDS[kind].letters:
             if item.answer is None:
                 raise UsageError(
                     f"{file}, row {item.line}", seen="a question without a key", expected="solved examples"
                 )
             answer = item.answer.join(choice.parts(lines[item.language]))
             shots.append(Shot(choice.body(item), answer, item.line, said_of(item)))
-        elif isinstance(item, Dialogue) and kind != "choice":
+        elif isinstance(item, Dialogue) and not KINDS[kind].letters:
             asked, answer = item.messages[-2].content, item.messages[-1].content
             shots.append(Shot(asked, answer, item.line, said_in(item)))
         else:
@@ -124,8 +124,8 @@ def _known(file: Path, kind: Kind, lines: Mapping[str, str]) -> list[Shot]:
 def _checked(file: Path, shot: Shot, kind: Kind, lines: Mapping[str, str]) -> Shot:
     """The example, if its answer is one as the prompt asks for."""
     where = f"{file}, row {shot.row}"
-    if kind != "choice":
-        if PROMPTS[kind].read(shot.answer).text is None:
+    if not KINDS[kind].letters:
+        if KINDS[kind].asking.read(shot.answer).text is None:
             raise UsageError(where, seen=f"no answer in {shot.answer[:80]!r}", expected=f"one of kind {kind!r}")
         return shot
     options = options_of(shot.question)

@@ -23,7 +23,7 @@ from storage.tables.dialogue_files import Dialogues
 from storage.tables.questions import Stored
 from tasks.kinds import prompt_file
 from tasks.kinds.few_shot import Shot, headed, read, said_in, said_of
-from tasks.kinds.registry import PROMPTS, Prompt
+from tasks.kinds.registry import KINDS, Prompt
 
 Texts = str | dict[Literal["en", "zh"], str]
 _PLACES = ("{question}", "{options}", "{key}")
@@ -108,10 +108,10 @@ def check_line(line: str, language: str) -> None:
 def prompt_of(spec: PromptSpec, kind: Kind) -> tuple[Choice | Prompt, list[Shot]]:
     """The prompt that a recipe asks with, and the solved examples in it. UsageError for files that do not do."""
     if not spec.worded:
-        return (Choice(system=spec.system) if kind == "choice" else PROMPTS[kind]), []
+        return (Choice(system=spec.system) if KINDS[kind].letters else KINDS[kind].asking), []
     lines = {**choice.LINE, **_by_language(spec.answer_line)}
     shots = read(Path(spec.few_shot), kind, lines) if spec.few_shot else []
-    if kind == "choice":
+    if KINDS[kind].letters:
         return _choice(spec, lines, shots), shots
     house = HOUSES[kind]
     if spec.file:
@@ -194,7 +194,7 @@ class Asking:
         """UsageError if an example is a question that is kept back; nothing is looked at before it is parsed."""
         if not self._shots or not parsed.digest:
             return
-        if self._kind == "choice":
+        if KINDS[self._kind].letters:
             held = {said_of(q): f"{q.file}:{q.line}" for q in Stored(home, parsed) if q.split != "train"}
         else:
             held = {said_in(d): f"{d.file}:{d.line}" for d in Dialogues(home, parsed) if d.split != "train"}

@@ -22,7 +22,7 @@ from storage.tables.dialogue_files import Dialogues
 from storage.tables.questions import Stored
 from storage.tables.samples import BALLOTS, SAMPLES
 from storage.tables.scores import SCORES
-from tasks.kinds.registry import prompt_in
+from tasks.kinds.registry import of_evaluation, prompt_in
 
 Row = dict[str, Any]
 _SILENT = ("gold-invalid", "undecided")  # outcomes that say nothing of either side
@@ -86,8 +86,8 @@ def answered(run: Run) -> list[Subject]:
             expected="evaluate among them, with its receipt in the home",
             hint="ponens evaluate RECIPE",
         )
-    kind = evaluated.facts.get("kind", "choice")
-    read = _letters if kind == "choice" else _scores
+    work = of_evaluation(evaluated.facts)
+    read = _letters if work.letters else _scores
     try:
         found = list(read(run, parsed, evaluated))
     except OSError:
@@ -99,7 +99,7 @@ def answered(run: Run) -> list[Subject]:
     by_subject: dict[str, dict[str, Answer]] = defaultdict(dict)
     for name, answer in sorted(found, key=lambda pair: pair[1].id):
         by_subject[name][answer.id] = answer
-    prompt = Choice.of(evaluated.facts).VERSION if kind == "choice" else str(evaluated.facts["prompt"])
+    prompt = Choice.of(evaluated.facts).VERSION if work.letters else str(evaluated.facts["prompt"])
     first = evaluated.facts.get("adapter_name")  # None of a base that was measured by itself
     order = ["base", *([first, *evaluated.facts["others"]] if first else [])]
     return [Subject(name, evaluated.facts, evaluated.made_at, prompt, by_subject[name]) for name in order]

@@ -24,6 +24,7 @@ from storage.sources import source as sources
 from storage.sources.evaluation_sets import EvaluationSets, fitting
 from storage.sources.mapping import Columns
 from storage.tables import dialogue_files, parsed, questions
+from tasks.kinds.registry import KINDS
 from tasks.kinds.text_to_sql import SQLITE, SqlSpec
 from tasks.parse import reference_queries, splits
 from tasks.parse.corrected import Overlay
@@ -136,17 +137,18 @@ def step(
     sets = [sources.local(path, fetched) for path in spec.against]
     against = {"against": sources.fingerprint(sources.hashed(sources.files(sets)))} if sets else {}
     overlaid = {"corrections": corrections.digest} if corrections and corrections.overlay else {}
-    beside = {**sql.fingerprint(), **spec.fingerprint(sql.roots)} if kind == "sql" else {}
-    records = {"questions": questions.QUESTIONS} if kind == "choice" else {"dialogues": dialogue_files.DIALOGUES}
+    beside = {**sql.fingerprint(), **spec.fingerprint(sql.roots)} if KINDS[kind].databases else {}
+    records = {"questions": questions.QUESTIONS} if KINDS[kind].letters else {"dialogues": dialogue_files.DIALOGUES}
     return Step(
         name="parse",
-        code=(__name__, "storage.cleaning", *(reference_queries.CODE if kind == "sql" else ())),
+        code=(__name__, "storage.cleaning", *(reference_queries.CODE if KINDS[kind].databases else ())),
         settings={"kind": kind, **spec.model_dump(exclude={"path", "origin", "against", "corrections"})}
-        | ({"dialect": sql.dialect} if kind == "sql" else {}),
+        | ({"dialect": sql.dialect} if KINDS[kind].databases else {}),
         inputs={"source": source.digest, **against, **beside, **overlaid},
         work=lambda shop: _work(shop, spec, source, sets, kind, sql, corrections),
         shelf=next(iter(records)),
         tables={**records, "rejects": parsed.REJECTS, "drops": parsed.DROPS},
+        apart=("prompts",),  # what a kind takes shapes what is read, not how it asks
     )
 
 
@@ -194,7 +196,7 @@ def _work(
         return splits.split_of(group, spec.valid, spec.test, spec.salt)
 
     rules, held = Rules(spec.near, spec.overlap), EvaluationSets(against, spec.columns)
-    if kind == "choice":
+    if KINDS[kind].letters:
         overlay = Overlay(corrections, side)
         found = overlay.each(_only(Question, items))
         identity, facts = questions.write(shop.folder, found, side, rules, held.records(), overlay.left_out)
@@ -205,7 +207,7 @@ def _work(
     if tally.rejects and not tally.facts()["questions"]:
         raise readers.nothing_read(", ".join(map(str, source.paths)), tally.rejects)
     facts["sources"] = [{"name": file.name, "sha256": file.sha256, "bytes": file.bytes} for file in source.files]
-    if kind == "sql":
+    if KINDS[kind].databases:
         facts["references"] = reference_queries.tried(sql, dialogue_files.read(shop.folder, "test"))
     odd = [
         *elsewhere(source.paths),

@@ -28,7 +28,7 @@ from storage.tables.dialogue_files import DIALOGUES, Dialogues
 from storage.tables.preferences import Preference
 from storage.tables.questions import QUESTIONS, Stored
 from storage.tables.samples import SAMPLES
-from tasks.kinds.registry import PROMPTS
+from tasks.kinds.registry import KINDS
 from tasks.prefer import card
 from tasks.prefer.pairs import Replies, near, pair, right, unpaired
 from tasks.prefer.spec import PreferSpec
@@ -62,7 +62,7 @@ def step(
 
     def work(shop: Workshop) -> Result:
         build = Build(spec, paired)
-        if kind == "choice":
+        if KINDS[kind].letters:
             table = rationales if rationales and spec.ledger else None
             found, records = build.of_questions(shop, parsed, table, sampled), QUESTIONS
         else:
@@ -157,7 +157,7 @@ class Build:
             "unreadable": self.unreadable,
             "dropped": dropped,
             "lengths": lengths,
-            "prompt": (choice if kind == "choice" else PROMPTS[kind]).VERSION,
+            "prompt": KINDS[kind].wording.VERSION,
         }
 
     def _of(self, question: Question, replies: Replies) -> Iterator[Preference]:
@@ -180,7 +180,7 @@ class Build:
 
     def _of_source(self, dialogue: Dialogue, rejected: str, kind: Kind) -> Iterator[Preference]:
         chosen = dialogue.messages[-1].content
-        prompt = tuple(PROMPTS[kind].ask(dialogue))
+        prompt = tuple(KINDS[kind].asking.ask(dialogue))
         if not self._paired:
             yield _row(dialogue, "source", prompt, chosen, None)
             yield _row(dialogue, "source", prompt, None, rejected)

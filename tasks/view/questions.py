@@ -95,7 +95,7 @@ def _names(pair: Pair) -> tuple[str, str]:
 
 def _question(pair: Pair, row: Row) -> Row:
     """A question as it is shown: what was asked, and both sides' replies, the votes first, then greedy and forced."""
-    choice = pair.a.evaluation.kind == "choice"
+    choice = pair.a.evaluation.letters
     options = row.get("options") or []
     asked = Question(row["problem"], row["asked"], tuple(options), None) if choice and options else None
     messages = row.get("messages") or []

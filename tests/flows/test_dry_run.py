@@ -13,7 +13,7 @@ from storage.dialogues import Dialogue, Message
 from storage.home import Home
 from storage.records import PonensError, Receipt
 from storage.tables import dialogue_files
-from tasks.kinds.registry import PROMPTS
+from tasks.kinds.registry import KINDS
 
 PUZZLES = """\
 name = "small"
@@ -106,7 +106,7 @@ def test_references_that_cannot_be_scored_are_refused_before_the_run(
     text = 'name = "k"\nkind = "assignment"\n[parse]\npath = "rows.jsonl"\n[train]\nbase_model = "recipes/demo_base"\n'
     dry = dry_run.Dry(recipe(tmp_path, text=text), home, dialogues(home, about), {})
 
-    assert PROMPTS["assignment"].read("Ann is a knight.")
+    assert KINDS["assignment"].asking.read("Ann is a knight.")
     if about:
         dry_run.refuse(dry, ["train", "evaluate"])
     else:

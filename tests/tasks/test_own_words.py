@@ -14,7 +14,7 @@ from prompts.turns import placed
 from storage.dialogues import Kind
 from storage.records import Message, Question, UsageError
 from tasks.kinds.own_words import PromptSpec, prompt_of
-from tasks.kinds.registry import PROMPTS
+from tasks.kinds.registry import KINDS
 from tests.dialogues import query
 
 EN = Question("Mia is left of Tom.", "Who sits left?", ("Mia", "Tom", "Rik"), "B")
@@ -34,7 +34,7 @@ def test_without_a_word_of_ones_own_every_prompt_is_the_house_s() -> None:
     assert HOUSE == words()
     assert {} == words().settings
     assert "choice/2" == words().VERSION
-    assert all(PROMPTS[kind] is words(kind) for kind in ("sql", "proof", "assignment", "chat", "instruction"))
+    assert all(KINDS[kind].prompt is words(kind) for kind in ("sql", "proof", "assignment", "chat", "instruction"))
     assert (
         "Mia is left of Tom.\n\nWho sits left?\nA) Mia\nB) Tom\nC) Rik\n\nTake whatever is not stated as false. "
         'Reason step by step and end with the line "Answer: X".' == said(HOUSE.solve(EN))

@@ -14,7 +14,7 @@ from storage.records import PonensError, Receipt
 from storage.tables import lineage, snapshot_catalog
 from tasks.assemble.export import export
 from tasks.assemble.step import AssembleSpec, step, taught
-from tasks.kinds.registry import PROMPTS
+from tasks.kinds.registry import KINDS
 from tasks.parse import step as parse
 from tasks.parse.step import ParseSpec
 from tasks.runtime.step import run_step
@@ -67,12 +67,12 @@ def test_the_prompt_is_the_houses_and_the_completion_the_rows_answer(tmp_path, h
 
 
 def test_what_is_not_to_be_learnt_is_marked_and_what_follows_the_last_lesson_is_left_out() -> None:
-    found = taught(chat("a", "-b", "c", "d", "e", "-f"), PROMPTS["chat"])
+    found = taught(chat("a", "-b", "c", "d", "e", "-f"), KINDS["chat"].asking)
 
     assert found is not None
     assert found["answer"] == "d"
     assert [(m["content"], m["train"]) for m in found["prompt"]] == [("a", None), ("b", False), ("c", None)]
-    assert taught(chat("a", "-b"), PROMPTS["chat"]) is None
+    assert taught(chat("a", "-b"), KINDS["chat"].asking) is None
 
 
 def test_a_dialogue_without_a_lesson_and_one_that_says_nothing_new_are_dropped_with_the_reason(tmp_path, home):
@@ -196,7 +196,7 @@ def test_another_kind_over_the_same_rows_is_another_step(tmp_path, home):
 
 
 def test_a_schema_stands_above_its_question_once() -> None:
-    found = taught(query("How many?", "SELECT 1", "CREATE TABLE t (a TEXT)"), PROMPTS["sql"])
+    found = taught(query("How many?", "SELECT 1", "CREATE TABLE t (a TEXT)"), KINDS["sql"].asking)
 
     assert found is not None
     [message] = found["prompt"]
