@@ -3,13 +3,14 @@ from pathlib import Path
 
 import pytest
 
+from prompts.choice import HOUSE
 from storage.records import FORCED, GREEDY, Message, Question
 from storage.tables.samples import Samples
 from tasks.evaluate.elections import Electorate
 from tasks.evaluate.generation import Decoding, Reply, Subject
 from tasks.evaluate.rounds import Asking
 from tasks.kinds.asks import Ask
-from tasks.kinds.choice import ask, letters, read, shuffled
+from tasks.kinds.choice import ask, read, shuffled
 from tests.fakes_engine import FakeEngine, Rule, always, drawn
 
 ENGLISH = Question("The lamp is red.", "Which colour?", ("red", "blue", "green"), "A", split="test")
@@ -209,8 +210,8 @@ def test_other_orders_of_options_are_asked_by_votes_alone(tmp_path: Path) -> Non
 
 
 def test_letters_continue_the_answer_line_of_their_language() -> None:
-    assert (" A", " B", " C") == letters(ENGLISH)
-    assert ("A", "B") == letters(CHINESE)
+    assert (" A", " B", " C") == HOUSE.letters(ENGLISH)
+    assert ("A", "B") == HOUSE.letters(CHINESE)
 
 
 def test_a_forced_reply_is_its_letter_and_an_overflow_is_none() -> None:
