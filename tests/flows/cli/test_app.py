@@ -167,4 +167,4 @@ def test_every_command_has_help_and_stands_in_the_readme(tmp_path: Path) -> None
     readme = (ROOT / "README.md").read_text("utf-8")
     for command in app.registered_commands:
         assert command.callback and command.callback.__doc__
-        assert f"ponens {command.callback.__name__}" in readme
+        assert f"ponens {command.name or command.callback.__name__}" in readme
