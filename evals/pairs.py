@@ -103,7 +103,7 @@ def _by_id(rows: Iterable[Row], name: str) -> dict[str, _Judged]:
     forms: dict[tuple[type, Any], Plain] = {}
     for number, row in enumerate(rows, 1):
         at = name, number
-        if not isinstance(row, (dict, Mapping)):
+        if type(row) is not dict and not isinstance(row, Mapping):
             raise UsageError(
                 _where(at), seen=f"{row!r:.80}", expected="an object with the fields " + ", ".join(_BY_KEY)
             )

@@ -105,7 +105,9 @@ def paired_bootstrap(
     """
     if not differences or not all(differences.values()):
         raise ValueError("paired_bootstrap: expected at least one problem and a difference in each")
-    return clustered_bootstrap({g: [[d] for d in ds] for g, ds in differences.items()}, seed, replicates)[0]
+    groups = sorted(differences)
+    sums, sizes = [[math.fsum(differences[g])] for g in groups], [len(differences[g]) for g in groups]
+    return _intervals(sums, sizes, seed, replicates)[0]
 
 
 def clustered_bootstrap(
@@ -118,29 +120,35 @@ def clustered_bootstrap(
     `paired_bootstrap`. Of more than 10,000 problems, hardly two alike, the mean is normal, and nothing is drawn.
     ValueError without problems, without a row in one, or with rows of unequal length.
     """
-    import numpy as np
-
     if not figures or not all(figures.values()):
         raise ValueError("clustered_bootstrap: expected at least one problem and a row in each")
     if len({len(row) for rows in figures.values() for row in rows}) != 1:
         raise ValueError("clustered_bootstrap: expected as many figures in each row")
     groups = sorted(figures)
-    sums = np.array([[math.fsum(of) for of in zip(*figures[g], strict=True)] for g in groups], dtype=np.float64)
-    sizes = np.array([len(figures[g]) for g in groups], dtype=np.float64)
+    sums = [[math.fsum(of) for of in zip(*figures[g], strict=True)] for g in groups]
+    return _intervals(sums, [len(figures[g]) for g in groups], seed, replicates)
+
+
+def _intervals(of: Any, counts: Any, seed: int, replicates: int) -> list[tuple[float, float]]:
+    """Intervals of K means from the sums of each problem (problems x K) and its questions (problems)."""
+    import numpy as np
+
+    sums, sizes = np.array(of, dtype=np.float64), np.array(counts, dtype=np.float64)
+    problems = len(sizes)
     rng = np.random.default_rng(seed)
-    if len(groups) * replicates > _BUDGET:
+    if problems * replicates > _BUDGET:
         kinds, alike = np.unique(np.column_stack([sums, sizes]), axis=0, return_counts=True)
         if len(kinds) * replicates <= _BUDGET:
-            times = rng.multinomial(len(groups), alike / len(groups), size=replicates).astype(np.float64)
+            times = rng.multinomial(problems, alike / problems, size=replicates).astype(np.float64)
             return _bounds([(times @ kinds[:, :-1]) / (times @ kinds[:, -1])[:, None]])
         if (normal := _normal(sums, sizes)) is not None:
             return normal
-        replicates = max(_FEWEST, _BUDGET // len(groups))
-    rows = max(1, _CHUNK // len(groups))
+        replicates = max(_FEWEST, _BUDGET // problems)
+    rows = max(1, _CHUNK // problems)
     means = []
     for start in range(0, replicates, rows):
-        drawn = rng.integers(len(groups), size=(min(rows, replicates - start), len(groups)))
-        drawn += np.arange(len(drawn))[:, None] * len(groups)
+        drawn = rng.integers(problems, size=(min(rows, replicates - start), problems))
+        drawn += np.arange(len(drawn))[:, None] * problems
         times = np.bincount(drawn.ravel(), minlength=drawn.size).reshape(drawn.shape).astype(np.float64)
         means.append((times @ sums) / (times @ sizes)[:, None])
     return _bounds(means)

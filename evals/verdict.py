@@ -198,7 +198,7 @@ def verdict(
     for one in asked:
         by_problem.setdefault(one.group, []).append(one.adapter - one.base)
     seed = seed_of("verdict", *(one.id for one in asked))
-    binary = all({one.base, one.adapter} <= {0.0, 1.0} for one in asked)
+    binary = {one.base for one in asked} | {one.adapter for one in asked} <= {0.0, 1.0}
     test: Test = "exact McNemar" if binary else "sign-flip"
     p = mcnemar_exact(len(fixed), len(broken)) if binary else sign_flip(by_problem, seed)
     totals = [math.fsum(side) for side in ([one.base for one in asked], [one.adapter for one in asked])]
