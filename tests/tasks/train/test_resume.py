@@ -26,7 +26,7 @@ pytestmark = [pytest.mark.heavy, pytest.mark.process, pytest.mark.timeout(3000)]
 SETTINGS = {"eval_steps": 4, "gradient_accumulation": 2, "batch_size": 2, "epochs": 3, "neftune_alpha": 1.0}
 ALONE = (
     "import sys; from pathlib import Path; from storage.home import Home; from tasks.runtime.step import run_step\n"
-    "from tests.tasks import test_resume as t\n"
+    "from tests.tasks.train import test_resume as t\n"
     "home = Home(Path(sys.argv[1])); t.run_step(t.made(home, Path(sys.argv[2])), home)"
 )
 

@@ -138,7 +138,7 @@ def test_killed_in_the_middle_it_goes_on_and_ends_with_the_same_adapter(
     home = Home(tmp_path / "home")
     code = (
         "import sys; from pathlib import Path; from storage.home import Home; from tasks.runtime.step import run_step\n"
-        "from tests.tasks import test_training as t\n"
+        "from tests.tasks.train import test_whole_training as t\n"
         "home = Home(Path(sys.argv[1])); snap = t.snapshot(home, t.rows(160))\n"
         "run_step(t.step(t.spec(Path(sys.argv[2])), 'demo', snap), home)"
     )
