@@ -9,7 +9,7 @@ from flows.cli.join import _training
 from flows.recipe import load
 from storage.home import Home
 from tasks.runtime.step import Result, Step, Workshop, run_step
-from tasks.train import step as train
+from tasks.train import run as train
 
 
 def ponens(*arguments: str, code: int) -> None:
