@@ -6,7 +6,6 @@ or where [evaluate] databases_at says.
 
 from __future__ import annotations
 
-import sqlite3
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from contextlib import ExitStack
@@ -92,6 +91,8 @@ class SqlSpec(BaseModel):
         `real` counts questions by the real database that they were asked on as well, `text` those that nothing could be
         run for.
         """
+        import sqlite3  # the command line knows kinds, and waits for no database
+
         from evals.scorers.execution.schema import readable
 
         engine = f"SQLite {sqlite3.sqlite_version}" if self.dialect == "sqlite" else "DuckDB"
