@@ -58,7 +58,7 @@ def gather(home: Home, texts: int, recipe: str, receipts: Mapping[str, Receipt])
             "rationales": reason.facts["rationales"] if reason else None,
             "suspects": doubted_keys.load(home.root / reason.artifact, _SUSPECTS) if reason else [],
         }
-        return common | of_letters  # type: ignore[return-value]  # Facts
+        return common | of_letters  # type: ignore[return-value]  # it is Facts now: a union of TypedDicts is a plain dict
     reader = by_form.scored if form == "scored" else by_form.alone
     questions, left_out = reader(home, min(texts, _PLAIN), receipts["parse"], evaluate)
     return common | {"questions": questions, "texts_left_out": left_out}  # type: ignore[return-value]
